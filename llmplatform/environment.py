@@ -1,0 +1,65 @@
+"""How settings read the environment: variables first, then DATA_DIR/platform.env.
+
+The file holds what deployment chose (ports, database, ...), so that a command typed by
+hand sees the same installation as the roles under supervisor.
+"""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+
+class Environment:
+    def __init__(self, variables: Mapping[str, str], base_dir: Path) -> None:
+        self.variables = variables
+        data_dir = Path(variables.get("DATA_DIR") or "var")
+        self.data_dir = base_dir / data_dir.expanduser()
+        self.file = _read_file(self.data_dir / "platform.env")
+
+    def text(self, name: str, default: str = "") -> str:
+        """Value of NAME, or content of the file that NAME_FILE names."""
+        if path := self.variables.get(f"{name}_FILE"):
+            return Path(path).read_text().strip()
+        return self.variables.get(name) or self.file.get(name) or default
+
+    def number(self, name: str, default: int) -> int:
+        value = self.text(name, str(default))
+        try:
+            return int(value)
+        except ValueError:
+            raise SystemExit(f"{name}={value!r}: a whole number is needed") from None
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        return self.text(name, str(default)).lower() in {"1", "true", "yes", "on"}
+
+    def items(self, name: str, default: str = "") -> list[str]:
+        return [part.strip() for part in self.text(name, default).split(",") if part]
+
+    def secret_key(self) -> str:
+        """SECRET_KEY, or one made on first use and kept in DATA_DIR/secret_key."""
+        return self.text("SECRET_KEY") or _made_once(self.data_dir / "secret_key")
+
+
+def _read_file(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    lines = (line.strip() for line in path.read_text().splitlines())
+    pairs = (line.split("=", 1) for line in lines if "=" in line and line[0] != "#")
+    return {name.strip(): value.strip() for name, value in pairs}
+
+
+def _made_once(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_urlsafe(64))
+        # Two roles may start at once: link() lets exactly one draft become the key.
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,283 @@
+"""All configuration. The only file that reads the environment."""
+
+import os
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+import dj_database_url
+import psutil
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+from llmplatform.environment import Environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = Environment(os.environ, BASE_DIR)
+
+# Where things are
+DATA_DIR = env.data_dir
+RUNS_DIR = DATA_DIR / "runs"
+LOG_DIR = DATA_DIR / "logs"
+MODEL_ROOTS = [
+    Path(root) for root in env.items("MODEL_ROOTS", f"/models,{DATA_DIR / 'models'}")
+]
+NODE_NAME = env.text("NODE_NAME", socket.gethostname())
+WEB_PORT = env.number("WEB_PORT", 3000)
+API_PORT = env.number("API_PORT", 8000)
+ENGINE_PORTS = range(
+    env.number("ENGINE_PORT_FIRST", 21000), env.number("ENGINE_PORT_LAST", 21999) + 1
+)
+
+# Security
+SECRET_KEY = env.secret_key()
+SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
+DEBUG = env.flag("DEBUG")
+HTTPS = env.flag("HTTPS")
+
+
+def own_names() -> str:
+    addresses = [
+        f"[{a.address.split('%')[0]}]" if a.family == socket.AF_INET6 else a.address
+        for interface in psutil.net_if_addrs().values()
+        for a in interface
+        if a.family in (socket.AF_INET, socket.AF_INET6)
+    ]
+    return ",".join([".localhost", socket.gethostname(), *addresses])
+
+
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", own_names())
+CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("TRUST_PROXY") else None
+)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# Applications
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_filters",
+    "taggit",
+    "knox",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "channels",
+    "models_app",
+    "runtimes",
+    "monitoring",
+    "scheduling",
+    "django_q",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "llmplatform.urls"
+ASGI_APPLICATION = "llmplatform.asgi.application"
+APPEND_SLASH = False  # the API takes both forms; the admin's redirects are its own
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+# Served straight from the packages: no collectstatic step that could be forgotten.
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_ALLOW_ALL_ORIGINS = False
+
+# Database: SQLite by default; deferred transactions that upgrade to a write fail at
+# once with "database is locked" whatever the timeout, hence IMMEDIATE.
+DATABASES = {
+    "default": dj_database_url.parse(
+        env.text("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}"),
+        conn_max_age=60,
+        conn_health_checks=True,
+    )
+}
+if "sqlite" in DATABASES["default"]["ENGINE"]:
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+    }
+
+# Broker: task queue, channel layer, change notices
+EMBEDDED_BROKER_SOCKET = DATA_DIR / "broker.sock"
+REDIS_URL = env.text("REDIS_URL", f"unix://{EMBEDDED_BROKER_SOCKET}")
+EMBEDDED_BROKER = not env.text("REDIS_URL")
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.core.RedisChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL]},
+    }
+}
+Q_CLUSTER = {
+    "name": "llmplatform",
+    "redis": REDIS_URL,
+    "workers": 2,
+    "recycle": 5000,
+    "timeout": 60,
+    "retry": 90,
+    "max_attempts": 1,  # ticks repeat by themselves
+    "catch_up": False,
+    "save_limit": -1,
+    "ack_failures": True,
+    "label": _("Task queue"),
+    "log_level": "WARNING",
+}
+
+# API
+KNOX_TOKEN_MODEL = "models_app.ApiToken"  # noqa: S105 -- a model, not a secret
+REST_KNOX = {
+    "AUTH_HEADER_PREFIX": "Bearer",
+    "TOKEN_TTL": timedelta(days=env.number("API_TOKEN_DAYS", 365)),
+    "TOKEN_MODEL": KNOX_TOKEN_MODEL,
+}
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "knox.auth.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["models_app.permissions.ModelPermissions"],
+    "DEFAULT_PAGINATION_CLASS": "llmplatform.api.Pagination",
+    "DEFAULT_FILTER_BACKENDS": [
+        "django_filters.rest_framework.DjangoFilterBackend",
+        "rest_framework.filters.SearchFilter",
+        "rest_framework.filters.OrderingFilter",
+    ],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "llmplatform.api.exception_handler",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "LLM推理服务 API",
+    "VERSION": "0.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api",
+}
+
+# Engines: what can be run, and how
+FRAMEWORKS = {"llama.cpp": "runtimes.frameworks.llamacpp.LlamaCpp"}
+DRIVERS = {"process": "runtimes.drivers.process.ProcessDriver"}
+DRAIN_SECONDS = env.number("DRAIN_SECONDS", 30)
+TERMINATE_SECONDS = env.number("TERMINATE_SECONDS", 10)
+START_SECONDS = env.number("START_SECONDS", 600)
+MAX_ATTEMPTS = env.number("MAX_ATTEMPTS", 5)
+RESERVED_MEMORY_MIB = env.number("RESERVED_MEMORY_MIB", 1024)
+
+# Words
+LANGUAGE_CODE = env.text("LANGUAGE_CODE", "en")
+LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = env.text("TIME_ZONE", "UTC")
+USE_TZ = True
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+    },
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+    },
+    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
+}
+
+UNFOLD = {
+    "SITE_TITLE": _("LLM inference service"),
+    "SITE_HEADER": _("LLM inference service"),
+    "SITE_SYMBOL": "neurology",
+    "SHOW_LANGUAGES": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": [lambda request: static("css/platform.css")],
+    "SIDEBAR": {
+        "show_search": False,
+        "navigation": [
+            {
+                "title": _("Platform"),
+                "items": [
+                    {
+                        "title": _("Models"),
+                        "icon": "deployed_code",
+                        "link": reverse_lazy("admin:models_app_servedmodel_changelist"),
+                    },
+                    {
+                        "title": _("Runs"),
+                        "icon": "terminal",
+                        "link": reverse_lazy("admin:models_app_run_changelist"),
+                    },
+                    {
+                        "title": _("Activity"),
+                        "icon": "history",
+                        "link": reverse_lazy("admin:models_app_activity_changelist"),
+                    },
+                ],
+            },
+            {
+                "title": _("Access"),
+                "items": [
+                    {
+                        "title": _("API tokens"),
+                        "icon": "key",
+                        "link": reverse_lazy("admin:models_app_apitoken_changelist"),
+                    },
+                    {
+                        "title": _("Users"),
+                        "icon": "person",
+                        "link": reverse_lazy("admin:auth_user_changelist"),
+                    },
+                    {
+                        "title": _("Groups"),
+                        "icon": "group",
+                        "link": reverse_lazy("admin:auth_group_changelist"),
+                    },
+                ],
+            },
+        ],
+    },
+}

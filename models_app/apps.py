@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
+
+
+class ModelsAppConfig(AppConfig):
+    name = "models_app"
+    verbose_name = _("Models")
+
+    def ready(self) -> None:
+        from models_app.roles import create_groups  # noqa: PLC0415 -- app registry
+
+        post_migrate.connect(create_groups, sender=self)

@@ -1,0 +1,100 @@
+"""Every coded reason and problem in words. Rows hold code and parameters; the words
+are made when shown, in the reader's language."""
+
+from collections.abc import Mapping
+
+from django.utils.translation import gettext_lazy as _
+
+MESSAGES = {
+    # why a model waits or is in error
+    "insufficient_cpu": _(
+        "Needs %(needed)s CPU cores; %(node)s has %(free)s of %(total)s free."
+    ),
+    "insufficient_memory": _(
+        "Needs %(needed)s MiB of memory; %(node)s has %(free)s of %(total)s MiB free."
+    ),
+    "insufficient_gpus": _(
+        "Needs %(needed)s GPUs with %(mib)s MiB free each; %(node)s has %(free)s such"
+        " GPUs of %(total)s."
+    ),
+    "no_node": _("No machine is known yet. Is the monitor role running?"),
+    "retrying": _("%(cause)s Attempt %(attempt)s of %(limit)s; next in %(seconds)s s."),
+    "gave_up": _("%(cause)s Gave up after %(attempt)s attempts; see the log."),
+    "not_retried": _("%(cause)s Not retried: it would fail again."),
+    # why a run ended
+    "stopped": _("Stopped on request."),
+    "restarted": _("Stopped to be restarted."),
+    "scaled_down": _("Stopped because fewer replicas are wanted."),
+    "preempted": _("Stopped to make room for %(by)s."),
+    "bad_config": _("The engine refused its configuration."),
+    "model_file_missing": _("The model file %(path)s is missing or unreadable."),
+    "out_of_gpu_memory": _("The engine ran out of GPU memory."),
+    "out_of_memory": _("The engine ran out of memory."),
+    "port_in_use": _("The engine's port was taken by another process."),
+    "gpu_lost": _("A GPU of this run was lost."),
+    "killed": _("The engine was killed from outside."),
+    "crashed": _("The engine ended unexpectedly."),
+    "hang": _("The engine stopped making progress."),
+    "start_timeout": _("The engine was not ready within %(seconds)s s."),
+    "launch_failed": _("The engine could not be started: %(detail)s"),
+    "launch_lost": _("The engine was never started: its launcher was interrupted."),
+    "node_rebooted": _("The machine was restarted."),
+    # what is wrong with an input
+    "unknown_key": _("Unknown key %(key)s. Allowed: %(allowed)s."),
+    "unknown_key_nearest": _("Unknown key %(key)s. Did you mean %(nearest)s?"),
+    "missing_key": _("%(key)s is required."),
+    "wrong_type": _("%(key)s is %(value)s; needed: %(expected)s."),
+    "out_of_range": _("%(key)s is %(value)s; allowed: %(min)s to %(max)s."),
+    "not_allowed": _("%(key)s may not be set. Allowed: %(allowed)s."),
+    "file_missing": _("There is no file %(path)s."),
+    "file_unreadable": _("The file %(path)s cannot be read by the platform."),
+    "not_a_file": _("%(path)s is not a file."),
+    "path_outside_roots": _(
+        "%(path)s is outside the model folders. Allowed: %(roots)s."
+    ),
+    "not_gguf": _("%(path)s is not a GGUF file."),
+    "unknown_framework": _("Unknown framework %(value)s. Allowed: %(allowed)s."),
+    "unknown_driver": _("Unknown driver %(value)s. Allowed: %(allowed)s."),
+    "operation_not_allowed": _(
+        "Model %(model)s is %(status)s: %(operation)s is not allowed. Allowed:"
+        " %(allowed)s."
+    ),
+    "conflict": _("Model %(model)s was changed by somebody else. Try again."),
+    # what happened: the activity feed
+    "model_created": _("Model %(model)s was added."),
+    "model_updated": _("Model %(model)s was changed: %(fields)s."),
+    "model_deleted": _("Model %(model)s was deleted."),
+    "start_requested": _("Start of %(model)s was requested."),
+    "stop_requested": _("Stop of %(model)s was requested."),
+    "restart_requested": _("Restart of %(model)s was requested."),
+    "status_changed": _("%(model)s: %(old)s → %(new)s."),
+    "run_scheduled": _("%(model)s was placed on %(node)s."),
+    "run_started": _("The engine of %(model)s was started on %(node)s."),
+    "run_ready": _("%(model)s is ready on %(node)s."),
+    "run_stopping": _("The engine of %(model)s is being stopped."),
+    "run_ended": _("The engine of %(model)s ended."),
+    "engine_adopted": _("The engine of %(model)s was found running and adopted."),
+    "engine_reaped": _("A leftover engine without a run (%(uid)s) was killed."),
+    "token_created": _("API token %(name)s was created for %(user)s."),
+    "token_deleted": _("API token %(name)s of %(user)s was deleted."),
+}
+
+
+def render(code: str, params: Mapping[str, object]) -> str:
+    """Words for a code. An unknown code or missing parameter shows the code itself:
+    a row written by a newer version must not break a page."""
+    if code == "unknown_key" and params.get("nearest"):
+        code = "unknown_key_nearest"
+    shown = {key: _shown(value) for key, value in params.items()}
+    try:
+        return str(MESSAGES[code]) % shown
+    except KeyError:
+        return code
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping) and "code" in value:
+        return render(str(value["code"]), value.get("params") or {})
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value)

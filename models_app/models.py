@@ -1,0 +1,282 @@
+"""What people configure and own: served models, their runs, activity, API tokens."""
+
+from __future__ import annotations
+
+import secrets
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import CheckConstraint, F, Q, UniqueConstraint
+from django.utils.translation import gettext_lazy as _
+from knox.models import AbstractAuthToken
+from taggit.managers import TaggableManager
+
+from models_app.enums import ALLOWED, Desired, Operation, RunState, Status
+from models_app.messages import render
+from models_app.querysets import ActivityQuerySet, RunQuerySet, ServedModelQuerySet
+
+# At least one letter, so that a name can never be taken for an id in a path.
+name_is_slug = RegexValidator(
+    r"^(?=.*[a-z])[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$",
+    _("Use 1 to 63 of a-z, 0-9, '.', '_' and '-', with at least one letter."),
+    code="invalid_name",
+)
+
+
+class ServedModel(models.Model):
+    name = models.CharField(
+        _("name"), max_length=63, unique=True, validators=[name_is_slug],
+        help_text=_("Unique; used in API calls."),
+    )  # fmt: skip
+    display_name = models.CharField(_("display name"), max_length=200, blank=True)
+    description = models.TextField(_("description"), blank=True, max_length=10_000)
+    tags = TaggableManager(_("tags"), blank=True)
+    framework = models.CharField(_("framework"), max_length=40, default="llama.cpp")
+    driver = models.CharField(_("driver"), max_length=40, default="process")
+    config = models.JSONField(_("configuration"), default=dict)
+    gpu_count = models.PositiveSmallIntegerField(
+        _("GPUs"), default=0, validators=[MaxValueValidator(64)]
+    )
+    gpu_memory_mib = models.PositiveIntegerField(
+        _("GPU memory, MiB"), default=0, validators=[MaxValueValidator(64 * 2**20)],
+        help_text=_("Of one replica in all, split evenly over its GPUs."),
+    )  # fmt: skip
+    cpu_cores = models.PositiveSmallIntegerField(
+        _("CPU cores"), null=True, blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(1024)],
+        help_text=_("Empty: 1 on GPUs, else as many as the engine has threads."),
+    )  # fmt: skip
+    memory_mib = models.PositiveIntegerField(
+        _("memory, MiB"), default=0, validators=[MaxValueValidator(64 * 2**20)]
+    )
+    priority = models.PositiveSmallIntegerField(
+        _("priority"), default=5,
+        validators=[MinValueValidator(1), MaxValueValidator(10)],
+        help_text=_("1 to 10; 10 is served first."),
+    )  # fmt: skip
+    preemptible = models.BooleanField(_("preemptible"), default=True)
+    replicas = models.PositiveSmallIntegerField(
+        _("replicas"),
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(64)],
+    )
+
+    desired_state = models.CharField(
+        _("desired state"), max_length=10, choices=Desired, default=Desired.STOPPED,
+        editable=False,
+    )  # fmt: skip
+    status = models.CharField(
+        _("status"),
+        max_length=10,
+        choices=Status,
+        default=Status.STOPPED,
+        editable=False,
+    )
+    reason_code = models.CharField(max_length=40, blank=True, editable=False)
+    reason_params = models.JSONField(default=dict, blank=True, editable=False)
+    # Each start and restart asks for runs of a new generation; older ones are stopped.
+    generation = models.PositiveIntegerField(default=0, editable=False)
+    waiting_since = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    updated_at = models.DateTimeField(_("updated"), auto_now=True)
+
+    objects = ServedModelQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("model")
+        verbose_name_plural = _("models")
+        ordering = ("name",)
+        permissions = [
+            ("operate_servedmodel", _("Can start, stop and restart models")),
+            ("use_servedmodel", _("Can send inference requests to models")),
+        ]
+        constraints = [
+            CheckConstraint(
+                condition=Q(status__in=Status.values), name="model_status_known"
+            ),
+            CheckConstraint(
+                condition=Q(desired_state__in=Desired.values),
+                name="model_desired_known",
+            ),
+            CheckConstraint(
+                condition=Q(priority__range=(1, 10)), name="model_priority_1_to_10"
+            ),
+            CheckConstraint(
+                condition=Q(replicas__gte=1), name="model_replicas_positive"
+            ),
+            CheckConstraint(
+                condition=~Q(status=Status.STOPPED) | Q(desired_state=Desired.STOPPED),
+                name="model_stopped_is_wanted",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name or self.name
+
+    def allowed_operations(self) -> tuple[Operation, ...]:
+        return ALLOWED[Status(self.status)]
+
+    @property
+    def reason(self) -> dict[str, Any] | None:
+        if not self.reason_code:
+            return None
+        return {
+            "code": self.reason_code,
+            "params": self.reason_params,
+            "message": render(self.reason_code, self.reason_params),
+        }
+
+
+def new_uid() -> str:
+    return uuid.uuid4().hex
+
+
+def new_key() -> str:
+    return secrets.token_urlsafe(32)
+
+
+class Run(models.Model):
+    """One attempt to run one replica, never reused; holds resources until it ends."""
+
+    uid = models.CharField(max_length=32, unique=True, default=new_uid, editable=False)
+    model = models.ForeignKey(ServedModel, models.CASCADE, related_name="runs")
+    replica = models.PositiveSmallIntegerField(_("replica"), default=0)
+    generation = models.PositiveIntegerField()
+    state = models.CharField(
+        _("state"), max_length=12, choices=RunState, default=RunState.SCHEDULED
+    )
+    # What was started: later edits of the model do not change a run.
+    framework = models.CharField(_("framework"), max_length=40)
+    driver = models.CharField(_("driver"), max_length=40)
+    config = models.JSONField(_("configuration"), default=dict)
+    # Where, and what it holds there
+    node = models.CharField(_("machine"), max_length=255)
+    port = models.PositiveIntegerField(_("port"))
+    cpu_cores = models.PositiveSmallIntegerField(_("CPU cores"))
+    memory_mib = models.PositiveIntegerField(_("memory, MiB"))
+    gpu_uuids = models.JSONField(_("GPUs"), default=list)
+    engine_key = models.CharField(max_length=64, default=new_key, editable=False)
+    handle = models.JSONField(null=True, editable=False)
+    # Seconds of models_app.clock.uptime() under boot_id
+    boot_id = models.CharField(max_length=36)
+    deadline = models.FloatField(null=True)
+    idle_since = models.FloatField(null=True)
+    ready_uptime = models.FloatField(null=True)
+    ended_uptime = models.FloatField(null=True)
+
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    ready_at = models.DateTimeField(_("ready"), null=True)
+    ended_at = models.DateTimeField(_("ended"), null=True)
+    stop_code = models.CharField(max_length=40, blank=True)
+    stop_params = models.JSONField(default=dict)
+    end_code = models.CharField(max_length=40, blank=True)
+    end_params = models.JSONField(default=dict)
+    exit_code = models.IntegerField(_("exit code"), null=True)
+    exit_signal = models.IntegerField(_("exit signal"), null=True)
+    log_tail = models.TextField(_("end of the log"), blank=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
+        ordering = ("-pk",)
+        constraints = [
+            CheckConstraint(
+                condition=Q(state__in=RunState.values), name="run_state_known"
+            ),
+            CheckConstraint(
+                condition=Q(state=RunState.ENDED, ended_at__isnull=False)
+                | (~Q(state=RunState.ENDED) & Q(ended_at__isnull=True)),
+                name="run_ended_has_time",
+            ),
+            CheckConstraint(
+                condition=~Q(state=RunState.ENDED) | ~Q(end_code=""),
+                name="run_ended_has_reason",
+            ),
+            CheckConstraint(
+                condition=~Q(state__in=[RunState.READY, RunState.DRAINING])
+                | Q(handle__isnull=False),
+                name="run_ready_has_handle",
+            ),
+            UniqueConstraint(
+                F("model"), F("replica"),
+                condition=~Q(state=RunState.ENDED), name="one_live_run_per_replica",
+            ),
+            UniqueConstraint(
+                F("node"), F("port"),
+                condition=~Q(state=RunState.ENDED), name="one_live_run_per_port",
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.model.name}/{self.replica}/{self.uid[:8]}"
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def end_reason(self) -> str:
+        return render(self.end_code, self.end_params) if self.end_code else ""
+
+
+class Activity(models.Model):
+    """One thing that happened. The feed of the dashboard and the audit trail."""
+
+    at = models.DateTimeField(_("time"), auto_now_add=True, db_index=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    actor_name = models.CharField(_("who"), max_length=150, blank=True)
+    model = models.ForeignKey(
+        ServedModel, models.SET_NULL, null=True, related_name="activity"
+    )
+    model_name = models.CharField(_("model"), max_length=63, blank=True)
+    run = models.ForeignKey(Run, models.SET_NULL, null=True, related_name="activity")
+    code = models.CharField(_("what"), max_length=40)
+    params = models.JSONField(default=dict)
+    reason_code = models.CharField(max_length=40, blank=True)
+    reason_params = models.JSONField(default=dict)
+
+    objects = ActivityQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("activity")
+        verbose_name_plural = _("activity")
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return self.message
+
+    @property
+    def message(self) -> str:
+        shown = {
+            key: str(Status(value).label) if value in Status.values else value
+            for key, value in self.params.items()
+        }
+        words = render(self.code, {"model": self.model_name, **shown})
+        if self.reason_code:
+            return f"{words} {render(self.reason_code, self.reason_params)}"
+        return words
+
+
+class ApiToken(AbstractAuthToken):  # type: ignore[misc]
+    """Bearer token. Only its digest is stored; the token itself is shown once."""
+
+    name = models.CharField(_("name"), max_length=100)
+
+    class Meta(AbstractAuthToken.Meta):  # type: ignore[misc]
+        abstract = False
+        verbose_name = _("API token")
+        verbose_name_plural = _("API tokens")
+        ordering = ("-created",)
+        constraints = [
+            UniqueConstraint(F("user"), F("name"), name="token_name_unique_per_user")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.token_key}…)"

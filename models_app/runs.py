@@ -1,0 +1,101 @@
+"""Changes of one run. Each is a compare-and-swap on its state, so a late or repeated
+effect changes nothing; what ended stays ended."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from models_app import clock, nudge
+from models_app.activity import record
+from models_app.enums import RUN_TRANSITIONS, RunState, Status
+from models_app.lifecycle import settle
+from models_app.models import Run
+from models_app.status import Blocked
+
+LOG_TAIL_CHARS = 8192
+
+
+def move(run: Run, new: RunState, **fields: Any) -> bool:
+    """True if this caller moved it."""
+    if new not in RUN_TRANSITIONS[RunState(run.state)]:
+        return False
+    swapped = Run.objects.filter(pk=run.pk, state=run.state).update(state=new, **fields)
+    if swapped:
+        run.state = new
+        for name, value in fields.items():
+            setattr(run, name, value)
+    return bool(swapped)
+
+
+def mark_ready(run: Run) -> bool:
+    with transaction.atomic():
+        moved = move(
+            run, RunState.READY,
+            ready_at=timezone.now(), ready_uptime=clock.uptime(), deadline=None,
+        )  # fmt: skip
+        if moved:
+            record("run_ready", model=run.model, run=run, params={"node": run.node})
+            settle(run.model_id)
+            nudge.changed()
+    return moved
+
+
+def end(
+    run: Run,
+    code: str,
+    params: dict[str, object] | None = None,
+    *,
+    exit_code: int | None = None,
+    exit_signal: int | None = None,
+    log_tail: str = "",
+) -> bool:
+    """The run is over and its resources are free. A stop asked for explains the end;
+    anything else is an error until the scheduler has looked at it."""
+    stopped = bool(run.stop_code)
+    why = (run.stop_code, run.stop_params) if stopped else (code, params or {})
+    with transaction.atomic():
+        moved = move(
+            run, RunState.ENDED,
+            ended_at=timezone.now(), ended_uptime=clock.uptime(),
+            end_code=why[0], end_params=why[1], deadline=None,
+            exit_code=exit_code, exit_signal=exit_signal,
+            log_tail=log_tail[-LOG_TAIL_CHARS:].replace("\0", ""),
+        )  # fmt: skip
+        if moved:
+            record("run_ended", model=run.model, run=run, reason=why)
+            settle(run.model_id, _blocked(why, stopped))
+            nudge.changed()
+    return moved
+
+
+def _blocked(why: tuple[str, dict[str, object]], stopped: bool) -> Blocked | None:
+    if not stopped:
+        return Blocked(status=Status.ERROR, code=why[0], params=why[1])
+    if why[0] == "preempted":
+        return Blocked(status=Status.WAITING, code=why[0], params=why[1])
+    return None
+
+
+def ask_to_stop(run: Run, code: str, params: dict[str, object], drain_s: int) -> bool:
+    """First step of stopping. A run that never served has nothing to drain."""
+    asked = {"stop_code": code, "stop_params": params, "idle_since": None}
+    ready = run.state == RunState.READY
+    new = RunState.DRAINING if ready else RunState.TERMINATING
+    if run.state == RunState.SCHEDULED:
+        return end_unstarted(run, code, params)
+    deadline = clock.uptime() + (drain_s if ready else 0)
+    with transaction.atomic():
+        moved = move(run, new, deadline=deadline, **asked)
+        if moved:
+            record("run_stopping", model=run.model, run=run, reason=(code, params))
+            settle(run.model_id)
+            nudge.changed()
+    return moved
+
+
+def end_unstarted(run: Run, code: str, params: dict[str, object]) -> bool:
+    run.stop_code, run.stop_params = code, params
+    return end(run, code, params)

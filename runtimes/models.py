@@ -1,0 +1,45 @@
+"""Machines that run engines, and their GPUs. Sensors write, the planner reads."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Node(models.Model):
+    """version: ledger of its resources; each placement swaps it, so that of two plans
+    made on the same picture only one is carried out."""
+
+    name = models.CharField(_("name"), max_length=255, unique=True)
+    cpu_cores = models.PositiveSmallIntegerField(_("CPU cores"))
+    memory_mib = models.PositiveIntegerField(_("memory, MiB"))
+    boot_id = models.CharField(max_length=36)
+    version = models.PositiveBigIntegerField(default=0)
+    seen_at = models.DateTimeField(_("last seen"))
+
+    class Meta:
+        verbose_name = _("machine")
+        verbose_name_plural = _("machines")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Gpu(models.Model):
+    node = models.ForeignKey(Node, models.CASCADE, related_name="gpus")
+    uuid = models.CharField(max_length=80, unique=True)
+    index = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=200)
+    memory_mib = models.PositiveIntegerField(_("memory, MiB"))
+    free_mib = models.PositiveIntegerField(
+        _("free, MiB"), null=True, help_text=_("As the driver measures it.")
+    )
+    present = models.BooleanField(default=True)
+
+    class Meta:
+        verbose_name = "GPU"
+        verbose_name_plural = "GPUs"
+        ordering = ("node", "index")
+
+    def __str__(self) -> str:
+        return f"{self.node}/{self.index} {self.name}"

@@ -1,0 +1,58 @@
+"""Plain builders of rows: one keyword per thing a test cares about."""
+
+from django.contrib.auth.models import Group, User
+from django.utils import timezone
+
+from models_app import clock
+from models_app.enums import RunState, Status
+from models_app.models import ApiToken, Run, ServedModel
+
+
+def a_model(name="smol", **fields) -> ServedModel:
+    defaults = {"config": {"model_path": "/models/smol.gguf"}}
+    return ServedModel.objects.create(name=name, **{**defaults, **fields})
+
+
+def a_wanted_model(name="smol", **fields) -> ServedModel:
+    defaults = {
+        "desired_state": "running",
+        "status": Status.STARTING,
+        "generation": 1,
+        "waiting_since": timezone.now(),
+    }
+    return a_model(name, **{**defaults, **fields})
+
+
+def a_run(model: ServedModel, state=RunState.SCHEDULED, **fields) -> Run:
+    served = state in (RunState.READY, RunState.DRAINING)
+    ended = state == RunState.ENDED
+    defaults = {
+        "state": state,
+        "generation": model.generation,
+        "framework": model.framework,
+        "driver": model.driver,
+        "config": model.config,
+        "node": "here",
+        "port": 21000 + Run.objects.count(),
+        "cpu_cores": 1,
+        "memory_mib": 0,
+        "boot_id": clock.boot_id(),
+        "handle": {"pid": 1} if served else None,
+        "ready_at": timezone.now() if served else None,
+        "ended_at": timezone.now() if ended else None,
+        "ended_uptime": clock.uptime() if ended else None,
+        "end_code": "crashed" if ended else "",
+    }
+    return Run.objects.create(model=model, **{**defaults, **fields})
+
+
+def a_user(group: str = "", name: str | None = None, **fields) -> User:
+    user = User.objects.create_user(name or group or "nobody", password="pw", **fields)
+    if group:
+        user.groups.add(Group.objects.get(name=group))
+    return user
+
+
+def a_token(user: User, name="test") -> str:
+    _, token = ApiToken.objects.create(user=user, name=name)
+    return token
