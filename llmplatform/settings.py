@@ -7,10 +7,9 @@ from pathlib import Path
 
 import dj_database_url
 import psutil
-from django.templatetags.static import static
-from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
+from llmplatform import theme
 from llmplatform.environment import Environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -204,9 +203,12 @@ SPECTACULAR_SETTINGS = {
 FRAMEWORKS = {"llama.cpp": "runtimes.frameworks.llamacpp.LlamaCpp"}
 DRIVERS = {"process": "runtimes.drivers.process.ProcessDriver"}
 DRAIN_SECONDS = env.number("DRAIN_SECONDS", 30)
+LAUNCH_RETRY_SECONDS = 5
 TERMINATE_SECONDS = env.number("TERMINATE_SECONDS", 10)
 START_SECONDS = env.number("START_SECONDS", 600)
-MAX_ATTEMPTS = env.number("MAX_ATTEMPTS", 5)
+BACK_OFF_SECONDS = env.number("BACK_OFF_SECONDS", 10)
+MAX_ATTEMPTS = env.number("MAX_ATTEMPTS", 8)
+LOG_TAIL = "runtimes.logs.tail"
 RESERVED_MEMORY_MIB = env.number("RESERVED_MEMORY_MIB", 1024)
 
 # Words
@@ -228,56 +230,4 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
 }
 
-UNFOLD = {
-    "SITE_TITLE": _("LLM inference service"),
-    "SITE_HEADER": _("LLM inference service"),
-    "SITE_SYMBOL": "neurology",
-    "SHOW_LANGUAGES": True,
-    "SHOW_VIEW_ON_SITE": False,
-    "STYLES": [lambda request: static("css/platform.css")],
-    "SIDEBAR": {
-        "show_search": False,
-        "navigation": [
-            {
-                "title": _("Platform"),
-                "items": [
-                    {
-                        "title": _("Models"),
-                        "icon": "deployed_code",
-                        "link": reverse_lazy("admin:models_app_servedmodel_changelist"),
-                    },
-                    {
-                        "title": _("Runs"),
-                        "icon": "terminal",
-                        "link": reverse_lazy("admin:models_app_run_changelist"),
-                    },
-                    {
-                        "title": _("Activity"),
-                        "icon": "history",
-                        "link": reverse_lazy("admin:models_app_activity_changelist"),
-                    },
-                ],
-            },
-            {
-                "title": _("Access"),
-                "items": [
-                    {
-                        "title": _("API tokens"),
-                        "icon": "key",
-                        "link": reverse_lazy("admin:models_app_apitoken_changelist"),
-                    },
-                    {
-                        "title": _("Users"),
-                        "icon": "person",
-                        "link": reverse_lazy("admin:auth_user_changelist"),
-                    },
-                    {
-                        "title": _("Groups"),
-                        "icon": "group",
-                        "link": reverse_lazy("admin:auth_group_changelist"),
-                    },
-                ],
-            },
-        ],
-    },
-}
+UNFOLD = theme.UNFOLD

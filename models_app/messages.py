@@ -18,7 +18,9 @@ MESSAGES = {
         " GPUs of %(total)s."
     ),
     "no_node": _("No machine is known yet. Is the monitor role running?"),
-    "retrying": _("%(cause)s Attempt %(attempt)s of %(limit)s; next in %(seconds)s s."),
+    "retrying": _(
+        "%(cause)s Attempt %(attempt)s of %(limit)s follows after %(seconds)s s."
+    ),
     "gave_up": _("%(cause)s Gave up after %(attempt)s attempts; see the log."),
     "not_retried": _("%(cause)s Not retried: it would fail again."),
     # why a run ended
@@ -27,6 +29,7 @@ MESSAGES = {
     "scaled_down": _("Stopped because fewer replicas are wanted."),
     "preempted": _("Stopped to make room for %(by)s."),
     "bad_config": _("The engine refused its configuration."),
+    "config_refused": _("The configuration does not fit. %(cause)s"),
     "model_file_missing": _("The model file %(path)s is missing or unreadable."),
     "out_of_gpu_memory": _("The engine ran out of GPU memory."),
     "out_of_memory": _("The engine ran out of memory."),

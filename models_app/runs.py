@@ -16,6 +16,7 @@ from models_app.models import Run
 from models_app.status import Blocked
 
 LOG_TAIL_CHARS = 8192
+STOPS_ASKED_FOR = frozenset({"stopped", "restarted", "scaled_down"})
 
 
 def move(run: Run, new: RunState, **fields: Any) -> bool:
@@ -52,10 +53,9 @@ def end(
     exit_signal: int | None = None,
     log_tail: str = "",
 ) -> bool:
-    """The run is over and its resources are free. A stop asked for explains the end;
-    anything else is an error until the scheduler has looked at it."""
-    stopped = bool(run.stop_code)
-    why = (run.stop_code, run.stop_params) if stopped else (code, params or {})
+    """The run is over and its resources are free. The reason it was being stopped for,
+    if it was, explains its end better than how the engine left."""
+    why = (run.stop_code, run.stop_params) if run.stop_code else (code, params or {})
     with transaction.atomic():
         moved = move(
             run, RunState.ENDED,
@@ -66,21 +66,22 @@ def end(
         )  # fmt: skip
         if moved:
             record("run_ended", model=run.model, run=run, reason=why)
-            settle(run.model_id, _blocked(why, stopped))
+            settle(run.model_id, _blocked(*why))
             nudge.changed()
     return moved
 
 
-def _blocked(why: tuple[str, dict[str, object]], stopped: bool) -> Blocked | None:
-    if not stopped:
-        return Blocked(status=Status.ERROR, code=why[0], params=why[1])
-    if why[0] == "preempted":
-        return Blocked(status=Status.WAITING, code=why[0], params=why[1])
-    return None
+def _blocked(code: str, params: dict[str, object]) -> Blocked | None:
+    """Until the scheduler has looked at it, an end that nobody asked for is an error."""
+    if code in STOPS_ASKED_FOR:
+        return None
+    status = Status.WAITING if code == "preempted" else Status.ERROR
+    return Blocked(status=status, code=code, params=params)
 
 
 def ask_to_stop(run: Run, code: str, params: dict[str, object], drain_s: int) -> bool:
-    """First step of stopping. A run that never served has nothing to drain."""
+    """First step of stopping. A run that never served has nothing to drain: its engine
+    is ended at once."""
     asked = {"stop_code": code, "stop_params": params, "idle_since": None}
     ready = run.state == RunState.READY
     new = RunState.DRAINING if ready else RunState.TERMINATING

@@ -1,0 +1,48 @@
+"""Write down what this machine has: cores, memory, GPUs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import psutil
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from models_app import clock
+from monitoring.collectors.gpus import GpuSeen
+from runtimes.models import Gpu, Node
+
+
+def write(gpus: Iterable[GpuSeen]) -> Node:
+    """Rewritten each time: memory that foreign processes took or freed counts in the
+    next plan. The ledger's version is the scheduler's and stays."""
+    with transaction.atomic():
+        node, _ = Node.objects.update_or_create(
+            name=settings.NODE_NAME,
+            defaults={
+                "cpu_cores": len(os.sched_getaffinity(0)),
+                "memory_mib": psutil.virtual_memory().total // 2**20,
+                "boot_id": clock.boot_id(),
+                "seen_at": timezone.now(),
+            },
+        )
+        seen = [_write_gpu(node, gpu).pk for gpu in gpus]
+        node.gpus.exclude(pk__in=seen).filter(present=True).update(present=False)
+    return node
+
+
+def _write_gpu(node: Node, seen: GpuSeen) -> Gpu:
+    gpu, _ = Gpu.objects.update_or_create(
+        uuid=seen.uuid,
+        defaults={
+            "node": node,
+            "index": seen.index,
+            "name": seen.name,
+            "memory_mib": seen.memory_mib,
+            "free_mib": seen.free_mib,
+            "present": True,
+        },
+    )
+    return gpu

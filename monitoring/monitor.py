@@ -1,0 +1,88 @@
+"""The monitor role: one step a second. Looks, writes what it sees, nudges."""
+
+from __future__ import annotations
+
+import logging
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+
+from models_app import clock, nudge
+from models_app.enums import RunState
+from models_app.models import Run
+from monitoring import inventory
+from monitoring.collectors.gpus import Nvml
+from monitoring.health import Health, question
+from monitoring.probes import Probes
+from monitoring.reaper import Reaper
+from runtimes.watch import look
+
+logger = logging.getLogger(__name__)
+
+STEP_S = 1.0
+# While something starts or stops, people wait for it.
+BUSY_STEP_S = 0.25
+
+
+class Every:
+    """due() is true at first, and then once in each period."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.next = 0.0
+
+    def due(self) -> bool:
+        now = clock.uptime()
+        if now < self.next:
+            return False
+        self.next = now + self.seconds
+        return True
+
+
+class Monitor:
+    def __init__(self) -> None:
+        self.nvml = Nvml()
+        self.probes = Probes()
+        self.health = Health()
+        self.reaper = Reaper()
+        self.inventory_due = Every(5)
+        self.reaper_due = Every(5)
+        self.nudge_due = Every(5)
+
+    def step(self) -> float:
+        """Seconds until the next step. A database that is away costs a step, no more:
+        engines go on, and the next step starts afresh."""
+        try:
+            return self._step()
+        except DatabaseError as error:
+            logger.error("database: %s", error)
+            close_old_connections()
+            return STEP_S
+
+    def _step(self) -> float:
+        if self.inventory_due.due():
+            inventory.write(self.nvml.read())
+        runs = self._look()
+        self._listen(runs)
+        if self.reaper_due.due():
+            self.reaper.step()
+        moving = any(run.state != RunState.READY for run in runs)
+        if moving or self.nudge_due.due():
+            nudge.wake()
+        return BUSY_STEP_S if moving else STEP_S
+
+    def _look(self) -> list[Run]:
+        here = Run.objects.live().filter(node=settings.NODE_NAME)
+        return [run for run in here.select_related("model") if look(run)]
+
+    def _listen(self, runs: list[Run]) -> None:
+        results = self.probes.results()
+        self.health.forget_all_but({run.uid for run in runs})
+        for run in runs:
+            if run.uid in results:
+                self.health.hear(run, results[run.uid])
+            if asked := question(run):
+                self.probes.ask(asked)
+
+    def close(self) -> None:
+        self.probes.close()

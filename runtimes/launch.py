@@ -1,0 +1,97 @@
+"""From a placed run to a started engine.
+
+1. What can never work ends the run with its reason.
+2. `starting` is committed: from here on an engine may exist.
+3. The driver starts it; for one uid it does so once, however often it is asked.
+4. The handle is stored.
+
+Cut off after any line, the next tick asks again and the steps done are not repeated.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+
+from django.conf import settings
+from django.db import transaction
+
+from models_app import clock
+from models_app.activity import record
+from models_app.enums import RunState
+from models_app.models import Run
+from models_app.runs import end, move
+from runtimes.drivers.base import DriverError, Handle
+from runtimes.frameworks.base import Placement, Problem
+from runtimes.registry import driver, framework
+
+logger = logging.getLogger(__name__)
+
+SPAWN_DUE_S = 5
+
+
+def launch(uid: str) -> None:
+    run = Run.objects.live().select_related("model").filter(uid=uid).first()
+    if run is None or run.handle is not None or not _may_start(run):
+        return
+    command = framework(run).command(run.config, _placement(run))
+    try:
+        handle = driver(run.driver).start(run.uid, command)
+    except (DriverError, OSError) as error:
+        end(run, "launch_failed", {"detail": str(error)})
+        return
+    store_handle(run, handle)
+
+
+def _may_start(run: Run) -> bool:
+    """Steps 1 and 2. A run that is `starting` already has passed them."""
+    if run.state != RunState.SCHEDULED:
+        return run.state == RunState.STARTING
+    if problems := framework(run).check(run.config, model_roots=settings.MODEL_ROOTS):
+        _refuse(run, problems[0])
+        return False
+    if _port_is_taken(run.port):
+        end(run, "port_in_use")
+        return False
+    return move(run, RunState.STARTING, deadline=clock.uptime() + SPAWN_DUE_S)
+
+
+def _refuse(run: Run, problem: Problem) -> None:
+    if problem.code in ("file_missing", "file_unreadable", "not_a_file"):
+        end(run, "model_file_missing", {"path": problem.params.get("path", "")})
+    else:
+        cause = {"code": problem.code, "params": problem.params}
+        end(run, "config_refused", {"cause": cause})
+
+
+def _port_is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def _placement(run: Run) -> Placement:
+    return Placement(
+        port=run.port,
+        api_key=run.engine_key,
+        model_name=run.model.name,
+        cpu_cores=run.cpu_cores,
+        gpu_uuids=tuple(run.gpu_uuids),
+    )
+
+
+def store_handle(run: Run, handle: Handle) -> bool:
+    """False when somebody else did it first, or the run has ended meanwhile."""
+    deadline = clock.uptime() + settings.START_SECONDS
+    with transaction.atomic():
+        starting = Run.objects.filter(
+            pk=run.pk, state=RunState.STARTING, handle__isnull=True
+        )
+        stored = starting.update(handle=handle.to_json(), deadline=deadline)
+        if stored:
+            record("run_started", model=run.model, run=run, params={"node": run.node})
+    return bool(stored)

@@ -1,0 +1,42 @@
+"""See whether an engine is still there, and end its run when it is not."""
+
+from __future__ import annotations
+
+from models_app import clock
+from models_app.models import Run
+from models_app.runs import end
+from runtimes.drivers.base import Handle, Observation
+from runtimes.registry import driver, framework
+
+
+def look(run: Run) -> bool:
+    """True while the engine lives, or may yet be started."""
+    if run.boot_id != clock.boot_id():
+        end(run, "node_rebooted")
+        return False
+    if run.handle is None:
+        return True
+    seen = driver(run.driver).observe(handle_of(run))
+    if not seen.alive:
+        end_with_reason(run, seen)
+    return seen.alive
+
+
+def end_with_reason(run: Run, seen: Observation) -> None:
+    log_tail = driver(run.driver).tail(run.uid, 16384)
+    left = seen.exit
+    code = framework(run).end_reason(left, log_tail) if left else "crashed"
+    end(
+        run,
+        code,
+        {"path": run.config.get("model_path", "")}
+        if code == "model_file_missing"
+        else {},
+        exit_code=left.code if left else None,
+        exit_signal=left.signal if left else None,
+        log_tail=log_tail,
+    )
+
+
+def handle_of(run: Run) -> Handle:
+    return Handle.from_json(run.handle)

@@ -1,0 +1,120 @@
+"""Carry out a plan: one short transaction per decision, each fenced.
+
+A placement swaps the version of its machine's ledger. 0 rows changed means that
+another plan was faster: this one is stale, the rest of it is dropped, and the next
+tick plans again.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterable, Mapping
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from models_app import clock, nudge
+from models_app.activity import record
+from models_app.enums import Desired, Status
+from models_app.lifecycle import settle
+from models_app.models import Run, ServedModel
+from models_app.runs import ask_to_stop
+from models_app.status import Blocked
+from runtimes.models import Gpu, Node
+from scheduling.models import Allocation
+from scheduling.picture import Placement, Plan, Reason, Snapshot, Stop
+
+logger = logging.getLogger(__name__)
+
+# A launch that has not begun by then was lost with its worker and is sent again.
+LAUNCH_DUE_S = 5
+
+
+class StalePlan(Exception):
+    pass
+
+
+def carry_out(plan: Plan, snapshot: Snapshot) -> None:
+    _stop(plan.stops)
+    versions = {node.name: node.version for node in snapshot.nodes}
+    try:
+        for placement in plan.placements:
+            place(placement, versions[placement.node])
+            versions[placement.node] += 1
+    except (StalePlan, IntegrityError) as error:
+        logger.info("plan was stale, planning again: %s", error)
+        nudge.wake()
+        return
+    _explain(plan.reasons, placed={p.model_id for p in plan.placements})
+
+
+def _stop(stops: Iterable[Stop]) -> None:
+    wanted = {stop.run_uid: stop for stop in stops}
+    for run in Run.objects.live().select_related("model").filter(uid__in=wanted):
+        stop = wanted[run.uid]
+        ask_to_stop(run, stop.code, stop.params, settings.DRAIN_SECONDS)
+
+
+def place(placement: Placement, version: int) -> Run:
+    """Raises StalePlan, or IntegrityError when a rival took the replica or port."""
+    with transaction.atomic():
+        node = Node.objects.filter(name=placement.node, version=version)
+        if not node.update(version=version + 1):
+            raise StalePlan(f"machine {placement.node} changed")
+        model = ServedModel.objects.filter(
+            pk=placement.model_id,
+            desired_state=Desired.RUNNING,
+            generation=placement.generation,
+        ).first()
+        if model is None:
+            raise StalePlan(f"model {placement.model_id} is no longer wanted so")
+        run = _create_run(model, placement)
+        record("run_scheduled", model=model, run=run, params={"node": run.node})
+        settle(model.pk)
+        nudge.enqueue("runtimes.tasks.launch", run.uid)
+    return run
+
+
+def _create_run(model: ServedModel, placement: Placement) -> Run:
+    run = Run.objects.create(
+        model=model,
+        replica=placement.replica,
+        generation=placement.generation,
+        framework=model.framework,
+        driver=model.driver,
+        config=model.config,
+        node=placement.node,
+        port=_free_port(placement.node),
+        cpu_cores=placement.cpu_cores,
+        memory_mib=placement.memory_mib,
+        gpu_uuids=[uuid for uuid, _ in placement.gpus],
+        boot_id=clock.boot_id(),
+        deadline=clock.uptime() + LAUNCH_DUE_S,
+    )
+    gpus = {gpu.uuid: gpu for gpu in Gpu.objects.filter(uuid__in=run.gpu_uuids)}
+    Allocation.objects.bulk_create(
+        Allocation(run=run, gpu=gpus[uuid], mib=mib) for uuid, mib in placement.gpus
+    )
+    return run
+
+
+def _free_port(node: str) -> int:
+    """Any one that no live run has: strangers on it are noticed at launch, and the
+    next attempt draws another."""
+    taken = set(Run.objects.live().filter(node=node).values_list("port", flat=True))
+    free = [port for port in settings.ENGINE_PORTS if port not in taken]
+    if not free:
+        raise StalePlan(f"no free port in {settings.ENGINE_PORTS}")
+    return random.choice(free)  # noqa: S311 -- not a secret
+
+
+def _explain(reasons: Mapping[int, Reason], placed: set[int]) -> None:
+    for model_id in reasons.keys() - placed:
+        reason = reasons[model_id]
+        settle(
+            model_id,
+            Blocked(
+                status=Status(reason.status), code=reason.code, params=reason.params
+            ),
+        )

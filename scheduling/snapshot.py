@@ -1,0 +1,154 @@
+"""Rows to the planner's picture, in a fixed number of queries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.db.models import F, Q
+
+from models_app import clock, plugins
+from models_app.enums import Desired, RunState
+from models_app.exceptions import PlatformError
+from models_app.models import Run, ServedModel
+from runtimes.models import Gpu, Node
+from scheduling import picture
+from scheduling.models import Allocation
+from scheduling.recovery import BackOff, EndedRun
+
+# Enough to see that a limit of attempts is reached; older runs decide nothing.
+HISTORY_PER_MODEL = 64
+
+
+def policy() -> picture.Policy:
+    return picture.Policy(
+        back_off=BackOff(
+            first_s=settings.BACK_OFF_SECONDS, max_attempts=settings.MAX_ATTEMPTS
+        )
+    )
+
+
+def load() -> picture.Snapshot:
+    live = list(Run.objects.live())
+    busy = {run.model_id for run in live}
+    concerned = Q(desired_state=Desired.RUNNING) | Q(pk__in=busy)
+    history = _history()
+    return picture.Snapshot(
+        nodes=_nodes(),
+        models=tuple(
+            _model(model, history[model.pk])
+            for model in ServedModel.objects.filter(concerned)
+        ),
+        runs=_runs(live),
+    )
+
+
+def _nodes() -> tuple[picture.Node, ...]:
+    gpus = defaultdict(list)
+    for gpu in Gpu.objects.filter(present=True):
+        gpus[gpu.node_id].append(
+            picture.Gpu(
+                uuid=gpu.uuid,
+                index=gpu.index,
+                memory_mib=gpu.memory_mib,
+                free_mib=gpu.free_mib,
+            )
+        )
+    return tuple(
+        picture.Node(
+            name=node.name,
+            cpu_cores=node.cpu_cores,
+            memory_mib=node.memory_mib - settings.RESERVED_MEMORY_MIB,
+            gpus=tuple(gpus[node.pk]),
+            version=node.version,
+        )
+        for node in Node.objects.all()
+    )
+
+
+def _history() -> dict[int, dict[int, tuple[EndedRun, ...]]]:
+    ended = (
+        Run.objects.ended()
+        .filter(model__desired_state=Desired.RUNNING, generation=F("model__generation"))
+        .newest_per_model(HISTORY_PER_MODEL)
+        .order_by("-pk")
+    )
+    history: dict[int, dict[int, list[EndedRun]]] = defaultdict(dict)
+    for run in ended:
+        history[run.model_id].setdefault(run.replica, []).append(_ended(run))
+    return defaultdict(
+        dict,
+        {
+            model: {replica: tuple(runs) for replica, runs in replicas.items()}
+            for model, replicas in history.items()
+        },
+    )
+
+
+def _ended(run: Run) -> EndedRun:
+    this_boot = run.boot_id == clock.boot_id()
+    served = (
+        (run.ended_uptime or 0) - run.ready_uptime
+        if this_boot and run.ready_uptime is not None
+        else 0
+    )
+    return EndedRun(
+        code=run.end_code,
+        params=run.end_params,
+        ended=run.ended_uptime if this_boot else None,
+        served_s=served,
+    )
+
+
+def _model(
+    model: ServedModel, history: dict[int, tuple[EndedRun, ...]]
+) -> picture.Model:
+    since = model.waiting_since or model.created_at
+    return picture.Model(
+        id=model.pk,
+        name=model.name,
+        wanted=model.desired_state == Desired.RUNNING,
+        generation=model.generation,
+        priority=model.priority,
+        waiting_since=since.timestamp(),
+        replicas=model.replicas,
+        cpu_cores=_cpu_cores(model),
+        memory_mib=model.memory_mib,
+        gpu_count=model.gpu_count,
+        gpu_memory_mib=model.gpu_memory_mib,
+        history=history,
+    )
+
+
+def _cpu_cores(model: ServedModel) -> int:
+    if model.cpu_cores:
+        return model.cpu_cores
+    if model.gpu_count:
+        return 1
+    try:
+        return plugins.framework(model.framework).cpu_cores(model.config)
+    except PlatformError:
+        return 1  # its launch says what is wrong
+
+
+def _runs(live: Iterable[Run]) -> tuple[picture.Run, ...]:
+    gpus: dict[int, dict[str, int]] = defaultdict(dict)
+    for held in Allocation.objects.exclude(run__state=RunState.ENDED).values_list(
+        "run_id", "gpu__uuid", "mib"
+    ):
+        gpus[held[0]][held[1]] = held[2]
+    return tuple(
+        picture.Run(
+            uid=run.uid,
+            model_id=run.model_id,
+            replica=run.replica,
+            generation=run.generation,
+            node=run.node,
+            cpu_cores=run.cpu_cores,
+            memory_mib=run.memory_mib,
+            gpus=gpus[run.pk],
+            stopping=run.state in RunState.STOPPING,
+        )
+        for run in live
+    )

@@ -1,0 +1,18 @@
+"""What the task queue calls."""
+
+from models_app import clock, nudge
+from runtimes import stopping
+from scheduling.apply import carry_out
+from scheduling.planner import plan
+from scheduling.snapshot import load, policy
+
+
+def tick() -> None:
+    """Compare what is wanted with what is, and take the next step of everything.
+
+    Wasteful but never wrong when two run at once, or when one is cut off anywhere.
+    """
+    nudge.tick_begins()
+    stopping.advance_all()
+    snapshot = load()
+    carry_out(plan(snapshot, policy(), clock.uptime()), snapshot)
