@@ -1,0 +1,65 @@
+"""Look and navigation of the admin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+def _may(permission: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: request.user.has_perm(permission)
+
+
+def _rows(title: Any, icon: str, model: str) -> dict[str, Any]:
+    """A link to the list of a model ("app.model"), for those who may view it."""
+    app, name = model.split(".")
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
+        "permission": _may(f"{app}.view_{name}"),
+    }
+
+
+PLATFORM = [
+    {
+        "title": _("Dashboard"),
+        "icon": "dashboard",
+        "link": reverse_lazy("admin:index"),
+        "active": lambda request: request.path == str(reverse_lazy("admin:index")),
+    },
+    _rows(_("Models"), "deployed_code", "models_app.servedmodel"),
+    _rows(_("Runs"), "terminal", "models_app.run"),
+    _rows(_("Activity"), "history", "models_app.activity"),
+]
+ACCESS = [
+    _rows(_("API tokens"), "key", "models_app.apitoken"),
+    _rows(_("Users"), "person", "auth.user"),
+    _rows(_("Groups"), "group", "auth.group"),
+]
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": _("LLM inference service"),
+    "SITE_HEADER": _("LLM inference service"),
+    "SITE_SYMBOL": "neurology",
+    "SITE_URL": None,
+    "SHOW_LANGUAGES": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+    "DASHBOARD_CALLBACK": "models_app.admin.dashboard.context",
+    "STYLES": [lambda request: static("css/platform.css")],
+    "SIDEBAR": {
+        "show_search": False,
+        "navigation": [
+            {"title": _("Platform"), "items": PLATFORM},
+            {"title": _("Access"), "items": ACCESS},
+        ],
+    },
+}
