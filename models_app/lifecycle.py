@@ -7,10 +7,10 @@ activity row in the same transaction.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from models_app import nudge
@@ -22,38 +22,31 @@ from models_app.status import Blocked, derive
 
 
 def request_start(model: ServedModel, actor: Actor = None) -> ServedModel:
-    return _request(model, Operation.START, actor, **_a_new_generation())
+    return _request(model, Operation.START, Desired.RUNNING, actor)
 
 
 def request_restart(model: ServedModel, actor: Actor = None) -> ServedModel:
-    return _request(model, Operation.RESTART, actor, **_a_new_generation())
+    return _request(model, Operation.RESTART, Desired.RUNNING, actor)
 
 
 def request_stop(model: ServedModel, actor: Actor = None) -> ServedModel:
-    return _request(model, Operation.STOP, actor, desired_state=Desired.STOPPED)
-
-
-def _a_new_generation() -> dict[str, Any]:
-    return {
-        "desired_state": Desired.RUNNING,
-        "generation": F("generation") + 1,
-        "waiting_since": timezone.now(),
-    }
+    return _request(model, Operation.STOP, Desired.STOPPED, actor)
 
 
 def _request(
-    model: ServedModel, operation: Operation, actor: Actor, **wanted: Any
+    model: ServedModel, operation: Operation, desired: Desired, actor: Actor
 ) -> ServedModel:
     """Raises Conflict operation_not_allowed, or conflict when another writer won."""
     require(model, operation)
+    wanted: dict[str, Any] = {"desired_state": desired, "generation": model.generation}
+    if desired == Desired.RUNNING:
+        wanted["generation"] += 1
+        wanted["waiting_since"] = timezone.now()
     with transaction.atomic():
-        swapped = ServedModel.objects.filter(
-            pk=model.pk, status=model.status, generation=model.generation
-        ).update(**wanted, updated_at=timezone.now())
-        if not swapped:
-            raise Conflict("conflict", model=model.name)
         record(f"{operation}_requested", model=model, actor=actor)
-        settle(model.pk)
+        new = derive(desired, wanted["generation"], _live(model), None)
+        if not _swap(model, new, None, actor, **wanted):
+            raise Conflict("conflict", model=model.name)
         nudge.changed()
     model.refresh_from_db()
     return model
@@ -79,27 +72,43 @@ def settle(model_id: int, blocked: Blocked | None = None) -> None:
     model = ServedModel.objects.filter(pk=model_id).first()
     if model is None:
         return
-    live = model.runs.live().values_list("state", "generation")
-    new = derive(model.desired_state, model.generation, live, blocked)
-    _swap(model, new, blocked if blocked and new == blocked.status else None)
+    new = derive(model.desired_state, model.generation, _live(model), blocked)
+    why = blocked if blocked and new == blocked.status else None
+    told = (why.code, why.params) if why else ("", {})
+    if (new, *told) != (model.status, model.reason_code, model.reason_params):
+        _swap(model, new, why)
 
 
-def _swap(model: ServedModel, new: Status, why: Blocked | None) -> None:
-    reason = (why.code, why.params) if why else ("", {})
-    if (new, *reason) == (model.status, model.reason_code, model.reason_params):
-        return
-    moved = new != model.status
-    if moved and new not in TRANSITIONS[Status(model.status)]:
+def _live(model: ServedModel) -> Iterable[tuple[str, int]]:
+    return model.runs.live().values_list("state", "generation")
+
+
+def _swap(
+    model: ServedModel,
+    new: Status,
+    why: Blocked | None,
+    actor: Actor = None,
+    **wanted: Any,
+) -> bool:
+    """False when somebody else changed status or wish since `model` was read."""
+    if new != model.status and new not in TRANSITIONS[Status(model.status)]:
         raise Conflict("conflict", model=model.name)
+    reason = (why.code, why.params) if why else ("", {})
+    unchanged = ServedModel.objects.filter(
+        pk=model.pk,
+        status=model.status,
+        desired_state=model.desired_state,
+        generation=model.generation,
+    )
     with transaction.atomic():
-        swapped = ServedModel.objects.filter(
-            pk=model.pk,
-            status=model.status,
-            desired_state=model.desired_state,
-            generation=model.generation,
-        ).update(status=new, reason_code=reason[0], reason_params=reason[1])
-        if swapped and moved:
+        swapped = unchanged.update(
+            status=new, reason_code=reason[0], reason_params=reason[1], **wanted
+        )
+        if swapped and new != model.status:
             change: dict[str, object] = {"old": model.status, "new": str(new)}
-            record("status_changed", model=model, reason=reason, params=change)
+            record(
+                "status_changed", model=model, actor=actor, reason=reason, params=change
+            )
         if swapped:
             nudge.announce_on_commit()
+    return bool(swapped)

@@ -72,7 +72,7 @@ def end(
 
 
 def _blocked(code: str, params: dict[str, object]) -> Blocked | None:
-    """Until the scheduler has looked at it, an end that nobody asked for is an error."""
+    """Until the scheduler looked at it, an end that nobody asked for is an error."""
     if code in STOPS_ASKED_FOR:
         return None
     status = Status.WAITING if code == "preempted" else Status.ERROR
@@ -82,6 +82,8 @@ def _blocked(code: str, params: dict[str, object]) -> Blocked | None:
 def ask_to_stop(run: Run, code: str, params: dict[str, object], drain_s: int) -> bool:
     """First step of stopping. A run that never served has nothing to drain: its engine
     is ended at once."""
+    if run.state not in RunState.SERVING:
+        return False
     asked = {"stop_code": code, "stop_params": params, "idle_since": None}
     ready = run.state == RunState.READY
     new = RunState.DRAINING if ready else RunState.TERMINATING

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from scheduling.picture import Gpu, Model, Node, Placement, Reason, Run
@@ -93,10 +93,12 @@ def _waits(
     )
 
 
-def usable_mib(gpu: Gpu, runs: Iterable[Run], reserve_mib: int) -> int:
-    """The smaller of what is not booked and what the driver says is free: foreign
-    processes count, and so does booked memory that its run has not taken yet."""
+def usable_mib(gpu: Gpu, runs: Sequence[Run], reserve_mib: int) -> int:
+    """The smaller of what is not booked and what is measured free, less what booked
+    runs have yet to take. So foreign processes count."""
     booked = sum(run.gpus.get(gpu.uuid, 0) for run in runs)
     unbooked = gpu.memory_mib - booked
-    free = unbooked if gpu.free_mib is None else min(unbooked, gpu.free_mib)
-    return free - reserve_mib
+    if gpu.free_mib is None:
+        return unbooked - reserve_mib
+    to_come = sum(run.gpus.get(gpu.uuid, 0) for run in runs if not run.taken)
+    return min(unbooked, gpu.free_mib - to_come) - reserve_mib

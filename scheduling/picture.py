@@ -29,6 +29,9 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
+    """gpus: MiB booked by GPU. taken: it has served, so what it took of them shows in
+    what the driver measures; until then it is still to come."""
+
     uid: str
     model_id: int
     replica: int
@@ -38,6 +41,7 @@ class Run:
     memory_mib: int
     gpus: Mapping[str, int] = field(default_factory=dict)
     stopping: bool = False
+    taken: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

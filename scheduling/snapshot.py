@@ -149,6 +149,7 @@ def _runs(live: Iterable[Run]) -> tuple[picture.Run, ...]:
             memory_mib=run.memory_mib,
             gpus=gpus[run.pk],
             stopping=run.state in RunState.STOPPING,
+            taken=run.ready_at is not None,
         )
         for run in live
     )

@@ -6,6 +6,7 @@ from django.utils import timezone
 from models_app import clock
 from models_app.enums import RunState, Status
 from models_app.models import ApiToken, Run, ServedModel
+from runtimes.models import Node
 
 
 def a_model(name="smol", **fields) -> ServedModel:
@@ -56,3 +57,18 @@ def a_user(group: str = "", name: str | None = None, **fields) -> User:
 def a_token(user: User, name="test") -> str:
     _, token = ApiToken.objects.create(user=user, name=name)
     return token
+
+
+def a_node(name="here", gpus=(), **fields) -> Node:
+    defaults = {
+        "cpu_cores": 8,
+        "memory_mib": 64_000,
+        "boot_id": clock.boot_id(),
+        "seen_at": timezone.now(),
+    }
+    node, _ = Node.objects.get_or_create(name=name, defaults={**defaults, **fields})
+    for index, memory in enumerate(gpus):
+        node.gpus.create(
+            uuid=f"GPU-{name}-{index}", index=index, name="fake", memory_mib=memory
+        )
+    return node

@@ -96,6 +96,12 @@ CRASHED = {0: (EndedRun(code="crashed", ended=NOW - 1, served_s=0),)}
             ["m/0 on a a0"],
             ["n: waiting insufficient_gpus"],
         ),
+        (  # booked and taken: measured once, not twice
+            ["a: gpus 24000/12000"],
+            ["m: 1 gpu of 11000", "n: 1 gpu of 12000"],
+            ["m/0 on a a0 taken"],
+            ["place n/0 on a a0"],
+        ),
         (  # taken by a foreign process
             ["a: gpus 24000/3000 24000/24000"],
             ["m: 1 gpu of 20000"],

@@ -2,7 +2,7 @@
 
 nodes:  "a: 4 cpu, 8000 mem, gpus 24000 24000"
 models: "chat: 2 cpu, prio 5" ... "1 gpu of 20000", "x2" replicas, "gen 3", "stopped"
-runs:   "chat/0 on a" ... "gen 2", "stopping"; a run holds what its model asks for
+runs:   "chat/0 on a" ... "gen 2", "stopping", "taken"; a run holds what its model asks for
 """
 
 import re
@@ -71,6 +71,7 @@ def run(text: str, models: dict[str, Model]) -> Run:
         memory_mib=of.memory_mib,
         gpus=dict.fromkeys(gpus.split(), of.gpu_share_mib),
         stopping="stopping" in text,
+        taken="taken" in text,
     )
 
 

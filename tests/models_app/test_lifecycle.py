@@ -1,0 +1,104 @@
+import pytest
+
+from models_app import lifecycle
+from models_app.enums import ALLOWED, Operation, RunState, Status
+from models_app.exceptions import Conflict
+from models_app.models import Activity, ServedModel
+from models_app.status import Blocked
+from tests.builders import a_model, a_run, a_user, a_wanted_model
+
+pytestmark = pytest.mark.django_db
+
+VERBS = {
+    Operation.START: lifecycle.request_start,
+    Operation.STOP: lifecycle.request_stop,
+    Operation.RESTART: lifecycle.request_restart,
+}
+
+
+def a_model_that_is(status: Status) -> ServedModel:
+    wanted = "stopped" if status in (Status.STOPPED, Status.STOPPING) else "running"
+    return a_model(status=status, desired_state=wanted)
+
+
+@pytest.mark.parametrize("status", list(Status))
+@pytest.mark.parametrize("operation", list(VERBS))
+def test_request_follows_the_table_of_allowed_operations(status, operation):
+    model = a_model_that_is(status)
+    if operation in ALLOWED[status]:
+        VERBS[operation](model)
+        assert Activity.objects.filter(code=f"{operation}_requested").count() == 1
+    else:
+        with pytest.raises(Conflict) as refused:
+            VERBS[operation](model)
+        assert refused.value.params["status"] == status
+        assert refused.value.params["allowed"] == [str(o) for o in ALLOWED[status]]
+        assert Activity.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "verb", "wanted", "becomes"),
+    [
+        ("stopped", "start", "running", "starting"),
+        ("error", "start", "running", "starting"),
+        ("error", "restart", "running", "starting"),
+        ("waiting", "stop", "stopped", "stopped"),
+        ("error", "stop", "stopped", "stopped"),
+        ("starting", "stop", "stopped", "stopped"),
+    ],
+)
+def test_request_without_runs_settles_the_status(status, verb, wanted, becomes):
+    model = VERBS[Operation(verb)](a_model_that_is(Status(status)))
+    assert (model.desired_state, model.status) == (wanted, becomes)
+
+
+@pytest.mark.parametrize(("verb"), ["stop", "restart"])
+def test_request_with_a_live_run_is_stopping_first(verb):
+    model = a_wanted_model(status=Status.RUNNING)
+    a_run(model, RunState.READY)
+    assert VERBS[Operation(verb)](model).status == Status.STOPPING
+
+
+def test_start_asks_for_a_new_generation():
+    model = a_model()
+    lifecycle.request_start(model)
+    assert model.generation == 1
+
+
+def test_request_on_an_outdated_row_conflicts_and_changes_nothing():
+    model = a_model()
+    outdated = ServedModel.objects.get(pk=model.pk)
+    lifecycle.request_start(model)
+    with pytest.raises(Conflict) as refused:
+        lifecycle.request_start(outdated)
+    assert refused.value.code == "conflict"
+    model.refresh_from_db()
+    assert model.generation == 1
+
+
+def test_activity_names_who_and_what():
+    user = a_user(name="ada")
+    lifecycle.request_start(a_model(), user)
+    asked = Activity.objects.get(code="start_requested")
+    assert (asked.actor, asked.actor_name, asked.model_name) == (user, "ada", "smol")
+    changed = Activity.objects.get(code="status_changed")
+    assert changed.params == {"old": "stopped", "new": "starting"}
+
+
+def test_settle_keeps_a_reason_until_the_status_moves_on():
+    model = a_wanted_model()
+    why = Blocked(status=Status.WAITING, code="insufficient_cpu", params={"free": 0})
+    lifecycle.settle(model.pk, why)
+    lifecycle.settle(model.pk, why)
+    model.refresh_from_db()
+    assert (model.status, model.reason_code) == ("waiting", "insufficient_cpu")
+    assert Activity.objects.filter(code="status_changed").count() == 1
+    a_run(model, RunState.READY)
+    lifecycle.settle(model.pk)
+    model.refresh_from_db()
+    assert (model.status, model.reason_code) == ("running", "")
+
+
+def test_settle_of_a_deleted_model_is_nothing():
+    lifecycle.settle(12345)
+    assert Activity.objects.count() == 0

@@ -1,0 +1,82 @@
+import socket
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from monitoring.probes import Answer, Probes, Question, Result
+
+
+class Engine(BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/slow":
+            time.sleep(3)
+        status = 503 if self.path == "/loading" else 200
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(self.headers["Authorization"].encode())
+
+    def log_message(self, *args):
+        """Quiet."""
+
+
+@pytest.fixture
+def engine():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Engine)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]  # bound, but nobody listens
+
+
+def asked(port, path, within=5.0):
+    probes = Probes()
+    probes.ask(Question(uid="u", url=f"http://127.0.0.1:{port}{path}", key="k"))
+    until = time.monotonic() + within
+    while time.monotonic() < until:
+        if results := probes.results():
+            probes.close()
+            return results["u"]
+        time.sleep(0.01)
+    raise AssertionError("no result")
+
+
+@pytest.mark.parametrize(
+    ("path", "result"),
+    [
+        ("/health", Result(answer=Answer.READY, body="Bearer k")),
+        ("/loading", Result(answer=Answer.LOADING)),
+        ("/slow", Result(answer=Answer.SLOW)),
+    ],
+)
+def test_answers(engine, path, result):
+    assert asked(engine, path) == result
+
+
+def test_nobody_there(free_port):
+    assert asked(free_port, "/health") == Result(answer=Answer.REFUSED)
+
+
+def test_a_slow_engine_is_asked_once_and_keeps_nobody_waiting(engine):
+    probes = Probes()
+    slow = Question(uid="slow", url=f"http://127.0.0.1:{engine}/slow", key="k")
+    quick = Question(uid="quick", url=f"http://127.0.0.1:{engine}/", key="k")
+    begun = time.monotonic()
+    for _ in range(50):
+        probes.ask(slow)
+    probes.ask(quick)
+    assert len(probes.open) == 2
+    while "quick" not in probes.results():
+        time.sleep(0.01)
+    assert time.monotonic() - begun < 1
+    probes.close()

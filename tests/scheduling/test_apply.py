@@ -1,0 +1,107 @@
+import dataclasses
+
+import pytest
+
+from models_app.enums import RunState
+from models_app.models import Activity, Run
+from runtimes.models import Gpu, Node
+from scheduling.apply import StalePlan, carry_out, place
+from scheduling.models import Allocation
+from scheduling.picture import Placement, Plan, Reason, Stop
+from scheduling.snapshot import load
+from tests.builders import a_node, a_run, a_wanted_model
+
+pytestmark = pytest.mark.django_db
+
+
+def a_placement(model, **fields):
+    defaults = {
+        "model_id": model.pk,
+        "generation": model.generation,
+        "replica": 0,
+        "node": "here",
+        "cpu_cores": 2,
+        "memory_mib": 100,
+    }
+    return Placement(**{**defaults, **fields})
+
+
+def a_plan(**fields):
+    return Plan(**{"stops": (), "placements": (), "reasons": {}, **fields})
+
+
+def test_place_books_what_the_plan_says():
+    node = a_node(gpus=[24000, 24000])
+    model = a_wanted_model()
+    uuids = tuple(Gpu.objects.values_list("uuid", flat=True))
+    gpus = tuple((uuid, 9000) for uuid in uuids)
+    run = place(a_placement(model, gpus=gpus), node.version)
+    assert (run.state, run.cpu_cores, run.memory_mib) == ("scheduled", 2, 100)
+    assert run.gpu_uuids == list(uuids)
+    held = Allocation.objects.values_list("gpu__uuid", "mib")
+    assert sorted(held) == sorted(gpus)
+    node.refresh_from_db()
+    assert node.version == 1
+
+
+def test_place_on_a_changed_machine_is_stale_and_leaves_nothing():
+    node = a_node()
+    model = a_wanted_model()
+    Node.objects.update(version=7)
+    with pytest.raises(StalePlan):
+        place(a_placement(model), node.version)
+    assert (Run.objects.count(), Activity.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "meanwhile", [{"desired_state": "stopped", "status": "stopped"}, {"generation": 2}]
+)
+def test_place_of_what_is_no_longer_wanted_is_stale(meanwhile):
+    node = a_node()
+    model = a_wanted_model()
+    placement = a_placement(model)
+    type(model).objects.update(**meanwhile)
+    with pytest.raises(StalePlan):
+        place(placement, node.version)
+    node.refresh_from_db()
+    assert (Run.objects.count(), node.version) == (0, 0)
+
+
+def test_two_plans_of_one_picture_never_book_twice():
+    a_node()
+    one, two = a_wanted_model("one"), a_wanted_model("two")
+    picture = load()
+    carry_out(a_plan(placements=(a_placement(one),)), picture)
+    carry_out(a_plan(placements=(a_placement(two),)), picture)
+    assert [run.model.name for run in Run.objects.all()] == ["one"]
+
+
+def test_carry_out_starts_several_on_one_machine():
+    a_node()
+    models = [a_wanted_model(name) for name in ("one", "two", "three")]
+    carry_out(a_plan(placements=tuple(map(a_placement, models))), load())
+    assert Run.objects.count() == 3
+    assert len(set(Run.objects.values_list("port", flat=True))) == 3
+
+
+def test_carry_out_stops_and_explains():
+    a_node()
+    running, waiting = a_wanted_model("one"), a_wanted_model("two")
+    run = a_run(running, RunState.READY)
+    why = Reason(status="waiting", code="insufficient_cpu", params={"free": 0})
+    stop = Stop(run_uid=run.uid, code="restarted")
+    carry_out(a_plan(stops=(stop,), reasons={waiting.pk: why}), load())
+    run.refresh_from_db()
+    waiting.refresh_from_db()
+    assert (run.state, run.stop_code) == ("draining", "restarted")
+    assert waiting.reason["code"] == "insufficient_cpu"
+    assert waiting.status == "waiting"
+
+
+def test_carry_out_twice_changes_nothing_more():
+    a_node()
+    model = a_wanted_model()
+    decided = a_plan(placements=(a_placement(model),))
+    carry_out(decided, load())
+    carry_out(decided, dataclasses.replace(load()))
+    assert Run.objects.count() == 1

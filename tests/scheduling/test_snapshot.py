@@ -1,0 +1,62 @@
+import pytest
+
+from models_app.enums import RunState
+from scheduling.models import Allocation
+from scheduling.snapshot import load
+from tests.builders import a_model, a_node, a_run, a_wanted_model
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("count", [1, 20])
+def test_load_takes_a_constant_number_of_queries(count, django_assert_num_queries):
+    a_node(gpus=[24000])
+    for n in range(count):
+        model = a_wanted_model(f"m{n}")
+        a_run(model, RunState.ENDED)
+        a_run(model, RunState.READY)
+    with django_assert_num_queries(6):
+        assert len(load().models) == count
+
+
+def test_load_sees_what_is_wanted_and_what_still_runs():
+    a_node(gpus=[24000])
+    wanted = a_wanted_model("wanted")
+    leaving = a_model("leaving", status="stopping")
+    a_model("stopped")
+    run = a_run(leaving, RunState.TERMINATING, cpu_cores=3)
+    Allocation.objects.create(run=run, gpu=a_node().gpus.get(), mib=9000)
+    seen = load()
+    assert {(m.name, m.wanted) for m in seen.models} == {
+        ("wanted", True),
+        ("leaving", False),
+    }
+    [held] = seen.runs
+    assert (held.model_id, held.cpu_cores, held.stopping) == (leaving.pk, 3, True)
+    assert list(held.gpus.values()) == [9000]
+    assert wanted.pk in {m.id for m in seen.models}
+
+
+def test_load_keeps_only_the_history_of_this_generation():
+    model = a_wanted_model(generation=2)
+    a_run(model, RunState.ENDED, generation=1)
+    a_run(model, RunState.ENDED, end_code="killed")
+    a_run(model, RunState.ENDED, end_code="crashed")
+    [seen] = load().models
+    assert [run.code for run in seen.history[0]] == ["crashed", "killed"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "cores"),
+    [
+        ({"cpu_cores": 3}, 3),
+        ({"gpu_count": 1}, 1),
+        ({"config": {"model_path": "/m", "n_threads": 5}}, 5),
+        ({"config": {"model_path": "/m", "n_threads": 5}, "cpu_cores": 2}, 2),
+        ({"framework": "gone"}, 1),
+    ],
+)
+def test_load_knows_the_cores_a_model_needs(fields, cores):
+    a_wanted_model(**fields)
+    [seen] = load().models
+    assert seen.cpu_cores == cores
