@@ -103,6 +103,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "llmplatform.urls"
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 ASGI_APPLICATION = "llmplatform.asgi.application"
 APPEND_SLASH = False  # the API takes both forms; the admin's redirects are its own
 TEMPLATES = [
@@ -202,6 +204,7 @@ SPECTACULAR_SETTINGS = {
 # Engines: what can be run, and how
 FRAMEWORKS = {"llama.cpp": "runtimes.frameworks.llamacpp.LlamaCpp"}
 DRIVERS = {"process": "runtimes.drivers.process.ProcessDriver"}
+ENGINE_ENVIRONMENT = env.variables  # the driver passes on what engines need of it
 DRAIN_SECONDS = env.number("DRAIN_SECONDS", 30)
 LAUNCH_RETRY_SECONDS = 5
 TERMINATE_SECONDS = env.number("TERMINATE_SECONDS", 10)
@@ -209,6 +212,9 @@ START_SECONDS = env.number("START_SECONDS", 600)
 BACK_OFF_SECONDS = env.number("BACK_OFF_SECONDS", 10)
 MAX_ATTEMPTS = env.number("MAX_ATTEMPTS", 8)
 LOG_TAIL = "runtimes.logs.tail"
+FAILPOINT = env.text("FAILPOINT")  # for tests of crashes only
+KEPT_RUNS = env.number("KEPT_RUNS", 50)  # ended runs and their logs, per model
+ACTIVITY_DAYS = env.number("ACTIVITY_DAYS", 365)
 RESERVED_MEMORY_MIB = env.number("RESERVED_MEMORY_MIB", 1024)
 
 # Words
@@ -227,6 +233,8 @@ LOGGING = {
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
     },
+    # A line for each task would be two a second.
+    "loggers": {"django-q": {"level": "WARNING"}},
     "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
 }
 

@@ -3,7 +3,10 @@ are made when shown, in the reader's language."""
 
 from collections.abc import Mapping
 
+from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+
+from models_app.enums import Operation, Status
 
 MESSAGES = {
     # why a model waits or is in error
@@ -76,10 +79,19 @@ MESSAGES = {
     "run_ready": _("%(model)s is ready on %(node)s."),
     "run_stopping": _("The engine of %(model)s is being stopped."),
     "run_ended": _("The engine of %(model)s ended."),
-    "engine_adopted": _("The engine of %(model)s was found running and adopted."),
     "engine_reaped": _("A leftover engine without a run (%(uid)s) was killed."),
     "token_created": _("API token %(name)s was created for %(user)s."),
     "token_deleted": _("API token %(name)s of %(user)s was deleted."),
+}
+
+# Parameters of these messages that are codes with words of their own
+WITH_STATES = {"operation_not_allowed", "status_changed"}
+STATES: dict[str, type[TextChoices]] = {
+    "status": Status,
+    "old": Status,
+    "new": Status,
+    "operation": Operation,
+    "allowed": Operation,
 }
 
 
@@ -88,6 +100,8 @@ def render(code: str, params: Mapping[str, object]) -> str:
     a row written by a newer version must not break a page."""
     if code == "unknown_key" and params.get("nearest"):
         code = "unknown_key_nearest"
+    if code in WITH_STATES:
+        params = {key: _labelled(key, value) for key, value in params.items()}
     shown = {key: _shown(value) for key, value in params.items()}
     try:
         return str(MESSAGES[code]) % shown
@@ -101,3 +115,10 @@ def _shown(value: object) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return str(value)
+
+
+def _labelled(key: str, value: object) -> object:
+    if isinstance(value, list | tuple):
+        return [_labelled(key, item) for item in value]
+    known = key in STATES and value in STATES[key].values
+    return STATES[key](value).label if known else value

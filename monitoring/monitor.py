@@ -40,6 +40,9 @@ class Every:
 
 
 class Monitor:
+    """Engines that ran before this process did are adopted by looking at them: their
+    rows hold all there is to know."""
+
     def __init__(self) -> None:
         self.nvml = Nvml()
         self.probes = Probes()
@@ -48,6 +51,7 @@ class Monitor:
         self.inventory_due = Every(5)
         self.reaper_due = Every(5)
         self.nudge_due = Every(5)
+        self.tidy_due = Every(3600)
 
     def step(self) -> float:
         """Seconds until the next step. A database that is away costs a step, no more:
@@ -66,6 +70,8 @@ class Monitor:
         self._listen(runs)
         if self.reaper_due.due():
             self.reaper.step()
+        if self.tidy_due.due():
+            nudge.enqueue("runtimes.tasks.tidy")
         moving = any(run.state != RunState.READY for run in runs)
         if moving or self.nudge_due.due():
             nudge.wake()

@@ -19,6 +19,7 @@ from django.db import transaction
 from models_app import clock
 from models_app.activity import record
 from models_app.enums import RunState
+from models_app.failpoints import reach
 from models_app.models import Run
 from models_app.runs import end, move
 from runtimes.drivers.base import DriverError, Handle
@@ -31,15 +32,18 @@ SPAWN_DUE_S = 5
 
 
 def launch(uid: str) -> None:
+    reach("launch.begun")
     run = Run.objects.live().select_related("model").filter(uid=uid).first()
     if run is None or run.handle is not None or not _may_start(run):
         return
+    reach("launch.accepted")
     command = framework(run).command(run.config, _placement(run))
     try:
         handle = driver(run.driver).start(run.uid, command)
     except (DriverError, OSError) as error:
         end(run, "launch_failed", {"detail": str(error)})
         return
+    reach("launch.spawned")
     store_handle(run, handle)
 
 

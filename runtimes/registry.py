@@ -23,7 +23,9 @@ def driver(name: str) -> Driver:
         allowed = list(settings.DRIVERS)
         raise PlatformError("unknown_driver", value=name, allowed=allowed)
     made: Driver = import_string(settings.DRIVERS[name])(
-        runs_dir=settings.RUNS_DIR, instance=instance()
+        runs_dir=settings.RUNS_DIR,
+        instance=instance(),
+        environment=settings.ENGINE_ENVIRONMENT,
     )
     return made
 

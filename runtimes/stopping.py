@@ -11,6 +11,7 @@ from django.conf import settings
 
 from models_app import clock, nudge
 from models_app.enums import RunState
+from models_app.failpoints import reach
 from models_app.models import Run
 from models_app.runs import ask_to_stop, end, move
 from runtimes.registry import driver
@@ -52,6 +53,7 @@ def _overdue(run: Run) -> None:
 
 def _terminate(run: Run, now: float) -> None:
     if move(run, RunState.TERMINATING, deadline=now + settings.TERMINATE_SECONDS):
+        reach("stop.terminating")
         driver(run.driver).terminate(handle_of(run))
 
 

@@ -1,0 +1,81 @@
+import socket
+
+import pytest
+
+from models_app.enums import RunState, Status
+from models_app.models import Run
+from runtimes.drivers.base import Handle
+from runtimes.launch import launch, store_handle
+from runtimes.registry import driver
+from tests.builders import a_run, a_wanted_model
+from tests.environment import DATA_DIR
+
+pytestmark = pytest.mark.django_db
+
+HANDLE = Handle(uid="0" * 32, pid=1, started=1, boot_id="b", engine_pid=None)
+
+
+@pytest.fixture
+def gguf():
+    path = DATA_DIR / "models" / "header.gguf"
+    path.write_bytes(b"GGUF")
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("config", "code"),
+    [
+        ({"model_path": str(DATA_DIR / "models" / "gone.gguf")}, "model_file_missing"),
+        ({"model_path": str(DATA_DIR / "models")}, "model_file_missing"),
+        ({"model_path": "/etc/passwd"}, "config_refused"),
+        ({}, "config_refused"),
+    ],
+)
+def test_launch_of_what_cannot_work_ends_with_the_reason(config, code):
+    run = a_run(a_wanted_model(config=config))
+    launch(run.uid)
+    run.refresh_from_db()
+    run.model.refresh_from_db()
+    assert (run.state, run.end_code) == ("ended", code)
+    assert run.model.status == Status.ERROR
+    assert driver("process").find(run.uid) is None
+
+
+def test_launch_on_a_taken_port_ends_before_anything_is_started(gguf):
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        port = stranger.getsockname()[1]
+        run = a_run(a_wanted_model(config={"model_path": gguf}), port=port)
+        launch(run.uid)
+    run.refresh_from_db()
+    assert run.end_code == "port_in_use"
+
+
+def test_launch_of_an_abandoned_run_fails_in_words(gguf):
+    run = a_run(a_wanted_model(config={"model_path": gguf}), RunState.STARTING)
+    driver("process").abandon(run.uid)
+    launch(run.uid)
+    run.refresh_from_db()
+    assert run.end_code == "launch_failed"
+    assert "Traceback" not in run.end_reason
+
+
+@pytest.mark.parametrize("state", [RunState.READY, RunState.ENDED])
+def test_launch_of_what_is_past_that_changes_nothing(state):
+    run = a_run(a_wanted_model(), state)
+    before = Run.objects.values().get()
+    launch(run.uid)
+    launch("no-such-run")
+    assert Run.objects.values().get() == before
+
+
+def test_store_handle_is_won_once():
+    run = a_run(a_wanted_model(), RunState.STARTING)
+    assert store_handle(run, HANDLE)
+    assert not store_handle(run, HANDLE)
+
+
+def test_store_handle_of_an_ended_run_is_refused():
+    run = a_run(a_wanted_model(), RunState.ENDED)
+    assert not store_handle(run, HANDLE)
