@@ -40,8 +40,8 @@ def launch(uid: str) -> None:
     command = framework(run).command(run.config, _placement(run))
     try:
         handle = driver(run.driver).start(run.uid, command)
-    except (DriverError, OSError) as error:
-        end(run, "launch_failed", {"detail": str(error)})
+    except DriverError as error:
+        end(run, "launch_failed", {"detail": error.params.get("detail", error.code)})
         return
     reach("launch.spawned")
     store_handle(run, handle)

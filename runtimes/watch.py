@@ -39,4 +39,5 @@ def end_with_reason(run: Run, seen: Observation) -> None:
 
 
 def handle_of(run: Run) -> Handle:
+    assert run.handle is not None  # noqa: S101 -- asked for started runs only
     return Handle.from_json(run.handle)

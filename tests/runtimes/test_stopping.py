@@ -4,6 +4,8 @@ from models_app import clock
 from models_app.enums import RunState
 from models_app.models import new_uid
 from runtimes import stopping
+from runtimes.drivers.base import DriverError
+from runtimes.frameworks.base import Command
 from runtimes.registry import driver
 from tests.builders import a_run, a_wanted_model
 
@@ -16,10 +18,9 @@ GONE = {"pid": 1, "started": 1, "boot_id": "another", "engine_pid": 1}
 def a_stopping_run(state, **fields):
     uid = new_uid()
     handle = {**GONE, "uid": uid} if fields.pop("handled", True) else None
-    run = a_run(
+    return a_run(
         a_wanted_model(), state, uid=uid, handle=handle, stop_code="stopped", **fields
     )
-    return run
 
 
 @pytest.mark.parametrize(
@@ -52,10 +53,10 @@ def test_advance_makes_sure_that_what_was_never_started_never_is():
     stopping.advance(run, NOW)
     run.refresh_from_db()
     assert (run.state, run.end_code) == ("ended", "stopped")
-    assert (
-        not driver("process").abandon(run.uid)
-        or driver("process").find(run.uid) is None
-    )
+    command = Command(argv=("true",), env={}, stdin="")
+    with pytest.raises(DriverError) as refused:
+        driver("process").start(run.uid, command)
+    assert refused.value.code == "abandoned"
 
 
 def test_advance_stops_what_never_got_ready():
