@@ -50,6 +50,13 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": _("LLM inference service"),
     "SITE_SYMBOL": "neurology",
     "SITE_URL": None,
+    "SITE_FAVICONS": [
+        {
+            "rel": "icon",
+            "type": "image/svg+xml",
+            "href": lambda request: static("icon.svg"),
+        }
+    ],
     "SHOW_LANGUAGES": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,

@@ -120,5 +120,5 @@ def _shown(value: object) -> str:
 def _labelled(key: str, value: object) -> object:
     if isinstance(value, list | tuple):
         return [_labelled(key, item) for item in value]
-    known = key in STATES and value in STATES[key].values
-    return STATES[key](value).label if known else value
+    labels = dict(STATES[key].choices) if key in STATES else {}
+    return labels.get(value, value) if isinstance(value, str) else value

@@ -254,11 +254,7 @@ class Activity(models.Model):
 
     @property
     def message(self) -> str:
-        shown = {
-            key: str(Status(value).label) if value in Status.values else value
-            for key, value in self.params.items()
-        }
-        words = render(self.code, {"model": self.model_name, **shown})
+        words = render(self.code, {"model": self.model_name, **self.params})
         if self.reason_code:
             return f"{words} {render(self.reason_code, self.reason_params)}"
         return words
