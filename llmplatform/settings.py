@@ -85,6 +85,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "channels",
+    "llmplatform",
     "models_app",
     "runtimes",
     "monitoring",
