@@ -1,0 +1,155 @@
+"""Checks of this machine: GPUs, disk, ports, files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+import pynvml
+import urllib3
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from runtimes.findings import Finding, error, ok, start_roles, warning
+
+ENGINE_PACKAGES = {"llama.cpp": "xllamacpp"}
+MIB = 2**20
+LEAST_FREE_MIB = 256
+LOW_FREE_PERCENT = 10
+NO_GPU_HERE = (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, pynvml.NVML_ERROR_DRIVER_NOT_LOADED)
+
+
+def engines() -> Iterator[Finding]:
+    for framework in settings.FRAMEWORKS:
+        package = ENGINE_PACKAGES.get(framework)
+        if package is None:
+            continue
+        try:
+            version = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            yield error(
+                f"engine {framework}",
+                _("The package %(package)s is not installed.") % {"package": package},
+                _("Run: pip install -r requirements.txt"),
+            )
+        else:
+            yield ok(f"engine {framework}", f"{package} {version}")
+
+
+def gpus() -> Iterator[Finding]:
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as trouble:
+        yield _without_nvml(trouble)
+        return
+    try:
+        names = [
+            pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(index))
+            for index in range(pynvml.nvmlDeviceGetCount())
+        ]
+    except pynvml.NVMLError as trouble:
+        yield _gpu_trouble(trouble)
+    else:
+        yield ok("gpus", ", ".join(names) or _no_gpu())
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def disk() -> Iterator[Finding]:
+    yield _disk("disk DATA_DIR", settings.DATA_DIR)
+    for root in settings.MODEL_ROOTS:
+        if root.exists():
+            yield _disk(f"disk {root}", root)
+
+
+def ports() -> Iterator[Finding]:
+    listening = {
+        c.laddr.port: c.pid
+        for c in psutil.net_connections(kind="tcp")
+        if c.status == psutil.CONN_LISTEN and c.laddr
+    }
+    for role, port in (("web", settings.WEB_PORT), ("api", settings.API_PORT)):
+        yield _port(role, port, listening)
+
+
+def secret_key() -> Iterator[Finding]:
+    path = settings.DATA_DIR / "secret_key"
+    if path.exists() and path.stat().st_mode & 0o077:
+        yield error(
+            "secret key",
+            _("%(path)s can be read by other users.") % {"path": path},
+            _("Run: chmod 600 %(path)s") % {"path": path},
+        )
+    else:
+        yield ok("secret key", _("Only this user can read it."))
+
+
+def _disk(name: str, path: Path) -> Finding:
+    usage = shutil.disk_usage(path)
+    free_mib, percent = usage.free // MIB, 100 * usage.free // usage.total
+    shown = {"free": free_mib, "percent": percent}
+    message = _("%(free)s MiB free (%(percent)s %%).") % shown
+    advice = _("Delete what is not needed in %(path)s.") % {"path": path}
+    if free_mib < LEAST_FREE_MIB:
+        return error(name, message, advice)
+    if percent < LOW_FREE_PERCENT:
+        return warning(name, message, advice)
+    return ok(name, message)
+
+
+def _port(role: str, port: int, listening: dict[int, int | None]) -> Finding:
+    name = f"port {port}"
+    if port not in listening:
+        return error(name, _("Role %(role)s is down.") % {"role": role}, start_roles())
+    if not _is_ours(listening[port]):
+        return error(
+            name,
+            _("Taken by another program (pid %(pid)s).")
+            % {"pid": listening[port] or _("of another user")},
+            _("End it, or deploy with another %(variable)s.")
+            % {"variable": f"{role.upper()}_PORT"},
+        )
+    if not _answers(port):
+        return error(
+            name,
+            _("Role %(role)s listens but does not answer.") % {"role": role},
+            _("Read %(log)s.") % {"log": settings.LOG_DIR / f"{role}.log"},
+        )
+    return ok(name, _("Role %(role)s answers.") % {"role": role})
+
+
+def _is_ours(pid: int | None) -> bool:
+    try:
+        words = psutil.Process(pid).cmdline() if pid else []
+    except psutil.Error:
+        return False
+    return "llmplatform.asgi:application" in words
+
+
+def _answers(port: int) -> bool:
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        reply = urllib3.request("GET", url, timeout=5, retries=False, redirect=False)
+    except urllib3.exceptions.HTTPError:
+        return False
+    return reply.status < 500
+
+
+def _without_nvml(trouble: pynvml.NVMLError) -> Finding:
+    absent = trouble.value in NO_GPU_HERE
+    return ok("gpus", _no_gpu()) if absent else _gpu_trouble(trouble)
+
+
+def _no_gpu() -> str:
+    return _("No GPU found: CPU only.")
+
+
+def _gpu_trouble(trouble: Exception) -> Finding:
+    return warning(
+        "gpus",
+        _("NVML: %(error)s") % {"error": trouble},
+        _("Run nvidia-smi; after a driver upgrade, restart the machine."),
+    )
