@@ -1,0 +1,47 @@
+"""The task queue's processes, killed one by one, from outside."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.environment import SOCKET
+
+pytestmark = pytest.mark.fault
+
+ROOT = Path(__file__).parents[2]
+PROCESSES = 6  # first one, sentinel, two workers, pusher, monitor
+
+
+@pytest.fixture
+def cluster():
+    # A database of its own in the broker: nudges of other tests are no work for it.
+    env = {**os.environ, "REDIS_URL": f"unix://{SOCKET}?db=1"}
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "qcluster"], cwd=ROOT, env=env
+    )
+    yield psutil.Process(process.pid)
+    process.kill()
+    process.wait()
+
+
+def family(cluster):
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        found = [cluster, *cluster.children(recursive=True)]
+        if len(found) == PROCESSES:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"not {PROCESSES} processes: {found}")
+
+
+@pytest.mark.parametrize("victim", range(PROCESSES))
+def test_kill_9_of_one_process_ends_them_all(cluster, victim):
+    processes = family(cluster)
+    processes[victim].kill()
+    _gone, alive = psutil.wait_procs(processes, timeout=5)
+    assert alive == []
