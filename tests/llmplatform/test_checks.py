@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from llmplatform.checks import configuration
+
+
+def ids() -> list[str]:
+    return [message.id for message in configuration(None)]
+
+
+def test_settings_of_the_tests_are_fine():
+    assert ids() == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"WEB_PORT": 8000, "API_PORT": 8000}, ["llmplatform.E006"]),
+        ({"WEB_PORT": 0}, ["llmplatform.E004"]),
+        ({"API_PORT": 65536}, ["llmplatform.E004"]),
+        ({"WEB_PORT": 21000}, ["llmplatform.E005"]),
+        ({"ENGINE_PORTS": range(22000, 21000)}, ["llmplatform.E007"]),
+        ({"ENGINE_PORTS": range(65000, 65537)}, ["llmplatform.E007"]),
+        ({"DATA_DIR": Path("/nowhere")}, ["llmplatform.E002"]),
+        ({"MODEL_ROOTS": [Path("/")]}, ["llmplatform.E003"]),
+        ({"EMBEDDED_BROKER_SOCKET": Path("/" + 107 * "x")}, ["llmplatform.E001"]),
+        ({"EMBEDDED_BROKER_SOCKET": Path("/" + 106 * "x")}, []),
+        (
+            {"EMBEDDED_BROKER_SOCKET": Path(200 * "x"), "EMBEDDED_BROKER": False},
+            [],
+        ),
+    ],
+)
+def test_mistake_has_its_id(settings, changed, expected):
+    for name, value in changed.items():
+        setattr(settings, name, value)
+    assert ids() == expected
+
+
+def test_model_root_below_the_runs_or_linked_there_is_refused(settings, tmp_path):
+    link = tmp_path / "models"
+    link.symlink_to(settings.RUNS_DIR / "models")
+    settings.MODEL_ROOTS = [link]
+    assert ids() == ["llmplatform.E003"]
+
+
+def test_every_message_says_what_to_do(settings):
+    settings.WEB_PORT = settings.API_PORT = 0
+    messages = configuration(None)
+    assert len(messages) == 3
+    assert all(message.hint for message in messages)
