@@ -13,7 +13,7 @@ import urllib3
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from runtimes.findings import Finding, error, ok, start_roles, warning
+from runtimes.findings import Finding, Level, error, ok, start_roles, warning
 
 ENGINE_PACKAGES = {"llama.cpp": "xllamacpp"}
 MIB = 2**20
@@ -89,15 +89,21 @@ def secret_key() -> Iterator[Finding]:
 
 def _disk(name: str, path: Path) -> Finding:
     usage = shutil.disk_usage(path)
-    free_mib, percent = usage.free // MIB, 100 * usage.free // usage.total
-    shown = {"free": free_mib, "percent": percent}
+    percent = 100 * usage.free // usage.total
+    shown = {"free": usage.free // MIB, "percent": percent}
     message = _("%(free)s MiB free (%(percent)s %%).") % shown
+    level = room(usage.free // MIB, usage.total // MIB)
+    if level == Level.OK:
+        return ok(name, message)
     advice = _("Delete what is not needed in %(path)s.") % {"path": path}
+    return Finding(name=name, level=level, message=message, advice=advice)
+
+
+def room(free_mib: int, total_mib: int) -> Level:
     if free_mib < LEAST_FREE_MIB:
-        return error(name, message, advice)
-    if percent < LOW_FREE_PERCENT:
-        return warning(name, message, advice)
-    return ok(name, message)
+        return Level.ERROR
+    low = 100 * free_mib < LOW_FREE_PERCENT * total_mib
+    return Level.WARNING if low else Level.OK
 
 
 def _port(role: str, port: int, listening: dict[int, int | None]) -> Finding:

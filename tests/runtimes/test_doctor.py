@@ -1,0 +1,184 @@
+import json
+import os
+import socket
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+from django.conf import settings as django_settings
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
+
+from models_app import nudge
+from runtimes import doctor, machine_checks
+from runtimes.findings import Level
+from runtimes.models import Node
+from tests.fakes import nvml
+
+LIBRARY_NOT_FOUND, DRIVER_NOT_LOADED, DRIVER_MISMATCH = 12, 9, 18
+
+
+def the(check):
+    [finding] = check()
+    return finding
+
+
+def test_database_is_fine(db):
+    assert the(doctor.database).level == Level.OK
+
+
+def test_database_lacks_a_migration(db):
+    MigrationRecorder(connection).record_unapplied("scheduling", "0001_initial")
+    finding = the(doctor.database)
+    assert finding.level == Level.ERROR
+    assert "manage.py migrate" in finding.advice
+
+
+@pytest.fixture
+def lost_broker(settings, tmp_path):
+    settings.REDIS_URL = f"unix://{tmp_path}/nobody.sock"
+    nudge.broker.cache_clear()
+    yield
+    nudge.broker.cache_clear()
+
+
+def test_broker_answers():
+    assert the(doctor.broker).level == Level.OK
+
+
+@pytest.mark.parametrize(
+    ("embedded", "advice"), [(True, "deploy-source.sh"), (False, "REDIS_URL")]
+)
+def test_broker_is_lost(lost_broker, settings, embedded, advice):
+    settings.EMBEDDED_BROKER = embedded
+    finding = the(doctor.broker)
+    assert finding.level == Level.ERROR
+    assert advice in finding.advice
+
+
+def test_worker_is_not_heard_of():
+    assert the(doctor.worker).level == Level.ERROR
+
+
+@pytest.mark.parametrize(
+    ("age_s", "level"), [(None, "error"), (5, "ok"), (60, "error")]
+)
+def test_monitor_by_when_it_was_last_here(db, age_s, level):
+    if age_s is not None:
+        Node.objects.create(
+            name=django_settings.NODE_NAME,
+            cpu_cores=2,
+            memory_mib=1024,
+            boot_id="",
+            seen_at=timezone.now() - timedelta(seconds=age_s),
+        )
+    assert the(doctor.monitor).level == level
+
+
+def test_configuration_error_is_told_with_its_hint(settings):
+    settings.WEB_PORT = settings.API_PORT
+    finding = the(doctor.configuration)
+    assert finding.level == Level.ERROR
+    assert "llmplatform.E006" in finding.message
+    assert finding.advice
+
+
+@pytest.mark.parametrize(
+    ("init", "gpus", "level", "words"),
+    [
+        (LIBRARY_NOT_FOUND, [], "ok", "CPU only"),
+        (DRIVER_NOT_LOADED, [], "ok", "CPU only"),
+        (DRIVER_MISMATCH, [], "warning", "NVML"),
+        (0, [], "ok", "CPU only"),
+        (0, [nvml.a_gpu(0, name="Fake A"), nvml.a_gpu(1)], "ok", "Fake A, Fake GPU"),
+    ],
+)
+def test_gpus(init, gpus, level, words):
+    nvml.load()
+    nvml.say(*gpus, init=init)
+    finding = the(machine_checks.gpus)
+    assert finding.level == level
+    assert words in finding.message
+
+
+@pytest.mark.parametrize(
+    ("free_mib", "total_mib", "level"),
+    [
+        (50_000, 100_000, "ok"),
+        (10_000, 100_000, "ok"),
+        (9_999, 100_000, "warning"),
+        (255, 100_000, "error"),
+        (255, 300, "error"),
+    ],
+)
+def test_room_on_disk(free_mib, total_mib, level):
+    assert machine_checks.room(free_mib, total_mib) == level
+
+
+@pytest.fixture
+def ports(settings):
+    with socket.socket() as web, socket.socket() as api:
+        for listener in (web, api):
+            listener.bind(("127.0.0.1", 0))
+        settings.WEB_PORT = web.getsockname()[1]
+        settings.API_PORT = api.getsockname()[1]
+        yield web
+
+
+def test_port_without_its_role(ports):
+    assert [f.level for f in machine_checks.ports()] == ["error", "error"]
+    assert "is down" in next(machine_checks.ports()).message
+
+
+def test_port_taken_by_somebody_else(ports):
+    ports.listen()
+    finding = next(machine_checks.ports())
+    assert finding.level == Level.ERROR
+    assert f"pid {os.getpid()}" in finding.message
+    assert "WEB_PORT" in finding.advice
+
+
+@pytest.mark.parametrize(("mode", "level"), [(0o600, "ok"), (0o644, "error")])
+def test_secret_key_by_its_mode(settings, tmp_path, mode, level):
+    settings.DATA_DIR = tmp_path
+    key = tmp_path / "secret_key"
+    key.touch()
+    key.chmod(mode)
+    assert the(machine_checks.secret_key).level == level
+
+
+def test_engine_is_found():
+    finding = the(machine_checks.engines)
+    assert (finding.name, finding.level) == ("engine llama.cpp", Level.OK)
+
+
+def test_command_tells_all_and_ends_with_1_on_errors(db, ports, capsys):
+    with pytest.raises(SystemExit) as left:
+        call_command("doctor", "--json")
+    told = {found["name"]: found for found in json.loads(capsys.readouterr().out)}
+    assert left.value.code == 1
+    assert {"database", "broker", "gpus", "disk DATA_DIR", "monitor"} <= told.keys()
+    assert all(found["advice"] for found in told.values() if found["level"] == "error")
+
+
+def test_command_quiet_says_what_is_not_ok_only(db, ports, capsys):
+    with pytest.raises(SystemExit):
+        call_command("doctor", "--quiet")
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("error") for line in lines)
+    assert not any(line.startswith("ok") for line in lines)
+
+
+def test_command_works_where_there_is_no_database_yet(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "manage.py", "doctor"],
+        env={**os.environ, "DATA_DIR": str(tmp_path / "new"), "REDIS_URL": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "not applied" in done.stdout
+    assert "Traceback" not in done.stderr
