@@ -1,0 +1,18 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from models_app.enums import Status
+from models_app.models import ServedModel
+
+
+class Command(BaseCommand):
+    help = "One line for each model: name, status, why."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        models = list(ServedModel.objects.order_by("name"))
+        width = max((len(model.name) for model in models), default=0)
+        for model in models:
+            reason = model.reason["message"] if model.reason else ""
+            status = Status(model.status).label
+            self.stdout.write(f"{model.name:<{width}}  {status}  {reason}".rstrip())
