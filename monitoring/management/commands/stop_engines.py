@@ -1,0 +1,37 @@
+import time
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
+
+from models_app.models import Run
+from models_app.runs import ask_to_stop
+from monitoring.reaper import Reaper
+from runtimes.stopping import advance_all
+
+PAUSE_S = 0.1
+
+
+class Command(BaseCommand):
+    help = (
+        "End every engine on this machine and change nothing of what is wanted: wanted"
+        " models are started again by the worker. Stop the roles first."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        here = Run.objects.live().filter(node=settings.NODE_NAME)
+        runs = list(here.select_related("model"))
+        for run in runs:
+            ask_to_stop(run, "restarted", {}, drain_s=0)
+        # Once to be asked nicely, once killed, once for the kernel to clear up.
+        deadline = time.monotonic() + 3 * settings.TERMINATE_SECONDS
+        while here.exists() and time.monotonic() < deadline:
+            advance_all()
+            time.sleep(PAUSE_S)
+        reaped = Reaper(grace_s=0).step()
+        if here.exists():
+            left = ", ".join(here.values_list("uid", flat=True))
+            raise CommandError(_("Still not ended: %(runs)s") % {"runs": left})
+        ended = len(runs) + len(reaped)
+        self.stdout.write(_("engines ended: %(count)s") % {"count": ended})
