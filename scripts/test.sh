@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Every check and test, with real engines. Touches no installation: data lie in a
+# directory of their own. Arguments go to pytest.
+set -euo pipefail
+unset DATA_DIR
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# Nor may what an installation is told reach the tests.
+unset "${SETTINGS[@]}" DEBUG SECRET_KEY LOG_LEVEL
+
+step() {
+  local name=$1 began=$SECONDS output
+  shift
+  if ! output=$("$@" 2>&1); then
+    printf 'FAILED %s\n%s\n' "$name" "$output"
+    exit 1
+  fi
+  say "ok $name ($((SECONDS - began)) s)"
+}
+
+main() {
+  local python=$VENV/bin/python
+  make_venv "$(find_python)"
+  install_platform
+  install_once test-tools -r requirements-dev.txt
+  DATA_DIR=$(mktemp -d "${TMPDIR:-/tmp}/llmplatform-check.XXXXXX")
+  trap 'rm -rf "$DATA_DIR"' EXIT
+  compile_translations
+
+  step "scripts" bash -n scripts/*.sh .ci/run
+  step "lint" "$python" -m ruff check .
+  step "format" "$python" -m ruff format --check .
+  step "types" "$python" -m mypy
+  step "imports" "$python" -c \
+    'from importlinter.cli import lint_imports_command as lint; lint()'
+  step "migrations" manage makemigrations --check --dry-run
+  step "deployment check" env HTTPS=1 "$python" manage.py check --deploy \
+    --fail-level WARNING
+  "$python" -m pytest "$@"
+}
+
+main "$@"
