@@ -1,0 +1,162 @@
+"""The architecture, as far as a program can check it. Imports between apps are
+import-linter's part (pyproject.toml)."""
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PRODUCT = (
+    "llmplatform",
+    "models_app",
+    "runtimes",
+    "monitoring",
+    "scheduling",
+    "gateway",
+)
+PROGRAMS = ("scripts", "benchmarks", "tests")
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 40
+SHOWN_SUFFIXES = {".py", ".sh", ".html", ".css", ".js", ".conf"}
+
+PURE = [
+    "runtimes.shim",
+    "scheduling.capacity",
+    "scheduling.picture",
+    "scheduling.planner",
+    "scheduling.recovery",
+    *(
+        f"runtimes.frameworks.{path.stem}"
+        for path in sorted((ROOT / "runtimes/frameworks").glob("*.py"))
+        if path.stem != "__init__"
+    ),
+]
+# settings.py is handed the environment; manage.py and asgi.py name the settings; the
+# shim and the engines are programs of their own.
+MAY_READ_ENVIRONMENT = {
+    "manage.py",
+    "llmplatform/asgi.py",
+    "llmplatform/environment.py",
+    "llmplatform/settings.py",
+    "runtimes/shim.py",
+    *(str(p.relative_to(ROOT)) for p in (ROOT / "runtimes/engines").glob("*.py")),
+}
+OWNERS = {
+    "status": {"models_app/lifecycle.py"},
+    "desired_state": {"models_app/lifecycle.py"},
+    "generation": {"models_app/lifecycle.py"},
+    "state": {"models_app/runs.py"},
+}
+FORBIDDEN_IN_TESTS = {
+    "mock.patch",
+    "monkeypatch.setattr",
+    "pytest.skip",
+    "pytest.importorskip",
+    "pytest.xfail",
+    "pytest.mark.skip",
+    "pytest.mark.skipif",
+    "pytest.mark.xfail",
+}
+
+
+def sources(*folders: str, suffixes=frozenset({".py"})) -> list[Path]:
+    found = [p for folder in folders for p in (ROOT / folder).rglob("*")]
+    return [
+        path
+        for path in [ROOT / "manage.py", *sorted(found)]
+        if path.suffix in suffixes
+        and not {"migrations", "vendor", "__pycache__"} & set(path.parts)
+    ]
+
+
+@cache
+def nodes(*folders: str) -> list[tuple[str, ast.AST]]:
+    return [
+        (str(path.relative_to(ROOT)), node)
+        for path in sources(*folders)
+        for node in ast.walk(ast.parse(path.read_text()))
+    ]
+
+
+def written_fields(node: ast.AST) -> set[str]:
+    """Fields of a row that this statement or call may write."""
+    if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        return {target.attr for target in targets if isinstance(target, ast.Attribute)}
+    is_method = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    if is_method and node.func.attr in {"update", "update_or_create"}:
+        return {keyword.arg for keyword in node.keywords if keyword.arg}
+    return set()
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_pure_module_imports_no_django(module):
+    code = (
+        f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert {"django", "models_app"} & set(done.stdout.split()) == set()
+
+
+def test_only_settings_read_the_environment():
+    readers = {
+        path
+        for path, node in nodes(*PRODUCT)
+        if isinstance(node, ast.Attribute | ast.alias)
+        and getattr(node, "attr", getattr(node, "name", ""))
+        in {"environ", "environb", "getenv"}
+    }
+    assert readers <= MAY_READ_ENVIRONMENT
+    assert "llmplatform/settings.py" in readers
+
+
+@pytest.mark.parametrize("field", OWNERS)
+def test_field_is_written_by_its_verbs_only(field):
+    writers = {path for path, node in nodes(*PRODUCT) if field in written_fields(node)}
+    assert writers <= OWNERS[field]
+
+
+def test_no_file_is_too_long():
+    files = sources(*PRODUCT, *PROGRAMS, "templates", "static", suffixes=SHOWN_SUFFIXES)
+    lengths = {str(p.relative_to(ROOT)): len(p.read_text().splitlines()) for p in files}
+    assert {p: n for p, n in lengths.items() if n > MAX_FILE_LINES} == {}
+    assert len(lengths) > 50
+
+
+def test_no_function_is_too_long():
+    functions = [
+        (f"{path}:{node.name}", node.end_lineno - node.lineno + 1)
+        for path, node in nodes(*PRODUCT, *PROGRAMS)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert [(f, n) for f, n in functions if n > MAX_FUNCTION_LINES] == []
+    assert len(functions) > 200
+
+
+def test_tests_use_no_mocks_and_leave_nothing_out():
+    used = {
+        (path, name)
+        for path, node in nodes("tests")
+        for name in (ast.unparse(node) if isinstance(node, ast.Attribute) else "",)
+        if name in FORBIDDEN_IN_TESTS
+    }
+    assert used == set()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        ".ci/run",
+        *(f"scripts/{p.name}" for p in sorted((ROOT / "scripts").glob("*.sh"))),
+    ],
+)
+def test_script_is_bash(script):
+    done = subprocess.run(["bash", "-n", ROOT / script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
