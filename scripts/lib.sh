@@ -11,6 +11,8 @@ DATA_DIR=${DATA_DIR/#\~/$HOME}
 [[ $DATA_DIR == /* ]] || DATA_DIR=$ROOT/$DATA_DIR
 DATA_DIR=${DATA_DIR%/}
 export VENV DATA_DIR
+# A shell set up for another Django project would send commands there.
+unset DJANGO_SETTINGS_MODULE
 # What a deployment keeps in platform.env, when it is given.
 # shellcheck disable=SC2034  # used by those that source this file
 SETTINGS=(WEB_PORT API_PORT DATABASE_URL REDIS_URL MODEL_ROOTS ALLOWED_HOSTS
@@ -51,7 +53,8 @@ require_venv() {
 # The first Python that is new enough; PYTHON=... decides where it is given.
 find_python() {
   local candidate
-  for candidate in ${PYTHON:+"$PYTHON"} python3 python3.13 python3.12 python3.11; do
+  for candidate in ${PYTHON:+"$PYTHON"} "$VENV/bin/python" python3 python3.{13,12,11}
+  do
     if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
     then
       printf '%s' "$candidate"

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Show roles, models and addresses. Ends with 0 only if every role runs.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+main() {
+  local result=0 states
+  require_venv
+  say "Roles"
+  if supervisord_pid >/dev/null; then
+    states=$(supervisorctl status) || result=1
+    say "$states" |
+      awk '{ sub(/^roles:/, ""); $1 = sprintf("  %-9s", $1); print }'
+  else
+    say "  stopped; to start them: $(again ./scripts/deploy-source.sh development)"
+    result=1
+  fi
+  say "Models"
+  manage list_models | sed 's/^/  /' || result=1
+  say "Addresses"
+  say "  web  http://localhost:$(setting WEB_PORT 3000)/admin/"
+  say "  api  http://localhost:$(setting API_PORT 8000)/docs"
+  return "$result"
+}
+
+main
