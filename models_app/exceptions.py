@@ -1,8 +1,20 @@
 """What can go wrong in a verb, with a stable code; entry points turn it into words."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from models_app.messages import render
+
+
+class AnyProblem(Protocol):
+    """Frameworks have a class of their own for theirs."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def field(self) -> str: ...
+    @property
+    def params(self) -> Mapping[str, object]: ...
 
 
 class PlatformError(Exception):
@@ -17,3 +29,14 @@ class PlatformError(Exception):
 
 class Conflict(PlatformError):
     """The model's status does not allow it, or somebody else was faster."""
+
+
+class Invalid(PlatformError):
+    """An input with problems, at least one."""
+
+    def __init__(self, problems: Iterable[AnyProblem]) -> None:
+        super().__init__("validation_error")
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return " ".join(render(p.code, p.params) for p in self.problems)

@@ -61,6 +61,34 @@ MESSAGES = {
     "not_gguf": _("%(path)s is not a GGUF file."),
     "unknown_framework": _("Unknown framework %(value)s. Allowed: %(allowed)s."),
     "unknown_driver": _("Unknown driver %(value)s. Allowed: %(allowed)s."),
+    "duplicate_name": _("The name %(value)s is taken by another model."),
+    "unknown_field": _("Unknown field %(key)s. Allowed: %(allowed)s."),
+    "unknown_field_nearest": _("Unknown field %(key)s. Did you mean %(nearest)s?"),
+    "gpu_memory_without_gpus": _(
+        "%(value)s MiB of GPU memory need a GPU, but gpu_count is 0."
+    ),
+    "config_too_large": _(
+        "The configuration has %(value)s bytes; allowed: up to %(max)s."
+    ),
+    "too_deep": _("%(key)s is nested too deeply; allowed: %(max)s levels."),
+    "not_storable": _(
+        "%(key)s holds a NUL, a broken character or a number that is not finite."
+    ),
+    "admin_only": _("Only administrators may set %(key)s."),
+    "no_such_model": _("There is no model %(value)s."),
+    "no_such_run": _("Model %(model)s has no run %(value)s."),
+    "search_too_long": _(
+        "The search has %(value)s characters; allowed: up to %(max)s."
+    ),
+    "unknown_user": _("There is no user %(value)s. There are: %(allowed)s."),
+    "inactive_user": _("User %(value)s is not active: no token of theirs would work."),
+    "duplicate_token": _("User %(user)s has a token named %(value)s already."),
+    # what is wrong with a request as a whole
+    "request_too_large": _("The request has more than the allowed %(max)s bytes."),
+    "no_such_path": _("There is nothing at %(value)s."),
+    "bad_request": _("The request is not one this server takes; see its Host header."),
+    "internal_error": _("Something went wrong here. The platform's log says what."),
+    # what is not possible now
     "operation_not_allowed": _(
         "Model %(model)s is %(status)s: %(operation)s is not allowed. Allowed:"
         " %(allowed)s."
@@ -98,8 +126,8 @@ STATES: dict[str, type[TextChoices]] = {
 def render(code: str, params: Mapping[str, object]) -> str:
     """Words for a code. An unknown code or missing parameter shows the code itself:
     a row written by a newer version must not break a page."""
-    if code == "unknown_key" and params.get("nearest"):
-        code = "unknown_key_nearest"
+    if params.get("nearest") and f"{code}_nearest" in MESSAGES:
+        code = f"{code}_nearest"
     if code in WITH_STATES:
         params = {key: _labelled(key, value) for key, value in params.items()}
     shown = {key: _shown(value) for key, value in params.items()}

@@ -8,21 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from models_app.exceptions import PlatformError
+from models_app.exceptions import AnyProblem, PlatformError
 
-
-class ConfigProblem(Protocol):
-    @property
-    def code(self) -> str: ...
-    @property
-    def field(self) -> str: ...
-    @property
-    def params(self) -> Mapping[str, object]: ...
+if TYPE_CHECKING:
+    from models_app.models import Run
 
 
 class ConfigRules(Protocol):
@@ -30,9 +24,10 @@ class ConfigRules(Protocol):
 
     name: str
 
+    def keys(self) -> Sequence[str]: ...
     def check(
         self, config: Mapping[str, object], *, model_roots: Sequence[Path]
-    ) -> Sequence[ConfigProblem]: ...
+    ) -> Sequence[AnyProblem]: ...
     def cpu_cores(self, config: Mapping[str, object]) -> int: ...
     def sampling(self, config: Mapping[str, object]) -> dict[str, float]: ...
 
@@ -52,5 +47,11 @@ def framework(name: str) -> ConfigRules:
     return rules
 
 
-def problems_of(name: str, config: Mapping[str, object]) -> Sequence[ConfigProblem]:
+def problems_of(name: str, config: Mapping[str, object]) -> Sequence[AnyProblem]:
     return framework(name).check(config, model_roots=settings.MODEL_ROOTS)
+
+
+def tail(run: Run, max_bytes: int) -> str:
+    """End of the run's log, from its driver or, once that forgot it, from the row."""
+    text: str = import_string(settings.LOG_TAIL)(run, max_bytes=max_bytes)
+    return text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 
 VIEW = "models_app.view_servedmodel"
 ADD = "models_app.add_servedmodel"
@@ -23,11 +23,18 @@ _ADMIN = (
     "view_apitoken", "add_apitoken", "change_apitoken", "delete_apitoken",
     "view_user", "add_user", "change_user", "delete_user", "view_group",
 )  # fmt: skip
+ADMIN_GROUP = "admin"
 GROUPS: dict[str, tuple[str, ...]] = {
     "viewer": _VIEWER,
     "operator": _OPERATOR,
-    "admin": _ADMIN,
+    ADMIN_GROUP: _ADMIN,
 }
+
+
+def is_admin(user: User | AnonymousUser | None) -> bool:
+    if user is None or not user.is_active:
+        return False
+    return user.is_superuser or user.groups.filter(name=ADMIN_GROUP).exists()
 
 
 def create_groups(**_: Any) -> None:

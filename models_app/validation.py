@@ -1,0 +1,111 @@
+"""What may be saved as a served model: one set of rules for API, admin and commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django.conf import settings
+
+from models_app.activity import Actor
+from models_app.exceptions import AnyProblem
+from models_app.models import ServedModel
+from models_app.plugins import problems_of
+from models_app.problems import Problem, wrong_type
+from models_app.roles import is_admin
+from models_app.storable import MAX_DEPTH, has_unstorable, too_deep
+
+CONFIG_MAX_BYTES = 256 * 1024
+# Tuning that can starve the neighbours of an engine.
+ADMIN_KEYS = ("extra_args",)
+CHECKED = ("name", "framework", "driver", "config", "gpu_count", "gpu_memory_mib")
+
+
+def problems(
+    fields: Mapping[str, Any], *, instance: ServedModel | None, actor: Actor = None
+) -> list[AnyProblem]:
+    """What is wrong with a new model, or with instance once fields are changed.
+
+    Types and ranges of columns are the caller's. What stays as it is is not checked
+    again: a description can be edited after the model file is gone. Without an actor,
+    what only administrators may do is refused.
+    """
+    before = instance or ServedModel()
+    after = {name: fields.get(name, getattr(before, name)) for name in CHECKED}
+    changed = {
+        name
+        for name in CHECKED
+        if name in fields and not (instance and after[name] == getattr(before, name))
+    }
+    found: list[AnyProblem] = [*_name(after, before, changed)]
+    found += [*_unknown_plugins(after, changed), *_gpus(after)]
+    if "config" in changed or ("framework" in changed and instance):
+        found += _config(after, before, actor)
+    return found
+
+
+def taken(name: str) -> Problem:
+    return Problem(code="duplicate_name", field="name", params={"value": name})
+
+
+def _name(
+    after: Mapping[str, Any], before: ServedModel, changed: set[str]
+) -> Iterator[Problem]:
+    others = ServedModel.objects.filter(name=after["name"]).exclude(pk=before.pk)
+    if "name" in changed and others.exists():
+        yield taken(after["name"])
+
+
+def _unknown_plugins(after: Mapping[str, Any], changed: set[str]) -> Iterator[Problem]:
+    known = {"framework": settings.FRAMEWORKS, "driver": settings.DRIVERS}
+    for field, names in known.items():
+        if field in changed and after[field] not in names:
+            params = {"value": after[field], "allowed": list(names)}
+            yield Problem(code=f"unknown_{field}", field=field, params=params)
+
+
+def _gpus(after: Mapping[str, Any]) -> Iterator[Problem]:
+    field = "gpu_memory_mib"
+    if after[field] and not after["gpu_count"]:
+        params = {"value": after[field]}
+        yield Problem(code="gpu_memory_without_gpus", field=field, params=params)
+
+
+def _config(
+    after: Mapping[str, Any], before: ServedModel, actor: Actor
+) -> Sequence[AnyProblem]:
+    config = after["config"]
+    if problem := _unfit(config):
+        return [problem]
+    found: list[AnyProblem] = [*_reserved(config, before, actor)]
+    if after["framework"] in settings.FRAMEWORKS:
+        found += problems_of(after["framework"], config)
+    return found
+
+
+def _unfit(config: Any) -> Problem | None:
+    """No framework needs to see such a config."""
+    if not isinstance(config, dict):
+        return wrong_type("config", config, "object")
+    if too_deep(config):
+        params: dict[str, object] = {"key": "config", "max": MAX_DEPTH}
+        return Problem(code="too_deep", field="config", params=params)
+    if has_unstorable(config):
+        return Problem(code="not_storable", field="config", params={"key": "config"})
+    size = len(json.dumps(config, ensure_ascii=False).encode())
+    if size > CONFIG_MAX_BYTES:
+        params = {"value": size, "max": CONFIG_MAX_BYTES}
+        return Problem(code="config_too_large", field="config", params=params)
+    return None
+
+
+def _reserved(
+    config: Mapping[str, Any], before: ServedModel, actor: Actor
+) -> Iterator[Problem]:
+    """A value that an administrator set may stay when others edit the rest."""
+    new = [k for k in ADMIN_KEYS if k in config and config[k] != before.config.get(k)]
+    if new and not is_admin(actor):
+        for key in new:
+            params = {"key": key}
+            yield Problem(code="admin_only", field=f"config.{key}", params=params)

@@ -1,0 +1,32 @@
+import pytest
+
+from models_app.problems import as_json, shown, unknown_fields
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("8", '"8"'),
+        (8, "8"),
+        ("é", '"é"'),
+        ("\ud800", '"?"'),
+        (object, "\"<class 'object'>\""),
+    ],
+)
+def test_as_json(value, words):
+    assert as_json(value) == words
+
+
+def test_long_values_are_cut():
+    assert shown("x" * 200) == "x" * 99 + "…"
+    assert len(as_json(list(range(1000)))) == 100
+
+
+def test_unknown_fields_name_the_nearest():
+    [problem] = unknown_fields(["name", "descriptoin"], ["name", "description"])
+    assert (problem.field, problem.params["nearest"]) == ("descriptoin", "description")
+
+
+def test_unknown_fields_are_told_up_to_a_number():
+    names = [f"field-{number}" for number in range(100_000)]
+    assert len(list(unknown_fields(names, ["name"]))) == 10
