@@ -1,0 +1,110 @@
+"""Add, change and delete served models.
+
+Fields come checked by models_app.validation; tags are one of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from models_app import nudge
+from models_app.activity import Actor, record
+from models_app.enums import Operation
+from models_app.exceptions import Conflict, Invalid
+from models_app.lifecycle import require
+from models_app.models import ServedModel
+from models_app.validation import taken
+
+
+def create_model(fields: Mapping[str, Any], actor: Actor = None) -> ServedModel:
+    """Raises Invalid duplicate_name when somebody else was faster."""
+    columns = {name: value for name, value in fields.items() if name != "tags"}
+    with transaction.atomic():
+        with _name_is_free(columns["name"]):
+            model = ServedModel.objects.create(**columns)
+        model.tags.set(fields.get("tags", ()))
+        record("model_created", model=model, actor=actor)
+        nudge.changed()
+    return model
+
+
+def update_model(
+    model: ServedModel, changes: Mapping[str, Any], actor: Actor = None
+) -> ServedModel:
+    """Writes what differs and nothing else, so that changes of other fields at the same
+    time, and of the status, are kept.
+
+    Raises Conflict on a rename while not stopped, or when the model is gone; Invalid
+    duplicate_name when somebody else was faster.
+    """
+    with transaction.atomic():
+        current = _locked(model)
+        columns, tags = _differences(current, changes)
+        if "name" in columns:
+            require(current, Operation.RENAME)
+        if columns or tags is not None:
+            _write(current, columns, tags)
+            fields = sorted([*columns, *([] if tags is None else ["tags"])])
+            record(
+                "model_updated", model=current, actor=actor, params={"fields": fields}
+            )
+            nudge.changed()
+    model.refresh_from_db()
+    return model
+
+
+def delete_model(model: ServedModel, actor: Actor = None) -> None:
+    """Raises Conflict unless stopped. Its ended runs go with it, its activity stays."""
+    with transaction.atomic():
+        current = _locked(model)
+        require(current, Operation.DELETE)
+        record("model_deleted", model=current, actor=actor)
+        current.delete()
+        nudge.changed()
+
+
+def _locked(model: ServedModel) -> ServedModel:
+    """As it is now; nobody changes it until the transaction ends."""
+    current = ServedModel.objects.select_for_update().filter(pk=model.pk).first()
+    if current is None:
+        raise Conflict("conflict", model=model.name)
+    return current
+
+
+def _differences(
+    current: ServedModel, changes: Mapping[str, Any]
+) -> tuple[dict[str, Any], set[str] | None]:
+    columns = {
+        name: value
+        for name, value in changes.items()
+        if name != "tags" and getattr(current, name) != value
+    }
+    tags = set(changes["tags"]) if "tags" in changes else None
+    return columns, None if tags == set(current.tags.names()) else tags
+
+
+def _write(
+    current: ServedModel, columns: Mapping[str, Any], tags: set[str] | None
+) -> None:
+    row = ServedModel.objects.filter(pk=current.pk)
+    with _name_is_free(columns.get("name", ""), current):
+        row.update(**columns, updated_at=timezone.now())
+    if tags is not None:
+        current.tags.set(sorted(tags))
+
+
+@contextmanager
+def _name_is_free(name: str, current: ServedModel | None = None) -> Iterator[None]:
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError:
+        namesakes = ServedModel.objects.filter(name=name)
+        if namesakes.exclude(pk=current.pk if current else 0).exists():
+            raise Invalid([taken(name)]) from None
+        raise
