@@ -1,0 +1,37 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError
+
+from models_app.exceptions import Invalid
+from models_app.messages import render
+from models_app.tokens import create_token
+
+USERS_SHOWN = 20
+
+
+class Command(BaseCommand):
+    help = "Make an API token of a user and print it, and nothing else."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("user", help="username")
+        parser.add_argument("--name", required=True, help="to recognise the token by")
+        parser.add_argument("--days", type=int, help="valid for; 1 to 3650")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = find_user(options["user"])
+        try:
+            _made, token = create_token(user, options["name"], options["days"])
+        except Invalid as invalid:
+            raise CommandError(str(invalid)) from None
+        self.stdout.write(token)
+
+
+def find_user(name: str) -> User:
+    user = User.objects.filter(username=name).first()
+    if user is None:
+        names = User.objects.order_by("username").values_list("username", flat=True)
+        params = {"value": name, "allowed": list(names[:USERS_SHOWN])}
+        raise CommandError(render("unknown_user", params))
+    return user

@@ -1,0 +1,66 @@
+"""Make and revoke API tokens. What a token may do is what its user may do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
+
+from models_app import nudge
+from models_app.activity import Actor, record
+from models_app.exceptions import Invalid
+from models_app.models import ApiToken
+from models_app.problems import Problem, out_of_range, wrong_type
+
+MAX_DAYS = 3650
+NAME_LENGTH = 100
+
+
+def create_token(
+    user: User, name: str, days: int | None = None, actor: Actor = None
+) -> tuple[ApiToken, str]:
+    """The row, and the token itself, which is kept nowhere. days: without it, what
+    settings say. Raises Invalid."""
+    if found := list(_problems(user, name, days)):
+        raise Invalid(found)
+    expiry = {"expiry": timedelta(days=days)} if days else {}
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                made, token = ApiToken.objects.create(user=user, name=name, **expiry)
+        except IntegrityError:
+            raise Invalid([_taken(user, name)]) from None
+        _record("token_created", made, actor)
+    return made, token
+
+
+def delete_token(token: ApiToken, actor: Actor = None) -> None:
+    with transaction.atomic():
+        deleted, _ = ApiToken.objects.filter(pk=token.pk).delete()
+        if deleted:
+            _record("token_deleted", token, actor)
+
+
+def _record(code: str, token: ApiToken, actor: Actor) -> None:
+    params: dict[str, object] = {"name": token.name, "user": token.user.get_username()}
+    record(code, actor=actor, params=params)
+    nudge.announce_on_commit()
+
+
+def _problems(user: User, name: str, days: int | None) -> Iterator[Problem]:
+    if not user.is_active:
+        params = {"value": user.get_username()}
+        yield Problem(code="inactive_user", field="user", params=params)
+    if not name.strip() or len(name) > NAME_LENGTH:
+        yield wrong_type("name", name, f"1 to {NAME_LENGTH} characters")
+    if days is not None and not 1 <= days <= MAX_DAYS:
+        yield out_of_range("days", days, 1, MAX_DAYS)
+    if ApiToken.objects.filter(user=user, name=name).exists():
+        yield _taken(user, name)
+
+
+def _taken(user: User, name: str) -> Problem:
+    params = {"user": user.get_username(), "value": name}
+    return Problem(code="duplicate_token", field="name", params=params)

@@ -1,0 +1,46 @@
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from knox.crypto import hash_token
+
+from models_app.models import ApiToken
+from tests.builders import a_user
+
+pytestmark = pytest.mark.django_db
+
+
+def create_api_token(*arguments: str) -> str:
+    out = StringIO()
+    call_command("create_api_token", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_prints_the_token_and_nothing_else():
+    a_user(name="ada")
+    printed = create_api_token("ada", "--name", "laptop", "--days", "7")
+    token = printed.removesuffix("\n")
+    assert token.isalnum()
+    assert ApiToken.objects.get(name="laptop").digest == hash_token(token)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["bob", "--name", "x"], "There is no user bob. There are: ada."),
+        (["ada", "--name", "taken"], "User ada has a token named taken already."),
+        (["ada", "--name", "x", "--days", "0"], "days is 0; allowed: 1 to 3650."),
+        (["ada", "--name", "x", "--days", "9999"], "days is 9999; allowed: 1 to 3650."),
+        (["ada", "--name", "x", "--days", "soon"], "invalid int value: 'soon'"),
+        (["ada", "--name", ""], 'name is ""; needed: 1 to 100 characters.'),
+        (["ada"], "--name"),
+        ([], "user"),
+    ],
+)
+def test_refuses(arguments, words):
+    a_user(name="ada")
+    create_api_token("ada", "--name", "taken")
+    with pytest.raises(CommandError) as refused:
+        create_api_token(*arguments)
+    assert words in str(refused.value)
+    assert ApiToken.objects.count() == 1
