@@ -179,16 +179,12 @@ REST_KNOX = {
 }
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "models_app.authentication.BearerAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["models_app.permissions.ModelPermissions"],
+    "DEFAULT_PARSER_CLASSES": ["llmplatform.parsers.JSONParser"],
     "DEFAULT_PAGINATION_CLASS": "llmplatform.api.Pagination",
-    "DEFAULT_FILTER_BACKENDS": [
-        "django_filters.rest_framework.DjangoFilterBackend",
-        "rest_framework.filters.SearchFilter",
-        "rest_framework.filters.OrderingFilter",
-    ],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "llmplatform.api.exception_handler",
 }
@@ -196,10 +192,21 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "LLM推理服务 API",
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api",
+    "PREPROCESSING_HOOKS": ["llmplatform.schema.without_slashes"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "llmplatform.gateway_schema.add_gateway",
+        "llmplatform.schema.name_ids",
+        "llmplatform.schema.add_errors",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "StatusEnum": "models_app.enums.Status",
+        "RunStateEnum": "models_app.enums.RunState",
+    },
 }
 
 # Engines: what can be run, and how

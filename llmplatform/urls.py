@@ -1,12 +1,38 @@
 from django.contrib import admin
-from django.urls import include, path, reverse_lazy
+from django.urls import include, path, re_path, reverse_lazy
 from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from rest_framework.routers import DefaultRouter
+
+from llmplatform.errors import UnknownPath
+from models_app.api import ServedModels
+
+
+class Router(DefaultRouter):
+    """Takes each path with and without a slash at its end."""
+
+    include_format_suffixes = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trailing_slash = "/?"
+
+
+router = Router()
+router.register("models", ServedModels, basename="model")
 
 to_admin = RedirectView.as_view(url=reverse_lazy("admin:index"))
+handler400 = "llmplatform.errors.bad_request"
+handler500 = "llmplatform.errors.server_error"
 
 urlpatterns = [
     path("", to_admin),
     path("admin", to_admin),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
+    re_path(r"^docs/?$", SpectacularSwaggerView.as_view(), name="docs"),
+    re_path(r"^api/schema/?$", SpectacularAPIView.as_view(), name="schema"),
+    path("api", router.get_api_root_view()),
+    path("api/", include(router.urls)),
+    re_path("^api/", UnknownPath.as_view()),
 ]

@@ -26,6 +26,12 @@ name_is_slug = RegexValidator(
 )
 
 
+def reason_of(code: str, params: dict[str, Any]) -> dict[str, Any] | None:
+    if not code:
+        return None
+    return {"code": code, "params": params, "message": render(code, params)}
+
+
 class ServedModel(models.Model):
     name = models.CharField(
         _("name"), max_length=63, unique=True, validators=[name_is_slug],
@@ -121,13 +127,7 @@ class ServedModel(models.Model):
 
     @property
     def reason(self) -> dict[str, Any] | None:
-        if not self.reason_code:
-            return None
-        return {
-            "code": self.reason_code,
-            "params": self.reason_params,
-            "message": render(self.reason_code, self.reason_params),
-        }
+        return reason_of(self.reason_code, self.reason_params)
 
 
 def new_uid() -> str:
@@ -251,6 +251,10 @@ class Activity(models.Model):
 
     def __str__(self) -> str:
         return self.message
+
+    @property
+    def reason(self) -> dict[str, Any] | None:
+        return reason_of(self.reason_code, self.reason_params)
 
     @property
     def message(self) -> str:

@@ -1,0 +1,115 @@
+"""What every part of the API shares: pages of lists and the shape of errors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.http import Http404
+from rest_framework import exceptions, views
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+
+from models_app.exceptions import Conflict, Invalid
+from models_app.messages import render
+
+logger = logging.getLogger(__name__)
+
+Errors = list[dict[str, Any]]
+
+
+class Pagination(PageNumberPagination):
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 200
+
+
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
+    """Every error as {code, message, errors: [{code, field, message}]}."""
+    if isinstance(error, Conflict):
+        return Response(_conflict(error), status=409)
+    if isinstance(error, Invalid):
+        return Response(_invalid(_problems(error)), status=400)
+    known = _known(error)
+    response = views.exception_handler(known, dict(context))
+    if response is None or not isinstance(known, exceptions.APIException):
+        logger.error("request failed", exc_info=error)
+        return Response(told("internal_error"), status=500)
+    response.data = _body_of(known)
+    return response
+
+
+def _known(error: Exception) -> Exception:
+    """Django's own errors as those of the framework."""
+    if isinstance(error, RequestDataTooBig):
+        limit = {"max": settings.DATA_UPLOAD_MAX_MEMORY_SIZE}
+        words = render("request_too_large", limit)
+        return exceptions.ParseError(words, code="request_too_large")
+    if isinstance(error, SuspiciousOperation):
+        return exceptions.ParseError()
+    if isinstance(error, Http404):
+        return exceptions.NotFound()
+    if isinstance(error, PermissionDenied):
+        return exceptions.PermissionDenied()
+    return error
+
+
+def _body_of(error: exceptions.APIException) -> dict[str, Any]:
+    if isinstance(error, exceptions.ValidationError):
+        return _invalid(list(_flat(error.detail)))
+    first = next(_flat(error.detail))
+    signed_in = error.status_code != exceptions.NotAuthenticated.status_code
+    return body(first["code"] if signed_in else "not_authenticated", first["message"])
+
+
+def body(code: str, message: str, errors: Errors | None = None) -> dict[str, Any]:
+    return {"code": code, "message": message, "errors": errors or []}
+
+
+def _conflict(error: Conflict) -> dict[str, Any]:
+    about = {k: v for k, v in error.params.items() if k in ("status", "allowed")}
+    return {**body(error.code, str(error)), **about}
+
+
+def told(code: str) -> dict[str, Any]:
+    return body(code, render(code, {}))
+
+
+def _invalid(errors: Errors) -> dict[str, Any]:
+    """The first error is the message, for clients that show only one."""
+    field, message = errors[0]["field"], errors[0]["message"]
+    if field and field not in message:
+        message = f"{field}: {message}"
+    return body("validation_error", message, errors)
+
+
+def _problems(error: Invalid) -> Errors:
+    return [
+        {
+            "code": problem.code,
+            "field": problem.field,
+            "message": render(problem.code, problem.params),
+            "params": problem.params,
+        }
+        for problem in error.problems
+    ]
+
+
+def _flat(detail: Any, field: str = "") -> Iterator[dict[str, Any]]:
+    if isinstance(detail, exceptions.ErrorDetail):
+        yield {"code": detail.code, "field": field, "message": str(detail)}
+    elif isinstance(detail, dict):
+        for key, value in detail.items():
+            own = key == api_settings.NON_FIELD_ERRORS_KEY
+            yield from _flat(value, field if own else f"{field}.{key}".lstrip("."))
+    else:
+        for item in detail:
+            yield from _flat(item, field)

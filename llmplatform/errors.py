@@ -1,0 +1,38 @@
+"""Errors outside of the API's views: JSON under /api, plain pages elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from llmplatform.api import told
+from models_app.messages import render
+from models_app.problems import shown
+
+
+class UnknownPath(APIView):
+    """What no other view answers."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    schema = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise NotFound(render("no_such_path", {"value": shown(request.path)}))
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if request.path.startswith("/api"):
+        return JsonResponse(told("internal_error"), status=500)
+    return defaults.server_error(request)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if request.path.startswith("/api"):
+        return JsonResponse(told("bad_request"), status=400)
+    return defaults.bad_request(request, exception)

@@ -1,0 +1,169 @@
+"""The gateway's part of the API's description: its requests never reach Django."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+
+def _object(required: tuple[str, ...] = (), /, **properties: Schema) -> Schema:
+    needed = {"required": list(required)} if required else {}
+    return {"type": "object", **needed, "properties": properties}
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+TEXT: Schema = {"type": "string"}
+INTEGER: Schema = {"type": "integer"}
+STOP: Schema = {"oneOf": [TEXT, _list(TEXT)]}
+SAMPLING: dict[str, Schema] = {
+    "max_tokens": {"type": "integer", "minimum": 1},
+    "temperature": {"type": "number", "minimum": 0, "maximum": 2},
+    "top_p": {"type": "number", "minimum": 0, "maximum": 1},
+    "stop": STOP,
+    "seed": INTEGER,
+    "stream": {"type": "boolean", "default": False},
+}
+MODEL: Schema = {"type": "string", "description": "Name of a served model."}
+OPENAI: Schema = {"description": "As of OpenAI's API.", "additionalProperties": True}
+CHOICE = _object(index=INTEGER, finish_reason={"type": "string", "nullable": True})
+
+SCHEMAS: dict[str, Schema] = {
+    "Message": _object(
+        ("role", "content"),
+        role={"type": "string", "enum": ["system", "user", "assistant", "tool"]},
+        content=TEXT,
+    ),
+    "Usage": _object(
+        prompt_tokens=INTEGER, completion_tokens=INTEGER, total_tokens=INTEGER
+    ),
+    "GenerateRequest": {
+        "description": "Either `prompt` or `messages`.",
+        **_object(prompt=TEXT, messages=_list(_ref("Message")), **SAMPLING),
+    },
+    "GenerateResponse": _object(
+        id=TEXT,
+        model=TEXT,
+        text=TEXT,
+        finish_reason=TEXT,
+        usage=_ref("Usage"),
+        latency_ms={"type": "number"},
+    ),
+    "ChatCompletionRequest": {
+        **OPENAI,
+        **_object(
+            ("model", "messages"),
+            model=MODEL,
+            messages=_list(_ref("Message")),
+            **SAMPLING,
+        ),
+    },
+    "ChatCompletion": {
+        **OPENAI,
+        **_object(
+            id=TEXT,
+            object=TEXT,
+            created=INTEGER,
+            model=TEXT,
+            choices=_list({"allOf": [CHOICE, _object(message=_ref("Message"))]}),
+            usage=_ref("Usage"),
+        ),
+    },
+    "CompletionRequest": {
+        **OPENAI,
+        **_object(("model", "prompt"), model=MODEL, prompt=STOP, **SAMPLING),
+    },
+    "Completion": {
+        **OPENAI,
+        **_object(
+            id=TEXT,
+            object=TEXT,
+            created=INTEGER,
+            model=TEXT,
+            choices=_list({"allOf": [CHOICE, _object(text=TEXT)]}),
+            usage=_ref("Usage"),
+        ),
+    },
+    "ModelList": _object(
+        object=TEXT, data=_list(_object(id=TEXT, object=TEXT, created=INTEGER))
+    ),
+    "OpenAIError": _object(
+        error=_object(
+            message=TEXT,
+            type=TEXT,
+            code={"type": "string", "nullable": True},
+            param={"type": "string", "nullable": True},
+        )
+    ),
+}
+ERRORS = {
+    "400": "The request is not valid.",
+    "401": "No token, or one that is not valid.",
+    "403": "The user may not use models.",
+    "404": "There is no such model.",
+    "409": "The model is stopped.",
+    "503": "The model is starting or waits for resources; see Retry-After.",
+}
+ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "id or name of a model",
+    "schema": TEXT,
+}
+
+
+def add_gateway(result: Schema, **_: Any) -> Schema:
+    result["components"]["schemas"].update(SCHEMAS)
+    generate = _post("generate", "Generate text", "Generate", "Error")
+    generate["parameters"] = [ID]
+    chat = _post("chat_completions", "Chat completion", "ChatCompletion", "OpenAIError")
+    complete = _post("completions", "Completion", "Completion", "OpenAIError")
+    models = _operation("list_usable_models", "Models to send requests to")
+    models["responses"] = {
+        "200": _content("ModelList"),
+        **_errors("OpenAIError", "401", "403"),
+    }
+    result["paths"] |= {
+        "/api/models/{id}/generate": {"post": generate},
+        "/v1/chat/completions": {"post": chat},
+        "/v1/completions": {"post": complete},
+        "/v1/models": {"get": models},
+    }
+    return result
+
+
+def _operation(name: str, summary: str) -> Schema:
+    return {
+        "operationId": name,
+        "summary": summary,
+        "tags": ["inference"],
+        "security": [{"token": []}],
+    }
+
+
+def _post(name: str, summary: str, kind: str, error: str) -> Schema:
+    """With `"stream": true` the answer is a stream of server-sent events."""
+    answer = _content("GenerateResponse" if kind == "Generate" else kind)
+    answer["content"]["text/event-stream"] = {"schema": TEXT}
+    return {
+        **_operation(name, summary),
+        "requestBody": {"required": True, **_content(f"{kind}Request", of=None)},
+        "responses": {"200": answer, **_errors(error, *ERRORS)},
+    }
+
+
+def _content(schema: str, of: str | None = "") -> Schema:
+    described = {} if of is None else {"description": of}
+    return {**described, "content": {"application/json": {"schema": _ref(schema)}}}
+
+
+def _errors(schema: str, *statuses: str) -> Schema:
+    return {status: _content(schema, ERRORS[status]) for status in statuses}

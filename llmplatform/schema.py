@@ -1,0 +1,106 @@
+"""What the API's description has beyond what serializers and views say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from drf_spectacular.contrib.knox_auth_token import KnoxTokenScheme
+
+Schema = dict[str, Any]
+# On which operations each error is possible
+ERRORS = {
+    "400": "What was sent is not valid.",
+    "401": "No token, or one that is not valid.",
+    "403": "The user may not do this.",
+    "404": "There is no such model.",
+    "409": "Not possible in the model's status, which `status` and `allowed` name.",
+}
+
+
+class BearerScheme(KnoxTokenScheme):  # type: ignore[no-untyped-call]
+    target_class = "models_app.authentication.BearerAuthentication"
+    name = "token"
+
+
+def without_slashes(
+    endpoints: list[tuple[Any, ...]], **_: Any
+) -> list[tuple[Any, ...]]:
+    """Both forms of a path work; the one without a slash at its end is shown."""
+    return [(path.rstrip("/"), *rest) for path, *rest in endpoints]
+
+
+def add_errors(result: Schema, **_: Any) -> Schema:
+    """Of the management API; the gateway's operations describe their own."""
+    result["components"]["schemas"]["Error"] = ERROR
+    for path, method, operation in _own(result):
+        for status in _possible(path, method, operation):
+            operation["responses"][status] = _response(ERRORS[status])
+    return result
+
+
+def name_ids(result: Schema, **_: Any) -> Schema:
+    """Paths take a name as well as an id."""
+    for _path, _method, operation in _own(result):
+        for parameter in operation.get("parameters", []):
+            if parameter["in"] == "path":
+                parameter["description"] = "id or name of a model"
+                parameter["schema"] = {"type": "string"}
+    return result
+
+
+def _own(result: Schema) -> Iterator[tuple[str, str, Schema]]:
+    for path, operations in result["paths"].items():
+        for method, operation in operations.items():
+            if "inference" not in operation["tags"]:
+                yield path, method, operation
+
+
+def _possible(path: str, method: str, operation: Schema) -> list[str]:
+    places = {parameter["in"] for parameter in operation.get("parameters", [])}
+    takes_input = "requestBody" in operation or "query" in places
+    changes_one = "{id}" in path and method != "get"
+    return [
+        *(["400"] if takes_input else []),
+        *("401", "403"),
+        *(["404"] if "{id}" in path else []),
+        *(["409"] if changes_one else []),
+    ]
+
+
+def _response(description: str) -> Schema:
+    reference = {"$ref": "#/components/schemas/Error"}
+    return {
+        "description": description,
+        "content": {"application/json": {"schema": reference}},
+    }
+
+
+_TEXT: Schema = {"type": "string"}
+ERROR: Schema = {
+    "type": "object",
+    "required": ["code", "message", "errors"],
+    "properties": {
+        "code": {**_TEXT, "example": "validation_error"},
+        "message": {**_TEXT, "description": "In the language of Accept-Language."},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["code", "field", "message"],
+                "properties": {
+                    "code": {**_TEXT, "example": "file_missing"},
+                    "field": {**_TEXT, "example": "config.model_path"},
+                    "message": _TEXT,
+                    "params": {"type": "object", "additionalProperties": True},
+                },
+            },
+        },
+        "status": {**_TEXT, "description": "With 409: of the model."},
+        "allowed": {
+            "type": "array",
+            "items": _TEXT,
+            "description": "With 409: operations that are possible now.",
+        },
+    },
+}

@@ -1,0 +1,159 @@
+"""Served models, runs and activity as the API shows and takes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from models_app.enums import Operation, RunState
+from models_app.exceptions import Invalid
+from models_app.messages import render
+from models_app.models import Activity, Run, ServedModel, name_is_slug
+from models_app.problems import out_of_range, unknown_fields, wrong_type
+from models_app.validation import problems
+
+MAX_TAGS = 50
+MAX_LOG_LINES = 10_000
+
+
+class WholeNumber(serializers.IntegerField):
+    """Says what it got, and what is allowed."""
+
+    def to_internal_value(self, data: Any) -> int:
+        name = self.field_name or ""
+        try:
+            number = super().to_internal_value(data)
+        except serializers.ValidationError:
+            raise _refused(wrong_type(name, data, "integer")) from None
+        low, high = self.min_value, self.max_value
+        if low is not None and high is not None and not low <= number <= high:
+            raise _refused(out_of_range(name, number, low, high))
+        return number
+
+
+def _refused(problem: Any) -> serializers.ValidationError:
+    return serializers.ValidationError(
+        render(problem.code, problem.params), code=problem.code
+    )
+
+
+@extend_schema_field({"type": "object", "additionalProperties": True})
+class Config(serializers.JSONField):
+    def to_internal_value(self, data: Any) -> Any:
+        """As it was parsed: validation has the limits."""
+        return data
+
+
+class Tags(serializers.ListField):
+    child = serializers.CharField(max_length=100)
+
+    def to_representation(self, data: Any) -> list[str]:
+        return sorted(tag.name for tag in data.all())
+
+
+class ReasonSerializer(serializers.Serializer[Any]):
+    code = serializers.CharField()
+    params = serializers.DictField()
+    message = serializers.CharField()
+
+
+class Operations(serializers.ListField):
+    child = serializers.ChoiceField(choices=Operation.choices)
+
+
+class ServedModelSerializer(serializers.ModelSerializer[ServedModel]):
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.PositiveSmallIntegerField: WholeNumber,
+        models.PositiveIntegerField: WholeNumber,
+    }
+    framework = serializers.CharField(max_length=40)
+    config = Config()
+    tags = Tags(required=False, max_length=MAX_TAGS)
+    reason = ReasonSerializer(read_only=True, allow_null=True)
+    allowed_operations = Operations(read_only=True)
+
+    class Meta:
+        model = ServedModel
+        fields = (
+            "id", "name", "display_name", "description", "tags", "framework", "driver",
+            "config", "gpu_count", "gpu_memory_mib", "cpu_cores", "memory_mib",
+            "priority", "preemptible", "replicas", "desired_state", "status", "reason",
+            "allowed_operations", "created_at", "updated_at",
+        )  # fmt: skip
+        read_only_fields = ("desired_state", "status")
+        # Without the uniqueness of the field itself: validation has a code for it.
+        extra_kwargs = {"name": {"validators": [name_is_slug]}}
+
+    def to_internal_value(self, data: Any) -> Any:
+        names = data if isinstance(data, dict) else {}
+        if found := list(unknown_fields(names, list(self.fields))):
+            raise Invalid(found)
+        return super().to_internal_value(data)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        actor = self.context["request"].user
+        if found := problems(attrs, instance=self.instance, actor=actor):
+            raise Invalid(found)
+        return attrs
+
+
+class RunSerializer(serializers.ModelSerializer[Run]):
+    gpu_uuids = serializers.ListField(child=serializers.CharField())
+
+    class Meta:
+        model = Run
+        fields = read_only_fields = (
+            "uid", "replica", "state", "node", "cpu_cores", "memory_mib", "gpu_uuids",
+            "created_at", "ready_at",
+        )  # fmt: skip
+
+
+# Of a model whose live runs were fetched as live_runs
+class StatusSerializer(serializers.ModelSerializer[ServedModel]):
+    reason = ReasonSerializer(read_only=True, allow_null=True)
+    allowed_operations = Operations(read_only=True)
+    ready_replicas = serializers.SerializerMethodField()
+    runs = RunSerializer(many=True, source="live_runs")
+
+    class Meta:
+        model = ServedModel
+        fields = read_only_fields = (
+            "id", "name", "status", "desired_state", "reason", "allowed_operations",
+            "replicas", "ready_replicas", "runs",
+        )  # fmt: skip
+
+    def get_ready_replicas(self, model: Any) -> int:
+        return sum(run.state == RunState.READY for run in model.live_runs)
+
+
+class ActivitySerializer(serializers.ModelSerializer[Activity]):
+    message = serializers.CharField()
+    actor = serializers.SerializerMethodField()
+    reason = ReasonSerializer(read_only=True, allow_null=True)
+    run = serializers.CharField(source="run.uid", default=None, allow_null=True)
+
+    class Meta:
+        model = Activity
+        fields = ("id", "at", "code", "message", "actor", "reason", "run")
+        read_only_fields = fields
+
+    def get_actor(self, activity: Activity) -> str | None:
+        return activity.actor_name or None
+
+
+class LogQuery(serializers.Serializer[Any]):
+    tail = WholeNumber(
+        min_value=1, max_value=MAX_LOG_LINES, default=200, help_text="Lines."
+    )
+    run = serializers.CharField(
+        required=False, max_length=32, help_text="uid of a run; without it, the newest."
+    )
+
+
+class LogSerializer(serializers.Serializer[Any]):
+    run = serializers.CharField(allow_null=True)
+    text = serializers.CharField()

@@ -1,0 +1,35 @@
+import json
+
+import pytest
+from django.core.exceptions import DisallowedHost
+from django.test import Client, RequestFactory
+
+from llmplatform.errors import bad_request, server_error
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/api/models", "application/json"),
+        ("/api", "application/json"),
+        ("/admin/", "text/html; charset=utf-8"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("status", "code"), [(400, "bad_request"), (500, "internal_error")]
+)
+def test_error_outside_of_views_is_json_under_api(path, kind, status, code):
+    request = RequestFactory().get(path)
+    if status == 400:
+        answer = bad_request(request, DisallowedHost("evil"))
+    else:
+        answer = server_error(request)
+    assert (answer.status_code, answer["Content-Type"]) == (status, kind)
+    if kind == "application/json":
+        assert json.loads(answer.content)["code"] == code
+
+
+def test_a_host_that_is_not_ours_is_told_in_json():
+    answer = Client().get("/api/models", headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+    assert "evil" not in answer.content.decode()

@@ -1,0 +1,92 @@
+import re
+
+import pytest
+import yaml
+from django.contrib.staticfiles import finders
+from django.core.management import call_command
+from django.test import Client
+
+OPERATIONS = {
+    "/api/models": {"get", "post"},
+    "/api/models/{id}": {"get", "put", "patch", "delete"},
+    "/api/models/{id}/activity": {"get"},
+    "/api/models/{id}/generate": {"post"},
+    "/api/models/{id}/logs": {"get"},
+    "/api/models/{id}/restart": {"post"},
+    "/api/models/{id}/start": {"post"},
+    "/api/models/{id}/status": {"get"},
+    "/api/models/{id}/stop": {"post"},
+    "/v1/chat/completions": {"post"},
+    "/v1/completions": {"post"},
+    "/v1/models": {"get"},
+}
+
+
+@pytest.fixture(scope="module")
+def schema(tmp_path_factory):
+    """Made with every warning an error, and checked against OpenAPI's own schema."""
+    file = tmp_path_factory.mktemp("schema") / "schema.yml"
+    call_command("spectacular", "--fail-on-warn", "--validate", "--file", str(file))
+    return yaml.safe_load(file.read_text())
+
+
+def test_schema_has_every_operation(schema):
+    assert {path: set(made) for path, made in schema["paths"].items()} == OPERATIONS
+
+
+def test_schema_says_what_each_operation_answers(schema):
+    for operations in schema["paths"].values():
+        for operation in operations.values():
+            assert {"401", "403"} < set(operation["responses"])
+    start = schema["paths"]["/api/models/{id}/start"]["post"]["responses"]
+    assert set(start) == {"202", "401", "403", "404", "409"}
+    create = schema["paths"]["/api/models"]["post"]["responses"]
+    assert set(create) == {"201", "400", "401", "403"}
+
+
+def test_schema_takes_ids_and_names_in_paths(schema):
+    for path, operations in schema["paths"].items():
+        for operation in operations.values():
+            places = [p for p in operation.get("parameters", []) if p["in"] == "path"]
+            assert [p["name"] for p in places] == (["id"] if "{id}" in path else [])
+            assert all(p["schema"] == {"type": "string"} for p in places)
+
+
+def test_schema_names_only_what_it_has(schema):
+    named = set(re.findall(r"#/components/schemas/(\w+)", yaml.safe_dump(schema)))
+    assert named <= set(schema["components"]["schemas"])
+    assert schema["components"]["securitySchemes"]["token"] == {
+        "type": "http", "scheme": "bearer"
+    }  # fmt: skip
+
+
+def test_generate_is_described_with_its_fields(schema):
+    schemas = schema["components"]["schemas"]
+    assert set(schemas["GenerateRequest"]["properties"]) == {
+        "prompt", "messages", "max_tokens", "temperature", "top_p", "stop", "seed",
+        "stream",
+    }  # fmt: skip
+    assert set(schemas["GenerateResponse"]["properties"]) == {
+        "id", "model", "text", "finish_reason", "usage", "latency_ms"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", ["/docs", "/docs/"])
+def test_docs_need_no_login_and_no_other_site(path):
+    page = Client().get(path)
+    assert page.status_code == 200
+    html = page.content.decode()
+    assets = re.findall(r'(?:src|href)="([^"#]+)"', html)
+    assert assets
+    for asset in assets:
+        assert asset.startswith("/static/")
+        assert finders.find(asset.removeprefix("/static/"))
+    assert "/api/schema" in html
+
+
+@pytest.mark.parametrize("path", ["/api/schema", "/api/schema/"])
+@pytest.mark.parametrize("header", ["", "Bearer expired"])
+def test_schema_needs_no_login(path, header):
+    answer = Client().get(path, headers={"Authorization": header})
+    assert answer.status_code == 200
+    assert yaml.safe_load(answer.content)["openapi"].startswith("3.")

@@ -1,0 +1,265 @@
+import pytest
+
+from models_app.models import Activity, ServedModel
+from tests.api import a_body, a_gguf, administrator, client_of, codes, operator, send
+from tests.builders import a_model, a_user
+
+pytestmark = pytest.mark.django_db
+
+FIELDS = {
+    "id", "name", "display_name", "description", "tags", "framework", "driver",
+    "config", "gpu_count", "gpu_memory_mib", "cpu_cores", "memory_mib", "priority",
+    "preemptible", "replicas", "desired_state", "status", "reason",
+    "allowed_operations", "created_at", "updated_at",
+}  # fmt: skip
+
+
+def test_create_needs_name_framework_and_config():
+    answer = send(operator(), "POST", "/api/models", a_body())
+    assert answer.status_code == 201
+    made = answer.json()
+    assert set(made) == FIELDS
+    shown = {key: made[key] for key in ("driver", "priority", "replicas", "status")}
+    assert shown == {
+        "driver": "process", "priority": 5, "replicas": 1, "status": "stopped"
+    }  # fmt: skip
+    assert made["reason"] is None
+    assert made["allowed_operations"] == ["start", "rename", "delete"]
+
+
+def test_create_takes_every_field_and_tells_who():
+    body = a_body(
+        display_name="小模型", description="two\nlines", tags=["b", "a", "a"],
+        gpu_count=2, gpu_memory_mib=8000, cpu_cores=3, memory_mib=100, priority=10,
+        preemptible=False, replicas=2, driver="process",
+    )  # fmt: skip
+    answer = send(operator(), "POST", "/api/models", body)
+    assert answer.status_code == 201
+    assert answer.json().items() >= {**body, "tags": ["a", "b"]}.items()
+    created = Activity.objects.get(code="model_created")
+    assert (created.actor_name, created.model_name) == ("operator", "smol")
+
+
+@pytest.mark.parametrize("missing", ["name", "framework", "config"])
+def test_create_without_a_needed_field_names_it(missing):
+    body = a_body()
+    del body[missing]
+    answer = send(operator(), "POST", "/api/models", body)
+    assert (answer.status_code, codes(answer)) == (400, [(missing, "required")])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "code"),
+    [
+        ({"name": "Not A Slug"}, "name", "invalid_name"),
+        ({"name": "123"}, "name", "invalid_name"),
+        ({"name": None}, "name", "null"),
+        ({"name": ["x"]}, "name", "invalid"),
+        ({"display_name": "x" * 201}, "display_name", "max_length"),
+        ({"description": "a\0b"}, "description", "null_characters_not_allowed"),
+        (
+            {"display_name": "\ud800"},
+            "display_name",
+            "surrogate_characters_not_allowed",
+        ),
+        ({"tags": "demo"}, "tags", "not_a_list"),
+        ({"tags": [["x"]]}, "tags.0", "invalid"),
+        ({"tags": ["x" * 101]}, "tags.0", "max_length"),
+        ({"tags": ["a\0"]}, "tags.0", "null_characters_not_allowed"),
+        ({"tags": [str(n) for n in range(51)]}, "tags", "max_length"),
+        ({"framework": "torch"}, "framework", "unknown_framework"),
+        ({"driver": "rocket"}, "driver", "unknown_driver"),
+        ({"config": []}, "config", "wrong_type"),
+        ({"config": "{}"}, "config", "wrong_type"),
+        ({"config": None}, "config", "null"),
+        ({"priority": 0}, "priority", "out_of_range"),
+        ({"priority": 11}, "priority", "out_of_range"),
+        ({"priority": 5.5}, "priority", "wrong_type"),
+        ({"priority": True}, "priority", "wrong_type"),
+        ({"priority": "high"}, "priority", "wrong_type"),
+        ({"priority": 10**30}, "priority", "out_of_range"),
+        ({"replicas": 0}, "replicas", "out_of_range"),
+        ({"replicas": 10**300}, "replicas", "out_of_range"),
+        ({"gpu_count": -1}, "gpu_count", "out_of_range"),
+        ({"cpu_cores": 0}, "cpu_cores", "out_of_range"),
+        ({"memory_mib": {}}, "memory_mib", "wrong_type"),
+        ({"preemptible": []}, "preemptible", "invalid"),
+        ({"gpu_memory_mib": 8000}, "gpu_memory_mib", "gpu_memory_without_gpus"),
+        ({"priorty": 3}, "priorty", "unknown_field"),
+        ({"\ud800": 3}, "?", "unknown_field"),
+    ],
+)
+def test_create_refuses_and_makes_nothing(wrong, field, code):
+    body = {**a_body(), **wrong}
+    answer = send(operator(), "POST", "/api/models", body)
+    assert (answer.status_code, codes(answer)) == (400, [(field, code)])
+    assert answer.json()["code"] == "validation_error"
+    assert (ServedModel.objects.count(), Activity.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"priority": 11}, "priority is 11; allowed: 1 to 10."),
+        ({"priority": "high"}, 'priority is "high"; needed: integer.'),
+        ({"priorty": 3}, "Unknown field priorty. Did you mean priority?"),
+        ({"framework": "torch"}, "Unknown framework torch. Allowed: llama.cpp."),
+        ({"driver": "rocket"}, "Unknown driver rocket. Allowed: process."),
+    ],
+)
+def test_create_names_the_value_and_what_is_allowed(wrong, words):
+    answer = send(operator(), "POST", "/api/models", {**a_body(), **wrong})
+    assert answer.json()["errors"][0]["message"] == words
+
+
+@pytest.mark.parametrize(
+    ("config", "errors"),
+    [
+        ({}, [("config.model_path", "missing_key")]),
+        ({"model_path": "/etc/passwd"}, [("config.model_path", "path_outside_roots")]),
+        ({"n_ctx": "many"}, [("config.n_ctx", "wrong_type")]),
+        ({"n_ctx": 0, "n_thread": 4},
+         [("config.n_thread", "unknown_key"), ("config.n_ctx", "out_of_range")]),
+        ({"chat_template": "a\0b"}, [("config", "not_storable")]),
+        ({"chat_template": "x" * 300_000}, [("config", "config_too_large")]),
+        ({"extra_args": {"a": [[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]}},
+         [("config", "too_deep")]),
+    ],
+)  # fmt: skip
+def test_create_refuses_a_wrong_config(config, errors):
+    needed = {"model_path": a_gguf()} if config.keys() - {"model_path"} else {}
+    body = {**a_body(), "config": {**needed, **config}}
+    answer = send(administrator(), "POST", "/api/models", body)
+    assert (answer.status_code, codes(answer)) == (400, errors)
+    assert ServedModel.objects.count() == 0
+
+
+def test_errors_of_a_config_come_with_message_and_parameters():
+    body = a_body(config={"model_path": a_gguf(), "n_ctxx": 1})
+    [error] = send(operator(), "POST", "/api/models", body).json()["errors"]
+    assert error["message"] == "Unknown key n_ctxx. Did you mean n_ctx?"
+    assert error["params"]["nearest"] == "n_ctx"
+
+
+def test_create_of_a_taken_name():
+    a_model("smol")
+    answer = send(operator(), "POST", "/api/models", a_body())
+    assert (answer.status_code, codes(answer)) == (400, [("name", "duplicate_name")])
+
+
+def test_state_cannot_be_written():
+    body = a_body(status="running", desired_state="running", id=77)
+    made = send(operator(), "POST", "/api/models", body).json()
+    assert (made["status"], made["desired_state"]) == ("stopped", "stopped")
+    assert made["id"] != 77
+
+
+@pytest.mark.parametrize("path", ["/api/models/{0.pk}", "/api/models/{0.name}/"])
+def test_read_by_id_or_name(path):
+    model = a_model("qwen2.5-7b_q4", priority=7)
+    answer = operator().get(path.format(model))
+    assert (answer.status_code, answer.json()["priority"]) == (200, 7)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["0", "12345", "99999999999999999999", "9" * 400, "nothing", "-", "a%00b", "模型"],
+)
+@pytest.mark.parametrize("rest", ["", "/", "/status"])
+def test_read_of_an_unknown_model_is_404(path, rest):
+    answer = operator().get(f"/api/models/{path}{rest}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+def test_patch_changes_what_is_sent():
+    model = a_model(config={"model_path": "/gone.gguf"}, priority=3)
+    body = {"priority": 8, "tags": ["x"]}
+    answer = send(operator(), "PATCH", "/api/models/smol", body)
+    assert answer.status_code == 200
+    assert (answer.json()["priority"], answer.json()["tags"]) == (8, ["x"])
+    assert answer.json()["config"] == model.config
+    changed = Activity.objects.get(code="model_updated")
+    assert changed.params == {"fields": ["priority", "tags"]}
+
+
+def test_put_takes_back_what_get_gave():
+    a_model(config={"model_path": a_gguf()})
+    client = operator()
+    body = client.get("/api/models/smol").json()
+    answer = send(client, "PUT", "/api/models/smol", {**body, "priority": 9})
+    assert answer.status_code == 200
+    assert answer.json().items() >= {"priority": 9, "config": body["config"]}.items()
+
+
+def test_put_needs_what_create_needs():
+    a_model()
+    answer = send(operator(), "PUT", "/api/models/smol", {"priority": 9})
+    assert (answer.status_code, {code for _, code in codes(answer)}) == (
+        400,
+        {"required"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "code"),
+    [
+        ({"name": "taken"}, "name", "duplicate_name"),
+        ({"config": {"n_ctx": 1}}, "config.model_path", "missing_key"),
+        ({"gpu_memory_mib": 10}, "gpu_memory_mib", "gpu_memory_without_gpus"),
+        ({"stat": 1}, "stat", "unknown_field"),
+    ],
+)
+def test_patch_refuses_and_changes_nothing(change, field, code):
+    a_model("taken")
+    before = a_model("smol")
+    answer = send(operator(), "PATCH", "/api/models/smol", change)
+    assert (answer.status_code, codes(answer)) == (400, [(field, code)])
+    after = ServedModel.objects.get(name="smol")
+    assert (after.config, after.updated_at) == (before.config, before.updated_at)
+
+
+@pytest.mark.parametrize(
+    ("status", "answered"), [("stopped", 200), ("running", 409), ("error", 409)]
+)
+def test_rename_only_when_stopped(status, answered):
+    desired = "stopped" if status == "stopped" else "running"
+    a_model(status=status, desired_state=desired)
+    answer = send(operator(), "PATCH", "/api/models/smol", {"name": "other"})
+    assert answer.status_code == answered
+    assert ServedModel.objects.filter(name="other").exists() == (answered == 200)
+
+
+def test_delete_of_a_stopped_model():
+    a_model()
+    assert administrator().delete("/api/models/smol").status_code == 204
+    assert ServedModel.objects.count() == 0
+    deleted = Activity.objects.get(code="model_deleted")
+    assert (deleted.model_name, deleted.actor_name) == ("smol", "admin")
+
+
+def test_delete_of_a_running_model_is_409_with_what_is_allowed():
+    a_model(status="running", desired_state="running")
+    answer = administrator().delete("/api/models/smol")
+    assert answer.status_code == 409
+    assert answer.json() == {
+        "code": "operation_not_allowed",
+        "message": "Model smol is Running: Delete is not allowed. Allowed: Stop,"
+        " Restart.",
+        "errors": [],
+        "status": "running",
+        "allowed": ["stop", "restart"],
+    }
+    assert ServedModel.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("group", "answered"), [("operator", 400), ("admin", 201), ("", 201)]
+)
+def test_only_administrators_set_extra_args(group, answered):
+    user = a_user(group, is_superuser=not group)
+    config = {"model_path": a_gguf(), "extra_args": {"swa_full": True}}
+    client = client_of(user)
+    answer = send(client, "POST", "/api/models", a_body(config=config))
+    assert answer.status_code == answered
+    if answered == 400:
+        assert codes(answer) == [("config.extra_args", "admin_only")]

@@ -1,0 +1,57 @@
+import pytest
+
+from models_app.models import ServedModel
+from tests.api import a_body, client_of, send
+from tests.builders import a_model, a_user
+
+pytestmark = pytest.mark.django_db
+
+ROLES = ("viewer", "operator", "admin", "nobody", "anonymous")
+VERBS = {
+    ("GET", "/api"): (200, 200, 200, 403, 401),
+    ("GET", "/api/models"): (200, 200, 200, 403, 401),
+    ("OPTIONS", "/api/models"): (200, 200, 200, 403, 401),
+    ("POST", "/api/models"): (403, 201, 201, 403, 401),
+    ("GET", "/api/models/smol"): (200, 200, 200, 403, 401),
+    ("PUT", "/api/models/smol"): (403, 200, 200, 403, 401),
+    ("PATCH", "/api/models/smol"): (403, 200, 200, 403, 401),
+    ("DELETE", "/api/models/smol"): (403, 403, 204, 403, 401),
+    ("POST", "/api/models/smol/start"): (403, 202, 202, 403, 401),
+    ("POST", "/api/models/busy/stop"): (403, 202, 202, 403, 401),
+    ("POST", "/api/models/busy/restart"): (403, 202, 202, 403, 401),
+    ("GET", "/api/models/smol/status"): (200, 200, 200, 403, 401),
+    ("GET", "/api/models/smol/logs"): (200, 200, 200, 403, 401),
+    ("GET", "/api/models/smol/activity"): (200, 200, 200, 403, 401),
+    ("GET", "/api/models/none"): (404, 404, 404, 403, 401),
+    ("POST", "/api/models/none/start"): (403, 404, 404, 403, 401),
+}
+TABLE = [
+    (role, *verb, status)
+    for verb, row in VERBS.items()
+    for role, status in zip(ROLES, row, strict=True)
+]
+
+
+@pytest.mark.parametrize(("role", "method", "path", "status"), TABLE)
+def test_role_may(role, method, path, status):
+    a_model()
+    a_model("busy", status="error", desired_state="running")
+    user = None
+    if role != "anonymous":
+        user = a_user("" if role == "nobody" else role)
+    names = {"POST": "new", "PUT": "smol"}
+    body = a_body(names.get(method, "smol")) if method in names else {}
+    answer = send(client_of(user), method, path, body)
+    assert answer.status_code == status
+    if status == 401:
+        assert answer["WWW-Authenticate"] == "Bearer"
+        assert answer.json()["code"] == "not_authenticated"
+    if status == 403:
+        assert answer.json()["code"] == "permission_denied"
+        assert ServedModel.objects.filter(status="stopped").count() == 1
+
+
+def test_superuser_may_everything():
+    a_model()
+    client = client_of(a_user(is_superuser=True))
+    assert client.delete("/api/models/smol").status_code == 204
