@@ -1,0 +1,74 @@
+import re
+
+import pytest
+from babel.messages.pofile import read_po
+from django.utils.translation import override
+
+from models_app.enums import Operation, Status
+from tests.conftest import LOCALE
+from tests.phrases import phrases
+
+PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|\{\w*\}")
+MARKUP = re.compile(r"</?\w[^>]*>")
+
+
+@pytest.fixture(scope="module")
+def chinese():
+    with (LOCALE / "zh_Hans/LC_MESSAGES/django.po").open("rb") as file:
+        return read_po(file)
+
+
+def test_chinese_has_every_phrase_of_the_source(chinese):
+    missing = {
+        where: phrase
+        for phrase, where in phrases()
+        if not (chinese.get(phrase) and chinese.get(phrase).string)
+    }
+    assert missing == {}
+
+
+def test_chinese_has_no_doubtful_translation(chinese):
+    assert [message.id for message in chinese if message.id and message.fuzzy] == []
+
+
+@pytest.mark.parametrize("pattern", [PLACEHOLDER, MARKUP])
+def test_chinese_keeps_placeholders_and_markup(chinese, pattern):
+    different = [
+        message.id
+        for message in chinese
+        if message.id
+        and sorted(pattern.findall(message.id))
+        != sorted(pattern.findall(message.string))
+    ]
+    assert different == []
+
+
+def test_extraction_finds_python_templates_and_lazy_phrases():
+    found = dict(phrases())
+    assert "Waiting for resources" in found
+    assert found["Add %(name)s"].startswith("templates/")
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("stopped", "未启动"),
+        ("starting", "启动中"),
+        ("running", "运行中"),
+        ("stopping", "停止中"),
+        ("error", "错误"),
+        ("waiting", "等待资源"),
+    ],
+)
+def test_status_words_are_those_of_the_guide(status, words):
+    with override("zh-hans"):
+        assert str(Status(status).label) == words
+
+
+@pytest.mark.parametrize(
+    ("operation", "words"),
+    [("start", "启动"), ("stop", "停止"), ("restart", "重启"), ("delete", "删除")],
+)
+def test_operation_words_are_those_of_the_guide(operation, words):
+    with override("zh-hans"):
+        assert str(Operation(operation).label) == words
