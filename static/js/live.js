@@ -1,0 +1,69 @@
+/* Keeps parts of a page fresh: each element with data-live="key" is replaced by the one
+   with the same key in the HTML that data-live-url answers every data-live-seconds. */
+
+const source = document.querySelector("[data-live-url]");
+const shown = new Map();
+
+function isAtEnd(element) {
+  return element.scrollHeight - element.scrollTop - element.clientHeight < 8;
+}
+
+function isBeingRead(element) {
+  const selection = document.getSelection();
+  const selected = !selection.isCollapsed && element.contains(selection.anchorNode);
+  return selected || (element.tagName === "PRE" && !isAtEnd(element));
+}
+
+function replace(old, fresh) {
+  const focused = old.contains(document.activeElement) && document.activeElement;
+  old.replaceWith(fresh);
+  if (fresh.tagName === "PRE") fresh.scrollTop = fresh.scrollHeight;
+  if (focused) {
+    const action = focused.getAttribute("formaction");
+    fresh.querySelector(`[formaction="${CSS.escape(action ?? "")}"]`)?.focus();
+  }
+}
+
+function update(html) {
+  const parsed = new DOMParser().parseFromString(html, "text/html");
+  for (const fresh of parsed.querySelectorAll("[data-live]")) {
+    const key = fresh.dataset.live;
+    const old = document.querySelector(`[data-live="${CSS.escape(key)}"]`);
+    if (!old || shown.get(key) === fresh.outerHTML || isBeingRead(old)) continue;
+    shown.set(key, fresh.outerHTML);
+    replace(old, fresh);
+  }
+}
+
+function setStale(isStale) {
+  for (const notice of document.querySelectorAll("[data-live-stale]")) {
+    notice.hidden = !isStale;
+  }
+}
+
+/* Returns false when asking again is of no use: logged out, or the row is gone. */
+async function refresh() {
+  let response;
+  try {
+    response = await fetch(source.dataset.liveUrl);
+  } catch {
+    setStale(true);
+    return true;
+  }
+  const usable = response.ok && !response.redirected;
+  setStale(!usable);
+  if (usable) update(await response.text());
+  return usable || response.status >= 500;
+}
+
+function refreshLater() {
+  setTimeout(async () => {
+    if (document.hidden || (await refresh())) refreshLater();
+  }, source.dataset.liveSeconds * 1000);
+}
+
+for (const part of document.querySelectorAll("[data-live]")) {
+  shown.set(part.dataset.live, part.outerHTML);
+  if (part.tagName === "PRE") part.scrollTop = part.scrollHeight;
+}
+if (source) refreshLater();
