@@ -1,0 +1,76 @@
+"""What pages of the admin have in common."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import django_q.admin  # noqa: F401 -- registers what is taken off below
+from django.contrib import admin, messages
+from django.forms import Script
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
+from django_q.models import Failure, Schedule, Success
+from taggit.models import Tag
+from unfold.admin import ModelAdmin
+from unfold.paginator import InfinitePaginator
+
+from models_app.exceptions import PlatformError
+
+LIVE_SCRIPT = Script("js/live.js", type="module")
+COPY_SCRIPT = Script("js/copy.js", type="module")
+
+# Inner workings of the platform: nothing that people configure.
+admin.site.unregister([Failure, Schedule, Success, Tag])
+admin.site.index_title = _("Dashboard")
+
+
+class PlatformAdmin(ModelAdmin):  # type: ignore[misc]
+    list_fullwidth = True
+    compressed_fields = True
+    show_add_link = False  # lists have a button with words instead
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """What only turns out while saving, since somebody else was faster, is told."""
+        try:
+            page: HttpResponse = super().changeform_view(
+                request, object_id, form_url, extra_context
+            )
+            return page
+        except PlatformError as error:
+            if request.method != "POST":
+                raise
+            messages.error(request, str(error))
+            return redirect(request.get_full_path())
+
+
+def short_time(moment: datetime | None) -> str:
+    return date_format(localtime(moment), "Y-m-d H:i:s") if moment else ""
+
+
+class ReadOnlyAdmin(PlatformAdmin):
+    """Rows that only the platform writes. The tables are long: no counting."""
+
+    actions = None
+    list_per_page = 50
+    paginator = InfinitePaginator
+    show_full_result_count = False
+    sortable_by = ()  # newest first is by primary key, all else would sort the table
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -1,0 +1,88 @@
+"""Start, stop and restart from the admin: always POST, always through the verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from models_app.activity import Actor
+from models_app.enums import Operation
+from models_app.exceptions import Conflict
+from models_app.lifecycle import request_restart, request_start, request_stop
+from models_app.messages import render
+from models_app.models import ServedModel
+from models_app.roles import OPERATE
+
+VERBS: dict[Operation, Callable[[ServedModel, Actor], ServedModel]] = {
+    Operation.START: request_start,
+    Operation.STOP: request_stop,
+    Operation.RESTART: request_restart,
+}
+BulkAction = Callable[[Any, HttpRequest, "QuerySet[ServedModel]"], None]
+
+
+def may_operate(request: HttpRequest) -> bool:
+    return request.user.has_perm(OPERATE)
+
+
+def buttons(model: ServedModel) -> list[Operation]:
+    """What may be asked for in the model's status, in the order of VERBS."""
+    allowed = model.allowed_operations()
+    return [operation for operation in VERBS if operation in allowed]
+
+
+@require_POST
+def operate(request: HttpRequest, model_id: int, operation: str) -> HttpResponse:
+    if not may_operate(request):
+        raise PermissionDenied
+    if operation not in VERBS:
+        raise Http404
+    model = get_object_or_404(ServedModel, pk=model_id)
+    _carry_out(request, model, Operation(operation))
+    return redirect(_came_from(request, model))
+
+
+def bulk(operation: Operation) -> BulkAction:
+    """The same for all selected rows."""
+
+    def selected(_: Any, request: HttpRequest, queryset: QuerySet[ServedModel]) -> None:
+        for model in queryset:
+            _carry_out(request, model, operation)
+
+    selected.__name__ = f"{operation}_selected"
+    action = admin.action(permissions=["operate"], description=operation.label)
+    return action(selected)
+
+
+def _carry_out(request: HttpRequest, model: ServedModel, operation: Operation) -> None:
+    try:
+        VERBS[operation](model, _actor(request))
+    except Conflict as conflict:
+        messages.error(request, str(conflict))
+    else:
+        messages.success(
+            request, render(f"{operation}_requested", {"model": model.name})
+        )
+
+
+def _actor(request: HttpRequest) -> Actor:
+    return request.user
+
+
+def _came_from(request: HttpRequest, model: ServedModel) -> str:
+    """Back to the list as it was filtered, or to the model's page."""
+    page = request.headers.get("Referer", "")
+    if url_has_allowed_host_and_scheme(
+        page, {request.get_host()}, require_https=request.is_secure()
+    ):
+        return page
+    return reverse("admin:models_app_servedmodel_change", args=[model.pk])

@@ -1,0 +1,71 @@
+"""The live part of a model's page: what it does now and did lately."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+
+from models_app.admin.operations import buttons, may_operate
+from models_app.enums import Operation
+from models_app.exceptions import PlatformError
+from models_app.models import Activity, Run, ServedModel
+from models_app.plugins import tail
+from models_app.roles import DELETE
+
+LOG_LINES = 200
+LOG_BYTES = 64 * 1024
+ENDED_RUNS = 5
+EVENTS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    model: ServedModel
+    operations: list[Operation]
+    stop_to_delete: bool
+    live_runs: list[Run]
+    ended_runs: list[Run]
+    log_of: Run | None
+    log: str
+    activity: list[Activity]
+
+    @property
+    def restart_needed(self) -> bool:
+        return any(_differs(run, self.model) for run in self.live_runs)
+
+
+def panel_of(model: ServedModel, request: HttpRequest) -> Panel:
+    live = list(model.runs.live().order_by("replica"))
+    ended = list(model.runs.ended().order_by("-pk")[:ENDED_RUNS])
+    allowed = model.allowed_operations()
+    newest = max(live or ended, key=lambda run: run.pk, default=None)
+    return Panel(
+        model=model,
+        operations=buttons(model) if may_operate(request) else [],
+        stop_to_delete=_may_delete(request) and Operation.DELETE not in allowed,
+        live_runs=live,
+        ended_runs=ended,
+        log_of=newest,
+        log=last_lines(newest) if newest else "",
+        activity=list(model.activity.newest()[:EVENTS]),
+    )
+
+
+def last_lines(run: Run) -> str:
+    try:
+        text = tail(run, LOG_BYTES)
+    except PlatformError:  # its driver is not installed any more
+        text = run.log_tail
+    return "\n".join(text.splitlines()[-LOG_LINES:])
+
+
+def _may_delete(request: HttpRequest) -> bool:
+    return request.user.has_perm(DELETE)
+
+
+def _differs(run: Run, model: ServedModel) -> bool:
+    """The run does what an earlier configuration said."""
+    started = (run.framework, run.driver, run.config, len(run.gpu_uuids))
+    wanted = (model.framework, model.driver, model.config, model.gpu_count)
+    return run.generation == model.generation and started != wanted

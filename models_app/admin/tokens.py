@@ -1,0 +1,94 @@
+"""API tokens: made, listed and revoked; shown once and stored nowhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import ForeignKey, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from models_app.admin.authority import manageable_users
+from models_app.admin.base import COPY_SCRIPT, PlatformAdmin
+from models_app.forms import TokenForm
+from models_app.models import ApiToken
+from models_app.tokens import create_token, delete_token
+
+CREATED = "admin/models_app/apitoken/created.html"
+
+
+@admin.register(ApiToken)
+class ApiTokenAdmin(PlatformAdmin):
+    form = TokenForm
+    fields = ("user", "name", "days")
+    list_display = ("name", "user", "prefix", "created", "expiry", "revoke")
+    list_display_links = None
+    list_select_related = ("user",)
+    search_fields = ("name", "user__username", "token_key")
+
+    class Media:
+        js = (COPY_SCRIPT,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
+        tokens: QuerySet[ApiToken] = super().get_queryset(request)
+        return tokens.filter(user__in=manageable_users(request.user))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        columns = self.list_display
+        return columns if self.has_delete_permission(request) else columns[:-1]
+
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        kwargs["queryset"] = manageable_users(request.user).filter(is_active=True)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    @admin.display(description=_("begins with"))
+    def prefix(self, token: ApiToken) -> str:
+        return f"{token.token_key}…"
+
+    @admin.display(description=_("revoke"))
+    def revoke(self, token: ApiToken) -> SafeString:
+        url = reverse("admin:models_app_apitoken_delete", args=[token.pk])
+        return format_html('<a class="text-link" href="{}">{}</a>', url, _("Revoke"))
+
+    def save_model(
+        self, request: HttpRequest, obj: ApiToken, form: TokenForm, change: bool
+    ) -> None:
+        chosen = form.cleaned_data
+        made, secret = create_token(
+            chosen["user"], chosen["name"], days=chosen["days"], actor=request.user
+        )
+        obj.pk, obj.token_key, obj.expiry = made.pk, made.token_key, made.expiry
+        obj.secret = secret
+
+    def response_add(
+        self, request: HttpRequest, obj: ApiToken, post_url_continue: Any = None
+    ) -> HttpResponse:
+        """The answer to the POST itself: nothing in between has to keep the token."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("API token created"),
+            "opts": self.opts,
+            "media": self.media,
+            "token": obj,
+            "secret": obj.secret,
+        }
+        return TemplateResponse(request, CREATED, context)
+
+    def delete_model(self, request: HttpRequest, obj: ApiToken) -> None:
+        delete_token(obj, request.user)
+
+    def delete_queryset(
+        self, request: HttpRequest, queryset: QuerySet[ApiToken]
+    ) -> None:
+        for token in queryset:
+            delete_token(token, request.user)

@@ -1,0 +1,42 @@
+"""Coloured labels of states."""
+
+from __future__ import annotations
+
+from django import template
+
+from models_app.models import Run, ServedModel
+
+register = template.Library()
+
+COLOURS = {
+    "starting": "info",
+    "running": "success",
+    "stopping": "warning",
+    "error": "danger",
+    "waiting": "warning",
+    "scheduled": "info",
+    "ready": "success",
+    "draining": "warning",
+    "terminating": "warning",
+    "killing": "danger",
+}
+LABEL = "unfold/helpers/label.html"
+
+
+@register.inclusion_tag(LABEL)
+def status_label(model: ServedModel) -> dict[str, str]:
+    return label(model.status, model.get_status_display())
+
+
+@register.inclusion_tag(LABEL)
+def state_label(run: Run) -> dict[str, str]:
+    return label(run.state, run.get_state_display())
+
+
+@register.inclusion_tag(LABEL, name="label")
+def label_tag(code: str, words: str) -> dict[str, str]:
+    return label(code, words)
+
+
+def label(code: str, words: str) -> dict[str, str]:
+    return {"text": words, "variant": COLOURS.get(code, "")}
