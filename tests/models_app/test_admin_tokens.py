@@ -1,0 +1,126 @@
+import pytest
+from django.contrib.sessions.models import Session
+from knox.crypto import hash_token
+
+from models_app.models import Activity, ApiToken
+from tests.builders import a_token, a_user
+from tests.models_app.people import client_as
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/models_app/apitoken/"
+
+
+@pytest.fixture
+def admin():
+    return client_as("admin")
+
+
+def create(client, user, name="ci", days=30, **options):
+    form = {"user": user.pk, "name": name, "days": days}
+    return client.post(f"{LIST}add/", form, **options)
+
+
+def test_token_is_shown_once_and_works(admin):
+    user = a_user(name="robot")
+    answer = create(admin, user)
+    secret = answer.context["secret"]
+    assert f'value="{secret}"' in answer.content.decode()
+    token = ApiToken.objects.get(digest=hash_token(secret))
+    assert (token.user, token.name) == (user, "ci")
+    assert (token.expiry - token.created).days in {29, 30}
+    for url in (LIST, "/admin/", f"{LIST}add/"):
+        assert secret not in admin.get(url).content.decode()
+
+
+def test_token_is_kept_nowhere_but_in_the_answer(admin):
+    answer = create(admin, a_user(name="robot"))
+    secret = answer.context["secret"]
+    assert answer.status_code == 200  # no redirect that would have to carry it
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert secret not in str(answer.cookies)
+    assert all(secret not in str(s.get_decoded()) for s in Session.objects.all())
+    assert secret not in str(list(Activity.objects.values()))
+
+
+def test_token_creation_is_recorded(admin):
+    create(admin, a_user(name="robot"))
+    event = Activity.objects.get()
+    assert (event.code, event.actor_name) == ("token_created", "admin")
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "100000", "x", ""])
+def test_days_out_of_range_are_refused(admin, days):
+    answer = create(admin, a_user(name="robot"), days=days)
+    assert "days" in answer.context["adminform"].errors
+    assert not ApiToken.objects.exists()
+
+
+def test_second_token_of_the_same_name_is_refused(admin):
+    user = a_user(name="robot")
+    create(admin, user)
+    assert create(admin, user).context["adminform"].errors
+    assert ApiToken.objects.count() == 1
+
+
+def test_list_shows_whose_tokens_but_never_a_whole_one(admin):
+    secret = a_token(a_user(name="robot"), "nightly")
+    page = admin.get(LIST).content.decode()
+    assert "robot" in page
+    assert "nightly</" in page.replace("nightly</td", "nightly</")
+    assert secret[:15] in page
+    assert secret not in page
+
+
+def test_revoked_token_is_gone_and_recorded(admin):
+    a_token(a_user(name="robot"), "nightly")
+    token = ApiToken.objects.get()
+    admin.post(f"{LIST}{token.pk}/delete/", {"post": "yes"})
+    assert not ApiToken.objects.exists()
+    event = Activity.objects.get(code="token_deleted")
+    assert (event.actor_name, event.params["name"]) == ("admin", "nightly")
+
+
+def test_several_tokens_are_revoked_at_once(admin):
+    user = a_user(name="robot")
+    a_token(user, "one")
+    a_token(user, "two")
+    keys = list(ApiToken.objects.values_list("pk", flat=True))
+    chosen = {"action": "delete_selected", "_selected_action": keys, "post": "yes"}
+    admin.post(LIST, chosen)
+    assert not ApiToken.objects.exists()
+    assert Activity.objects.filter(code="token_deleted").count() == 2
+
+
+def test_token_cannot_be_changed(admin):
+    a_token(a_user(name="robot"), "nightly")
+    token = ApiToken.objects.get()
+    assert admin.get(f"{LIST}{token.pk}/change/").status_code == 200
+    admin.post(f"{LIST}{token.pk}/change/", {"name": "mine", "user": 1, "days": 1})
+    token.refresh_from_db()
+    assert token.name == "nightly"
+
+
+def test_administrator_makes_no_token_for_a_superuser(admin):
+    root = a_user(name="root", is_superuser=True)
+    answer = create(admin, root)
+    assert "user" in answer.context["adminform"].errors
+    assert not ApiToken.objects.exists()
+
+
+def test_administrator_neither_sees_nor_revokes_a_superusers_token(admin):
+    a_token(a_user(name="root", is_superuser=True), "nightly")
+    token = ApiToken.objects.get()
+    assert "nightly" not in admin.get(LIST).content.decode()
+    admin.post(f"{LIST}{token.pk}/delete/", {"post": "yes"})
+    assert ApiToken.objects.exists()
+
+
+def test_superuser_makes_tokens_for_anybody():
+    create(client_as("superuser"), a_user(name="chief", is_superuser=True))
+    assert ApiToken.objects.exists()
+
+
+def test_nobody_gets_a_token_for_a_deactivated_account(admin):
+    gone = a_user(name="gone", is_active=False)
+    assert "user" in create(admin, gone).context["adminform"].errors
