@@ -1,0 +1,74 @@
+"""What a framework (llama.cpp, vLLM) must know: how its config is checked, how it is
+started, and how its health, metrics and last words are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+Config = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """field: dotted, "config.model_path". The words are made elsewhere, from code and
+    params; params hold only short values fit for a message."""
+
+    code: str
+    field: str
+    params: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    port: int
+    api_key: str
+    model_name: str
+    cpu_cores: int
+    gpu_uuids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """stdin: text for the engine's standard input; the only place for secrets, since
+    argv and env can be read by others. env is added to a small clean environment."""
+
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    stdin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """Exactly one is set; neither: nobody was there to see how the engine ended."""
+
+    code: int | None
+    signal: int | None
+
+
+class Framework(Protocol):
+    name: str
+    ready_path: str
+
+    def keys(self) -> Sequence[str]:
+        """Of a config, in the order in which people should read them."""
+
+    def check(self, config: Config, *, model_roots: Sequence[Path]) -> list[Problem]:
+        """Everything that is wrong: keys, types, ranges, then files."""
+
+    def command(self, config: Config, placement: Placement) -> Command:
+        """For a config without problems."""
+
+    def cpu_cores(self, config: Config) -> int: ...
+
+    def sampling(self, config: Config) -> dict[str, float]:
+        """Defaults of the model for requests: those of temperature, top_p given."""
+
+    def in_flight(self, metrics: str) -> int | None:
+        """Requests processed or queued, by the text of /metrics; None: not known."""
+
+    def end_reason(self, exit: Exit, log_tail: str) -> str:
+        """bad_config, model_file_missing, out_of_gpu_memory, out_of_memory,
+        port_in_use, gpu_lost, killed or crashed."""

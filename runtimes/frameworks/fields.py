@@ -1,0 +1,139 @@
+"""Types and ranges of config values, as data, and the check of a config against them.
+
+JSON's rules, not Python's: true is not 1; 1 is a number; NaN and Infinity are nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Protocol
+
+from runtimes.frameworks.base import Problem
+
+SHORT = 100  # characters of a value shown in a message
+# Each unknown key costs a fuzzy search: a config of 100,000 keys must stay cheap.
+UNKNOWN_KEYS_SHOWN = 10
+
+
+class Field(Protocol):
+    def problem(self, key: str, value: object) -> Problem | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Integer:
+    min: int
+    max: int
+
+    def problem(self, key: str, value: object) -> Problem | None:
+        if not isinstance(value, int) or isinstance(value, bool):
+            return wrong_type(key, value, "integer")
+        if not self.min <= value <= self.max:
+            return out_of_range(key, value, self.min, self.max)
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    min: float
+    max: float
+    min_itself: bool = True
+
+    def problem(self, key: str, value: object) -> Problem | None:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return wrong_type(key, value, "number")
+        inside = self.min <= value <= self.max  # false for NaN
+        if not inside or (value == self.min and not self.min_itself):
+            low = f"{self.min:g}" if self.min_itself else f"> {self.min:g}"
+            return out_of_range(key, value, low, f"{self.max:g}")
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boolean:
+    def problem(self, key: str, value: object) -> Problem | None:
+        if not isinstance(value, bool):
+            return wrong_type(key, value, "true, false")
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    max_bytes: int
+
+    def problem(self, key: str, value: object) -> Problem | None:
+        if not isinstance(value, str):
+            return wrong_type(key, value, "string")
+        if "\0" in value or shown(value, len(value)) != value:
+            return wrong_type(key, value, "string in UTF-8 without NUL")
+        size = len(value.encode())
+        if size > self.max_bytes:
+            return out_of_range(key, size, 0, f"{self.max_bytes} bytes")
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Words for people; numbers are what the engine takes."""
+
+    numbers: dict[str, int]
+
+    def problem(self, key: str, value: object) -> Problem | None:
+        if not isinstance(value, str) or value not in self.numbers:
+            return wrong_type(key, value, "one of " + ", ".join(self.numbers))
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Object:
+    def problem(self, key: str, value: object) -> Problem | None:
+        return None if isinstance(value, dict) else wrong_type(key, value, "object")
+
+
+def shown(text: str, limit: int = SHORT) -> str:
+    """Cut, and without halves of surrogate pairs, which no answer could be made of."""
+    text = text.encode(errors="replace").decode()
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def as_json(value: object) -> str:
+    """So that "8" and 8 look different in a message."""
+    return shown(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def wrong_type(key: str, value: object, expected: str) -> Problem:
+    params: dict[str, object] = {
+        "key": key,
+        "value": as_json(value),
+        "expected": expected,
+    }
+    return Problem(code="wrong_type", field=f"config.{key}", params=params)
+
+
+def out_of_range(key: str, value: object, low: object, high: object) -> Problem:
+    params = {"key": key, "value": as_json(value), "min": low, "max": high}
+    return Problem(code="out_of_range", field=f"config.{key}", params=params)
+
+
+def unknown_keys(config: Mapping[str, object], known: list[str]) -> Iterator[Problem]:
+    unknown = [key for key in config if key not in known]
+    for key in unknown[:UNKNOWN_KEYS_SHOWN]:
+        name = shown(key)
+        nearest = get_close_matches(name, known, n=1) or [""]
+        yield Problem(
+            code="unknown_key",
+            field=f"config.{name}",
+            params={"key": name, "nearest": nearest[0], "allowed": known},
+        )
+
+
+def bad_values(
+    values: Mapping[str, object], fields: Mapping[str, Field], prefix: str = ""
+) -> Iterator[Problem]:
+    for name, field in fields.items():
+        if name in values:
+            problem = field.problem(prefix + name, values[name])
+            if problem is not None:
+                yield problem

@@ -1,0 +1,47 @@
+"""May this model file be used: inside the model folders, readable, really a GGUF."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from runtimes.frameworks.base import Problem
+from runtimes.frameworks.fields import shown
+
+GGUF_MAGIC = b"GGUF"
+FIELD = "config.model_path"
+PATH_SHOWN = 255
+
+
+def check_model_file(path: str, model_roots: Sequence[Path]) -> Problem | None:
+    """The roots come first: whether a file outside them exists is nobody's business."""
+    try:
+        real = Path(path).resolve()
+        roots = [root.resolve() for root in model_roots]
+    except (ValueError, OSError, RuntimeError):  # NUL, surrogates, a loop of links
+        return _problem("file_missing", path)
+    inside = any(real.is_relative_to(root) for root in roots)
+    if not inside or not Path(path).is_absolute():
+        return _problem("path_outside_roots", path, roots=[str(r) for r in model_roots])
+    code = _trouble(real)
+    return _problem(code, path) if code else None
+
+
+def _trouble(real: Path) -> str:
+    """A code, or "" for a good file."""
+    try:
+        if not stat.S_ISREG(real.stat().st_mode):
+            return "not_a_file"
+        with real.open("rb") as file:
+            magic = file.read(len(GGUF_MAGIC))
+    except (FileNotFoundError, NotADirectoryError):
+        return "file_missing"
+    except OSError:
+        return "file_unreadable"
+    return "" if magic == GGUF_MAGIC else "not_gguf"
+
+
+def _problem(code: str, path: str, **params: object) -> Problem:
+    params = {"path": shown(path, PATH_SHOWN), **params}
+    return Problem(code=code, field=FIELD, params=params)
