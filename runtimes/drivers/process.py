@@ -1,0 +1,245 @@
+"""Engines as processes of this machine, each under a shim of its own.
+
+runs_dir/UID/ belongs to one run: spec.json (until the shim has read it), claim.json
+(who runs it, or that it never will), engine.log, engine.log.1, exit.json, shim.err.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from signal import Signals
+from typing import Any
+
+from runtimes import shim
+from runtimes.drivers import procfs
+from runtimes.drivers.base import DriverError, Handle, Observation
+from runtimes.frameworks.base import Command, Exit
+
+LOG_BYTES = 16 * 1024 * 1024
+SHIM_SECONDS = 5
+UID_VARIABLE = "LLMPLATFORM_RUN_UID"
+INSTANCE_VARIABLE = "LLMPLATFORM_INSTANCE"
+UID = re.compile("[0-9a-f]{32}")
+PASSED_ON = re.compile(
+    "PATH|HOME|LANG|LC_ALL|TZ|TMPDIR|LD_LIBRARY_PATH|(CUDA|NVIDIA|HIP|ROCR?M?)_.*"
+)
+BASE_ENVIRONMENT = {
+    "PATH": os.defpath,
+    "LANG": "C.UTF-8",
+    # Programs that rename themselves would overwrite the variables they are known by.
+    "SPT_NOENV": "1",
+}
+
+
+class ProcessDriver:
+    """instance: tells installations on one machine apart. environment: the platform's
+    own; engines get what PATH, HOME, locale and GPU libraries need, no secrets."""
+
+    def __init__(
+        self,
+        runs_dir: Path,
+        instance: str,
+        python: str = sys.executable,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.runs_dir = runs_dir
+        self.instance = instance
+        self.python = python
+        given = environment or {}
+        passed_on = {k: v for k, v in given.items() if PASSED_ON.fullmatch(k)}
+        self.environment = {**BASE_ENVIRONMENT, **passed_on}
+
+    def start(self, uid: str, command: Command) -> Handle:
+        if (handle := self.find(uid)) is not None:
+            return handle
+        self._refuse_abandoned(uid)
+        detail = self._launch(uid, command)
+        if (handle := self.find(uid)) is not None:
+            return handle
+        self._refuse_abandoned(uid)
+        raise DriverError("launch_failed", detail=detail)
+
+    def find(self, uid: str) -> Handle | None:
+        claim = self._read(uid, "claim.json")
+        if "pid" not in claim:
+            return None
+        return Handle(
+            uid=uid,
+            pid=claim["pid"],
+            started=claim["started"],
+            boot_id=claim["boot_id"],
+            engine_pid=claim["engine_pid"],
+        )
+
+    def abandon(self, uid: str) -> bool:
+        run_dir = self._made_dir(uid)
+        draft = _draft(run_dir, {"uid": uid, "abandoned": True})
+        try:
+            os.link(draft, run_dir / "claim.json")
+        except FileExistsError:
+            return self._is_abandoned(uid)
+        finally:
+            draft.unlink()
+        # Left by a launcher that was killed before its shim could read them.
+        for secret in (run_dir / "spec.json", *run_dir.glob("draft.*")):
+            secret.unlink(missing_ok=True)
+        return True
+
+    def observe(self, handle: Handle) -> Observation:
+        shim_lives = self._shim_lives(handle)  # before the file: it is written last
+        if ended := self._read(handle.uid, "exit.json"):
+            exit = Exit(code=ended["code"], signal=ended["signal"])
+            return Observation(alive=False, exit=exit)
+        if shim_lives or self._pids(handle.uid):
+            return Observation(alive=True, exit=None)
+        return Observation(alive=False, exit=Exit(code=None, signal=None))
+
+    def terminate(self, handle: Handle) -> None:
+        self._signal(handle, by_shim=Signals.SIGTERM, directly=Signals.SIGTERM)
+
+    def kill(self, handle: Handle) -> None:
+        self._signal(handle, by_shim=Signals.SIGUSR1, directly=Signals.SIGKILL)
+
+    def tail(self, uid: str, max_bytes: int = 65_536) -> str:
+        run_dir = self._run_dir(uid)
+        newest = _last_bytes(run_dir / "engine.log", max_bytes)
+        # Rotated between the two reads: some lines come twice, none is lost.
+        before = _last_bytes(run_dir / "engine.log.1", max_bytes - len(newest))
+        return (before + newest).decode(errors="replace")
+
+    def owned(self) -> dict[str, list[int]]:
+        runs: dict[str, list[int]] = {}
+        for pid in procfs.own_pids():
+            if uid := self._run_of(pid):
+                runs.setdefault(uid, []).append(pid)
+        return runs
+
+    def reap(self, uid: str) -> None:
+        self._signal_each(uid, Signals.SIGKILL)
+
+    def kept(self) -> list[str]:
+        try:
+            names = [entry.name for entry in self.runs_dir.iterdir()]
+        except FileNotFoundError:
+            return []
+        return [name for name in names if UID.fullmatch(name)]
+
+    def listens(self, handle: Handle, port: int) -> bool:
+        listening = procfs.listeners(port)
+        if not listening:
+            return False
+        ours = [procfs.sockets(pid) for pid in self._pids(handle.uid)]
+        return listening <= set().union(*ours)
+
+    def discard(self, uid: str) -> None:
+        handle = self.find(uid)
+        if handle is None or not self.observe(handle).alive:
+            shutil.rmtree(self._run_dir(uid), ignore_errors=True)
+
+    def _launch(self, uid: str, command: Command) -> str:
+        """What went wrong, if anything did: the claim alone tells what is running."""
+        mark = {UID_VARIABLE: uid, INSTANCE_VARIABLE: self.instance}
+        spec = {
+            "uid": uid,
+            "argv": command.argv,
+            "env": {**self.environment, **command.env, **mark},
+            "stdin": command.stdin,
+            "log_bytes": LOG_BYTES,
+        }
+        try:
+            run_dir = self._made_dir(uid)
+            _draft(run_dir, spec).replace(run_dir / "spec.json")
+            (run_dir / "shim.err").touch(mode=0o600)
+            with (run_dir / "shim.err").open("ab") as errors:
+                subprocess.run(
+                    [self.python, "-I", "-S", shim.__file__, run_dir],
+                    env={**self.environment, **mark},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=errors,
+                    timeout=SHIM_SECONDS,
+                    check=False,
+                )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return str(error)
+        return _last_bytes(run_dir / "shim.err", 200).decode(errors="replace")
+
+    def _signal(self, handle: Handle, *, by_shim: Signals, directly: Signals) -> None:
+        if self._shim_lives(handle):
+            procfs.send(handle.pid, handle.started, by_shim)
+            # In case somebody has stopped it.
+            procfs.send(handle.pid, handle.started, Signals.SIGCONT)
+            return
+        self._signal_each(handle.uid, directly)
+
+    def _signal_each(self, uid: str, number: Signals) -> None:
+        for pid in self._pids(uid):
+            started = shim.started_at(pid)
+            if started is not None and self._run_of(pid) == uid:
+                procfs.send(pid, started, number)
+
+    def _shim_lives(self, handle: Handle) -> bool:
+        same_boot = handle.boot_id == shim.boot_id()
+        return same_boot and shim.started_at(handle.pid) == handle.started
+
+    def _pids(self, uid: str) -> list[int]:
+        return self.owned().get(uid, [])
+
+    def _run_of(self, pid: int) -> str:
+        environment = procfs.environment(pid)
+        if environment.get(INSTANCE_VARIABLE.encode()) != self.instance.encode():
+            return ""
+        return environment.get(UID_VARIABLE.encode(), b"").decode(errors="replace")
+
+    def _is_abandoned(self, uid: str) -> bool:
+        return "abandoned" in self._read(uid, "claim.json")
+
+    def _refuse_abandoned(self, uid: str) -> None:
+        if self._is_abandoned(uid):
+            raise DriverError("abandoned", uid=uid)
+
+    def _read(self, uid: str, name: str) -> dict[str, Any]:
+        """Empty if there is no such file, or power was lost while it was written."""
+        path = self._run_dir(uid) / name
+        try:
+            data: dict[str, Any] = json.loads(path.read_bytes())
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return {}
+        return data
+
+    def _run_dir(self, uid: str) -> Path:
+        if not UID.fullmatch(uid):
+            raise ValueError(f"not a run uid: {uid!r}")
+        return self.runs_dir / uid
+
+    def _made_dir(self, uid: str) -> Path:
+        run_dir = self._run_dir(uid)
+        self.runs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        run_dir.mkdir(mode=0o700, exist_ok=True)
+        return run_dir
+
+
+def _draft(run_dir: Path, data: dict[str, Any]) -> Path:
+    """A finished file of mode 0600, to be linked or renamed to its name at once."""
+    descriptor, path = tempfile.mkstemp(dir=run_dir, prefix="draft.")
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(data, file)
+    return Path(path)
+
+
+def _last_bytes(path: Path, count: int) -> bytes:
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - count))
+            return file.read(count)
+    except FileNotFoundError:
+        return b""

@@ -1,0 +1,88 @@
+"""Processes as Linux shows them under /proc. Any of them may be gone a moment later:
+then there is nothing to read, which is an answer and no error."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from runtimes.shim import started_at
+
+PROC = Path("/proc")
+LISTEN = "0A"
+SOCKET_LINK = re.compile(r"socket:\[(\d+)\]")
+
+
+def send(pid: int, started: int, number: signal.Signals) -> bool:
+    """False if that very process is gone. The descriptor is taken before the start
+    time is compared, so the signal cannot reach a later process with this pid."""
+    try:
+        process = os.pidfd_open(pid)
+    except OSError:
+        return False
+    try:
+        if started_at(pid) != started:
+            return False
+        signal.pidfd_send_signal(process, number)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(process)
+    return True
+
+
+def own_pids() -> Iterator[int]:
+    """Processes of this system user."""
+    me = os.geteuid()
+    with os.scandir(PROC) as entries:
+        for entry in entries:
+            if entry.name.isdigit() and _owner(entry) == me:
+                yield int(entry.name)
+
+
+def _owner(entry: os.DirEntry[str]) -> int | None:
+    try:
+        return entry.stat().st_uid
+    except OSError:
+        return None
+
+
+def environment(pid: int) -> dict[bytes, bytes]:
+    """As it was when the process was started; empty for zombies, and for an instant in
+    the middle of an exec."""
+    try:
+        text = (PROC / str(pid) / "environ").read_bytes()
+    except OSError:
+        return {}
+    pairs = (entry.partition(b"=") for entry in text.split(b"\0"))
+    return {name: value for name, _, value in pairs}
+
+
+def listeners(port: int, address: str = "127.0.0.1") -> set[str]:
+    """Socket inodes that listen there; several with SO_REUSEPORT."""
+    number = int.from_bytes(socket.inet_aton(address), sys.byteorder)
+    wanted = f"{number:08X}:{port:04X}"
+    rows = (line.split() for line in (PROC / "net/tcp").read_text().splitlines()[1:])
+    return {row[9] for row in rows if row[1] == wanted and row[3] == LISTEN}
+
+
+def sockets(pid: int) -> set[str]:
+    """Inodes of its open sockets."""
+    try:
+        links = list((PROC / str(pid) / "fd").iterdir())
+    except OSError:
+        return set()
+    found = (SOCKET_LINK.fullmatch(_target(link)) for link in links)
+    return {match[1] for match in found if match}
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:  # closed since it was listed
+        return ""

@@ -1,0 +1,50 @@
+import os
+import signal
+import socket
+import subprocess
+
+from runtimes.drivers import procfs
+from runtimes.shim import started_at
+from tests.runtimes.processes import until
+
+
+def test_send_reaches_the_very_process():
+    with subprocess.Popen(["sleep", "60"]) as process:
+        assert procfs.send(process.pid, started_at(process.pid), signal.SIGTERM)
+    assert process.returncode == -signal.SIGTERM
+
+
+def test_send_spares_a_later_process_with_this_pid():
+    with subprocess.Popen(["sleep", "60"]) as process:
+        started = started_at(process.pid)
+        assert not procfs.send(process.pid, started - 1, signal.SIGKILL)
+        assert process.poll() is None
+        process.kill()
+    assert not procfs.send(process.pid, started, signal.SIGKILL)
+
+
+def test_environment_is_read_whole():
+    env = {"A": "1=2", "B": "", "C": "模型"}
+    with subprocess.Popen(["sleep", "60"], env=env) as process:
+        seen = until(lambda: procfs.environment(process.pid))
+        process.kill()
+    assert (seen[b"A"], seen[b"B"], seen[b"C"]) == (b"1=2", b"", "模型".encode())
+    assert procfs.environment(process.pid) == {}
+
+
+def test_own_pids_include_this_process():
+    assert os.getpid() in set(procfs.own_pids())
+
+
+def test_listeners_and_sockets_meet():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            [inode] = procfs.listeners(port)
+        assert inode in procfs.sockets(os.getpid())
+        assert procfs.listeners(port, "127.0.0.2") == set()
+    assert procfs.listeners(port) == set()
+
+
+def test_sockets_of_nobody_are_none():
+    assert procfs.sockets(2**22 + 1) == set()
