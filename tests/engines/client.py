@@ -1,0 +1,78 @@
+"""A real llama.cpp engine and a client of it."""
+
+import dataclasses
+import http.client
+import json
+import socket
+import time
+
+from runtimes.frameworks.base import Placement
+from runtimes.frameworks.llamacpp import LlamaCpp
+from tests.runtimes.processes import a_uid, ended
+
+LLAMA = LlamaCpp()
+KEY = "sesame-key"
+
+
+def a_free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Engine:
+    def __init__(self, driver, config, port=None, wrap=()):
+        """wrap: words put before the command, such as a shell that sets limits."""
+        self.driver = driver
+        self.uid = a_uid()
+        self.port = port or a_free_port()
+        placement = Placement(
+            port=self.port, api_key=KEY, model_name="smol", cpu_cores=1
+        )
+        command = LLAMA.command(config, placement)
+        command = dataclasses.replace(command, argv=(*wrap, *command.argv))
+        self.handle = driver.start(self.uid, command)
+
+    def request(self, method, path, body=None, key=KEY):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            headers = {"Authorization": f"Bearer {key}"} if key else {}
+            data = body if body is None else json.dumps(body)
+            connection.request(method, path, data, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def chat(self, text, **options):
+        body = {"messages": [{"role": "user", "content": text}], **options}
+        return self.request("POST", "/v1/chat/completions", body)
+
+    def health(self):
+        """A status, or None while nobody listens."""
+        try:
+            return self.request("GET", LLAMA.ready_path, key="")[0]
+        except ConnectionRefusedError:
+            return None
+
+    def wait_until_ready(self):
+        """Statuses seen on the way."""
+        seen = []
+        while self.driver.observe(self.handle).alive:
+            status = self.health()
+            if status not in seen:
+                seen.append(status)
+            if status == 200:
+                return seen
+            time.sleep(0.005)
+        raise AssertionError(self.log())
+
+    def in_flight(self):
+        return LLAMA.in_flight(self.request("GET", "/metrics")[1])
+
+    def log(self):
+        return self.driver.tail(self.uid)
+
+    def end_reason(self):
+        exit = ended(self.driver, self.handle)
+        return LLAMA.end_reason(exit, self.log())
