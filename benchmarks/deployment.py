@@ -30,12 +30,14 @@ def main() -> None:
     parser.add_argument("--deploys", type=int, default=3)
     parser.add_argument("--starts", type=int, default=5)
     asked = parser.parse_args()
-    deploys = [seconds_to_deploy() for _ in range(asked.deploys)]
-    say("repeated deploy to healthy, s", deploys)
+    if asked.deploys:
+        deploys = [seconds_to_deploy() for _ in range(asked.deploys)]
+        say("repeated deploy to healthy, s", deploys)
     time.sleep(SETTLE_S)
     measure_idle()
-    starts = [seconds_to_spawn() for _ in range(asked.starts)]
-    say("start accepted to engine spawned, s", starts)
+    if asked.starts:
+        starts = [seconds_to_spawn() for _ in range(asked.starts)]
+        say("start accepted to engine spawned, s", starts)
 
 
 def say(what: str, seconds: list[float]) -> None:
@@ -87,19 +89,19 @@ def seconds_to_spawn() -> float:
 
 
 def spawned(known: set[Path]) -> float:
-    """When the engine of a new run was started, on time.time()'s clock; else 0."""
+    """When the engine of a new run was started, in seconds since boot; else 0."""
     for run in set((DATA_DIR / "runs").iterdir()) - known:
         claim = run / "claim.json"
-        if claim.exists() and (pid := json.loads(claim.read_text())["engine_pid"]):
-            return psutil.Process(pid).create_time()
+        if claim.exists() and (told := json.loads(claim.read_text()))["engine_pid"]:
+            return told["engine_started"] / os.sysconf("SC_CLK_TCK")
     return 0
 
 
 def call(action: str, until: str = "") -> float:
-    """When it was answered."""
+    """When it was answered, in seconds since boot."""
     method = "GET" if action == "status" else "POST"
     request(method, action)
-    answered = time.time()
+    answered = time.clock_gettime(time.CLOCK_BOOTTIME)
     while until and request("GET", "status")["status"] != until:
         time.sleep(0.05)
     return answered
