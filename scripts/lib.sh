@@ -96,7 +96,7 @@ compile_translations() {
   local source
   for source in locale/*/LC_MESSAGES/django.po; do
     [[ -f $source && ! ${source%.po}.mo -nt $source ]] || continue
-    "$VENV/bin/python" -m babel.messages.frontend --quiet compile --use-fuzzy \
+    "$VENV/bin/python" -m babel.messages.frontend --quiet compile \
       -i "$source" -o "${source%.po}.mo"
   done
 }
