@@ -1,0 +1,96 @@
+from io import StringIO
+
+import pytest
+from django.contrib.auth import authenticate
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from models_app.enums import Status
+from models_app.models import Activity, ApiToken
+from tests.builders import a_model
+
+pytestmark = pytest.mark.django_db
+
+
+def said_by(*command) -> str:
+    out = StringIO()
+    call_command(*command, stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def token_file(settings, tmp_path):
+    settings.DATA_DIR = tmp_path
+    call_command("create_admin", stdout=StringIO())
+    return tmp_path / "api_token"
+
+
+def test_create_admin_prints_a_password_that_works_and_nothing_else():
+    password = said_by("create_admin")
+    assert len(password.strip()) >= 20
+    assert authenticate(username="admin", password=password.strip()).is_superuser
+
+
+def test_create_admin_leaves_an_account_that_is_there():
+    User.objects.create_user("admin", password="kept")
+    assert said_by("create_admin") == ""
+    assert authenticate(username="admin", password="kept")
+
+
+def test_token_is_made_once(token_file):
+    call_command("deployment_token")
+    first = token_file.read_text()
+    call_command("deployment_token")
+    assert token_file.read_text() == first
+    assert token_file.stat().st_mode & 0o777 == 0o600
+    assert ApiToken.objects.get().name == "deploy"
+
+
+def lose(token_file):
+    token_file.unlink()
+
+
+def revoke(token_file):
+    ApiToken.objects.all().delete()
+
+
+def expire(token_file):
+    ApiToken.objects.update(expiry=timezone.now())
+
+
+@pytest.mark.parametrize("spoil", [lose, revoke, expire])
+def test_token_that_no_longer_works_is_made_again(token_file, spoil):
+    call_command("deployment_token")
+    first = token_file.read_text()
+    spoil(token_file)
+    call_command("deployment_token")
+    assert token_file.read_text() != first
+    assert ApiToken.objects.get().expiry > timezone.now()
+
+
+def test_token_stands_in_no_activity(token_file):
+    call_command("deployment_token")
+    token = token_file.read_text().strip()
+    assert token not in str(list(Activity.objects.values()))
+
+
+def test_token_without_an_active_admin_is_refused(token_file):
+    User.objects.update(is_active=False)
+    with pytest.raises(CommandError, match="admin"):
+        call_command("deployment_token")
+
+
+def test_list_models_tells_name_status_and_reason():
+    a_model("a")
+    a_model(
+        "long-name",
+        desired_state="running",
+        status=Status.WAITING,
+        reason_code="no_node",
+    )
+    assert said_by("list_models").splitlines() == [
+        "a          Not started",
+        "long-name  Waiting for resources  No machine is known yet."
+        " Is the monitor role running?",
+    ]
