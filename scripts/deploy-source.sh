@@ -114,7 +114,7 @@ show() {
     say "curl -sS $api/api/models/$DEMO/generate \\"
     say "  -H 'Authorization: Bearer $(<"$DATA_DIR/api_token")' \\"
     say "  -H 'Content-Type: application/json' \\"
-    say "  -d '{\"prompt\": \"What is the capital of France?\", \"max_tokens\": 40}'"
+    say "  -d '{\"prompt\": \"Hello, how are you?\", \"max_tokens\": 40, \"temperature\": 0}'"
   else
     say "curl -sS $api/api/models -H 'Authorization: Bearer $(<"$DATA_DIR/api_token")'"
   fi

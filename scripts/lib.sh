@@ -42,8 +42,11 @@ again() {
   printf '%s%s' "$prefix" "$*"
 }
 
-# What matters is said by the scripts themselves.
-manage() { LOG_LEVEL=ERROR "$VENV/bin/python" manage.py "$@"; }
+# What matters is said by the scripts themselves; what is written is for this user.
+manage() (
+  umask 077
+  LOG_LEVEL=ERROR exec "$VENV/bin/python" manage.py "$@"
+)
 
 require_venv() {
   [[ -x $VENV/bin/python ]] ||
