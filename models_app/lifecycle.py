@@ -20,6 +20,8 @@ from models_app.exceptions import Conflict
 from models_app.models import ServedModel
 from models_app.status import Blocked, derive
 
+SWAPS_TRIED = 3
+
 
 def request_start(model: ServedModel, actor: Actor = None) -> ServedModel:
     return _request(model, Operation.START, Desired.RUNNING, actor)
@@ -36,20 +38,35 @@ def request_stop(model: ServedModel, actor: Actor = None) -> ServedModel:
 def _request(
     model: ServedModel, operation: Operation, desired: Desired, actor: Actor
 ) -> ServedModel:
-    """Raises Conflict operation_not_allowed, or conflict when another writer won."""
-    require(model, operation)
+    """Raises Conflict operation_not_allowed, or conflict when another wish came first.
+    A status that merely moved on meanwhile is looked at again."""
+    wish = (model.desired_state, model.generation)
+    for _ in range(SWAPS_TRIED):
+        require(model, operation)
+        if _wish(model, operation, desired, actor):
+            model.refresh_from_db()
+            return model
+        model.refresh_from_db()
+        if (model.desired_state, model.generation) != wish:
+            break
+    raise Conflict("conflict", model=model.name)
+
+
+def _wish(
+    model: ServedModel, operation: Operation, desired: Desired, actor: Actor
+) -> bool:
     wanted: dict[str, Any] = {"desired_state": desired, "generation": model.generation}
     if desired == Desired.RUNNING:
         wanted["generation"] += 1
         wanted["waiting_since"] = timezone.now()
     with transaction.atomic():
-        record(f"{operation}_requested", model=model, actor=actor)
+        asked = record(f"{operation}_requested", model=model, actor=actor)
         new = derive(desired, wanted["generation"], _live(model), None)
         if not _swap(model, new, None, actor, **wanted):
-            raise Conflict("conflict", model=model.name)
+            asked.delete()
+            return False
         nudge.changed()
-    model.refresh_from_db()
-    return model
+    return True
 
 
 def require(model: ServedModel, operation: Operation) -> None:

@@ -114,6 +114,10 @@ class ServedModel(models.Model):
                 condition=Q(replicas__gte=1), name="model_replicas_positive"
             ),
             CheckConstraint(
+                condition=Q(gpu_count__gt=0) | Q(gpu_memory_mib=0),
+                name="model_gpu_memory_needs_gpus",
+            ),
+            CheckConstraint(
                 condition=~Q(status=Status.STOPPED) | Q(desired_state=Desired.STOPPED),
                 name="model_stopped_is_wanted",
             ),

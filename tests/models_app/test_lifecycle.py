@@ -76,6 +76,15 @@ def test_request_on_an_outdated_row_conflicts_and_changes_nothing():
     assert model.generation == 1
 
 
+def test_request_looks_again_when_only_the_status_moved_on():
+    model = a_wanted_model(status=Status.STARTING)
+    a_run(model, RunState.READY)
+    ServedModel.objects.update(status=Status.RUNNING)
+    lifecycle.request_stop(model)
+    assert (model.desired_state, model.status) == ("stopped", "stopping")
+    assert Activity.objects.filter(code="stop_requested").count() == 1
+
+
 def test_activity_names_who_and_what():
     user = a_user(name="ada")
     lifecycle.request_start(a_model(), user)

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.django_db
         {"priority": 11},
         {"replicas": 0},
         {"status": "stopped", "desired_state": "running"},
+        {"gpu_count": 0, "gpu_memory_mib": 1},
     ],
 )
 def test_database_refuses_impossible_models(wrong):
