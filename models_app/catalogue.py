@@ -107,4 +107,6 @@ def _name_is_free(name: str, current: ServedModel | None = None) -> Iterator[Non
         namesakes = ServedModel.objects.filter(name=name)
         if namesakes.exclude(pk=current.pk if current else 0).exists():
             raise Invalid([taken(name)]) from None
+        if current is not None:  # two changes that only together break a rule
+            raise Conflict("conflict", model=current.name) from None
         raise

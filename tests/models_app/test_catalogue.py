@@ -118,3 +118,12 @@ def test_delete_takes_runs_along_and_keeps_the_activity():
     assert Run.objects.count() == 0
     kept = Activity.objects.get(code="run_ended")
     assert (kept.model, kept.run, kept.model_name) == (None, None, "smol")
+
+
+def test_update_of_what_only_together_breaks_a_rule_conflicts():
+    model = a_model(gpu_count=1)
+    ServedModel.objects.update(gpu_memory_mib=9000)  # meanwhile
+    with pytest.raises(Conflict):
+        update_model(model, {"gpu_count": 0})
+    model.refresh_from_db()
+    assert (model.gpu_count, model.gpu_memory_mib) == (1, 9000)
