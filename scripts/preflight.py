@@ -21,7 +21,7 @@ from pathlib import Path
 # supervisor.sock.PID.
 SOCKET_PATH_BYTES = 107
 LONGEST_SOCKET = "/supervisor.sock.4194304"
-VENV_MIB = 1500
+VENV_MIB = 1000
 DATA_MIB = 500
 LISTEN = "0A"
 
@@ -85,9 +85,7 @@ def existing(place: Path) -> Path:
     return place
 
 
-def port_problems(
-    ports: list[str], data_dir: Path, allow_ours: bool
-) -> Iterator[str]:
+def port_problems(ports: list[str], data_dir: Path, allow_ours: bool) -> Iterator[str]:
     seen: dict[str, str] = {}
     for name, _, port in (item.partition("=") for item in ports):
         if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
