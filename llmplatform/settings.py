@@ -221,9 +221,15 @@ START_SECONDS = env.number("START_SECONDS", 600)
 BACK_OFF_SECONDS = env.number("BACK_OFF_SECONDS", 10)
 MAX_ATTEMPTS = env.number("MAX_ATTEMPTS", 8)
 LOG_TAIL = "runtimes.logs.tail"
+MACHINE_LIMITS = "runtimes.limits.problems"
 FAILPOINT = env.text("FAILPOINT")  # for tests of crashes only
 KEPT_RUNS = env.number("KEPT_RUNS", 50)  # ended runs and their logs, per model
 ACTIVITY_DAYS = env.number("ACTIVITY_DAYS", 365)
+PLACEMENT = env.text("PLACEMENT", "binpack")  # or spread
+PRIORITY_GAP = env.number("PRIORITY_GAP", 1)
+MIN_RUNNING_SECONDS = env.number("MIN_RUNNING_SECONDS", 30)
+COOL_DOWN_SECONDS = env.number("COOL_DOWN_SECONDS", 60)
+GPU_RESERVE_MIB = env.number("GPU_RESERVE_MIB", 256)
 RESERVED_MEMORY_MIB = env.number("RESERVED_MEMORY_MIB", 1024)
 
 # Words

@@ -42,6 +42,11 @@ class RunState(TextChoices):
     STOPPING = nonmember(frozenset({"draining", "terminating", "killing"}))
 
 
+class PlacementPolicy(TextChoices):
+    BINPACK = "binpack", _("Fill up GPUs and machines")
+    SPREAD = "spread", _("Spread over GPUs and machines")
+
+
 ALLOWED: dict[Status, tuple[Operation, ...]] = {
     Status.STOPPED: (Operation.START, Operation.RENAME, Operation.DELETE),
     Status.STARTING: (Operation.STOP,),

@@ -19,6 +19,7 @@ from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
+    UnfoldBooleanSwitchWidget,
 )
 
 from models_app.activity import Actor
@@ -89,13 +90,19 @@ class ServedModelForm(forms.ModelForm):  # type: ignore[type-arg]
     tags = TagsField(
         label=_("Tags"), required=False, help_text=_("Separated by commas.")
     )
+    force = forms.BooleanField(
+        label=_("Save although no machine is large enough"),
+        required=False,
+        widget=UnfoldBooleanSwitchWidget,
+        help_text=_("It waits until there is one."),
+    )
 
     class Meta:
         model = ServedModel
         fields = (
             "name", "display_name", "description", "tags", "framework", "driver",
             "config", "gpu_count", "gpu_memory_mib", "cpu_cores", "memory_mib",
-            "priority", "preemptible", "replicas",
+            "priority", "preemptible", "preempts", "placement", "replicas",
         )  # fmt: skip
         widgets = {"description": UnfoldAdminTextareaWidget({"rows": 3})}
         labels = {"name": _("Model name"), "gpu_count": _("GPUs needed")}
@@ -114,7 +121,10 @@ class ServedModelForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         existing = self.instance if self.instance.pk else None
-        for problem in problems(cleaned, instance=existing, actor=self.actor):
+        force = bool(cleaned.pop("force", False))
+        for problem in problems(
+            cleaned, instance=existing, actor=self.actor, force=force
+        ):
             field = problem.field.split(".")[0]
             if field not in self.errors or field == "config":
                 self.add_error(

@@ -20,6 +20,7 @@ MESSAGES = {
         "Needs %(needed)s GPUs with %(mib)s MiB free each; %(node)s has %(free)s such"
         " GPUs of %(total)s."
     ),
+    "making_room": _("Room is being made on %(node)s."),
     "no_node": _("No machine is known yet. Is the monitor role running?"),
     "retrying": _(
         "%(cause)s Attempt %(attempt)s of %(limit)s follows after %(seconds)s s."
@@ -59,6 +60,7 @@ MESSAGES = {
         "%(path)s is outside the model folders. Allowed: %(roots)s."
     ),
     "not_gguf": _("%(path)s is not a GGUF file."),
+    "unknown_gpu": _("There is no GPU %(value)s. Allowed: %(allowed)s."),
     "unknown_framework": _("Unknown framework %(value)s. Allowed: %(allowed)s."),
     "unknown_driver": _("Unknown driver %(value)s. Allowed: %(allowed)s."),
     "duplicate_name": _("The name %(value)s is taken by another model."),

@@ -14,7 +14,14 @@ from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 from taggit.managers import TaggableManager
 
-from models_app.enums import ALLOWED, Desired, Operation, RunState, Status
+from models_app.enums import (
+    ALLOWED,
+    Desired,
+    Operation,
+    PlacementPolicy,
+    RunState,
+    Status,
+)
 from models_app.messages import render
 from models_app.querysets import ActivityQuerySet, RunQuerySet, ServedModelQuerySet
 
@@ -64,6 +71,18 @@ class ServedModel(models.Model):
         help_text=_("1 to 10; 10 is served first."),
     )  # fmt: skip
     preemptible = models.BooleanField(_("preemptible"), default=True)
+    preempts = models.BooleanField(
+        _("preempts"), default=True,
+        help_text=_("May take the place of preemptible models of lower priority."),
+    )  # fmt: skip
+    placement = models.CharField(
+        _("placement"), max_length=10, choices=PlacementPolicy, blank=True,
+        help_text=_("Empty: as the installation is set up."),
+    )  # fmt: skip
+    pinned_gpus = models.JSONField(
+        _("pinned GPUs"), default=list, blank=True,
+        help_text=_("UUIDs of the only GPUs it may use; empty: any."),
+    )  # fmt: skip
     replicas = models.PositiveSmallIntegerField(
         _("replicas"),
         default=1,
@@ -166,6 +185,7 @@ class Run(models.Model):
     handle = models.JSONField(null=True, editable=False)
     # Seconds of models_app.clock.uptime() under boot_id
     boot_id = models.CharField(max_length=36)
+    placed_uptime = models.FloatField(default=0)
     deadline = models.FloatField(null=True)
     idle_since = models.FloatField(null=True)
     ready_uptime = models.FloatField(null=True)

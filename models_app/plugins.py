@@ -47,6 +47,10 @@ def framework(name: str) -> ConfigRules:
     return rules
 
 
+def beyond_all_machines(fields: Mapping[str, object]) -> Sequence[AnyProblem]:
+    return list(import_string(settings.MACHINE_LIMITS)(fields))
+
+
 def problems_of(name: str, config: Mapping[str, object]) -> Sequence[AnyProblem]:
     return framework(name).check(config, model_roots=settings.MODEL_ROOTS)
 

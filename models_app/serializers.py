@@ -73,6 +73,13 @@ class ServedModelSerializer(serializers.ModelSerializer[ServedModel]):
     framework = serializers.CharField(max_length=40)
     config = Config()
     tags = Tags(required=False, max_length=MAX_TAGS)
+    pinned_gpus = serializers.ListField(
+        child=serializers.CharField(max_length=80), max_length=64, required=False
+    )
+    force = serializers.BooleanField(
+        write_only=True, default=False,
+        help_text="Save although no machine is large enough: it waits for one.",
+    )  # fmt: skip
     reason = ReasonSerializer(read_only=True, allow_null=True)
     allowed_operations = Operations(read_only=True)
 
@@ -81,8 +88,9 @@ class ServedModelSerializer(serializers.ModelSerializer[ServedModel]):
         fields = (
             "id", "name", "display_name", "description", "tags", "framework", "driver",
             "config", "gpu_count", "gpu_memory_mib", "cpu_cores", "memory_mib",
-            "priority", "preemptible", "replicas", "desired_state", "status", "reason",
-            "allowed_operations", "created_at", "updated_at",
+            "priority", "preemptible", "preempts", "placement", "pinned_gpus",
+            "replicas", "desired_state", "status", "reason", "allowed_operations",
+            "created_at", "updated_at", "force",
         )  # fmt: skip
         read_only_fields = ("desired_state", "status")
         # Without the uniqueness of the field itself: validation has a code for it.
@@ -96,7 +104,8 @@ class ServedModelSerializer(serializers.ModelSerializer[ServedModel]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         actor = self.context["request"].user
-        if found := problems(attrs, instance=self.instance, actor=actor):
+        force = attrs.pop("force", False)
+        if found := problems(attrs, instance=self.instance, actor=actor, force=force):
             raise Invalid(found)
         return attrs
 

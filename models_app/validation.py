@@ -11,7 +11,7 @@ from django.conf import settings
 from models_app.activity import Actor
 from models_app.exceptions import AnyProblem
 from models_app.models import ServedModel
-from models_app.plugins import problems_of
+from models_app.plugins import beyond_all_machines, problems_of
 from models_app.problems import Problem, wrong_type
 from models_app.roles import is_admin
 from models_app.storable import MAX_DEPTH, has_unstorable, too_deep
@@ -19,17 +19,23 @@ from models_app.storable import MAX_DEPTH, has_unstorable, too_deep
 CONFIG_MAX_BYTES = 256 * 1024
 # Tuning that can starve the neighbours of an engine.
 ADMIN_KEYS = ("extra_args",)
-CHECKED = ("name", "framework", "driver", "config", "gpu_count", "gpu_memory_mib")
+SIZES = ("gpu_count", "gpu_memory_mib", "pinned_gpus", "cpu_cores", "memory_mib")
+CHECKED = ("name", "framework", "driver", "config", *SIZES)
 
 
 def problems(
-    fields: Mapping[str, Any], *, instance: ServedModel | None, actor: Actor = None
+    fields: Mapping[str, Any],
+    *,
+    instance: ServedModel | None,
+    actor: Actor = None,
+    force: bool = False,
 ) -> list[AnyProblem]:
     """What is wrong with a new model, or with instance once fields are changed.
 
     Types and ranges of columns are the caller's. What stays as it is is not checked
     again: a description can be edited after the model file is gone. Without an actor,
-    what only administrators may do is refused.
+    what only administrators may do is refused. force: what is too large for every
+    machine there is may be saved, and waits.
     """
     before = instance or ServedModel()
     after = {name: fields.get(name, getattr(before, name)) for name in CHECKED}
@@ -40,6 +46,8 @@ def problems(
     }
     found: list[AnyProblem] = [*_name(after, before, changed)]
     found += [*_unknown_plugins(after, changed), *_gpus(after)]
+    if not force and not found and changed.intersection(SIZES):
+        found += beyond_all_machines(after)
     if "config" in changed or ("framework" in changed and instance):
         found += _config(after, before, actor)
     return found

@@ -90,6 +90,7 @@ def _create_run(model: ServedModel, placement: Placement) -> Run:
         memory_mib=placement.memory_mib,
         gpu_uuids=[uuid for uuid, _ in placement.gpus],
         boot_id=clock.boot_id(),
+        placed_uptime=clock.uptime(),
         deadline=clock.uptime() + LAUNCH_DUE_S,
     )
     gpus = {gpu.uuid: gpu for gpu in Gpu.objects.filter(uuid__in=run.gpu_uuids)}

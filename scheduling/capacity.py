@@ -2,103 +2,271 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from scheduling.picture import Gpu, Model, Node, Placement, Reason, Run
+from scheduling.picture import Gpu, Model, Node, Placement, Policy, Reason, Run
 
 
-@dataclass(slots=True)
-class GpuRoom:
-    uuid: str
-    free_mib: int
+class Need(NamedTuple):
+    """What one replica takes; equal for all models that differ in name only."""
+
+    cpu_cores: int
+    memory_mib: int
+    gpu_count: int
+    gpu_share_mib: int
+    pinned: tuple[str, ...]
+    spread: bool
+
+    @classmethod
+    def of(cls, model: Model, policy: Policy) -> Need:
+        return cls(
+            model.cpu_cores,
+            model.memory_mib,
+            model.gpu_count,
+            model.gpu_share_mib,
+            model.pinned,
+            (model.placement or policy.placement) == "spread",
+        )
 
 
 @dataclass(slots=True)
 class Room:
-    """What is free on one machine."""
+    """What is free on one machine: MiB by GPU, closed GPUs left out."""
 
     node: Node
     cpu_cores: int
     memory_mib: int
-    gpus: list[GpuRoom]
+    gpus: dict[str, int]
 
-    @classmethod
-    def of(cls, node: Node, runs: Iterable[Run], reserve_mib: int) -> Room:
-        here = [run for run in runs if run.node == node.name]
-        return cls(
-            node=node,
-            cpu_cores=node.cpu_cores - sum(run.cpu_cores for run in here),
-            memory_mib=node.memory_mib - sum(run.memory_mib for run in here),
-            gpus=[
-                GpuRoom(gpu.uuid, usable_mib(gpu, here, reserve_mib))
-                for gpu in node.gpus
-            ],
+    def fits(self, need: Need) -> bool:
+        return (
+            self.cpu_cores >= need.cpu_cores
+            and self.memory_mib >= need.memory_mib
+            and (not need.gpu_count or self._enough_gpus(need))
         )
 
-    def place(self, model: Model, replica: int) -> Placement | None:
-        if self.cpu_cores < model.cpu_cores or self.memory_mib < model.memory_mib:
+    def _enough_gpus(self, need: Need) -> bool:
+        if len(self.gpus) < need.gpu_count:
+            return False
+        if need.pinned:
+            return len(self.fitting_gpus(need)) >= need.gpu_count
+        least, found = max(need.gpu_share_mib, 1), 0
+        for free in self.gpus.values():  # the innermost loop of a plan
+            found += free >= least
+        return found >= need.gpu_count
+
+    def fitting_gpus(self, need: Need) -> list[str]:
+        """binpack: fullest first, so that whole GPUs stay whole; spread: emptiest."""
+        least = max(need.gpu_share_mib, 1)
+        fitting = [
+            (-free if need.spread else free, uuid)
+            for uuid, free in self.gpus.items()
+            if free >= least and (not need.pinned or uuid in need.pinned)
+        ]
+        return [uuid for _, uuid in sorted(fitting)]
+
+    def choose(self, need: Need) -> tuple[str, ...] | None:
+        """GPUs to use, empty without any; None if it does not fit."""
+        if not self.fits(need):
             return None
-        gpus = self.fitting_gpus(model)[: model.gpu_count]
-        if len(gpus) < model.gpu_count:
-            return None
-        self._take(model, gpus)
-        return Placement(
-            model_id=model.id,
-            generation=model.generation,
-            replica=replica,
-            node=self.node.name,
-            cpu_cores=model.cpu_cores,
-            memory_mib=model.memory_mib,
-            gpus=tuple((gpu.uuid, model.gpu_share_mib) for gpu in gpus),
+        return tuple(self.fitting_gpus(need)[: need.gpu_count])
+
+    def take(self, need: Need, gpus: Iterable[str]) -> None:
+        self.cpu_cores -= need.cpu_cores
+        self.memory_mib -= need.memory_mib
+        for uuid in gpus:
+            self.gpus[uuid] -= need.gpu_share_mib
+
+    def give_back(self, need: Need, gpus: Iterable[str]) -> None:
+        self.cpu_cores += need.cpu_cores
+        self.memory_mib += need.memory_mib
+        for uuid in gpus:
+            self.gpus[uuid] += need.gpu_share_mib
+
+    def hold(self, need: Need, gpus: Iterable[str]) -> None:
+        """Keep what is free for one that needs more of it. Never below nothing."""
+        self.cpu_cores -= _kept(self.cpu_cores, need.cpu_cores)
+        self.memory_mib -= _kept(self.memory_mib, need.memory_mib)
+        for uuid in gpus:
+            self.gpus[uuid] -= _kept(self.gpus[uuid], need.gpu_share_mib)
+
+    def release(self, run: Run) -> None:
+        self.cpu_cores += run.cpu_cores
+        self.memory_mib += run.memory_mib
+        for uuid, mib in run.gpus.items():
+            if uuid in self.gpus:
+                self.gpus[uuid] += mib
+
+    def copy(self) -> Room:
+        return Room(self.node, self.cpu_cores, self.memory_mib, dict(self.gpus))
+
+    def order(self, need: Need) -> tuple[int, int, int, str]:
+        """Where to place first. binpack: models without GPUs keep off machines that
+        have some; then the fullest. spread: the emptiest."""
+        sign = -1 if need.spread else 1
+        free = sum(self.gpus.values()) if need.gpu_count else 0
+        idle_gpus = 0 if need.gpu_count else len(self.gpus)
+        return (idle_gpus, sign * free, sign * self.cpu_cores, self.node.name)
+
+
+def _kept(free: int, need: int) -> int:
+    return max(0, min(free, need))
+
+
+@dataclass(slots=True)
+class Site:
+    """One machine during a plan. now: free, less the room of those ahead that is being
+    made here. later: also what stopping runs will leave. empty: if nothing of ours ran;
+    strangers stay. runs: those that could still be evicted.
+
+    kept: needs of those ahead for whom no room is being made yet. What could be evicted
+    for all of them, below priority `guard`, may use it meanwhile; nobody else."""
+
+    node: Node
+    now: Room
+    later: Room
+    empty: Room
+    runs: list[Run]
+    kept: list[tuple[Need, tuple[str, ...]]] = field(default_factory=list)
+    guard: int = 0
+
+    def now_for(self, model: Model) -> Room:
+        return self._guarded(self.now) if self.keeps_from(model) else self.now
+
+    def later_for(self, model: Model) -> Room:
+        return self._guarded(self.later) if self.keeps_from(model) else self.later
+
+    def keeps_from(self, model: Model) -> bool:
+        return bool(self.kept) and not (
+            model.preemptible and model.priority < self.guard
         )
 
-    def _take(self, model: Model, gpus: list[GpuRoom]) -> None:
-        self.cpu_cores -= model.cpu_cores
-        self.memory_mib -= model.memory_mib
-        for gpu in gpus:
-            gpu.free_mib -= model.gpu_share_mib
+    def _guarded(self, room: Room) -> Room:
+        guarded = room.copy()
+        for need, gpus in self.kept:
+            guarded.hold(need, gpus)
+        return guarded
 
-    def fitting_gpus(self, model: Model) -> list[GpuRoom]:
-        """Fullest first, so that whole GPUs stay whole."""
-        least = max(model.gpu_share_mib, 1)
-        fitting = [gpu for gpu in self.gpus if gpu.free_mib >= least]
-        return sorted(fitting, key=lambda gpu: (gpu.free_mib, gpu.uuid))
+    def fits_without(self, gone: Sequence[Run], need: Need, model: Model) -> bool:
+        """Later, if also these runs were stopped."""
+        if self.later.cpu_cores + sum([r.cpu_cores for r in gone]) < need.cpu_cores:
+            return False
+        trial = self.later.copy()
+        for run in gone:
+            trial.release(run)
+        if self.keeps_from(model):
+            trial = self._guarded(trial)
+        return trial.fits(need)
 
-    def shortage(self, model: Model) -> Reason:
-        here: dict[str, object] = {"node": self.node.name}
-        if self.cpu_cores < model.cpu_cores:
-            return _waits(
-                "insufficient_cpu", here, model.cpu_cores,
-                max(self.cpu_cores, 0), self.node.cpu_cores,
-            )  # fmt: skip
-        if self.memory_mib < model.memory_mib:
-            return _waits(
-                "insufficient_memory", here, model.memory_mib,
-                max(self.memory_mib, 0), self.node.memory_mib,
-            )  # fmt: skip
-        return _waits(
-            "insufficient_gpus", {**here, "mib": model.gpu_share_mib},
-            model.gpu_count, len(self.fitting_gpus(model)), len(self.gpus),
-        )  # fmt: skip
+    def take(self, need: Need, gpus: Iterable[str]) -> None:
+        self.now.take(need, gpus)
+        self.later.take(need, gpus)
+
+    def give_back(self, need: Need, gpus: Iterable[str]) -> None:
+        self.now.give_back(need, gpus)
+        self.later.give_back(need, gpus)
+
+    def keep(self, need: Need, gpus: tuple[str, ...], guard: int) -> None:
+        self.guard = min(self.guard, guard) if self.kept else guard
+        self.kept.append((need, gpus))
 
 
-def _waits(
-    code: str, params: Mapping[str, object], needed: int, free: int, total: int
-) -> Reason:
-    return Reason(
-        status="waiting",
-        code=code,
-        params={**params, "needed": needed, "free": free, "total": total},
+def sites(nodes: Sequence[Node], runs: Sequence[Run], policy: Policy) -> list[Site]:
+    here: dict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        here[run.node].append(run)
+    return [_site(node, here[node.name], policy) for node in nodes]
+
+
+def _site(node: Node, runs: Sequence[Run], policy: Policy) -> Site:
+    now = _room(node, runs, policy)
+    later, empty = now.copy(), now.copy()
+    for run in runs:
+        empty.release(run)
+        if run.stopping:
+            later.release(run)
+    return Site(node, now, later, empty, [run for run in runs if not run.stopping])
+
+
+def _room(node: Node, runs: Sequence[Run], policy: Policy) -> Room:
+    booked: dict[str, int] = defaultdict(int)
+    to_come: dict[str, int] = defaultdict(int)
+    for run in runs:
+        for uuid, mib in run.gpus.items():
+            booked[uuid] += mib
+            to_come[uuid] += mib - _used(run, uuid, mib)
+    return Room(
+        node,
+        node.cpu_cores - sum(run.cpu_cores for run in runs),
+        node.memory_mib - sum(run.memory_mib for run in runs),
+        {
+            gpu.uuid: usable_mib(gpu, booked[gpu.uuid], to_come[gpu.uuid])
+            - policy.gpu_reserve_mib
+            for gpu in open_gpus(node)
+        },
     )
 
 
-def usable_mib(gpu: Gpu, runs: Sequence[Run], reserve_mib: int) -> int:
+def open_gpus(node: Node) -> list[Gpu]:
+    return [gpu for gpu in node.gpus if gpu.open]
+
+
+def _used(run: Run, uuid: str, booked_mib: int) -> int:
+    if run.used is not None:
+        return run.used.get(uuid, 0)
+    return booked_mib if run.taken else 0
+
+
+def usable_mib(gpu: Gpu, booked_mib: int, to_come_mib: int) -> int:
     """The smaller of what is not booked and what is measured free, less what booked
     runs have yet to take. So foreign processes count."""
-    booked = sum(run.gpus.get(gpu.uuid, 0) for run in runs)
-    unbooked = gpu.memory_mib - booked
+    unbooked = gpu.memory_mib - booked_mib
     if gpu.free_mib is None:
-        return unbooked - reserve_mib
-    to_come = sum(run.gpus.get(gpu.uuid, 0) for run in runs if not run.taken)
-    return min(unbooked, gpu.free_mib - to_come) - reserve_mib
+        return unbooked
+    return min(unbooked, gpu.free_mib - to_come_mib)
+
+
+def shortage(room: Room, need: Need) -> Reason:
+    """What is missing on this machine, said of the first thing that is."""
+    if room.cpu_cores < need.cpu_cores:
+        return _waits(
+            "insufficient_cpu",
+            room,
+            need.cpu_cores,
+            room.cpu_cores,
+            room.node.cpu_cores,
+        )
+    if room.memory_mib < need.memory_mib:
+        return _waits(
+            "insufficient_memory", room,
+            need.memory_mib, room.memory_mib, room.node.memory_mib,
+        )  # fmt: skip
+    return _waits(
+        "insufficient_gpus", room,
+        need.gpu_count, len(room.fitting_gpus(need)), len(room.node.gpus),
+        mib=need.gpu_share_mib,
+    )  # fmt: skip
+
+
+def _waits(
+    code: str, room: Room, needed: int, free: int, total: int, **more: object
+) -> Reason:
+    sizes = {"needed": needed, "free": max(free, 0), "total": total}
+    return Reason(
+        status="waiting", code=code, params={"node": room.node.name, **sizes, **more}
+    )
+
+
+def placement(model: Model, replica: int, room: Room, gpus: Iterable[str]) -> Placement:
+    return Placement(
+        model_id=model.id,
+        generation=model.generation,
+        replica=replica,
+        node=room.node.name,
+        cpu_cores=model.cpu_cores,
+        memory_mib=model.memory_mib,
+        gpus=tuple((uuid, model.gpu_share_mib) for uuid in gpus),
+    )

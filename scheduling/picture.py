@@ -1,5 +1,7 @@
 """What the planner sees and says: plain values, no rows."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -8,12 +10,14 @@ from scheduling.recovery import BackOff, EndedRun
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
-    """free_mib: what the driver measures, foreign processes seen; None if unknown."""
+    """free_mib: what the driver measures, foreign processes seen; None if unknown.
+    open: takes new runs; not excluded, drained or unhealthy."""
 
     uuid: str
     index: int
     memory_mib: int
     free_mib: int | None = None
+    open: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +33,9 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """gpus: MiB booked by GPU. taken: it has served, so what it took of them shows in
-    what the driver measures; until then it is still to come."""
+    """gpus: MiB booked by GPU. used: MiB measured by GPU; without it, a run that has
+    served (`taken`) is thought to use what it booked, another nothing yet.
+    running_s: since it was placed. traffic: requests now. age: order of creation."""
 
     uid: str
     model_id: int
@@ -40,14 +45,20 @@ class Run:
     cpu_cores: int
     memory_mib: int
     gpus: Mapping[str, int] = field(default_factory=dict)
+    used: Mapping[str, int] | None = None
     stopping: bool = False
     taken: bool = False
+    running_s: float = 0
+    traffic: float = 0
+    age: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """gpu_memory_mib: one replica's total. waiting_since: any ordered number.
-    history: per replica, its ended runs of this generation, newest first."""
+    history: per replica, its ended runs of this generation, newest first.
+    placement: binpack, spread, or "" for the installation's. pinned: the only GPUs it
+    may use. evicted_s: seconds since it was last evicted, None if it never was."""
 
     id: int
     name: str
@@ -61,6 +72,11 @@ class Model:
     gpu_count: int = 0
     gpu_memory_mib: int = 0
     history: Mapping[int, tuple[EndedRun, ...]] = field(default_factory=dict)
+    preemptible: bool = True
+    preempts: bool = True
+    placement: str = ""
+    pinned: tuple[str, ...] = ()
+    evicted_s: float | None = None
 
     @property
     def gpu_share_mib(self) -> int:
@@ -76,8 +92,17 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
+    """priority_gap: how much lower a victim's priority must be. A run is not evicted in
+    its first min_running_s, nor its model within cool_down_s of its last eviction: that
+    stops ping-pong. max_evictions: in one plan; what is left is for the next."""
+
     back_off: BackOff = field(default_factory=BackOff)
     gpu_reserve_mib: int = 256
+    placement: str = "binpack"
+    priority_gap: int = 1
+    min_running_s: float = 30
+    cool_down_s: float = 60
+    max_evictions: int = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +124,25 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Help:
+    """What would let a waiting model start: `stop` another, or `priority` to raise
+    its own to."""
+
+    action: str
+    params: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """status: `waiting` for room, or `error`."""
+    """status: `waiting` for room, or `error`. position: 1 is next. nominated: the
+    machine that is kept for it."""
 
     status: str
     code: str
     params: dict[str, object] = field(default_factory=dict)
+    position: int = 0
+    nominated: str = ""
+    helps: tuple[Help, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

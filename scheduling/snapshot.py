@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.conf import settings
 from django.db.models import F, Q
@@ -23,9 +23,14 @@ HISTORY_PER_MODEL = 64
 
 def policy() -> picture.Policy:
     return picture.Policy(
+        gpu_reserve_mib=settings.GPU_RESERVE_MIB,
+        placement=settings.PLACEMENT,
+        priority_gap=settings.PRIORITY_GAP,
+        min_running_s=settings.MIN_RUNNING_SECONDS,
+        cool_down_s=settings.COOL_DOWN_SECONDS,
         back_off=BackOff(
             first_s=settings.BACK_OFF_SECONDS, max_attempts=settings.MAX_ATTEMPTS
-        )
+        ),
     )
 
 
@@ -118,7 +123,22 @@ def _model(
         gpu_count=model.gpu_count,
         gpu_memory_mib=model.gpu_memory_mib,
         history=history,
+        preemptible=model.preemptible,
+        preempts=model.preempts,
+        placement=model.placement,
+        pinned=tuple(model.pinned_gpus),
+        evicted_s=_since_eviction(history),
     )
+
+
+def _since_eviction(history: Mapping[int, tuple[EndedRun, ...]]) -> float | None:
+    evicted = [
+        run.ended
+        for runs in history.values()
+        for run in runs
+        if run.code == "preempted" and run.ended is not None
+    ]
+    return clock.uptime() - max(evicted) if evicted else None
 
 
 def _cpu_cores(model: ServedModel) -> int:
@@ -150,6 +170,8 @@ def _runs(live: Iterable[Run]) -> tuple[picture.Run, ...]:
             gpus=gpus[run.pk],
             stopping=run.state in RunState.STOPPING,
             taken=run.ready_at is not None,
+            running_s=clock.uptime() - run.placed_uptime,
+            age=run.pk,
         )
         for run in live
     )

@@ -40,7 +40,8 @@ class ServedModelAdmin(DeletesStopped):
             {
                 "fields": (
                     "gpu_count", "gpu_memory_mib", "cpu_cores", "memory_mib",
-                    "priority", "preemptible", "replicas",
+                    "priority", "preemptible", "preempts", "placement", "replicas",
+                    "force",
                 )
             },
         ),
@@ -129,7 +130,8 @@ class ServedModelAdmin(DeletesStopped):
     ) -> None:
         if change:
             # Fields left alone may have been changed by others in the meantime.
-            changes = {name: form.cleaned_data[name] for name in form.changed_data}
+            saved = set(form.changed_data) & set(form.cleaned_data)
+            changes = {name: form.cleaned_data[name] for name in saved}
             update_model(obj, changes, request.user)
         else:
             obj.pk = create_model(form.cleaned_data, request.user).pk

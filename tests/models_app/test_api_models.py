@@ -2,15 +2,16 @@ import pytest
 
 from models_app.models import Activity, ServedModel
 from tests.api import a_body, a_gguf, administrator, client_of, codes, operator, send
-from tests.builders import a_model, a_user
+from tests.builders import a_model, a_node, a_user
 
 pytestmark = pytest.mark.django_db
 
 FIELDS = {
     "id", "name", "display_name", "description", "tags", "framework", "driver",
     "config", "gpu_count", "gpu_memory_mib", "cpu_cores", "memory_mib", "priority",
-    "preemptible", "replicas", "desired_state", "status", "reason",
-    "allowed_operations", "created_at", "updated_at",
+    "preemptible", "preempts", "placement", "pinned_gpus", "replicas",
+    "desired_state", "status", "reason", "allowed_operations",
+    "created_at", "updated_at",
 }  # fmt: skip
 
 
@@ -263,3 +264,17 @@ def test_only_administrators_set_extra_args(group, answered):
     assert answer.status_code == answered
     if answered == 400:
         assert codes(answer) == [("config.extra_args", "admin_only")]
+
+
+def test_create_refuses_what_no_machine_could_give_unless_forced():
+    a_node(gpus=[24_000])
+    client, body = operator(), a_body(gpu_count=2)
+    answer = send(client, "POST", "/api/models", body)
+    assert answer.status_code == 400
+    [error] = answer.json()["errors"]
+    assert (error["code"], error["field"]) == ("out_of_range", "gpu_count")
+    assert error["params"]["max"] == 1
+    assert ServedModel.objects.count() == 0
+    answer = send(client, "POST", "/api/models", {**body, "force": True})
+    assert answer.status_code == 201
+    assert "force" not in answer.json()

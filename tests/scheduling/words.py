@@ -1,8 +1,11 @@
 """Snapshots and plans in words, for tables.
 
 nodes:  "a: 4 cpu, 8000 mem, gpus 24000 24000"
-models: "chat: 2 cpu, prio 5" ... "1 gpu of 20000", "x2" replicas, "gen 3", "stopped"
-runs:   "chat/0 on a" ... "gen 2", "stopping", "taken"; a run holds what its model asks for
+        a GPU "24000/9000" has 9000 measured free; "24000x" takes no new runs
+models: "chat: 2 cpu, prio 5" ... "1 gpu of 20000", "x2" replicas, "gen 3", "stopped",
+        "firm" may not be evicted, "meek" never evicts, "spread", "pin a1", "cooling"
+runs:   "chat/0 on a" ... "gen 2", "stopping", "taken", "new" (just started),
+        "traffic 3"; a run holds what its model asks for
 """
 
 import re
@@ -17,16 +20,18 @@ def number(pattern: str, text: str, default: int) -> int:
 
 def node(text: str) -> Node:
     name, rest = text.split(":")
-    sizes = re.search(r"gpus ([\d /]+)", rest)
+    sizes = re.search(r"gpus ([\d /x]+)", rest)
     gpus = []
     for index, size in enumerate(sizes[1].split() if sizes else []):
-        total, _, free = size.partition("/")
+        is_open = not size.endswith("x")
+        total, _, free = size.rstrip("x").partition("/")
         gpus.append(
             Gpu(
                 uuid=f"{name}{index}",
                 index=index,
                 memory_mib=int(total),
                 free_mib=int(free) if free else None,
+                open=is_open,
             )
         )
     return Node(
@@ -53,10 +58,15 @@ def model(position: int, text: str, history=None) -> Model:
         gpu_count=int(gpus[1]) if gpus else 0,
         gpu_memory_mib=int(gpus[1]) * int(gpus[2]) if gpus else 0,
         history=history or {},
+        preemptible="firm" not in rest,
+        preempts="meek" not in rest,
+        placement="spread" if "spread" in rest else "",
+        pinned=tuple(re.findall(r"pin (\w+)", rest)),
+        evicted_s=1.0 if "cooling" in rest else None,
     )
 
 
-def run(text: str, models: dict[str, Model]) -> Run:
+def run(age: int, text: str, models: dict[str, Model]) -> Run:
     name, replica, where, gpus = re.match(
         r"(\w+)/(\d+) on (\w+)((?: \w\d)*)", text
     ).groups()
@@ -72,6 +82,9 @@ def run(text: str, models: dict[str, Model]) -> Run:
         gpus=dict.fromkeys(gpus.split(), of.gpu_share_mib),
         stopping="stopping" in text,
         taken="taken" in text,
+        running_s=1.0 if "new" in text else 3600.0,
+        traffic=number(r"traffic (\d+)", text, 0),
+        age=age,
     )
 
 
@@ -84,7 +97,7 @@ def snapshot(nodes, models, runs=(), history=None) -> Snapshot:
     return Snapshot(
         nodes=tuple(map(node, nodes)),
         models=tuple(made),
-        runs=tuple(run(text, by_name) for text in runs),
+        runs=tuple(run(n, text, by_name) for n, text in enumerate(runs, 1)),
     )
 
 
@@ -95,6 +108,9 @@ def told(plan: Plan, of: Snapshot) -> list[str]:
         + " ".join([p.node, *(uuid for uuid, _ in p.gpus)])
         for p in plan.placements
     ]
-    stopped = [f"stop {s.run_uid}: {s.code}" for s in plan.stops]
+    stopped = [
+        f"stop {s.run_uid}: {s.code}" + (f" by {s.params['by']}" if s.params else "")
+        for s in plan.stops
+    ]
     waits = [f"{names[m]}: {r.status} {r.code}" for m, r in plan.reasons.items()]
     return [*stopped, *placed, *waits]

@@ -1,0 +1,42 @@
+"""What no machine could ever give: refused when a model is saved, unless forced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django.db.models import Count, Max, Q
+
+from models_app.problems import Problem, out_of_range
+from runtimes.models import Gpu, Node
+
+
+def problems(fields: Mapping[str, Any]) -> Iterator[Problem]:
+    """Nothing is refused while no machine is known: the first one is yet to come."""
+    most = Node.objects.annotate(
+        gpu_number=Count("gpus", filter=Q(gpus__present=True))
+    ).aggregate(
+        cpu_cores=Max("cpu_cores"), memory_mib=Max("memory_mib"), gpus=Max("gpu_number")
+    )
+    if most["cpu_cores"] is None:
+        return
+    for name in ("cpu_cores", "memory_mib"):
+        if (fields.get(name) or 0) > most[name]:
+            yield out_of_range(name, fields[name], 0, most[name])
+    if fields["gpu_count"] > most["gpus"]:
+        yield out_of_range("gpu_count", fields["gpu_count"], 0, most["gpus"])
+    elif fields["gpu_count"]:
+        yield from _gpus(fields)
+
+
+def _gpus(fields: Mapping[str, Any]) -> Iterator[Problem]:
+    gpus = Gpu.objects.filter(present=True)
+    known = sorted(gpus.values_list("uuid", flat=True))
+    for uuid in fields.get("pinned_gpus") or []:
+        if uuid not in known:
+            params = {"value": uuid, "allowed": known}
+            yield Problem(code="unknown_gpu", field="pinned_gpus", params=params)
+    largest = gpus.aggregate(mib=Max("memory_mib"))["mib"] or 0
+    limit = largest * fields["gpu_count"]
+    if fields["gpu_memory_mib"] > limit:
+        yield out_of_range("gpu_memory_mib", fields["gpu_memory_mib"], 0, limit)

@@ -1,0 +1,56 @@
+import pytest
+
+from runtimes.limits import problems
+from runtimes.models import Gpu
+from tests.builders import a_node
+
+pytestmark = pytest.mark.django_db
+
+FITS = {
+    "gpu_count": 0,
+    "gpu_memory_mib": 0,
+    "pinned_gpus": [],
+    "cpu_cores": None,
+    "memory_mib": 0,
+}
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "limit"),
+    [
+        ({"cpu_cores": 9}, "cpu_cores", 8),
+        ({"memory_mib": 64_001}, "memory_mib", 64_000),
+        ({"gpu_count": 3}, "gpu_count", 2),
+        ({"gpu_count": 1, "gpu_memory_mib": 24_001}, "gpu_memory_mib", 24_000),
+        ({"gpu_count": 2, "gpu_memory_mib": 48_001}, "gpu_memory_mib", 48_000),
+    ],
+)
+def test_problems_name_the_limit(fields, field, limit):
+    a_node(gpus=[16_000, 24_000])
+    [problem] = problems({**FITS, **fields})
+    assert (problem.code, problem.field) == ("out_of_range", field)
+    assert problem.params["max"] == limit
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"cpu_cores": 8, "memory_mib": 64_000},
+        {"gpu_count": 2, "gpu_memory_mib": 48_000},
+        {"gpu_count": 1, "pinned_gpus": ["GPU-here-1"]},
+    ],
+)
+def test_problems_are_none_where_some_machine_is_large_enough(fields):
+    a_node(gpus=[16_000, 24_000])
+    assert list(problems({**FITS, **fields})) == []
+
+
+def test_problems_name_a_gpu_that_is_not_there():
+    a_node(gpus=[24_000, 24_000])
+    Gpu.objects.filter(index=1).update(present=False)
+    [problem] = problems({**FITS, "gpu_count": 1, "pinned_gpus": ["GPU-here-1"]})
+    assert (problem.code, problem.params["allowed"]) == ("unknown_gpu", ["GPU-here-0"])
+
+
+def test_problems_are_none_while_no_machine_is_known():
+    assert list(problems({**FITS, "cpu_cores": 1000})) == []

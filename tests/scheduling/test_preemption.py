@@ -1,0 +1,301 @@
+import pytest
+
+from scheduling.picture import Help, Policy
+from scheduling.planner import plan
+from tests.scheduling.words import snapshot, told
+
+NOW = 1000.0
+POLICY = Policy(gpu_reserve_mib=0, min_running_s=30, cool_down_s=60)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "models", "runs", "decisions"),
+    [
+        (  # strictly lower only
+            ["a: 2 cpu"],
+            ["low: 2 cpu, prio 3", "high: 2 cpu, prio 9"],
+            ["low/0 on a"],
+            ["stop low0: preempted by high", "high: waiting making_room"],
+        ),
+        (
+            ["a: 2 cpu"],
+            ["one: 2 cpu, prio 5", "two: 2 cpu, prio 5"],
+            ["one/0 on a"],
+            ["two: waiting insufficient_cpu"],
+        ),
+        (
+            ["a: 2 cpu"],
+            ["high: 2 cpu, prio 9", "low: 2 cpu, prio 3"],
+            ["high/0 on a"],
+            ["low: waiting insufficient_cpu"],
+        ),
+        (
+            ["a: 2 cpu"],
+            ["low: 2 cpu, prio 3, firm", "high: 2 cpu, prio 9"],
+            ["low/0 on a"],
+            ["high: waiting insufficient_cpu"],
+        ),
+        (
+            ["a: 2 cpu"],
+            ["low: 2 cpu, prio 3", "high: 2 cpu, prio 9, meek"],
+            ["low/0 on a"],
+            ["high: waiting insufficient_cpu"],
+        ),
+        (
+            ["a: 2 cpu"],
+            ["low: 2 cpu, prio 3", "high: 2 cpu, prio 9"],
+            ["low/0 on a new"],
+            ["high: waiting insufficient_cpu"],
+        ),
+        (
+            ["a: 2 cpu"],
+            ["low: 2 cpu, prio 3, cooling", "high: 2 cpu, prio 9"],
+            ["low/0 on a"],
+            ["high: waiting insufficient_cpu"],
+        ),
+        (  # nobody is evicted where there is room
+            ["a: 4 cpu"],
+            ["low: 2 cpu, prio 3", "high: 2 cpu, prio 9"],
+            ["low/0 on a"],
+            ["place high/0 on a"],
+        ),
+        (  # nor in vain
+            ["a: 2 cpu"],
+            ["low: 2 cpu, prio 3", "high: 3 cpu, prio 9"],
+            ["low/0 on a"],
+            ["high: waiting insufficient_cpu"],
+        ),
+        (  # nor twice: who stops already makes the room
+            ["a: 2 cpu", "b: 2 cpu"],
+            ["low: 2 cpu, prio 3, x2", "high: 2 cpu, prio 9"],
+            ["low/0 on a stopping", "low/1 on b"],
+            ["high: waiting making_room", "low: waiting"],
+        ),
+        (  # fewest victims, although their priority is higher
+            ["a: 4 cpu"],
+            ["s: 1 cpu, prio 1, x2", "b: 2 cpu, prio 4, meek", "high: 2 cpu, prio 9"],
+            ["s/0 on a", "s/1 on a", "b/0 on a"],
+            ["stop b0: preempted by high", "high: waiting making_room"],
+        ),
+        (  # then the lowest priority
+            ["a: 4 cpu"],
+            ["m: 2 cpu, prio 4", "l: 2 cpu, prio 2", "high: 2 cpu, prio 9"],
+            ["m/0 on a", "l/0 on a"],
+            ["stop l0: preempted by high", "high: waiting making_room"],
+        ),
+        (  # then the least traffic
+            ["a: 4 cpu"],
+            ["m: 2 cpu, prio 4", "l: 2 cpu, prio 4", "high: 2 cpu, prio 9"],
+            ["m/0 on a traffic 1", "l/0 on a traffic 8"],
+            ["stop m0: preempted by high", "high: waiting making_room"],
+        ),
+        (  # then the newest
+            ["a: 4 cpu"],
+            ["m: 2 cpu, prio 4", "l: 2 cpu, prio 4", "high: 2 cpu, prio 9"],
+            ["m/0 on a", "l/0 on a"],
+            ["stop l0: preempted by high", "high: waiting making_room"],
+        ),
+        (  # on the machine where it costs least
+            ["a: 2 cpu", "b: 2 cpu"],
+            ["m: 1 cpu, prio 2, x2", "l: 2 cpu, prio 4, meek", "high: 2 cpu, prio 9"],
+            ["m/0 on a", "m/1 on a", "l/0 on b"],
+            ["stop l0: preempted by high", "high: waiting making_room"],
+        ),
+        (  # several where one is not enough, and no more than needed
+            ["a: 4 cpu"],
+            ["s: 1 cpu, prio 1, x4", "high: 3 cpu, prio 9"],
+            ["s/0 on a", "s/1 on a", "s/2 on a", "s/3 on a"],
+            [
+                "stop s3: preempted by high",
+                "stop s2: preempted by high",
+                "stop s1: preempted by high",
+                "high: waiting making_room",
+            ],
+        ),
+        (  # GPUs: those that free the set
+            ["a: gpus 24000 24000"],
+            [
+                "s: 1 gpu of 9000, prio 1",
+                "t: 1 gpu of 9000, prio 2",
+                "high: 2 gpus of 20000, prio 9",
+            ],
+            ["s/0 on a a0", "t/0 on a a1"],
+            [
+                "stop s0: preempted by high",
+                "stop t0: preempted by high",
+                "high: waiting making_room",
+            ],
+        ),
+        (  # a victim on another GPU would not help
+            ["a: gpus 24000 24000"],
+            [
+                "s: 1 gpu of 9000, prio 1",
+                "firm: 1 gpu of 20000, prio 1, firm",
+                "high: 1 gpu of 20000, prio 9",
+            ],
+            ["s/0 on a a0", "firm/0 on a a1"],
+            ["stop s0: preempted by high", "high: waiting making_room"],
+        ),
+        (  # who is evicted has its own rank again, and evicts those below it
+            ["a: 2 cpu", "b: 1 cpu"],
+            ["l: 1 cpu, prio 1", "m: 2 cpu, prio 4", "n: 1 cpu, prio 2"],
+            ["m/0 on a", "l/0 on b"],
+            ["stop l0: preempted by n", "n: waiting making_room"],
+        ),
+        (  # two high ones, one victim each
+            ["a: 2 cpu"],
+            ["s: 1 cpu, prio 1, x2", "h: 1 cpu, prio 9", "i: 1 cpu, prio 9"],
+            ["s/0 on a", "s/1 on a"],
+            [
+                "stop s1: preempted by h",
+                "stop s0: preempted by i",
+                "h: waiting making_room",
+                "i: waiting making_room",
+            ],
+        ),
+    ],
+)
+def test_plan_preempts(nodes, models, runs, decisions):
+    seen = snapshot(nodes, models, runs)
+    said = told(plan(seen, POLICY, NOW), seen)
+    assert [line for line in said if not line.startswith("low: waiting")] == [
+        line for line in decisions if not line.startswith("low: waiting")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "models", "runs", "decisions"),
+    [
+        (  # room that is being made for a higher one is not given to a lower one
+            ["a: 4 cpu"],
+            ["v: 2 cpu, prio 1, stopped", "high: 4 cpu, prio 9", "low: 1 cpu, prio 2"],
+            ["v/0 on a stopping"],
+            ["high: waiting making_room", "low: waiting insufficient_cpu"],
+        ),
+        (  # what it cannot use is
+            ["a: 4 cpu", "b: 1 cpu"],
+            ["v: 2 cpu, prio 1, stopped", "high: 4 cpu, prio 9", "low: 1 cpu, prio 2"],
+            ["v/0 on a stopping"],
+            ["place low/0 on b", "high: waiting making_room"],
+        ),
+        (  # who could be evicted again uses what another waits for in vain
+            ["a: 4 cpu"],
+            ["v: 2 cpu, prio 9", "high: 4 cpu, prio 9", "low: 1 cpu, prio 2"],
+            ["v/0 on a"],
+            ["place low/0 on a", "high: waiting insufficient_cpu"],
+        ),
+        (  # who could not be does not
+            ["a: 4 cpu"],
+            ["v: 2 cpu, prio 9", "high: 4 cpu, prio 9", "low: 1 cpu, prio 2, firm"],
+            ["v/0 on a"],
+            ["high: waiting insufficient_cpu", "low: waiting insufficient_cpu"],
+        ),
+        (
+            ["a: 4 cpu"],
+            ["v: 2 cpu, prio 9", "high: 4 cpu, prio 9, meek", "low: 1 cpu, prio 2"],
+            ["v/0 on a"],
+            ["high: waiting insufficient_cpu", "low: waiting insufficient_cpu"],
+        ),
+        (  # nor one of the same priority that came later
+            ["a: 4 cpu"],
+            ["v: 2 cpu, prio 9", "first: 4 cpu, prio 9", "next: 1 cpu, prio 9"],
+            ["v/0 on a"],
+            ["first: waiting insufficient_cpu", "next: waiting insufficient_cpu"],
+        ),
+        (  # what could never fit keeps nothing
+            ["a: 4 cpu"],
+            ["high: 5 cpu, prio 9", "low: 1 cpu, prio 2"],
+            [],
+            ["place low/0 on a", "high: waiting insufficient_cpu"],
+        ),
+        (  # a GPU kept, the CPU cores beside it used
+            ["a: 8 cpu, gpus 24000"],
+            [
+                "v: 1 cpu, 1 gpu of 20000, prio 9",
+                "high: 1 cpu, 1 gpu of 24000, prio 9",
+                "low: 1 cpu, prio 1, firm",
+                "lowgpu: 1 cpu, 1 gpu of 2000, prio 1, firm",
+            ],
+            ["v/0 on a a0"],
+            [
+                "place low/0 on a",
+                "high: waiting insufficient_gpus",
+                "lowgpu: waiting insufficient_gpus",
+            ],
+        ),
+    ],
+)
+def test_plan_keeps_room_for_those_ahead(nodes, models, runs, decisions):
+    seen = snapshot(nodes, models, runs)
+    assert told(plan(seen, POLICY, NOW), seen) == decisions
+
+
+@pytest.mark.parametrize(
+    ("nodes", "models", "decisions"),
+    [
+        (
+            ["a: gpus 24000x 16000"],
+            ["m: 1 gpu of 20000"],
+            ["m: waiting insufficient_gpus"],
+        ),
+        (["a: gpus 24000x 16000"], ["m: 1 gpu of 9000"], ["place m/0 on a a1"]),
+        (["a: gpus 24000 16000"], ["m: 1 gpu of 9000, spread"], ["place m/0 on a a0"]),
+        (["a: gpus 24000 16000"], ["m: 1 gpu of 9000, pin a0"], ["place m/0 on a a0"]),
+        (
+            ["a: gpus 24000 16000"],
+            ["m: 1 gpu of 20000, pin a1"],
+            ["m: waiting insufficient_gpus"],
+        ),
+        (["a: 8 cpu", "b: 4 cpu"], ["m: 1 cpu, spread"], ["place m/0 on a"]),
+        (  # models without GPUs keep off machines that have some
+            ["a: 4 cpu, gpus 24000", "b: 8 cpu"],
+            ["m: 1 cpu"],
+            ["place m/0 on b"],
+        ),
+        (  # two GPUs that are in use before two that are whole
+            ["a: gpus 24000 24000/12000 24000/12000 24000"],
+            ["m: 2 gpus of 10000"],
+            ["place m/0 on a a1 a2"],
+        ),
+    ],
+)
+def test_plan_places_by_policy(nodes, models, decisions):
+    seen = snapshot(nodes, models)
+    assert told(plan(seen, POLICY, NOW), seen) == decisions
+
+
+def test_plan_spreads_where_the_installation_says_so():
+    seen = snapshot(["a: 8 cpu", "b: 4 cpu"], ["m: 1 cpu"])
+    spread = Policy(gpu_reserve_mib=0, placement="spread")
+    assert told(plan(seen, spread, NOW), seen) == ["place m/0 on a"]
+
+
+def test_plan_respects_the_priority_gap():
+    seen = snapshot(
+        ["a: 2 cpu"], ["low: 2 cpu, prio 5", "high: 2 cpu, prio 6"], ["low/0 on a"]
+    )
+    wide = Policy(priority_gap=2)
+    assert told(plan(seen, wide, NOW), seen) == ["high: waiting insufficient_cpu"]
+
+
+def test_plan_evicts_no_more_at_once_than_the_policy_says():
+    models = ["s: 1 cpu, prio 1, x6", *(f"h{n}: 1 cpu, prio 9" for n in range(6))]
+    seen = snapshot(["a: 6 cpu"], models, [f"s/{n} on a" for n in range(6)])
+    few = Policy(max_evictions=2)
+    assert len(plan(seen, few, NOW).stops) == 2
+
+
+def test_plan_tells_position_machine_and_what_would_help():
+    seen = snapshot(
+        ["a: 2 cpu"],
+        ["x: 2 cpu, prio 5", "m: 2 cpu, prio 5", "n: 9 cpu, prio 5"],
+        ["x/0 on a"],
+    )
+    reasons = plan(seen, POLICY, NOW).reasons
+    other = {"model": "x", "id": 1, "priority": 5}
+    assert (reasons[2].position, reasons[2].nominated) == (1, "a")
+    assert reasons[2].helps == (
+        Help(action="stop", params=other),
+        Help(action="priority", params={**other, "to": 6}),
+    )
+    assert (reasons[3].position, reasons[3].nominated, reasons[3].helps) == (2, "", ())
