@@ -1,0 +1,63 @@
+"""Two real models that do not fit together on this machine's cores."""
+
+import json
+import os
+import threading
+import urllib.request
+
+import pytest
+
+from tests.faults.installation import Installation
+
+pytestmark = pytest.mark.fault
+
+ALL_CORES = len(os.sched_getaffinity(0))
+
+
+@pytest.fixture
+def site():
+    quick = {"MIN_RUNNING_SECONDS": "0", "COOL_DOWN_SECONDS": "0"}
+    with Installation(**quick, DRAIN_SECONDS="30") as installation:
+        installation.start("worker", "monitor")
+        yield installation
+
+
+def add(site, name, priority):
+    site.add(name)
+    site.python(
+        "from models_app.models import ServedModel\n"
+        f"ServedModel.objects.filter(name={name!r}).update("
+        f"priority={priority}, cpu_cores={ALL_CORES})"
+    )
+
+
+def generate(run, tokens, answers):
+    body = {"prompt": "Once upon a time", "max_tokens": tokens, "ignore_eos": True}
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{run['port']}/v1/completions",
+        data=json.dumps(body).encode(),
+        headers={"Authorization": f"Bearer {run['engine_key']}"},
+    )
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        answers.append(json.load(reply)["usage"]["completion_tokens"])
+
+
+def test_higher_evicts_lower_which_finishes_its_request_and_returns(site):
+    add(site, "low", 3)
+    add(site, "high", 9)
+    site.request("start", "low")
+    [low] = site.until_status("low", "running")
+    answers = []
+    talk = threading.Thread(target=generate, args=(low, 300, answers))
+    talk.start()
+    site.request("start", "high")
+    site.until_status("high", "running", 60)
+    talk.join()
+    assert answers == [300]
+    [evicted] = site.runs("low")
+    assert (evicted["end_code"], evicted["exit_code"]) == ("preempted", 0)
+    assert json.loads(evicted["end_params"])["by"] == "high"
+    assert site.model("low")["status"] == "waiting"
+    site.request("stop", "high")
+    _, back = site.until_status("low", "running", 60)
+    assert back["uid"] != evicted["uid"]
