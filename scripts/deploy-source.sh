@@ -93,7 +93,7 @@ wait_healthy() {
   manage doctor --wait "$HEALTHY_S" --quiet && return
   local role
   for role in "${ROLES[@]}"; do
-    if ! supervisorctl status "roles:$role" | grep -q RUNNING; then
+    if [[ $(supervisorctl status "roles:$role") != *RUNNING* ]]; then
       printf -- '--- end of %s\n' "$DATA_DIR/logs/$role.log" >&2
       tail -n 15 "$DATA_DIR/logs/$role.log" >&2 || true
     fi
@@ -156,7 +156,8 @@ main() {
   stop_roles
   preflight --free --wait 10
   say "preparing the database"
-  manage prepare ${WITH_DEMO:+--demo}
+  manage prepare ${WITH_DEMO:+--demo} ||
+    die "the roles stay stopped until this is mended and deployed again"
   say "starting the roles"
   start_roles
   wait_healthy

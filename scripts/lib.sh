@@ -48,11 +48,6 @@ manage() (
   LOG_LEVEL=ERROR exec "$VENV/bin/python" manage.py "$@"
 )
 
-require_venv() {
-  [[ -x $VENV/bin/python ]] ||
-    die "there is no virtual environment in $VENV: run ./scripts/deploy-source.sh first"
-}
-
 # The first Python that is new enough; PYTHON=... decides where it is given.
 find_python() {
   local candidate
@@ -104,15 +99,19 @@ compile_translations() {
   done
 }
 
+require_deployed() {
+  [[ -f $DATA_DIR/platform.env && -x $VENV/bin/python ]] ||
+    die "nothing is deployed in $DATA_DIR; for another place, set DATA_DIR"
+}
+
 # Pid of this installation's supervisord; fails where none is running. A pid file
 # alone proves nothing: the process must have our DATA_DIR.
 supervisord_pid() {
   local pid
-  [[ -f $DATA_DIR/supervisord.pid ]] || return 1
+  [[ -s $DATA_DIR/supervisord.pid ]] || return 1
   pid=$(<"$DATA_DIR/supervisord.pid")
-  tr '\0' '\n' 2>/dev/null <"/proc/$pid/cmdline" | grep -q supervisord || return 1
-  tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" |
-    grep -Fxq "DATA_DIR=$DATA_DIR" || return 1
+  grep -qsz supervisord "/proc/$pid/cmdline" || return 1
+  grep -Fxqsz "DATA_DIR=$DATA_DIR" "/proc/$pid/environ" || return 1
   printf '%s' "$pid"
 }
 

@@ -6,7 +6,7 @@ set -euo pipefail
 
 main() {
   local result=0 states
-  require_venv
+  require_deployed
   say "Roles"
   if supervisord_pid >/dev/null; then
     states=$(supervisorctl status) || result=1

@@ -11,7 +11,7 @@ main() {
     -h | --help) say "usage: $0 [--engines]" && exit 0 ;;
     *) say "usage: $0 [--engines]" >&2 && exit 2 ;;
   esac
-  require_venv
+  require_deployed
   stop_roles
   say "roles are stopped"
   if [[ ${1:-} == --engines ]]; then

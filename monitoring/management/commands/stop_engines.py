@@ -3,6 +3,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
 from models_app.models import Run
@@ -20,18 +21,27 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        here = Run.objects.live().filter(node=settings.NODE_NAME)
-        runs = list(here.select_related("model"))
-        for run in runs:
-            ask_to_stop(run, "restarted", {}, drain_s=0)
-        # Once to be asked nicely, once killed, once for the kernel to clear up.
-        deadline = time.monotonic() + 3 * settings.TERMINATE_SECONDS
-        while here.exists() and time.monotonic() < deadline:
-            advance_all()
-            time.sleep(PAUSE_S)
-        reaped = Reaper(grace_s=0).step()
-        if here.exists():
-            left = ", ".join(here.values_list("uid", flat=True))
-            raise CommandError(_("Still not ended: %(runs)s") % {"runs": left})
-        ended = len(runs) + len(reaped)
+        try:
+            ended = stop_engines()
+        except DatabaseError as error:
+            raise CommandError(
+                _("The database cannot be used: %(error)s") % {"error": error}
+            ) from error
         self.stdout.write(_("engines ended: %(count)s") % {"count": ended})
+
+
+def stop_engines() -> int:
+    here = Run.objects.live().filter(node=settings.NODE_NAME)
+    runs = list(here.select_related("model"))
+    for run in runs:
+        ask_to_stop(run, "restarted", {}, drain_s=0)
+    # Once to be asked nicely, once killed, once for the kernel to clear up.
+    deadline = time.monotonic() + 3 * settings.TERMINATE_SECONDS
+    while here.exists() and time.monotonic() < deadline:
+        advance_all()
+        time.sleep(PAUSE_S)
+    reaped = Reaper(grace_s=0).step()
+    if here.exists():
+        left = ", ".join(here.values_list("uid", flat=True))
+        raise CommandError(_("Still not ended: %(runs)s") % {"runs": left})
+    return len(runs) + len(reaped)

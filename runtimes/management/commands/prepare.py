@@ -23,8 +23,7 @@ class Command(BaseCommand):
             self._prepare(demo=options["demo"])
         except DatabaseError as error:
             raise CommandError(
-                _("The database cannot be used: %(error)s Check DATABASE_URL.")
-                % {"error": error}
+                _("The database cannot be used: %(error)s") % {"error": error}
             ) from error
         except NotInstalled as error:
             raise CommandError(str(error)) from error
