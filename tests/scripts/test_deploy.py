@@ -121,3 +121,10 @@ def test_deploy_explains_itself_when_misused(site, args):
     done = site.run("deploy-source.sh", *args)
     assert done.returncode == 2
     assert "development|production" in done.stderr
+
+
+@pytest.mark.parametrize("script", ["status-source.sh", "stop-source.sh"])
+def test_script_says_where_nothing_is_deployed(site, tmp_path, script):
+    done = site.run(script, DATA_DIR=str(tmp_path))
+    assert done.returncode == 1
+    assert f"nothing is deployed in {tmp_path}" in done.stderr
