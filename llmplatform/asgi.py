@@ -1,8 +1,51 @@
-"""What both servers run: inference traffic to the gateway, the rest to Django."""
+"""What both servers run: inference traffic to the gateway, the rest to Django.
+
+uvicorn tells when it starts and stops (lifespan); daphne does not, and the gateway
+starts its background work at the first request.
+"""
 
 import os
 
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmplatform.settings")
-application = get_asgi_application()
+django = get_asgi_application()
+
+from gateway import paths  # noqa: E402 -- models need the app registry
+from gateway.app import Gateway  # noqa: E402
+from gateway.exchange import Receive, Scope, Send  # noqa: E402
+from gateway.loader import Loader  # noqa: E402
+
+loader = Loader()
+gateway = Gateway(loader, settings.REDIS_URL)
+
+
+async def http(scope: Scope, receive: Receive, send: Send) -> None:
+    if paths.takes(scope["path"]):
+        await gateway(scope, receive, send)
+    else:
+        await django(scope, receive, send)  # type: ignore[arg-type]
+
+
+async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
+    """The place of Channels' router; until there is one, nobody listens."""
+    await receive()
+    await send({"type": "websocket.close"})
+
+
+async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    gateway.refresh.start()
+    await send({"type": "lifespan.startup.complete"})
+    await receive()
+    await gateway.close()
+    loader.close()
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+PROTOCOLS = {"http": http, "websocket": websocket, "lifespan": lifespan}
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    await PROTOCOLS[scope["type"]](scope, receive, send)

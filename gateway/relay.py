@@ -1,0 +1,118 @@
+"""Send a request to an engine and its answer back, as it comes."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Protocol
+
+import aiohttp
+
+from gateway.engines import Engines, SilentError, UnreachableError
+from gateway.errors import engine_failed, engine_timeout, not_serving
+from gateway.exchange import EVENT_STREAM, Exchange
+from gateway.refusals import EngineRefusedError, refusal, refusal_under_200
+from gateway.sse import Events, EventTooLongError
+from gateway.state import Route, Target
+from models_app.enums import Status
+
+logger = logging.getLogger(__name__)
+
+
+class Reply(Protocol):
+    """Turns what an engine answers into what the client gets."""
+
+    done: bool
+
+    def whole(self, content: bytes) -> bytes: ...
+    def event(self, event: bytes) -> bytes:
+        """Nothing, one or more events. Raises EngineRefusedError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """path and content: as the engine gets them."""
+
+    path: str
+    content: bytes
+    stream: bool
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    engines: Engines
+    exchange: Exchange
+    route: Route
+    request: Request
+
+    async def run(self) -> None:
+        """Raises GatewayError. An engine that fails before anything was sent is given
+        up for another replica, once."""
+        if self.route.status != Status.RUNNING or not self.route.targets:
+            raise not_serving(self.route)
+        target = self.engines.choose(self.route.targets)
+        others = [other for other in self.route.targets if other != target]
+        try:
+            await self._through(target)
+        except UnreachableError as error:
+            self._miss(target, error)
+            if self.exchange.started or not others:
+                raise engine_failed(self.route) from None
+            await self._second_chance(self.engines.choose(others))
+
+    async def _second_chance(self, target: Target) -> None:
+        try:
+            await self._through(target)
+        except UnreachableError as error:
+            self._miss(target, error)
+            raise engine_failed(self.route) from None
+
+    async def _through(self, target: Target) -> None:
+        request = self.request
+        try:
+            async with self.engines.ask(
+                target, request.path, request.content
+            ) as response:
+                await self._pass_on(response, target)
+        except SilentError as error:
+            self._miss(target, error)
+            raise engine_timeout(self.route) from None
+        except EngineRefusedError as error:
+            self._miss(target, error)
+            raise refusal_under_200(self.route, error.told) from None
+        except EventTooLongError as error:
+            raise UnreachableError from error
+
+    async def _pass_on(self, response: aiohttp.ClientResponse, target: Target) -> None:
+        if response.status != 200:
+            error = refusal(self.route, response.status, await response.read())
+            if error.status >= 500:
+                self._miss(target, f"status {response.status}")
+            raise error
+        if self.request.stream:
+            await self._pass_on_events(response)
+        else:
+            content = self.request.reply.whole(await response.read())
+            await self.exchange.answer(200, content)
+
+    async def _pass_on_events(self, response: aiohttp.ClientResponse) -> None:
+        events = Events()
+        async for chunk in response.content.iter_any():
+            await self._send(events.feed(chunk))
+        await self._send(events.end())
+        if not self.request.reply.done:
+            raise UnreachableError("the stream broke off")
+        await self.exchange.finish()
+
+    async def _send(self, events: list[bytes]) -> None:
+        content = b"".join(map(self.request.reply.event, events))
+        if content and not self.exchange.started:
+            await self.exchange.start(200, EVENT_STREAM)
+        if content:
+            await self.exchange.write(content)
+
+    def _miss(self, target: Target, cause: Exception | str) -> None:
+        if isinstance(cause, Exception):
+            cause = type(cause.__cause__ or cause).__name__
+        logger.warning("model %s, run %s: %s", self.route.name, target.run_uid, cause)

@@ -1,0 +1,60 @@
+"""What the gateway says to people, in their language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+
+from django.conf import settings
+from django.utils.translation import get_supported_language_variant
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation.trans_real import parse_accept_lang_header
+
+from models_app import messages
+
+MESSAGES = {
+    "not_authenticated": _("An API token is needed: Authorization: Bearer TOKEN."),
+    "authentication_failed": _("The API token is not valid: unknown or expired."),
+    "permission_denied": _("User %(user)s may not send requests to models."),
+    "method_not_allowed": _("Method %(value)s is not allowed. Allowed: %(allowed)s."),
+    "parse_error": _("The body is not a JSON object: %(detail)s."),
+    "prompt_or_messages": _("Needed: either prompt or messages, not both."),
+    "no_embeddings": _("Model %(model)s does not make embeddings."),
+    "model_not_running": _(
+        "Model %(model)s takes no requests: %(status)s. Allowed: %(allowed)s."
+    ),
+    "model_stopping": _("Model %(model)s takes no requests: %(status)s."),
+    "model_not_ready": _(
+        "Model %(model)s is not ready: %(status)s. Try again in %(seconds)s s."
+    ),
+    "routes_unknown": _("The platform is starting or its database is away."),
+    "engine_busy": _("The engine of model %(model)s is loading. Try again."),
+    "engine_failed": _("The engine of model %(model)s failed. Try again."),
+    "engine_timeout": _("The engine of model %(model)s did not answer in time."),
+    "engine_refused": _("The engine of model %(model)s refused the request."),
+    "context_too_long": _(
+        "The request has %(value)s tokens; allowed: up to %(max)s (n_ctx of the model)."
+    ),
+}
+
+
+def render(code: str, params: Mapping[str, object]) -> str:
+    """Words of the gateway's own codes; all others are the platform's."""
+    if code not in MESSAGES:
+        return messages.render(code, params)
+    return str(MESSAGES[code]) % {k: _shown(value) for k, value in params.items()}
+
+
+def language_of(accepted: str) -> str:
+    """The first language of an Accept-Language header that there is, else the
+    platform's."""
+    for code, _weight in parse_accept_lang_header(accepted.lower()):
+        with suppress(LookupError):
+            return get_supported_language_variant(code)
+    return settings.LANGUAGE_CODE
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return str(value)

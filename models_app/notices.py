@@ -1,0 +1,39 @@
+"""Tell gateways when somebody gains or loses the right to use models.
+
+Users and groups are Django's own, changed by the admin and by commands alike, so there
+is no verb of ours that could tell.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+from django.db.models.signals import m2m_changed, post_delete, post_save
+
+from models_app import nudge
+
+LOGIN = frozenset({"last_login"})
+CHANGED = frozenset({"post_add", "post_remove", "post_clear"})
+
+
+def connect() -> None:
+    post_save.connect(_saved, sender=User)
+    post_delete.connect(_deleted, sender=User)
+    post_delete.connect(_deleted, sender=Group)
+    m2m_changed.connect(_regrouped, sender=User.groups.through)
+    m2m_changed.connect(_regrouped, sender=User.user_permissions.through)
+
+
+def _saved(update_fields: frozenset[str] | None = None, **_: Any) -> None:
+    if update_fields != LOGIN:
+        nudge.announce_on_commit()
+
+
+def _deleted(**_: Any) -> None:
+    nudge.announce_on_commit()
+
+
+def _regrouped(action: str, **_: Any) -> None:
+    if action in CHANGED:
+        nudge.announce_on_commit()

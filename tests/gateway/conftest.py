@@ -1,0 +1,71 @@
+import pytest
+from django.conf import settings
+from knox.crypto import hash_token
+
+from gateway.app import Gateway
+from gateway.refresh import Pace
+from tests.gateway.client import TOKEN, a_grant, a_route, a_table
+from tests.gateway.engine import Engine
+
+
+class Loading:
+    """The loader's port: hands out a table and counts how often it was asked."""
+
+    def __init__(self):
+        self.table = None
+        self.error = None
+        self.count = 0
+
+    async def __call__(self):
+        self.count += 1
+        if self.error:
+            raise self.error
+        return self.table
+
+    def serve(self, *routes, **grant):
+        grants = {hash_token(TOKEN): a_grant(**grant)}
+        self.table = a_table(*routes, grants=grants)
+
+
+@pytest.fixture
+async def engine():
+    engine = Engine()
+    await engine.start()
+    yield engine
+    await engine.stop()
+
+
+@pytest.fixture
+async def other_engine():
+    engine = Engine(uid="b" * 32)
+    await engine.start()
+    yield engine
+    await engine.stop()
+
+
+@pytest.fixture
+async def loading(engine):
+    loading = Loading()
+    loading.serve(a_route("smol", engine.target))
+    return loading
+
+
+@pytest.fixture
+async def gateway(loading):
+    """Serves "smol", number 7, from the engine. No test that uses it may touch the
+    database: pytest-django refuses it without its mark."""
+    gateway = Gateway(loading, settings.REDIS_URL, Pace(unknown_token_gap_s=0.01))
+    yield gateway
+    await gateway.close()
+
+
+@pytest.fixture
+def counts(gateway):
+    """What the gateway counted for a model that is not zero; not the times."""
+
+    def counted(model_id=7):
+        found = gateway.accounting.snapshot()[model_id]
+        times = ("seconds", "buckets")
+        return {k: v for k, v in found.items() if v and k not in times}
+
+    return counted

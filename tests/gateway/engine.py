@@ -1,0 +1,165 @@
+"""A stand-in for an engine, an external program: a real HTTP server that speaks
+llama.cpp's dialect, word for word as it was seen on the wire."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+
+from aiohttp import web
+from aiohttp.web_runner import AppRunner, TCPSite
+
+from gateway.state import Target
+
+KEY = "key-of-the-run"
+USAGE = {"completion_tokens": 3, "prompt_tokens": 31, "total_tokens": 34}
+
+
+@dataclass
+class Script:
+    """What the engine does with the next requests."""
+
+    pieces: tuple = ("Hello", "!", " 你好")
+    delay_s: float = 0.0  # before each piece
+    refuses: tuple | None = None  # status, body
+    dies: str = ""  # "at once", "after headers", "amid"
+    says_amid: bytes = b""  # instead of the last piece
+    silent: bool = False
+
+
+@dataclass
+class Engine:
+    uid: str = "a" * 32
+    script: Script = field(default_factory=Script)
+    requests: list = field(default_factory=list)
+    cancelled: int = 0
+    sent: int = 0
+    in_flight: int = 0
+    most_in_flight: int = 0
+
+    async def start(self):
+        app = web.Application(client_max_size=32 * 2**20)
+        app.router.add_post("/v1/{kind:.+}", self.answer)
+        self.runner = AppRunner(
+            app, handler_cancellation=True, access_log=None, shutdown_timeout=0
+        )
+        await self.runner.setup()
+        site = TCPSite(self.runner, "127.0.0.1", 0)
+        await site.start()
+        self.port = self.runner.addresses[0][1]
+
+    async def stop(self):
+        await self.runner.cleanup()
+
+    @property
+    def target(self):
+        url = f"http://127.0.0.1:{self.port}"
+        return Target(run_uid=self.uid, base_url=url, api_key=KEY)
+
+    @property
+    def body(self):
+        return self.requests[-1]["body"]
+
+    async def answer(self, request):
+        content = await request.read()
+        self.requests.append(
+            {
+                "path": request.path,
+                "headers": request.headers,
+                "content": content,
+                "body": json.loads(content),
+                "peer": request.transport.get_extra_info("peername"),
+            }
+        )
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            return await self._answer(request, json.loads(content))
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        finally:
+            self.in_flight -= 1
+
+    async def _answer(self, request, body):
+        script = self.script
+        if script.dies == "at once":
+            return self._die(request)
+        if script.refuses:
+            status, told = script.refuses
+            text = told if isinstance(told, str) else json.dumps(told)
+            return web.Response(
+                status=status, text=text, content_type="application/json"
+            )
+        if script.silent:
+            await asyncio.sleep(60)
+        if body.get("stream"):
+            return await self._stream(request, body)
+        await asyncio.sleep(script.delay_s * len(script.pieces))
+        return web.json_response(whole(request.path, body, script.pieces))
+
+    async def _stream(self, request, body):
+        response = web.StreamResponse()
+        response.content_type = "text/event-stream"
+        await response.prepare(request)
+        if self.script.dies == "after headers":
+            return self._die(request)
+        for event in stream(request.path, body, self.script):
+            await asyncio.sleep(self.script.delay_s)
+            if event is None:
+                return self._die(request)
+            await response.write(event)
+            self.sent += len(event)
+        return response
+
+    def _die(self, request):
+        request.transport.abort()
+        return web.Response()
+
+
+def whole(path, body, pieces):
+    text = "".join(pieces)
+    common = {"created": 1, "model": body["model"], "id": "chatcmpl-1"}
+    if path.endswith("embeddings"):
+        usage = {"prompt_tokens": 5, "total_tokens": 5}
+        return {"object": "list", "data": [{"embedding": [0.5]}], "usage": usage}
+    if path.endswith("chat/completions"):
+        answer = {"message": {"role": "assistant", "content": text}}
+    else:
+        answer = {"text": text, "logprobs": None}
+    choice = {"finish_reason": "stop", "index": 0, **answer}
+    return {"choices": [choice], **common, "usage": USAGE}
+
+
+def stream(path, body, script):
+    """Events; None where the engine dies."""
+    chat = path.endswith("chat/completions")
+    common = {"created": 1, "id": "chatcmpl-1", "model": body["model"]}
+
+    def event(choices, **more):
+        content = {"choices": choices, **common, **more}
+        return b"data: " + json.dumps(content).encode() + b"\n\n"
+
+    def choice(finish_reason, text):
+        answer = {"delta": {"content": text} if text else {}}
+        answer = answer if chat else {"text": text, "logprobs": None}
+        return {"finish_reason": finish_reason, "index": 0, **answer}
+
+    if chat:
+        first = {"role": "assistant", "content": None}
+        yield event([{"finish_reason": None, "index": 0, "delta": first}])
+    for piece in script.pieces[:-1]:
+        yield event([choice(None, piece)])
+    if script.dies == "amid":
+        yield None
+    if script.says_amid:
+        yield script.says_amid
+        return
+    yield event([choice(None, script.pieces[-1])])
+    asked = (body.get("stream_options") or {}).get("include_usage")
+    if chat:
+        yield event([choice("stop", "")], **({} if asked else {"timings": {}}))
+        if asked:
+            yield event([], usage=USAGE, timings={})
+    else:
+        yield event([choice("stop", "")], usage=USAGE)
+    yield b"data: [DONE]\n\n"

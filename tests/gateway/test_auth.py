@@ -1,0 +1,168 @@
+import asyncio
+import time
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+
+from gateway.loader import load
+from models_app.enums import RunState
+from models_app.models import ApiToken
+from tests.builders import a_model, a_run, a_token, a_user
+from tests.gateway.client import (
+    ASK,
+    CHAT,
+    CHAT_ASK,
+    GENERATE,
+    TOKEN,
+    ask,
+)
+from tests.gateway.engine import KEY
+
+
+def viewer():
+    return a_token(a_user("viewer"))
+
+
+def operator():
+    return a_token(a_user("operator"))
+
+
+def admin():
+    return a_token(a_user("admin"))
+
+
+def superuser():
+    return a_token(a_user(name="root", is_superuser=True))
+
+
+def granted_directly():
+    user = a_user()
+    user.user_permissions.add(Permission.objects.get(codename="use_servedmodel"))
+    return a_token(user)
+
+
+def in_no_group():
+    return a_token(a_user())
+
+
+def inactive():
+    return a_token(a_user("operator", is_active=False))
+
+
+def expired():
+    token = a_token(a_user("operator"))
+    ApiToken.objects.update(expiry=timezone.now() - timedelta(seconds=1))
+    return token
+
+
+def unlimited():
+    token = a_token(a_user("operator"))
+    ApiToken.objects.update(expiry=None)
+    return token
+
+
+def unknown():
+    return "0" * 64
+
+
+TABLE = {
+    viewer: 403,
+    in_no_group: 403,
+    operator: 200,
+    admin: 200,
+    superuser: 200,
+    granted_directly: 200,
+    unlimited: 200,
+    inactive: 401,
+    expired: 401,
+    unknown: 401,
+}
+
+
+@pytest.fixture
+def token(db, engine, loading, who):
+    model = a_model("smol", status="running", desired_state="running")
+    a_run(model, RunState.READY, port=engine.port, engine_key=KEY)
+    token = who()
+    loading.table = load()
+    return token
+
+
+@pytest.mark.parametrize("who", TABLE, ids=lambda who: who.__name__)
+async def test_permission_decides(gateway, engine, token, who):
+    requests = [
+        ("POST", GENERATE, ASK),
+        ("POST", CHAT, CHAT_ASK),
+        ("POST", "/v1/completions", {"model": "smol", "prompt": "a"}),
+        ("GET", "/v1/models", None),
+        ("GET", "/v1/models/smol", None),
+    ]
+    answers = [await ask(gateway, *request, token=token) for request in requests]
+    assert [answer.status for answer in answers] == [TABLE[who]] * 5
+    assert len(engine.requests) == (3 if TABLE[who] == 200 else 0)
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        (None, "not_authenticated"),
+        ("", "not_authenticated"),
+        ("Basic YTpi", "not_authenticated"),
+        (TOKEN, "not_authenticated"),
+        (f"Token {TOKEN}", "not_authenticated"),
+        ("Bearer", "authentication_failed"),
+        ("Bearer  ", "authentication_failed"),
+        ("Bearer 你", "authentication_failed"),
+        ("Bearer a\x00b", "authentication_failed"),
+        (f"Bearer {TOKEN} x", "authentication_failed"),
+        (f"Bearer {TOKEN}x", "authentication_failed"),
+        (f"Bearer {'x' * 60_000}", "authentication_failed"),
+    ],
+)
+async def test_header_without_a_known_token_is_401(gateway, header, code):
+    headers = [] if header is None else [("Authorization", header)]
+    native = await ask(gateway, "POST", GENERATE, ASK, token=None, headers=headers)
+    openai = await ask(gateway, "POST", CHAT, CHAT_ASK, token=None, headers=headers)
+    assert (native.status, openai.status) == (401, 401)
+    assert native.headers["www-authenticate"] == "Bearer"
+    assert native.json["code"] == code
+    assert openai.json["error"]["code"] == "invalid_api_key"
+    assert openai.json["error"]["type"] == "authentication_error"
+
+
+@pytest.mark.parametrize("header", [f"bearer {TOKEN}", f"BEARER   {TOKEN} "])
+async def test_scheme_is_read_as_http_says(gateway, header):
+    headers = [("Authorization", header)]
+    answer = await ask(gateway, "GET", "/v1/models", token=None, headers=headers)
+    assert answer.status == 200
+
+
+async def test_session_cookie_is_no_token(gateway):
+    headers = [("Cookie", f"sessionid={TOKEN}")]
+    answer = await ask(gateway, "GET", "/v1/models", token=None, headers=headers)
+    assert answer.status == 401
+
+
+async def test_token_expires_without_a_reload(gateway, loading):
+    loading.serve(expires_at=time.time() + 0.3)
+    assert (await ask(gateway, "GET", "/v1/models")).status == 200
+    await asyncio.sleep(0.3)
+    count = loading.count
+    assert (await ask(gateway, "GET", "/v1/models")).status == 401
+    assert loading.count == count
+
+
+async def test_forbidden_user_is_named(gateway, loading):
+    loading.serve(may_use=False)
+    answer = await ask(gateway, "POST", GENERATE, ASK)
+    assert (answer.status, answer.json["code"]) == (403, "permission_denied")
+    assert "ann" in answer.json["message"]
+
+
+async def test_nobody_is_let_in_before_the_first_load_worked(gateway, loading):
+    loading.error = OSError("no database")
+    answer = await ask(gateway, "POST", GENERATE, ASK)
+    assert (answer.status, answer.json["code"]) == (503, "routes_unknown")
+    assert answer.headers["retry-after"] == "5"

@@ -1,0 +1,68 @@
+import asyncio
+
+import pytest
+
+from gateway.engines import Engines, SilentError, UnreachableError
+from gateway.state import Target
+
+A, B, C = (Target(run_uid=uid, base_url="", api_key="") for uid in "abc")
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "chosen"),
+    [
+        ({}, "bcabca"),
+        ({"a": 1}, "bcbbcb"),
+        ({"a": 2, "b": 2, "c": 1}, "cccccc"),
+        ({"a": 5, "b": 5, "c": 5}, "bcabca"),
+    ],
+)
+def test_choice_is_least_in_flight_then_in_turn(in_flight, chosen):
+    engines = Engines()
+    engines.in_flight.update(in_flight)
+    found = [engines.choose([A, B, C]).run_uid for _ in range(6)]
+    assert "".join(found) == chosen
+
+
+async def test_connections_are_kept_for_the_next_request(engine):
+    engines = Engines()
+    content = b'{"model": "smol"}'
+    for _ in range(2):
+        async with engines.ask(engine.target, "/v1/completions", content) as response:
+            assert engines.in_flight == {engine.uid: 1}
+            await response.read()
+    assert engines.in_flight == {}
+    assert engine.requests[0]["peer"] == engine.requests[1]["peer"]
+    await engines.close()
+    await engines.close()
+
+
+async def test_leaving_early_ends_the_request(engine):
+    engine.script.delay_s = 0.05
+    engines = Engines()
+    content = b'{"model": "smol", "stream": true}'
+    async with engines.ask(engine.target, "/v1/chat/completions", content) as response:
+        await response.content.readany()
+    async with asyncio.timeout(2):
+        while not engine.cancelled:
+            await asyncio.sleep(0.01)
+    await engines.close()
+
+
+@pytest.mark.parametrize(
+    ("script", "error"),
+    [({"dies": "at once"}, UnreachableError), ({"silent": True}, SilentError)],
+)
+async def test_engine_that_does_not_answer_is_told(engine, script, error):
+    for name, value in script.items():
+        setattr(engine.script, name, value)
+    engines = Engines(silence_s=0.05)
+    with pytest.raises(error):
+        async with engines.ask(engine.target, "/v1/completions", b"{}"):
+            pass
+    assert engines.in_flight == {}
+    await engines.close()
+
+
+def test_key_of_a_run_is_not_shown():
+    assert "secret" not in repr(Target(run_uid="a", base_url="", api_key="secret"))

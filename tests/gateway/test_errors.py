@@ -1,0 +1,124 @@
+import pytest
+from django.utils import translation
+
+from gateway.errors import (
+    GatewayError,
+    engine_failed,
+    invalid,
+    no_such_model,
+    not_serving,
+    openai_shape,
+    platform_shape,
+)
+from gateway.words import MESSAGES, language_of
+from models_app.problems import out_of_range, wrong_type
+from tests.gateway.client import a_route
+
+TOO_HOT = out_of_range("temperature", 3, 0, 2)
+
+
+def test_platform_shape_lists_every_problem():
+    assert platform_shape(invalid(TOO_HOT, wrong_type("seed", "x", "integer"))) == {
+        "code": "validation_error",
+        "message": "temperature is 3; allowed: 0 to 2.",
+        "errors": [
+            {
+                "code": "out_of_range",
+                "field": "temperature",
+                "message": "temperature is 3; allowed: 0 to 2.",
+                "params": {"key": "temperature", "value": "3", "min": 0, "max": 2},
+            },
+            {
+                "code": "wrong_type",
+                "field": "seed",
+                "message": 'seed is "x"; needed: integer.',
+                "params": {"key": "seed", "value": '"x"', "expected": "integer"},
+            },
+        ],
+    }
+
+
+def test_platform_shape_names_status_and_what_is_allowed():
+    stopped = a_route(status="stopped", retry_after_s=None)
+    assert platform_shape(not_serving(stopped)) == {
+        "code": "model_not_running",
+        "message": "Model smol takes no requests: Not started. Allowed: Start, Rename,"
+        " Delete.",
+        "errors": [],
+        "status": "stopped",
+        "allowed": ["start", "rename", "delete"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "param", "code"),
+    [
+        (invalid(TOO_HOT), "invalid_request_error", "temperature", "out_of_range"),
+        (
+            GatewayError(401, "not_authenticated"),
+            "authentication_error",
+            None,
+            "invalid_api_key",
+        ),
+        (
+            GatewayError(403, "permission_denied", {"user": "ann"}),
+            "permission_error",
+            None,
+            "permission_denied",
+        ),
+        (no_such_model("x"), "invalid_request_error", None, "model_not_found"),
+        (engine_failed(a_route()), "server_error", None, "engine_failed"),
+        (
+            GatewayError(429, "engine_refused", text="slow"),
+            "rate_limit_error",
+            None,
+            "engine_refused",
+        ),
+    ],
+)
+def test_openai_shape_has_its_types(error, kind, param, code):
+    body = openai_shape(error)["error"]
+    assert (body["type"], body["param"], body["code"]) == (kind, param, code)
+    assert body["message"] == error.message
+    assert list(body) == ["message", "type", "param", "code"]
+
+
+@pytest.mark.parametrize(
+    ("error", "headers"),
+    [
+        (GatewayError(401, "x"), [(b"www-authenticate", b"Bearer")]),
+        (GatewayError(503, "x", retry_after_s=5), [(b"retry-after", b"5")]),
+        (GatewayError(405, "x", more=[(b"allow", b"GET")]), [(b"allow", b"GET")]),
+        (GatewayError(404, "x"), []),
+    ],
+)
+def test_headers_go_with_the_status(error, headers):
+    assert error.headers == headers
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [
+        ("", "en"),
+        ("*", "en"),
+        ("zh-CN,zh;q=0.9", "zh-hans"),
+        ("zh", "zh-hans"),
+        ("EN-us", "en"),
+        ("fr, de;q=0.5", "en"),
+        ("fr, zh-Hans;q=0.5", "zh-hans"),
+        (";;;,q=x\x00", "en"),
+    ],
+)
+def test_language_is_the_first_that_there_is(accepted, language):
+    assert language_of(accepted) == language
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+@pytest.mark.parametrize("code", MESSAGES)
+def test_every_message_shows_its_parameters(code, language):
+    params = dict.fromkeys(
+        ("user", "model", "value", "max", "seconds", "status", "detail"), "VALUE"
+    )
+    error = GatewayError(400, code, {**params, "allowed": ["A", "B"]})
+    with translation.override(language):
+        assert "%(" not in error.message

@@ -1,0 +1,133 @@
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from knox.crypto import hash_token
+
+from gateway.loader import load
+from gateway.state import Target
+from models_app.enums import RunState
+from tests.builders import a_model, a_run, a_token, a_user
+
+pytestmark = pytest.mark.django_db
+
+CONFIG = {"model_path": "/m.gguf", "temperature": 0.7, "top_p": 1, "n_ctx": 512}
+
+
+def a_running_model(name="smol", **fields):
+    defaults = {"status": "running", "desired_state": "running", "generation": 1}
+    return a_model(name, **{**defaults, **fields})
+
+
+def test_route_has_what_a_request_needs():
+    model = a_running_model(display_name="Smol", config={"model_path": "/later.gguf"})
+    run = a_run(model, RunState.READY, config=CONFIG)
+    route = load().by_id[model.pk]
+    assert (route.name, route.display_name, route.status) == ("smol", "Smol", "running")
+    assert route.sampling == {"temperature": 0.7, "top_p": 1.0}
+    assert route.created == int(model.created_at.timestamp())
+    assert route.targets == (
+        Target(
+            run_uid=run.uid,
+            base_url=f"http://127.0.0.1:{run.port}",
+            api_key=run.engine_key,
+        ),
+    )
+    assert load().by_name == {"smol": route}
+
+
+@pytest.mark.parametrize("state", [s for s in RunState if s != RunState.READY])
+def test_only_ready_runs_are_targets(state):
+    a_run(a_running_model(), state)
+    assert load().by_name["smol"].targets == ()
+
+
+def test_runs_of_an_older_generation_are_no_targets():
+    model = a_running_model(generation=2)
+    a_run(model, RunState.READY, replica=0, generation=1)
+    new = a_run(model, RunState.READY, replica=1, generation=2)
+    targets = load().by_name["smol"].targets
+    assert [target.run_uid for target in targets] == [new.uid]
+
+
+def test_every_replica_is_a_target_and_the_newest_gives_defaults():
+    model = a_running_model(replicas=2)
+    a_run(model, RunState.READY, replica=0, config=CONFIG)
+    a_run(model, RunState.READY, replica=1, config=CONFIG | {"temperature": 0.1})
+    route = load().by_name["smol"]
+    assert len(route.targets) == 2
+    assert route.sampling["temperature"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("value", "embeds"), [(True, True), (False, False), ("true", False), (None, False)]
+)
+def test_embeddings_are_what_the_config_says(value, embeds):
+    a_run(a_running_model(), RunState.READY, config=CONFIG | {"embedding": value})
+    assert load().by_name["smol"].embeds is embeds
+
+
+def test_framework_that_is_gone_costs_only_its_defaults():
+    a_run(a_running_model(), RunState.READY, framework="gone", config=CONFIG)
+    route = load().by_name["smol"]
+    assert (route.sampling, len(route.targets)) == ({}, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "params", "seconds"),
+    [
+        ("stopped", "", {}, None),
+        ("stopping", "", {}, None),
+        ("starting", "", {}, 5),
+        ("waiting", "insufficient_cpu", {}, 10),
+        ("running", "", {}, 1),
+        ("error", "retrying", {"seconds": 40}, 40),
+        ("error", "retrying", {"seconds": 0}, 1),
+        ("error", "gave_up", {}, None),
+        ("error", "not_retried", {}, None),
+        # until the scheduler has looked at it
+        ("error", "killed", {}, 1),
+    ],
+)
+def test_retry_is_worth_it_while_the_platform_still_tries(
+    status, code, params, seconds
+):
+    wanted = "stopped" if status in ("stopped", "stopping") else "running"
+    reason = {"reason_code": code, "reason_params": params}
+    a_model("smol", desired_state=wanted, status=status, **reason)
+    assert load().by_name["smol"].retry_after_s == seconds
+
+
+def test_grants_are_by_digest_of_active_users_tokens():
+    user = a_user("operator")
+    tokens = [a_token(user, "one"), a_token(user, "two")]
+    a_token(a_user("operator", name="gone", is_active=False))
+    grants = load().grants
+    assert set(grants) == {hash_token(token) for token in tokens}
+    grant = grants[hash_token(tokens[0])]
+    assert (grant.user_id, grant.username) == (user.pk, "operator")
+    assert grant.may_use
+    assert grant.expires_at > 0
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [("smol", True), ("ID", True), ("Smol", False), ("9" * 400, False), ("²", False)],
+)
+def test_model_is_found_by_name_and_id(key, found):
+    model = a_model("smol")
+    key = str(model.pk) if key == "ID" else key
+    assert (load().route(key) is not None) == found
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_load_takes_four_queries(rows):
+    for index in range(rows):
+        model = a_running_model(f"m{index}")
+        a_run(model, RunState.READY)
+        a_token(a_user("operator", name=f"u{index}"))
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        table = load()
+    assert len(table.by_id) == len(table.grants) == rows
+    assert len(queries) == 4

@@ -1,0 +1,74 @@
+import json
+
+import pytest
+
+from gateway.refusals import refusal, refusal_under_200
+from tests.gateway.client import a_route
+
+TOO_LONG = {"type": "exceed_context_size_error", "n_prompt_tokens": 9, "n_ctx": 8}
+TYPE_ERROR = "Field 'top_k': [json.exception.type_error.302] type must be number"
+IMAGE = "image input is not supported - hint: you may need to provide the mmproj"
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "code", "expected", "text"),
+    [
+        (400, TOO_LONG, "context_too_long", 400, ""),
+        (
+            400,
+            {"message": TYPE_ERROR},
+            "engine_refused",
+            400,
+            "Field 'top_k': type must be number",
+        ),
+        (400, {"message": "x" * 900}, "engine_refused", 400, "x" * 499 + "…"),
+        (400, {"message": 5}, "engine_refused", 400, "5"),
+        (400, {}, "engine_refused", 400, ""),
+        (422, {"message": "bad"}, "engine_refused", 422, "bad"),
+        (429, {"message": "slow"}, "engine_refused", 429, "slow"),
+        (501, {"message": "no"}, "engine_refused", 400, "no"),
+        (
+            500,
+            {"message": "Failed to parse tools: Expected"},
+            "engine_refused",
+            400,
+            "Failed to parse tools: Expected",
+        ),
+        (
+            500,
+            {"message": IMAGE},
+            "engine_refused",
+            400,
+            "image input is not supported",
+        ),
+        (500, {"message": "at 0xdead"}, "engine_failed", 502, ""),
+        (401, {"message": "Invalid API Key"}, "engine_failed", 502, ""),
+        (404, {"message": "File Not Found"}, "engine_failed", 502, ""),
+        (302, {}, "engine_failed", 502, ""),
+        (503, {"message": "Loading model"}, "engine_busy", 503, ""),
+    ],
+)
+def test_refusal_becomes_an_error_of_the_gateway(status, error, code, expected, text):
+    told = refusal(a_route(), status, json.dumps({"error": error}).encode())
+    assert (told.code, told.status, told.text) == (code, expected, text)
+    assert told.message
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b'{"error": "no"}'])
+def test_refusal_in_another_form_is_understood_by_its_status(content):
+    assert refusal(a_route(), 400, content).code == "engine_refused"
+    assert refusal(a_route(), 500, content).code == "engine_failed"
+
+
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [
+        ({"error": TOO_LONG | {"code": 400}}, "context_too_long"),
+        ({"error": {"code": 400, "message": "x"}}, "engine_refused"),
+        ({"error": {"code": "x"}}, "engine_failed"),
+        ({"error": "x"}, "engine_failed"),
+        ({}, "engine_failed"),
+    ],
+)
+def test_refusal_under_200_is_understood_by_its_code(told, code):
+    assert refusal_under_200(a_route(), told).code == code
