@@ -45,8 +45,7 @@ def request_of(body: Body, route: Route, measured: Measured) -> Request:
     stream = given.pop("stream", False)
     messages = body.get("messages") or [{"role": "user", "content": body["prompt"]}]
     asked = {"model": route.name, "messages": messages, **route.sampling, **given}
-    if stream:
-        asked |= {"stream": True, "stream_options": {"include_usage": True}}
+    asked |= {"stream": True, "stream_options": {"include_usage": True}}
     return Request(
         path=ENGINE_PATH,
         content=dumped(asked),

@@ -78,7 +78,8 @@ def request_of(
         asked |= defaults
     stream = endpoint.samples and bool(body.get("stream"))
     options = body.get("stream_options") or {}
-    if stream:
+    if endpoint.samples:
+        asked["stream"] = True
         asked["stream_options"] = {**options, "include_usage": True}
     return Request(
         path=endpoint.path,

@@ -8,12 +8,19 @@ from typing import Protocol
 
 import aiohttp
 
+from gateway.assembly import Assembly
 from gateway.engines import Engines, SilentError, UnreachableError
 from gateway.errors import engine_failed, engine_timeout, not_serving
 from gateway.exchange import EVENT_STREAM, Exchange
-from gateway.refusals import EngineRefusedError, refusal, refusal_under_200
-from gateway.sse import Events, EventTooLongError
+from gateway.refusals import (
+    EngineRefusedError,
+    answer_of,
+    refusal,
+    refusal_under_200,
+)
+from gateway.sse import DONE, Events, EventTooLongError, data_of
 from gateway.state import Route, Target
+from gateway.validation import dumped
 from models_app.enums import Status
 
 logger = logging.getLogger(__name__)
@@ -31,7 +38,8 @@ class Reply(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """path and content: as the engine gets them."""
+    """path and content: as the engine gets them. stream: what the client wants; engines
+    are asked to stream in any case, see gateway.assembly."""
 
     path: str
     content: bytes
@@ -93,8 +101,9 @@ class Relay:
         if self.request.stream:
             await self._pass_on_events(response)
         else:
-            content = self.request.reply.whole(await response.read())
-            await self.exchange.answer(200, content)
+            streamed = response.content_type == "text/event-stream"
+            content = await (_collected(response) if streamed else response.read())
+            await self.exchange.answer(200, self.request.reply.whole(content))
 
     async def _pass_on_events(self, response: aiohttp.ClientResponse) -> None:
         events = Events()
@@ -116,3 +125,17 @@ class Relay:
         if isinstance(cause, Exception):
             cause = type(cause.__cause__ or cause).__name__
         logger.warning("model %s, run %s: %s", self.route.name, target.run_uid, cause)
+
+
+async def _collected(response: aiohttp.ClientResponse) -> bytes:
+    """Raises EngineRefusedError, UnreachableError."""
+    events, assembly, done = Events(), Assembly(), False
+    async for chunk in response.content.iter_any():
+        for event in events.feed(chunk):
+            data = data_of(event)
+            done = done or data == DONE
+            if data and not done:
+                assembly.feed(answer_of(data))
+    if not done:
+        raise UnreachableError("the stream broke off")
+    return dumped(assembly.whole())
