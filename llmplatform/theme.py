@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
+VIEW_MODELS = "models_app.view_servedmodel"
+
 
 def _may(permission: str) -> Callable[[HttpRequest], bool]:
     return lambda request: request.user.has_perm(permission)
@@ -36,6 +38,12 @@ PLATFORM = [
         "active": lambda request: request.path == str(reverse_lazy("admin:index")),
     },
     _rows(_("Models"), "deployed_code", "models_app.servedmodel"),
+    {
+        "title": _("Machines and GPUs"),
+        "icon": "memory",
+        "link": reverse_lazy("admin:runtimes_gpu_changelist"),
+        "permission": _may(VIEW_MODELS),
+    },
     _rows(_("Runs"), "terminal", "models_app.run"),
     _rows(_("Activity"), "history", "models_app.activity"),
 ]

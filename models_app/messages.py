@@ -32,6 +32,7 @@ MESSAGES = {
     "restarted": _("Stopped to be restarted."),
     "scaled_down": _("Stopped because fewer replicas are wanted."),
     "preempted": _("Stopped to make room for %(by)s."),
+    "gpu_drained": _("Stopped because one of its GPUs is being drained."),
     "bad_config": _("The engine refused its configuration."),
     "config_refused": _("The configuration does not fit. %(cause)s"),
     "model_file_missing": _("The model file %(path)s is missing or unreadable."),
@@ -46,6 +47,9 @@ MESSAGES = {
     "launch_failed": _("The engine could not be started: %(detail)s"),
     "launch_lost": _("The engine was never started: its launcher was interrupted."),
     "node_rebooted": _("The machine was restarted."),
+    # what would let a waiting model start
+    "help_stop": _("Stop %(model)s (priority %(priority)s)"),
+    "help_priority": _("Raise the priority to %(to)s, above %(model)s"),
     # what is wrong with an input
     "unknown_key": _("Unknown key %(key)s. Allowed: %(allowed)s."),
     "unknown_key_nearest": _("Unknown key %(key)s. Did you mean %(nearest)s?"),
@@ -110,6 +114,9 @@ MESSAGES = {
     "run_stopping": _("The engine of %(model)s is being stopped."),
     "run_ended": _("The engine of %(model)s ended."),
     "engine_reaped": _("A leftover engine without a run (%(uid)s) was killed."),
+    "gpu_mode_open": _("GPU %(gpu)s takes models again."),
+    "gpu_mode_excluded": _("GPU %(gpu)s takes no more models."),
+    "gpu_mode_drained": _("GPU %(gpu)s is being drained: its models leave."),
     "token_created": _("API token %(name)s was created for %(user)s."),
     "token_deleted": _("API token %(name)s of %(user)s was deleted."),
 }

@@ -17,6 +17,7 @@ from models_app.status import Blocked
 
 LOG_TAIL_CHARS = 8192
 STOPS_ASKED_FOR = frozenset({"stopped", "restarted", "scaled_down"})
+STOPS_TO_RETURN = frozenset({"preempted", "gpu_drained"})
 
 
 def move(run: Run, new: RunState, **fields: Any) -> bool:
@@ -75,7 +76,7 @@ def _blocked(code: str, params: dict[str, object]) -> Blocked | None:
     """Until the scheduler looked at it, an end that nobody asked for is an error."""
     if code in STOPS_ASKED_FOR:
         return None
-    status = Status.WAITING if code == "preempted" else Status.ERROR
+    status = Status.WAITING if code in STOPS_TO_RETURN else Status.ERROR
     return Blocked(status=status, code=code, params=params)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from runtimes.enums import GpuMode
+
 
 class Node(models.Model):
     """version: ledger of its resources; each placement swaps it, so that of two plans
@@ -26,20 +28,30 @@ class Node(models.Model):
 
 
 class Gpu(models.Model):
-    node = models.ForeignKey(Node, models.CASCADE, related_name="gpus")
-    uuid = models.CharField(max_length=80, unique=True)
-    index = models.PositiveSmallIntegerField()
-    name = models.CharField(max_length=200)
+    node = models.ForeignKey(
+        Node, models.CASCADE, related_name="gpus", verbose_name=_("machine")
+    )
+    uuid = models.CharField("UUID", max_length=80, unique=True)
+    index = models.PositiveSmallIntegerField(_("index"))
+    name = models.CharField(_("name"), max_length=200)
     memory_mib = models.PositiveIntegerField(_("memory, MiB"))
     free_mib = models.PositiveIntegerField(
         _("free, MiB"), null=True, help_text=_("As the driver measures it.")
     )
-    present = models.BooleanField(default=True)
+    present = models.BooleanField(_("present"), default=True)
+    mode = models.CharField(
+        _("mode"), max_length=10, choices=GpuMode, default=GpuMode.OPEN
+    )
 
     class Meta:
         verbose_name = "GPU"
         verbose_name_plural = "GPUs"
         ordering = ("node", "index")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(mode__in=GpuMode.values), name="gpu_mode_known"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.node}/{self.index} {self.name}"

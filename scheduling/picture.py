@@ -11,13 +11,15 @@ from scheduling.recovery import BackOff, EndedRun
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
     """free_mib: what the driver measures, foreign processes seen; None if unknown.
-    open: takes new runs; not excluded, drained or unhealthy."""
+    open: takes new runs; not excluded, drained or unhealthy. leave: runs that hold it
+    are to go elsewhere."""
 
     uuid: str
     index: int
     memory_mib: int
     free_mib: int | None = None
     open: bool = True
+    leave: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,7 @@ def plan(snapshot: Snapshot, policy: Policy, now: float) -> Plan:
             if not board.settle(model, replica, now):
                 break
     return Plan(
-        stops=(*_stops(snapshot.runs, board.models), *board.evictions),
+        stops=(*_stops(snapshot, board.models), *board.evictions),
         placements=tuple(board.placements),
         reasons=board.reasons,
     )
@@ -79,7 +79,7 @@ class Board:
     @classmethod
     def of(cls, snapshot: Snapshot, policy: Policy) -> Board:
         models = {model.id: model for model in snapshot.models}
-        leaving = {stop.run_uid for stop in _stops(snapshot.runs, models)}
+        leaving = {stop.run_uid for stop in _stops(snapshot, models)}
         runs = [
             replace(run, stopping=True) if run.uid in leaving else run
             for run in snapshot.runs
@@ -289,16 +289,19 @@ def _error(verdict: Verdict) -> Reason:
     return Reason(status="error", code=verdict.code, params=verdict.params)
 
 
-def _stops(runs: tuple[Run, ...], models: dict[int, Model]) -> Iterator[Stop]:
-    for run in runs:
-        code = "" if run.stopping else _why_stop(run, models.get(run.model_id))
+def _stops(snapshot: Snapshot, models: dict[int, Model]) -> Iterator[Stop]:
+    left = {gpu.uuid for node in snapshot.nodes for gpu in node.gpus if gpu.leave}
+    for run in snapshot.runs:
+        code = "" if run.stopping else _why_stop(run, models.get(run.model_id), left)
         if code:
             yield Stop(run_uid=run.uid, code=code)
 
 
-def _why_stop(run: Run, model: Model | None) -> str:
+def _why_stop(run: Run, model: Model | None, left: set[str]) -> str:
     if model is None or not model.wanted:
         return "stopped"
     if run.generation < model.generation:
         return "restarted"
-    return "scaled_down" if run.replica >= model.replicas else ""
+    if run.replica >= model.replicas:
+        return "scaled_down"
+    return "" if left.isdisjoint(run.gpus) else "gpu_drained"

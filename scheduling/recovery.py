@@ -6,7 +6,9 @@ Back-off as in kubelet: 10 s doubling to 300 s, forgotten after 10 minutes of se
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-ASKED_FOR = frozenset({"stopped", "restarted", "scaled_down", "preempted"})
+ASKED_FOR = frozenset(
+    {"stopped", "restarted", "scaled_down", "preempted", "gpu_drained"}
+)
 NOT_THE_ENGINES_FAULT = frozenset({"node_rebooted"})
 NEVER_RETRIED = frozenset({"bad_config", "config_refused", "model_file_missing"})
 RETRIED_AT_ONCE = frozenset({"port_in_use"})

@@ -12,6 +12,7 @@ from models_app import clock, plugins
 from models_app.enums import Desired, RunState
 from models_app.exceptions import PlatformError
 from models_app.models import Run, ServedModel
+from runtimes.enums import GpuMode
 from runtimes.models import Gpu, Node
 from scheduling import picture
 from scheduling.models import Allocation
@@ -58,6 +59,8 @@ def _nodes() -> tuple[picture.Node, ...]:
                 index=gpu.index,
                 memory_mib=gpu.memory_mib,
                 free_mib=gpu.free_mib,
+                open=gpu.mode == GpuMode.OPEN,
+                leave=gpu.mode == GpuMode.DRAINED,
             )
         )
     return tuple(

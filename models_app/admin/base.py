@@ -60,7 +60,7 @@ def short_time(moment: datetime | None) -> str:
 class ReadOnlyAdmin(PlatformAdmin):
     """Rows that only the platform writes. The tables are long: no counting."""
 
-    actions = None
+    actions: Any = None
     list_per_page = 50
     paginator = InfinitePaginator
     show_full_result_count = False

@@ -107,6 +107,37 @@ CRASHED = {0: (EndedRun(code="crashed", ended=NOW - 1, served_s=0),)}
             ["place m/0 on a a1"],
         ),
         (["a: 8 cpu"], ["m: 1 gpu of 1"], [], ["m: waiting insufficient_gpus"]),
+        (  # what is on a closed GPU stays
+            ["a: gpus 24000x 24000"],
+            ["m: 1 gpu of 20000"],
+            ["m/0 on a a0"],
+            [],
+        ),
+        (  # what is on a drained one leaves, also where it holds another
+            ["a: gpus 24000d 24000 24000"],
+            ["m: 2 gpus of 20000", "n: 1 gpu of 20000"],
+            ["m/0 on a a0 a1", "n/0 on a a2"],
+            ["stop m0: gpu_drained"],
+        ),
+        (  # even when there is no other place
+            ["a: gpus 24000d"],
+            ["m: 1 gpu of 20000"],
+            ["m/0 on a a0"],
+            ["stop m0: gpu_drained"],
+        ),
+        (
+            ["a: gpus 24000d 24000"],
+            ["m: 1 gpu of 20000"],
+            [],
+            ["place m/0 on a a1"],
+        ),
+        (["a: gpus 24000d"], ["m: 1 cpu"], ["m/0 on a"], []),
+        (  # asked to once
+            ["a: gpus 24000d"],
+            ["m: 1 gpu of 20000"],
+            ["m/0 on a a0 stopping"],
+            [],
+        ),
         (  # GPUs of two machines are never put together
             ["a: gpus 24000", "b: gpus 24000"],
             ["m: 2 gpus of 20000"],

@@ -60,3 +60,14 @@ def test_load_knows_the_cores_a_model_needs(fields, cores):
     a_wanted_model(**fields)
     [seen] = load().models
     assert seen.cpu_cores == cores
+
+
+@pytest.mark.parametrize(
+    ("mode", "takes_runs", "runs_leave"),
+    [("open", True, False), ("excluded", False, False), ("drained", False, True)],
+)
+def test_load_knows_the_mode_of_a_gpu(mode, takes_runs, runs_leave):
+    a_node(gpus=[24000]).gpus.update(mode=mode)
+    [node] = load().nodes
+    [gpu] = node.gpus
+    assert (gpu.open, gpu.leave) == (takes_runs, runs_leave)

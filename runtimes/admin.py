@@ -1,0 +1,91 @@
+"""Machines and their GPUs: read what sensors wrote, take GPUs out of service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from models_app.admin.base import ReadOnlyAdmin, short_time
+from models_app.admin.operations import may_operate
+from models_app.messages import render
+from models_app.roles import VIEW
+from runtimes.enums import GpuMode
+from runtimes.maintenance import set_mode
+from runtimes.models import Gpu, Node
+
+BulkAction = Callable[[Any, HttpRequest, "QuerySet[Gpu]"], None]
+
+
+class MachineryAdmin(ReadOnlyAdmin):
+    """Shown to whoever may view models: it is what those run on."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(VIEW)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm(VIEW)
+
+
+def to_mode(mode: GpuMode, words: Any) -> BulkAction:
+    """Bulk action that puts the selected GPUs into the mode."""
+
+    def selected(_: Any, request: HttpRequest, queryset: QuerySet[Gpu]) -> None:
+        for gpu in queryset:
+            set_mode(gpu, mode, request.user)
+            messages.success(request, render(f"gpu_mode_{mode}", {"gpu": str(gpu)}))
+
+    selected.__name__ = f"{mode}_selected"
+    return admin.action(permissions=["operate"], description=words)(selected)
+
+
+@admin.register(Gpu)
+class GpuAdmin(MachineryAdmin):
+    list_display = (
+        "index", "node", "name", "mode", "memory_mib", "free_mib", "present", "uuid",
+    )  # fmt: skip
+    list_display_links = ("name",)
+    list_filter = ("mode", "present", "node")
+    list_select_related = ("node",)
+    search_fields = ("^node__name", "^uuid")
+    search_help_text = _("Start of a machine's name or of a GPU's UUID")
+    ordering = ("node", "index")
+    fields = (
+        "uuid", "node", "index", "name", "mode", "memory_mib", "free_mib", "present",
+    )  # fmt: skip
+    actions = (
+        to_mode(GpuMode.OPEN, _("Open for models")),
+        to_mode(GpuMode.EXCLUDED, _("Exclude: no new models, those there stay")),
+        to_mode(GpuMode.DRAINED, _("Drain: models there move elsewhere")),
+    )
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        return may_operate(request)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Gpu]:
+        rows: QuerySet[Gpu] = super().get_queryset(request)
+        return rows.select_related("node")
+
+
+@admin.register(Node)
+class NodeAdmin(MachineryAdmin):
+    list_display = ("name", "cpu_cores", "memory_mib", "gpu_count", "seen")
+    search_fields = ("^name",)
+    ordering = ("name",)
+    fields = ("name", "cpu_cores", "memory_mib", "gpu_count", "seen")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Node]:
+        rows: QuerySet[Node] = super().get_queryset(request)
+        return rows.prefetch_related("gpus")
+
+    @admin.display(description=_("GPUs"))
+    def gpu_count(self, node: Node) -> int:
+        return len(node.gpus.all())
+
+    @admin.display(description=_("last seen"))
+    def seen(self, node: Node) -> str:
+        return short_time(node.seen_at)

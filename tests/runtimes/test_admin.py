@@ -1,0 +1,68 @@
+import pytest
+
+from models_app.models import Activity
+from runtimes.models import Gpu
+from tests.builders import a_node
+from tests.models_app.people import ROLES, client_as
+
+pytestmark = pytest.mark.django_db
+
+GPUS = "/admin/runtimes/gpu/"
+MAY_OPERATE = {"operator", "admin", "superuser"}
+
+
+def choose(client, action):
+    chosen = list(Gpu.objects.values_list("pk", flat=True)[:1])
+    return client.post(GPUS, {"action": action, "_selected_action": chosen})
+
+
+@pytest.mark.parametrize("mode", ["excluded", "drained"])
+@pytest.mark.parametrize("role", ROLES)
+def test_only_those_who_operate_take_a_gpu_out(role, mode):
+    a_node(gpus=[24000, 24000])
+    choose(client_as(role), f"{mode}_selected")
+    expected = [mode if role in MAY_OPERATE else "open", "open"]
+    assert list(Gpu.objects.values_list("mode", flat=True)) == expected
+
+
+def test_mode_is_told_and_recorded_once():
+    a_node(gpus=[24000])
+    client = client_as("operator")
+    for action in ("drained_selected", "drained_selected", "open_selected"):
+        page = choose(client, action)
+        assert page.status_code == 302
+    told = [event.message for event in Activity.objects.order_by("pk")]
+    assert told == [
+        "GPU here/0 fake is being drained: its models leave.",
+        "GPU here/0 fake takes models again.",
+    ]
+    assert Activity.objects.first().actor_name == "operator"
+
+
+@pytest.mark.parametrize("page", [GPUS, "/admin/runtimes/node/"])
+@pytest.mark.parametrize("role", ROLES)
+def test_pages_open_for_those_who_view_models(role, page):
+    a_node(gpus=[24000])
+    answer = client_as(role).get(page)
+    if role == "anonymous":
+        assert answer.url.startswith("/admin/login/")
+    else:
+        assert answer.status_code == (403 if role == "outsider" else 200)
+
+
+def test_gpus_cannot_be_added_edited_or_deleted():
+    gpu = a_node(gpus=[24000]).gpus.get()
+    client = client_as("superuser")
+    assert client.get(f"{GPUS}add/").status_code == 403
+    assert client.post(f"{GPUS}{gpu.pk}/delete/", {"post": "yes"}).status_code == 403
+    client.post(f"{GPUS}{gpu.pk}/change/", {"mode": "drained", "memory_mib": 1})
+    gpu.refresh_from_db()
+    assert (gpu.mode, gpu.memory_mib) == ("open", 24000)
+    assert "24000" in client.get(f"{GPUS}{gpu.pk}/change/").content.decode()
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator"])
+def test_actions_are_shown_to_those_who_operate(role):
+    a_node(gpus=[24000])
+    page = client_as(role).get(GPUS).content.decode()
+    assert ("drained_selected" in page) is (role == "operator")
