@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -49,14 +49,18 @@ class Room:
         )
 
     def _enough_gpus(self, need: Need) -> bool:
-        if len(self.gpus) < need.gpu_count:
-            return False
+        return (
+            len(self.gpus) >= need.gpu_count and self.count_gpus(need) >= need.gpu_count
+        )
+
+    def count_gpus(self, need: Need) -> int:
+        """How many are free enough."""
         if need.pinned:
-            return len(self.fitting_gpus(need)) >= need.gpu_count
+            return len(self.fitting_gpus(need))
         least, found = max(need.gpu_share_mib, 1), 0
         for free in self.gpus.values():  # the innermost loop of a plan
             found += free >= least
-        return found >= need.gpu_count
+        return found
 
     def fitting_gpus(self, need: Need) -> list[str]:
         """binpack: fullest first, so that whole GPUs stay whole; spread: emptiest."""
@@ -86,12 +90,12 @@ class Room:
         for uuid in gpus:
             self.gpus[uuid] += need.gpu_share_mib
 
-    def hold(self, need: Need, gpus: Iterable[str]) -> None:
+    def hold(self, kept: Kept) -> None:
         """Keep what is free for one that needs more of it. Never below nothing."""
-        self.cpu_cores -= _kept(self.cpu_cores, need.cpu_cores)
-        self.memory_mib -= _kept(self.memory_mib, need.memory_mib)
-        for uuid in gpus:
-            self.gpus[uuid] -= _kept(self.gpus[uuid], need.gpu_share_mib)
+        self.cpu_cores -= _kept(self.cpu_cores, kept.cpu_cores)
+        self.memory_mib -= _kept(self.memory_mib, kept.memory_mib)
+        for uuid, mib in kept.gpus.items():
+            self.gpus[uuid] -= _kept(self.gpus[uuid], mib)
 
     def release(self, run: Run) -> None:
         self.cpu_cores += run.cpu_cores
@@ -117,6 +121,85 @@ def _kept(free: int, need: int) -> int:
 
 
 @dataclass(slots=True)
+class Kept:
+    """Room that is kept for some, in all. What is held never falls below nothing, so
+    that holding the sum is holding one after the other."""
+
+    cpu_cores: int = 0
+    memory_mib: int = 0
+    gpus: dict[str, int] = field(default_factory=dict)
+
+    def add(self, need: Need, gpus: Iterable[str]) -> Kept:
+        self.cpu_cores += need.cpu_cores
+        self.memory_mib += need.memory_mib
+        for uuid in gpus:
+            self.gpus[uuid] = self.gpus.get(uuid, 0) + need.gpu_share_mib
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """What a machine lacks for a need, so that many sets of runs can be tried for it.
+    beyond: MiB by GPU it may use, above (or, negative, below) the share it needs."""
+
+    cpu_cores: int
+    memory_mib: int
+    gpus: int
+    beyond: Mapping[str, int]
+
+    @classmethod
+    def of(cls, room: Room, kept: Kept | None, need: Need) -> Lack:
+        least = max(need.gpu_share_mib, 1)
+        held = kept.gpus if kept else {}
+        beyond = {
+            uuid: free - held.get(uuid, 0) - least
+            for uuid, free in room.gpus.items()
+            if need.gpu_count and (not need.pinned or uuid in need.pinned)
+        }
+        # One that needs none of it is not kept from what others need.
+        cores = need.cpu_cores and need.cpu_cores + (kept.cpu_cores if kept else 0)
+        mib = need.memory_mib and need.memory_mib + (kept.memory_mib if kept else 0)
+        return cls(
+            cores - room.cpu_cores,
+            mib - room.memory_mib,
+            need.gpu_count - sum([mib >= 0 for mib in beyond.values()]),
+            beyond,
+        )
+
+    def met_by(self, gone: Sequence[Run]) -> bool:
+        """If these runs were stopped."""
+        if (
+            sum([run.cpu_cores for run in gone]) < self.cpu_cores
+            or sum([run.memory_mib for run in gone]) < self.memory_mib
+        ):
+            return False
+        if self.gpus <= 0:
+            return True
+        if sum([len(run.gpus) for run in gone]) < self.gpus:
+            return False
+        return self._gpus_freed(gone) >= self.gpus
+
+    def _gpus_freed(self, gone: Sequence[Run]) -> int:
+        """Those that become enough and were not."""
+        freed: Mapping[str, int] = gone[0].gpus if gone else {}
+        if len(gone) > 1:
+            freed = sums(run.gpus for run in gone)
+        beyond, count = self.beyond, 0
+        for uuid, mib in freed.items():
+            short = beyond.get(uuid, 0)
+            count += short < 0 <= short + mib
+        return count
+
+
+def sums(several: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for each in several:
+        for key, value in each.items():
+            total[key] = total.get(key, 0) + value
+    return total
+
+
+@dataclass(slots=True)
 class Site:
     """One machine during a plan. now: free, less the room of those ahead that is being
     made here. later: also what stopping runs will leave. empty: if nothing of ours ran;
@@ -130,48 +213,58 @@ class Site:
     later: Room
     empty: Room
     runs: list[Run]
-    kept: list[tuple[Need, tuple[str, ...]]] = field(default_factory=list)
+    kept: Kept | None = None
     guard: int = 0
+    # The room that is free and not kept, until either changes.
+    unkept: Room | None = None
 
     def now_for(self, model: Model) -> Room:
-        return self._guarded(self.now) if self.keeps_from(model) else self.now
+        if not self.keeps_from(model):
+            return self.now
+        if self.unkept is None:
+            self.unkept = self._guarded(self.now)
+        return self.unkept
 
     def later_for(self, model: Model) -> Room:
         return self._guarded(self.later) if self.keeps_from(model) else self.later
 
     def keeps_from(self, model: Model) -> bool:
-        return bool(self.kept) and not (
+        return self.kept is not None and not (
             model.preemptible and model.priority < self.guard
         )
 
     def _guarded(self, room: Room) -> Room:
         guarded = room.copy()
-        for need, gpus in self.kept:
-            guarded.hold(need, gpus)
+        if self.kept:
+            guarded.hold(self.kept)
         return guarded
 
-    def fits_without(self, gone: Sequence[Run], need: Need, model: Model) -> bool:
-        """Later, if also these runs were stopped."""
-        if self.later.cpu_cores + sum([r.cpu_cores for r in gone]) < need.cpu_cores:
-            return False
-        trial = self.later.copy()
-        for run in gone:
-            trial.release(run)
-        if self.keeps_from(model):
-            trial = self._guarded(trial)
-        return trial.fits(need)
+    def lack(self, need: Need, model: Model) -> Lack:
+        """Later, with everything stopping gone."""
+        kept = self.kept if self.keeps_from(model) else None
+        return Lack.of(self.later, kept, need)
 
     def take(self, need: Need, gpus: Iterable[str]) -> None:
+        self.unkept = None
         self.now.take(need, gpus)
         self.later.take(need, gpus)
 
     def give_back(self, need: Need, gpus: Iterable[str]) -> None:
+        self.unkept = None
         self.now.give_back(need, gpus)
         self.later.give_back(need, gpus)
 
+    def promise(self, need: Need) -> None:
+        """Its room is coming: nobody else gets it, nor what is free of it now."""
+        self.unkept = None
+        gpus = self.later.choose(need) or ()
+        self.later.take(need, gpus)
+        self.now.hold(Kept().add(need, gpus))
+
     def keep(self, need: Need, gpus: tuple[str, ...], guard: int) -> None:
+        self.unkept = None
         self.guard = min(self.guard, guard) if self.kept else guard
-        self.kept.append((need, gpus))
+        self.kept = (self.kept or Kept()).add(need, gpus)
 
 
 def sites(nodes: Sequence[Node], runs: Sequence[Run], policy: Policy) -> list[Site]:

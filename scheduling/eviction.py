@@ -8,10 +8,10 @@ without any one of the victims the new one would not fit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 
-from scheduling.capacity import Need, Site
+from scheduling.capacity import Lack, Need, Site
 from scheduling.picture import Model, Policy, Run
 
 # Sets of this size are tried exhaustively up to so many candidates on a machine;
@@ -30,35 +30,43 @@ class Eviction:
 class Search:
     models: Mapping[int, Model]
     policy: Policy
+    known: dict[tuple[str, int, int], list[Run]] = field(default_factory=dict)
 
     def best(self, sites: Sequence[Site], need: Need, model: Model) -> Eviction | None:
         """Smaller sets on all machines before larger ones on any."""
-        able = [
-            (site, candidates)
-            for site in sites
-            if (candidates := self._enough(site, need, model))
-        ]
+        able = [enough for site in sites if (enough := self._enough(site, need, model))]
         for size, limit in EXHAUSTIVE.items():
             if found := self._cheapest(
                 (site, victims)
-                for site, candidates in able
+                for site, candidates, lack in able
                 if len(candidates) <= limit
                 for victims in combinations(candidates, size)
-                if site.fits_without(victims, need, model)
+                if lack.met_by(victims)
             ):
                 return found
         return self._cheapest(
-            (site, _pruned(site, candidates, need, model)) for site, candidates in able
+            (site, _pruned(candidates, lack)) for site, candidates, lack in able
         )
 
-    def _enough(self, site: Site, need: Need, model: Model) -> list[Run] | None:
+    def _enough(
+        self, site: Site, need: Need, model: Model
+    ) -> tuple[Site, list[Run], Lack] | None:
         """Those who may be evicted here, cheapest first, if all of them would do."""
         if not site.empty.fits(need):
             return None
-        candidates = [run for run in site.runs if self.may_evict(run, model)]
-        if not candidates or not site.fits_without(candidates, need, model):
+        lack = site.lack(need, model)
+        candidates = self._candidates(site, model)
+        if not candidates or not lack.met_by(candidates):
             return None
-        return sorted(candidates, key=self._order)
+        return site, candidates, lack
+
+    def _candidates(self, site: Site, model: Model) -> list[Run]:
+        """The same for all models of this priority, while the same runs are left."""
+        key = (site.node.name, model.priority, len(site.runs))
+        if key not in self.known:
+            here = [run for run in site.runs if self.may_evict(run, model)]
+            self.known[key] = sorted(here, key=self._order)
+        return self.known[key]
 
     def _cheapest(
         self, found: Iterable[tuple[Site, tuple[Run, ...]]]
@@ -105,13 +113,11 @@ class Search:
         )
 
 
-def _pruned(
-    site: Site, candidates: Sequence[Run], need: Need, model: Model
-) -> tuple[Run, ...]:
+def _pruned(candidates: Sequence[Run], lack: Lack) -> tuple[Run, ...]:
     """All of them would do: give back as many as possible, dearest first."""
     victims = list(candidates)
     for run in reversed(candidates):
         without = [kept for kept in victims if kept is not run]
-        if site.fits_without(without, need, model):
+        if lack.met_by(without):
             victims = without
     return tuple(victims)

@@ -17,8 +17,9 @@ def helps_for(
         run
         for site in sites
         if site.empty.fits(need)
+        for lack in (site.lack(need, model),)
         for run in site.runs
-        if run.model_id != model.id and site.fits_without([run], need, model)
+        if run.model_id != model.id and lack.met_by((run,))
     ]
     if not enough:
         return ()

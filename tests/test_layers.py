@@ -25,9 +25,14 @@ SHOWN_SUFFIXES = {".py", ".sh", ".html", ".css", ".js", ".conf"}
 
 PURE = [
     "runtimes.shim",
+    "scheduling.board",
     "scheduling.capacity",
+    "scheduling.eviction",
+    "scheduling.helps",
+    "scheduling.packing",
     "scheduling.picture",
     "scheduling.planner",
+    "scheduling.ranking",
     "scheduling.recovery",
     *(
         f"runtimes.frameworks.{path.stem}"

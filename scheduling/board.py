@@ -1,0 +1,263 @@
+"""The picture while a plan is made: placed, evicted, kept and said so far. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from scheduling.capacity import Need, Room, Site, placement, shortage, sites
+from scheduling.eviction import Eviction, Search
+from scheduling.helps import helps_for
+from scheduling.packing import pack
+from scheduling.picture import Model, Placement, Policy, Reason, Run, Snapshot, Stop
+from scheduling.ranking import Ranking
+from scheduling.recovery import Verdict, assess
+
+# Suggestions are worked out for those that people look at first.
+EXPLAINED = 20
+# Beyond so many placements in one plan, none of them is moved again for another.
+MOVABLE = 16
+PACKING_STEPS = 2000
+
+
+@dataclass(slots=True)
+class Board:
+    """The picture as it changes while models are served one after the other."""
+
+    models: dict[int, Model]
+    policy: Policy
+    sites: list[Site]
+    search: Search
+    holders: dict[tuple[int, int], Run]
+    by_now: Ranking
+    by_later: Ranking
+    # Positions of sites, in order of their changes.
+    changed: list[int]
+    positions: dict[str, int]
+    placements: list[Placement] = field(default_factory=list)
+    evictions: list[Stop] = field(default_factory=list)
+    reasons: dict[int, Reason] = field(default_factory=dict)
+    waiting: int = 0
+    no_victims: dict[Need, int] = field(default_factory=dict)
+    to_keep: dict[Need, list[Site]] = field(default_factory=dict)
+    shortages: dict[Need, Reason] = field(default_factory=dict)
+    # By machine, for whom, until it changes: room without those of lower priority.
+    without_lower: dict[str, tuple[int, Room]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        snapshot: Snapshot,
+        models: dict[int, Model],
+        stops: Iterable[Stop],
+        policy: Policy,
+    ) -> Board:
+        leaving = {stop.run_uid for stop in stops}
+        runs = [
+            replace(run, stopping=True) if run.uid in leaving else run
+            for run in snapshot.runs
+        ]
+        found = sites(snapshot.nodes, runs, policy)
+        changed: list[int] = []
+        return cls(
+            models=models,
+            policy=policy,
+            sites=found,
+            search=Search(models, policy),
+            holders={(run.model_id, run.replica): run for run in runs},
+            by_now=Ranking(found, changed, lambda site: site.now, Site.now_for),
+            by_later=Ranking(found, changed, lambda site: site.later, Site.later_for),
+            changed=changed,
+            positions={site.node.name: at for at, site in enumerate(found)},
+        )
+
+    def settle(self, model: Model, replica: int, now: float) -> bool:
+        """False if this replica waits: those after it would too. One whose run is on
+        its way out cannot start yet, but has its turn: a restarted model finds its
+        place again, an evicted one its rank."""
+        holder = self.holders.get((model.id, replica))
+        if holder is not None:
+            return not holder.stopping or self.wait(model, told=False)
+        verdict = assess(model.history.get(replica, ()), self.policy.back_off, now)
+        if not verdict.start:
+            self.reasons.setdefault(model.id, _error(verdict))
+            return True
+        need = Need.of(model, self.policy)
+        return (
+            self._start(model, replica, need)
+            or self._start_by_moving(model, replica, need)
+            or self.wait(model)
+        )
+
+    def wait(self, model: Model, told: bool = True) -> bool:
+        need = Need.of(model, self.policy)
+        coming = self.by_later.first(need, model) or self._evict(model, need)
+        site = coming or self._nearest(model, need)
+        if told:
+            self._explain(model, need, site, coming is not None)
+        if coming:
+            coming.promise(need)
+            self._has_changed(coming)
+        elif site:
+            guard = model.priority - self.policy.priority_gap + 1
+            gpus = _nearest_gpus(self._without_lower(site, model), site.empty, need)
+            site.keep(need, gpus, guard if model.preempts else 0)
+        return False
+
+    def _start(self, model: Model, replica: int, need: Need) -> bool:
+        site = self.by_now.first(need, model)
+        if site is None:
+            return False
+        self._put(site, model, replica, need, site.now_for(model).choose(need) or ())
+        return True
+
+    def _put(
+        self, site: Site, model: Model, replica: int, need: Need, gpus: tuple[str, ...]
+    ) -> None:
+        site.take(need, gpus)
+        self._has_changed(site)
+        self.placements.append(placement(model, replica, site.now, gpus))
+
+    def _has_changed(self, site: Site) -> None:
+        self.changed.append(self.positions[site.node.name])
+        self.without_lower.pop(site.node.name, None)
+
+    def _start_by_moving(self, model: Model, replica: int, need: Need) -> bool:
+        """Find other places for what this plan has placed, so that this fits too."""
+        if not 0 < len(self.placements) <= MOVABLE:
+            return False
+        others = [self.models[p.model_id] for p in self.placements]
+        involved = [*others, model]
+        open_sites = [s for s in self.sites if not any(map(s.keeps_from, involved))]
+        names = {site.node.name for site in open_sites}
+        if not all(p.node in names for p in self.placements):
+            return False
+        self._lift_all()
+        needs = [Need.of(m, self.policy) for m in involved]
+        spots = pack(needs, [site.now for site in open_sites], PACKING_STEPS)
+        if spots is None:
+            self._put_back()
+            return False
+        moved = [
+            *((p.model_id, p.replica) for p in self.placements),
+            (model.id, replica),
+        ]
+        for placed in self.placements:
+            self._has_changed(self._site(placed.node))
+        self.placements.clear()
+        for (room, gpus), (owner, nth), of in zip(spots, moved, needs, strict=True):
+            self._put(self._site(room.node.name), self.models[owner], nth, of, gpus)
+        return True
+
+    def _lift_all(self) -> None:
+        for placed in self.placements:
+            need = Need.of(self.models[placed.model_id], self.policy)
+            self._site(placed.node).give_back(need, [uuid for uuid, _ in placed.gpus])
+
+    def _put_back(self) -> None:
+        for placed in self.placements:
+            need = Need.of(self.models[placed.model_id], self.policy)
+            self._site(placed.node).take(need, [uuid for uuid, _ in placed.gpus])
+
+    def _site(self, name: str) -> Site:
+        return self.sites[self.positions[name]]
+
+    def _evict(self, model: Model, need: Need) -> Site | None:
+        if not model.preempts or self.no_victims.get(need, -1) >= model.priority:
+            return None
+        if len(self.evictions) >= self.policy.max_evictions:
+            return None
+        found = self.search.best(self.sites, need, model)
+        if found is None:
+            self.no_victims[need] = model.priority
+            return None
+        self._carry_out(found, model)
+        return found.site
+
+    def _carry_out(self, eviction: Eviction, model: Model) -> None:
+        site = eviction.site
+        for run in eviction.victims:
+            site.runs.remove(run)
+            site.later.release(run)
+            self.holders[run.model_id, run.replica] = replace(run, stopping=True)
+            why: dict[str, object] = {"by": model.name, "priority": model.priority}
+            self.evictions.append(Stop(run_uid=run.uid, code="preempted", params=why))
+        self._has_changed(site)
+
+    def _nearest(self, model: Model, need: Need) -> Site | None:
+        """Of the machines it could ever run on, each once, the one nearest to enough.
+        Runs below it count as gone: whether they are there must not change the choice,
+        or the room would be kept now here, now there."""
+        if need not in self.to_keep:
+            able = [site for site in self.sites if site.empty.fits(need)]
+            near = {
+                site.node.name: _missing_share(self._without_lower(site, model), need)
+                for site in able
+            }
+            able.sort(key=lambda s: (near[s.node.name], s.node.name), reverse=True)
+            self.to_keep[need] = able
+        return self.to_keep[need].pop() if self.to_keep[need] else None
+
+    def _without_lower(self, site: Site, model: Model) -> Room:
+        priority, room = self.without_lower.get(site.node.name, (None, site.later))
+        if priority != model.priority:
+            room = site.later.copy()
+            for run in site.runs:
+                if self.search.outranks(model, run):
+                    room.release(run)
+            self.without_lower[site.node.name] = (model.priority, room)
+        return room
+
+    def _explain(
+        self, model: Model, need: Need, site: Site | None, coming: bool
+    ) -> None:
+        self.waiting += 1
+        helped = self.waiting <= EXPLAINED and not coming
+        self.reasons[model.id] = replace(
+            _room_is_made(site) if site and coming else self._why(model, need, site),
+            position=self.waiting,
+            nominated=site.node.name if site else "",
+            helps=helps_for(model, need, self.sites, self.search) if helped else (),
+        )
+
+    def _why(self, model: Model, need: Need, site: Site | None) -> Reason:
+        if not self.sites:
+            return Reason(status="waiting", code="no_node")
+        if site is not None:
+            return shortage(site.now_for(model), need)
+        if need not in self.shortages:
+            nearest = min(
+                self.sites,
+                key=lambda site: (_missing_share(site.now, need), site.node.name),
+            )
+            self.shortages[need] = shortage(nearest.now, need)
+        return self.shortages[need]
+
+
+def _room_is_made(site: Site) -> Reason:
+    return Reason(status="waiting", code="making_room", params={"node": site.node.name})
+
+
+def _missing_share(room: Room, need: Need) -> float:
+    """How much of what it needs is not there, 0 to 3."""
+    wanted = (
+        (room.cpu_cores, need.cpu_cores),
+        (room.memory_mib, need.memory_mib),
+        (room.count_gpus(need), need.gpu_count),
+    )
+    return sum(1 - min(max(has, 0) / of, 1) for has, of in wanted if of)
+
+
+def _nearest_gpus(room: Room, empty: Room, need: Need) -> tuple[str, ...]:
+    """The emptiest it could ever use: they are soonest enough."""
+    usable = [
+        (-free, uuid)
+        for uuid, free in room.gpus.items()
+        if empty.gpus[uuid] >= max(need.gpu_share_mib, 1)
+        and (not need.pinned or uuid in need.pinned)
+    ]
+    return tuple(uuid for _, uuid in sorted(usable)[: need.gpu_count])
+
+
+def _error(verdict: Verdict) -> Reason:
+    return Reason(status="error", code=verdict.code, params=verdict.params)
