@@ -66,8 +66,7 @@ def _body_of(error: exceptions.APIException) -> dict[str, Any]:
     if isinstance(error, exceptions.ValidationError):
         return _invalid(list(_flat(error.detail)))
     first = next(_flat(error.detail))
-    signed_in = error.status_code != exceptions.NotAuthenticated.status_code
-    return body(first["code"] if signed_in else "not_authenticated", first["message"])
+    return body(first["code"], first["message"])
 
 
 def body(code: str, message: str, errors: Errors | None = None) -> dict[str, Any]:
