@@ -5,7 +5,11 @@ python benchmarks/planner.py
 
 import random
 import statistics
+import sys
 import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from scheduling.picture import Gpu, Model, Node, Policy, Run, Snapshot
 from scheduling.planner import plan
@@ -88,7 +92,8 @@ def main() -> None:
         p95 = statistics.quantiles(times, n=20)[-1]
         print(
             f"{gpus:<6} {gpus * 5:<7} {running:<8} {waiting:<8} "
-            f"{statistics.median(times):>9.1f} {p95:>7.1f} {evictions:>9}"
+            f"{statistics.median(times):>9.1f} {p95:>7.1f} {evictions:>9}",
+            flush=True,
         )
 
 
