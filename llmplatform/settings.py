@@ -225,6 +225,7 @@ MACHINE_LIMITS = "runtimes.limits.problems"
 FAILPOINT = env.text("FAILPOINT")  # for tests of crashes only
 KEPT_RUNS = env.number("KEPT_RUNS", 50)  # ended runs and their logs, per model
 ACTIVITY_DAYS = env.number("ACTIVITY_DAYS", 365)
+DECISION_DAYS = env.number("DECISION_DAYS", 30)
 PLACEMENT = env.text("PLACEMENT", "binpack")  # or spread
 PRIORITY_GAP = env.number("PRIORITY_GAP", 1)
 MIN_RUNNING_SECONDS = env.number("MIN_RUNNING_SECONDS", 30)

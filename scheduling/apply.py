@@ -22,6 +22,7 @@ from models_app.models import Run, ServedModel
 from models_app.runs import ask_to_stop
 from models_app.status import Blocked
 from runtimes.models import Gpu, Node
+from scheduling import decisions
 from scheduling.models import Allocation
 from scheduling.picture import Placement, Plan, Reason, Snapshot, Stop
 
@@ -46,14 +47,19 @@ def carry_out(plan: Plan, snapshot: Snapshot) -> None:
         logger.info("plan was stale, planning again: %s", error)
         nudge.wake()
         return
-    _explain(plan.reasons, placed={p.model_id for p in plan.placements})
+    placed = {p.model_id for p in plan.placements}
+    reasons = {id: why for id, why in plan.reasons.items() if id not in placed}
+    _explain(reasons, busy={run.model_id for run in snapshot.runs})
 
 
 def _stop(stops: Iterable[Stop]) -> None:
     wanted = {stop.run_uid: stop for stop in stops}
     for run in Run.objects.live().select_related("model").filter(uid__in=wanted):
         stop = wanted[run.uid]
-        ask_to_stop(run, stop.code, stop.params, settings.DRAIN_SECONDS)
+        with transaction.atomic():
+            moved = ask_to_stop(run, stop.code, stop.params, settings.DRAIN_SECONDS)
+            if moved and stop.code in decisions.EVICTIONS:
+                decisions.note_eviction(run, stop.code, stop.params)
 
 
 def place(placement: Placement, version: int) -> Run:
@@ -71,6 +77,7 @@ def place(placement: Placement, version: int) -> Run:
             raise StalePlan(f"model {placement.model_id} is no longer wanted so")
         run = _create_run(model, placement)
         record("run_scheduled", model=model, run=run, params={"node": run.node})
+        decisions.note_placement(run)
         settle(model.pk)
         nudge.enqueue("runtimes.tasks.launch", run.uid)
     return run
@@ -110,12 +117,31 @@ def _free_port(node: str) -> int:
     return random.choice(free)  # noqa: S311 -- not a secret
 
 
-def _explain(reasons: Mapping[int, Reason], placed: set[int]) -> None:
-    for model_id in reasons.keys() - placed:
-        reason = reasons[model_id]
-        settle(
-            model_id,
-            Blocked(
-                status=Status(reason.status), code=reason.code, params=reason.params
-            ),
+def _explain(reasons: Mapping[int, Reason], busy: set[int]) -> None:
+    """What is told already costs one query for all; a model with live runs is settled
+    anyway, for its status is not the reason's alone."""
+    for model in ServedModel.objects.filter(pk__in=reasons):
+        reason = reasons[model.pk]
+        told = Blocked(
+            status=Status(reason.status), code=reason.code, params=reason.params
         )
+        if model.pk in busy or told != _told(model):
+            _tell(model, reason, told)
+
+
+def _told(model: ServedModel) -> Blocked:
+    return Blocked(
+        status=Status(model.status),
+        code=model.reason_code,
+        params=model.reason_params,
+    )
+
+
+def _tell(model: ServedModel, reason: Reason, told: Blocked) -> None:
+    with transaction.atomic():
+        settle(model.pk, told)
+        now = ServedModel.objects.filter(
+            pk=model.pk, status=told.status, reason_code=told.code
+        )
+        if decisions.is_news(model, reason) and now.exists():
+            decisions.note_reason(model, reason)
