@@ -10,13 +10,15 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmplatform.settings")
-django = get_asgi_application()
+to_django = get_asgi_application()
 
 from gateway import paths  # noqa: E402 -- models need the app registry
 from gateway.app import Gateway  # noqa: E402
 from gateway.exchange import Receive, Scope, Send  # noqa: E402
 from gateway.loader import Loader  # noqa: E402
+from llmplatform.bodies import limited  # noqa: E402
 
+django = limited(to_django, settings.MAX_BODY_BYTES)  # type: ignore[arg-type]
 loader = Loader()
 gateway = Gateway(loader, settings.REDIS_URL)
 
@@ -25,7 +27,7 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
     if paths.takes(scope["path"]):
         await gateway(scope, receive, send)
     else:
-        await django(scope, receive, send)  # type: ignore[arg-type]
+        await django(scope, receive, send)
 
 
 async def websocket(scope: Scope, receive: Receive, send: Send) -> None:

@@ -68,6 +68,8 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+MAX_BODY_BYTES = 10 * 2**20
+
 # Applications
 INSTALLED_APPS = [
     "unfold",
