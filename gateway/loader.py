@@ -120,11 +120,11 @@ def _sampling(run: Run) -> dict[str, float]:
 
 
 def _grants() -> dict[str, Grant]:
-    """Expired tokens stay: an unknown one would cost a reload at each request."""
-    may_use = set(
-        User.objects.with_perm(USE, backend=BACKEND).values_list("pk", flat=True)
-    )
-    tokens = ApiToken.objects.filter(user__is_active=True).select_related("user")
+    """Expired tokens stay: an unknown one would cost a reload at each request. Tokens
+    before rights: a token is never seen without what its user had when it was made."""
+    tokens = list(ApiToken.objects.filter(user__is_active=True).select_related("user"))
+    able = User.objects.with_perm(USE, backend=BACKEND)
+    may_use = set(able.values_list("pk", flat=True))
     return {
         token.digest: Grant(
             user_id=token.user_id,

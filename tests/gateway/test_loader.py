@@ -1,4 +1,5 @@
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from knox.crypto import hash_token
@@ -6,6 +7,7 @@ from knox.crypto import hash_token
 from gateway.loader import load
 from gateway.state import Target
 from models_app.enums import RunState
+from models_app.models import ApiToken
 from tests.builders import a_model, a_run, a_token, a_user
 
 pytestmark = pytest.mark.django_db
@@ -107,6 +109,22 @@ def test_grants_are_by_digest_of_active_users_tokens():
     assert (grant.user_id, grant.username) == (user.pk, "operator")
     assert grant.may_use
     assert grant.expires_at > 0
+
+
+def test_token_is_not_seen_without_the_right_its_user_got_before():
+    """The user joins a group, and makes a token, while the tokens are being read."""
+    user = a_user()
+    todo = [lambda: ApiToken.objects.create(user=user, name="new")]
+    todo.append(lambda: user.groups.add(Group.objects.get(name="operator")))
+
+    def meanwhile(execute, sql, params, many, context):
+        while todo and "models_app_apitoken" in sql:
+            todo.pop()()
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(meanwhile):
+        (grant,) = load().grants.values()
+    assert grant.may_use
 
 
 @pytest.mark.parametrize(
