@@ -22,6 +22,7 @@ class Assembly:
     """feed() each event in turn; whole() is what a request without `stream` gets."""
 
     def __init__(self) -> None:
+        self.done = False
         self._rest: Json = {}
         self._choices: dict[int, Json] = {}
 

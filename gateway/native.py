@@ -15,7 +15,7 @@ from gateway.accounting import Measured, Usage
 from gateway.errors import invalid
 from gateway.refusals import answer_of
 from gateway.relay import Request
-from gateway.sse import DONE, data_of, event_of
+from gateway.sse import DONE, NOTHING, data_of, event_of
 from gateway.state import Route
 from gateway.validation import (
     SAMPLING,
@@ -82,7 +82,7 @@ class NativeReply:
         if data == DONE:
             self.done = True
             return _event(self._last("")) + event_of(DONE)
-        if not data:
+        if data in (b"", NOTHING):
             return b""
         text = _dict(self._read(answer_of(data)).get("delta")).get("content")
         return _event(self._piece(text)) if text else b""

@@ -11,7 +11,7 @@ from gateway.accounting import Measured, Usage
 from gateway.errors import GatewayError, invalid
 from gateway.refusals import answer_of
 from gateway.relay import Request
-from gateway.sse import DONE, data_of, object_of
+from gateway.sse import DONE, NOTHING, data_of, object_of
 from gateway.state import Route, Table
 from gateway.validation import (
     INT32_MAX,
@@ -106,6 +106,8 @@ class OpenAIReply:
 
     def event(self, event: bytes) -> bytes:
         data = data_of(event)
+        if data == NOTHING:
+            return b""
         if data == DONE:
             self.done = True
         elif b'"usage"' in data:

@@ -18,7 +18,7 @@ from gateway.refusals import (
     refusal,
     refusal_under_200,
 )
-from gateway.sse import DONE, Events, EventTooLongError, data_of
+from gateway.sse import DONE, NOTHING, Events, EventTooLongError, data_of
 from gateway.state import Route, Target
 from gateway.validation import dumped
 from models_app.enums import Status
@@ -128,14 +128,19 @@ class Relay:
 
 
 async def _collected(response: aiohttp.ClientResponse) -> bytes:
-    """Raises EngineRefusedError, UnreachableError."""
-    events, assembly, done = Events(), Assembly(), False
+    """Raises EngineRefusedError, EventTooLongError, UnreachableError."""
+    events, assembly = Events(), Assembly()
     async for chunk in response.content.iter_any():
-        for event in events.feed(chunk):
-            data = data_of(event)
-            done = done or data == DONE
-            if data and not done:
-                assembly.feed(answer_of(data))
-    if not done:
+        _collect(events.feed(chunk), assembly)
+    _collect(events.end(), assembly)
+    if not assembly.done:
         raise UnreachableError("the stream broke off")
     return dumped(assembly.whole())
+
+
+def _collect(events: list[bytes], assembly: Assembly) -> None:
+    for data in map(data_of, events):
+        if data == DONE:
+            assembly.done = True
+        elif data and data != NOTHING:
+            assembly.feed(answer_of(data))

@@ -10,6 +10,8 @@ MAX_EVENT_BYTES = 16 * 2**20
 END_OF_EVENT = re.compile(rb"\r?\n\r?\n")
 END_OF_LINE = re.compile(rb"\r?\n")
 DONE = b"[DONE]"
+# llama.cpp sends it between the answers to several prompts; clients stumble over it.
+NOTHING = b"null"
 
 
 class EventTooLongError(Exception):

@@ -155,6 +155,8 @@ def stream(path, body, script):
         yield script.says_amid
         return
     yield event([choice(None, script.pieces[-1])])
+    if isinstance(body.get("prompt"), list):
+        yield b"data: null\n\n"
     asked = (body.get("stream_options") or {}).get("include_usage")
     if chat:
         yield event([choice("stop", "")], **({} if asked else {"timings": {}}))

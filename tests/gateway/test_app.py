@@ -95,6 +95,13 @@ async def test_chat_stream_has_usage_only_for_who_asked(
     assert counts() == {"answered": 1, "prompt_tokens": 31, "completion_tokens": 3}
 
 
+async def test_completions_of_several_prompts_stream_only_what_clients_read(gateway):
+    body = {"model": "smol", "prompt": ["a", "b"], "stream": True}
+    answer = await ask(gateway, "POST", "/v1/completions", body)
+    assert answer.events[-1] == "[DONE]"
+    assert None not in answer.events
+
+
 async def test_completions_stream_keeps_usage_in_its_last_piece(gateway, counts):
     body = {"model": "smol", "prompt": "a", "stream": True}
     answer = await ask(gateway, "POST", "/v1/completions", body)
