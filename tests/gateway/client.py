@@ -98,7 +98,7 @@ async def serving(app):
     try:
         yield listener.getsockname()
     finally:
-        server.should_exit = True
+        server.should_exit = server.force_exit = True
         await running
         listener.close()
 

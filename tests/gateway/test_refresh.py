@@ -166,8 +166,10 @@ async def test_token_that_a_load_under_way_knows_is_not_waited_for(started, load
     refresh = started(load, NOBODY, SLOW_TIMER)
     loading.table = table
     await asyncio.sleep(0.01)
+    began = time.monotonic()
     assert await refresh.renewed("new") is table
     assert loading.count == 1
+    assert time.monotonic() - began < 0.15
 
 
 async def test_close_ends_everything_at_any_moment(loading):
