@@ -2,10 +2,10 @@
 
     python benchmarks/gateway.py
 
-Starts an upstream that answers at once with a small chat completion, and the gateway
-as the api role runs it (uvicorn, one process), on an installation of its own in a
-temporary folder. Prints the median latency of one connection, direct and through the
-gateway in turns, and the requests a second of 32 connections.
+Starts an upstream that answers at once with a small chat completion, whole or in events
+as it is asked, and the gateway as the api role runs it (uvicorn, one process) on an
+installation of its own in a temporary folder. Prints the median latency of one
+connection, direct and through the gateway in turns, and the requests a second of 32.
 """
 
 from __future__ import annotations
@@ -46,12 +46,35 @@ CHAT = {"model": "bench", "messages": [{"role": "user", "content": "Hello"}]}
 PROMPT = {"prompt": "Hello, how are you?"}
 
 
+def piece(text: str, finish: str | None = None) -> object:
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "bench",
+        "choices": [{"index": 0, "finish_reason": finish, "delta": {"content": text}}],
+    }
+
+
+def streamed() -> bytes:
+    """The same answer in events, as llama.cpp cuts it into chunks."""
+    words = ["Hello!", " How", " can", " I", " help", " you", "?"]
+    usage = {"choices": [], "usage": ANSWER["usage"]}
+    events = [*map(piece, words), piece("", "stop"), usage]
+    data = [*map(json.dumps, events), "[DONE]"]
+    chunks = [f"data: {text}\n\n".encode() for text in data] + [b""]
+    return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
+
+
 class Upstream(asyncio.Protocol):
     """The least that speaks HTTP: reads one request at a time, answers at once."""
 
     body = json.dumps(ANSWER).encode()
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
-    answer = head + str(len(body)).encode() + b"\r\n\r\n" + body
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: "
+    whole = b"application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    events = b"text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    answer = head + whole + body
+    stream = head + events + streamed()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport, self.received = transport, b""
@@ -61,7 +84,8 @@ class Upstream(asyncio.Protocol):
         head, end, body = self.received.partition(b"\r\n\r\n")
         if end and len(body) >= content_length(head):
             self.received = b""
-            self.transport.write(self.answer)
+            wants_stream = b'"stream": true' in body
+            self.transport.write(self.stream if wants_stream else self.answer)
 
 
 def content_length(head: bytes) -> int:
