@@ -9,7 +9,16 @@ from scheduling.capacity import Need, Room, Site, placement, shortage, sites
 from scheduling.eviction import Eviction, Search
 from scheduling.helps import helps_for
 from scheduling.packing import pack
-from scheduling.picture import Model, Placement, Policy, Reason, Run, Snapshot, Stop
+from scheduling.picture import (
+    Help,
+    Model,
+    Placement,
+    Policy,
+    Reason,
+    Run,
+    Snapshot,
+    Stop,
+)
 from scheduling.ranking import Ranking
 from scheduling.recovery import Verdict, assess
 
@@ -39,6 +48,7 @@ class Board:
     reasons: dict[int, Reason] = field(default_factory=dict)
     waiting: int = 0
     no_victims: dict[Need, int] = field(default_factory=dict)
+    able: dict[Need, list[Site]] = field(default_factory=dict)
     to_keep: dict[Need, list[Site]] = field(default_factory=dict)
     shortages: dict[Need, Reason] = field(default_factory=dict)
     # By machine, for whom, until it changes: room without those of lower priority.
@@ -77,7 +87,8 @@ class Board:
         place again, an evicted one its rank."""
         holder = self.holders.get((model.id, replica))
         if holder is not None:
-            return not holder.stopping or self.wait(model, told=False)
+            need = Need.of(model, self.policy)
+            return not holder.stopping or self.wait(model, need, told=False)
         verdict = assess(model.history.get(replica, ()), self.policy.back_off, now)
         if not verdict.start:
             self.reasons.setdefault(model.id, _error(verdict))
@@ -86,11 +97,10 @@ class Board:
         return (
             self._start(model, replica, need)
             or self._start_by_moving(model, replica, need)
-            or self.wait(model)
+            or self.wait(model, need)
         )
 
-    def wait(self, model: Model, told: bool = True) -> bool:
-        need = Need.of(model, self.policy)
+    def wait(self, model: Model, need: Need, told: bool = True) -> bool:
         coming = self.by_later.first(need, model) or self._evict(model, need)
         site = coming or self._nearest(model, need)
         if told:
@@ -167,7 +177,7 @@ class Board:
             return None
         if len(self.evictions) >= self.policy.max_evictions:
             return None
-        found = self.search.best(self.sites, need, model)
+        found = self.search.best(self._able(need), need, model)
         if found is None:
             self.no_victims[need] = model.priority
             return None
@@ -189,7 +199,7 @@ class Board:
         Runs below it count as gone: whether they are there must not change the choice,
         or the room would be kept now here, now there."""
         if need not in self.to_keep:
-            able = [site for site in self.sites if site.empty.fits(need)]
+            able = list(self._able(need))
             near = {
                 site.node.name: _missing_share(self._without_lower(site, model), need)
                 for site in able
@@ -197,6 +207,12 @@ class Board:
             able.sort(key=lambda s: (near[s.node.name], s.node.name), reverse=True)
             self.to_keep[need] = able
         return self.to_keep[need].pop() if self.to_keep[need] else None
+
+    def _able(self, need: Need) -> list[Site]:
+        """Those it could run on if nothing of ours did."""
+        if need not in self.able:
+            self.able[need] = [site for site in self.sites if site.empty.fits(need)]
+        return self.able[need]
 
     def _without_lower(self, site: Site, model: Model) -> Room:
         priority, room = self.without_lower.get(site.node.name, (None, site.later))
@@ -213,12 +229,18 @@ class Board:
     ) -> None:
         self.waiting += 1
         helped = self.waiting <= EXPLAINED and not coming
-        self.reasons[model.id] = replace(
-            _room_is_made(site) if site and coming else self._why(model, need, site),
+        why = _room_is_made(site) if site and coming else self._why(model, need, site)
+        self.reasons[model.id] = Reason(
+            status=why.status,
+            code=why.code,
+            params=why.params,
             position=self.waiting,
             nominated=site.node.name if site else "",
-            helps=helps_for(model, need, self.sites, self.search) if helped else (),
+            helps=self._helps(model, need) if helped else (),
         )
+
+    def _helps(self, model: Model, need: Need) -> tuple[Help, ...]:
+        return helps_for(model, need, self._able(need), self.search)
 
     def _why(self, model: Model, need: Need, site: Site | None) -> Reason:
         if not self.sites:

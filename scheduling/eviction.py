@@ -10,13 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from operator import itemgetter
 
 from scheduling.capacity import Lack, Need, Site
 from scheduling.picture import Model, Policy, Run
 
-# Sets of this size are tried exhaustively up to so many candidates on a machine;
+# Single runs are all tried; sets of this size, up to so many candidates on a machine;
 # beyond, one by one and then back.
-EXHAUSTIVE = {1: 10_000, 2: 40, 3: 16}
+EXHAUSTIVE = {2: 40, 3: 16}
+
+Enough = tuple[Site, list[Run], Lack]
+Order = tuple[int, float, int]
+Candidate = tuple[Order, Run]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +35,38 @@ class Eviction:
 class Search:
     models: Mapping[int, Model]
     policy: Policy
-    known: dict[tuple[str, int, int], list[Run]] = field(default_factory=dict)
+    known: dict[tuple[str, int, int], list[tuple[Order, Run]]] = field(
+        default_factory=dict
+    )
 
     def best(self, sites: Sequence[Site], need: Need, model: Model) -> Eviction | None:
-        """Smaller sets on all machines before larger ones on any."""
-        able = [enough for site in sites if (enough := self._enough(site, need, model))]
+        """Smaller sets on all machines before larger ones on any. sites: those on
+        which it could run if nothing else did."""
+        return self._best_single(sites, need, model) or self._best_set(
+            [enough for site in sites if (enough := self._enough(site, need, model))]
+        )
+
+    def _best_single(
+        self, sites: Sequence[Site], need: Need, model: Model
+    ) -> Eviction | None:
+        """No machine is looked at whose cheapest run is dearer than one found."""
+        best: tuple[Order, str] | None = None
+        found: tuple[Site, Run] | None = None
+        for site in sites:
+            lack: Lack | None = None
+            for order, run in self._candidates(site, model):
+                if best is not None and (order, site.node.name) >= best:
+                    break
+                lack = lack or site.lack(need, model)
+                if lack.met_by((run,)):
+                    best, found = (order, site.node.name), (site, run)
+                    break
+        if found is None:
+            return None
+        site, run = found
+        return Eviction(site, (run,), self._cost((run,), site))
+
+    def _best_set(self, able: Sequence[Enough]) -> Eviction | None:
         for size, limit in EXHAUSTIVE.items():
             if found := self._cheapest(
                 (site, victims)
@@ -48,24 +80,24 @@ class Search:
             (site, _pruned(candidates, lack)) for site, candidates, lack in able
         )
 
-    def _enough(
-        self, site: Site, need: Need, model: Model
-    ) -> tuple[Site, list[Run], Lack] | None:
+    def _enough(self, site: Site, need: Need, model: Model) -> Enough | None:
         """Those who may be evicted here, cheapest first, if all of them would do."""
-        if not site.empty.fits(need):
+        candidates = [run for _, run in self._candidates(site, model)]
+        if not candidates:
             return None
         lack = site.lack(need, model)
-        candidates = self._candidates(site, model)
-        if not candidates or not lack.met_by(candidates):
-            return None
-        return site, candidates, lack
+        return (site, candidates, lack) if lack.met_by(candidates) else None
 
-    def _candidates(self, site: Site, model: Model) -> list[Run]:
+    def _candidates(self, site: Site, model: Model) -> list[Candidate]:
         """The same for all models of this priority, while the same runs are left."""
         key = (site.node.name, model.priority, len(site.runs))
         if key not in self.known:
-            here = [run for run in site.runs if self.may_evict(run, model)]
-            self.known[key] = sorted(here, key=self._order)
+            here = [
+                (self._order(run), run)
+                for run in site.runs
+                if self.may_evict(run, model)
+            ]
+            self.known[key] = sorted(here, key=itemgetter(0))
         return self.known[key]
 
     def _cheapest(
@@ -99,7 +131,7 @@ class Search:
         since = victim.evicted_s
         return since is not None and since < self.policy.cool_down_s
 
-    def _order(self, run: Run) -> tuple[int, float, int]:
+    def _order(self, run: Run) -> Order:
         return (self.models[run.model_id].priority, run.traffic, -run.age)
 
     def _cost(self, victims: Sequence[Run], site: Site) -> tuple[object, ...]:

@@ -12,11 +12,11 @@ from scheduling.picture import Help, Model, Run
 def helps_for(
     model: Model, need: Need, sites: Sequence[Site], search: Search
 ) -> tuple[Help, ...]:
-    """Stop one other model; or outrank one. The least important one that is enough."""
+    """Stop one other model; or outrank one. The least important one that is enough.
+    sites: those on which it could run if nothing else did."""
     enough = [
         run
         for site in sites
-        if site.empty.fits(need)
         for lack in (site.lack(need, model),)
         for run in site.runs
         if run.model_id != model.id and lack.met_by((run,))
