@@ -6,6 +6,7 @@ from rest_framework.routers import DefaultRouter
 
 from llmplatform.errors import UnknownPath
 from models_app.api import ServedModels
+from scheduling.api import Scheduling
 
 
 class Router(DefaultRouter):
@@ -20,6 +21,7 @@ class Router(DefaultRouter):
 
 router = Router()
 router.register("models", ServedModels, basename="model")
+router.register("scheduling", Scheduling, basename="scheduling")
 
 to_admin = RedirectView.as_view(url=reverse_lazy("admin:index"))
 handler400 = "llmplatform.errors.bad_request"

@@ -20,6 +20,7 @@ BY_ACTION = {
     "start": OPERATE,
     "stop": OPERATE,
     "restart": OPERATE,
+    "preview": ADD,
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from django.conf import settings
 from django.db.models import F, Q
+from django.utils import timezone
 
 from models_app import clock, plugins
 from models_app.enums import Desired, RunState
@@ -43,7 +44,7 @@ def load() -> picture.Snapshot:
     return picture.Snapshot(
         nodes=_nodes(),
         models=tuple(
-            _model(model, history[model.pk])
+            picture_of(model, history[model.pk])
             for model in ServedModel.objects.filter(concerned)
         ),
         runs=_runs(live),
@@ -109,12 +110,13 @@ def _ended(run: Run) -> EndedRun:
     )
 
 
-def _model(
-    model: ServedModel, history: dict[int, tuple[EndedRun, ...]]
+def picture_of(
+    model: ServedModel, history: Mapping[int, tuple[EndedRun, ...]]
 ) -> picture.Model:
-    since = model.waiting_since or model.created_at
+    """Also of a model that was never saved."""
+    since = model.waiting_since or model.created_at or timezone.now()
     return picture.Model(
-        id=model.pk,
+        id=model.pk or 0,
         name=model.name,
         wanted=model.desired_state == Desired.RUNNING,
         generation=model.generation,

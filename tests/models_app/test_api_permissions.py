@@ -22,6 +22,10 @@ VERBS = {
     ("GET", "/api/models/smol/status"): (200, 200, 200, 403, 401),
     ("GET", "/api/models/smol/logs"): (200, 200, 200, 403, 401),
     ("GET", "/api/models/smol/activity"): (200, 200, 200, 403, 401),
+    ("GET", "/api/scheduling/queue"): (200, 200, 200, 403, 401),
+    ("GET", "/api/scheduling/resources"): (200, 200, 200, 403, 401),
+    ("GET", "/api/scheduling/decisions"): (200, 200, 200, 403, 401),
+    ("POST", "/api/scheduling/preview"): (403, 200, 200, 403, 401),
     ("GET", "/api/models/none"): (404, 404, 404, 403, 401),
     ("POST", "/api/models/none/start"): (403, 404, 404, 403, 401),
 }

@@ -1,0 +1,91 @@
+"""The scheduler in the API: who waits and why, what is free, what was decided, and what
+would happen."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.db.models import QuerySet
+from django_filters import rest_framework as filters
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from models_app.messages import render
+from models_app.models import ServedModel
+from scheduling.enums import DecisionKind
+from scheduling.models import Decision
+from scheduling.outlook import machines_now, preview_of, queue_now
+from scheduling.serializers import (
+    DecisionSerializer,
+    MachineSerializer,
+    PreviewRequest,
+    PreviewSerializer,
+    WaitingSerializer,
+)
+
+# Lists that are worked out as a whole
+whole: dict[str, Any] = {"pagination_class": None, "filter_backends": []}
+
+
+class DecisionFilter(filters.FilterSet):  # type: ignore[misc]
+    model = filters.CharFilter(
+        method="of_model", help_text="Name of a model; also of one that is gone."
+    )
+    kind = filters.ChoiceFilter(choices=DecisionKind.choices)
+
+    class Meta:
+        model = Decision
+        fields: tuple[str, ...] = ()
+
+    def of_model(
+        self, rows: QuerySet[Decision], _name: str, value: str
+    ) -> QuerySet[Decision]:
+        return rows.filter(model_name=value)
+
+
+class Scheduling(GenericViewSet[Decision]):
+    queryset = Decision.objects.order_by("-pk")
+    serializer_class = DecisionSerializer
+    filterset_class = DecisionFilter
+
+    @extend_schema(responses=WaitingSerializer(many=True))
+    @action(detail=False, **whole)
+    def queue(self, request: Request) -> Response:
+        return Response(WaitingSerializer(queue_now(), many=True).data)
+
+    @extend_schema(responses=MachineSerializer(many=True))
+    @action(detail=False, **whole)
+    def resources(self, request: Request) -> Response:
+        return Response(MachineSerializer(machines_now(), many=True).data)
+
+    @extend_schema(responses=DecisionSerializer(many=True))
+    @action(detail=False, filter_backends=[filters.DjangoFilterBackend])
+    def decisions(self, request: Request) -> Response:
+        rows = self.filter_queryset(self.get_queryset())
+        page = self.paginate_queryset(cast(Any, rows))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(request=PreviewRequest, responses=PreviewSerializer)
+    @action(detail=False, methods=["post"], **whole)
+    def preview(self, request: Request) -> Response:
+        asked = PreviewRequest(data=request.data, context=self.get_serializer_context())
+        if instance := _named(request.data):
+            asked.instance, asked.partial = instance, True
+        asked.is_valid(raise_exception=True)
+        found = preview_of(cast(Any, asked.validated_data), instance)
+        return Response(PreviewSerializer(found).data)
+
+
+def _named(body: Any) -> ServedModel | None:
+    """What is no id at all, the serializer refuses."""
+    wanted = body.get("id") if isinstance(body, dict) else None
+    if type(wanted) is not int or wanted < 1:
+        return None
+    model = ServedModel.objects.named(str(wanted)).first()
+    if model is None:
+        raise NotFound(render("no_such_model", {"value": wanted}))
+    return model

@@ -1,0 +1,84 @@
+"""What would happen if a model were wanted as described: the real planner, run dry.
+Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from scheduling.picture import (
+    Gpu,
+    Model,
+    Node,
+    Placement,
+    Plan,
+    Policy,
+    Reason,
+    Run,
+    Snapshot,
+)
+from scheduling.planner import plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evicted:
+    run: Run
+    model: Model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    placements: tuple[Placement, ...]
+    evictions: tuple[Evicted, ...]
+    reason: Reason | None
+
+
+def preview(model: Model, snapshot: Snapshot, policy: Policy, now: float) -> Preview:
+    """As if it were started now; where it runs already, as if restarted: its own room
+    counts as free. Its name tells its evictions from those of others."""
+    assumed = _with(model, snapshot)
+    decided = plan(assumed, policy, now)
+    return Preview(
+        placements=tuple(p for p in decided.placements if p.model_id == model.id),
+        evictions=_evicted_by(model, assumed, decided),
+        reason=decided.reasons.get(model.id),
+    )
+
+
+def _with(model: Model, snapshot: Snapshot) -> Snapshot:
+    own = [run for run in snapshot.runs if run.model_id == model.id]
+    return Snapshot(
+        nodes=tuple(_without(own, node) for node in snapshot.nodes),
+        models=(*(m for m in snapshot.models if m.id != model.id), model),
+        runs=tuple(run for run in snapshot.runs if run.model_id != model.id),
+    )
+
+
+def _without(runs: list[Run], node: Node) -> Node:
+    here = [run for run in runs if run.node == node.name]
+    return replace(node, gpus=tuple(_freed(gpu, here) for gpu in node.gpus))
+
+
+def _freed(gpu: Gpu, runs: list[Run]) -> Gpu:
+    """Measured as free once these runs are gone."""
+    if gpu.free_mib is None:
+        return gpu
+    freed = sum(used_mib(run, gpu.uuid) for run in runs)
+    return replace(gpu, free_mib=min(gpu.free_mib + freed, gpu.memory_mib))
+
+
+def used_mib(run: Run, uuid: str) -> int:
+    """Measured; unmeasured, all it booked once it served, and nothing before."""
+    if run.used is not None:
+        return run.used.get(uuid, 0)
+    return run.gpus.get(uuid, 0) if run.taken else 0
+
+
+def _evicted_by(model: Model, snapshot: Snapshot, decided: Plan) -> tuple[Evicted, ...]:
+    runs = {run.uid: run for run in snapshot.runs}
+    models = {m.id: m for m in snapshot.models}
+    victims = [
+        runs[stop.run_uid]
+        for stop in decided.stops
+        if stop.code == "preempted" and stop.params["by"] == model.name
+    ]
+    return tuple(Evicted(run=run, model=models[run.model_id]) for run in victims)

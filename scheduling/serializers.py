@@ -1,0 +1,166 @@
+"""Queue, preview, resources and decisions as the API shows them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from models_app.messages import render
+from models_app.models import name_is_slug
+from models_app.serializers import ReasonSerializer, ServedModelSerializer, WholeNumber
+from runtimes.enums import GpuMode
+from scheduling.models import Decision
+from scheduling.picture import Help, Reason
+from scheduling.preview import Preview
+from scheduling.queue import Waiting
+
+MAX_ID = 2**63 - 1
+
+
+def told(reason: Reason) -> dict[str, Any]:
+    words = render(reason.code, reason.params)
+    return {"code": reason.code, "params": reason.params, "message": words}
+
+
+def help_words(offered: Help) -> str:
+    return render(f"help_{offered.action}", offered.params)
+
+
+class QueuedModelSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField(source="model.id")
+    name = serializers.CharField(source="model.name")
+    display_name = serializers.CharField()
+    priority = serializers.IntegerField(source="model.priority")
+
+
+class HelpSerializer(serializers.Serializer[Help]):
+    action = serializers.ChoiceField(choices=["stop", "priority"])
+    params = serializers.DictField()
+    message = serializers.SerializerMethodField()
+
+    def get_message(self, offered: Help) -> str:
+        return help_words(offered)
+
+
+class WaitingSerializer(serializers.Serializer[Any]):
+    position = serializers.IntegerField(help_text="1 is next.")
+    model = QueuedModelSerializer(source="*")
+    waiting_since = serializers.SerializerMethodField()
+    reason = serializers.SerializerMethodField()
+    machine = serializers.CharField(
+        allow_null=True, help_text="Where room is kept for it."
+    )
+    helps = HelpSerializer(many=True)
+
+    def get_waiting_since(self, waiting: Waiting) -> datetime:
+        return datetime.fromtimestamp(waiting.model.waiting_since, UTC)
+
+    @extend_schema_field(ReasonSerializer)
+    def get_reason(self, waiting: Waiting) -> dict[str, Any]:
+        return told(waiting.reason)
+
+    def to_representation(self, instance: Waiting) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        return {**shown, "machine": instance.machine or None}
+
+
+class PreviewRequest(ServedModelSerializer):
+    """A model as one that is created, name and all else optional where it has a
+    default; or changes of the model `id`."""
+
+    id = WholeNumber(
+        required=False, min_value=1, max_value=MAX_ID,
+        help_text="Of a model that is there; the rest is what is changed.",
+    )  # fmt: skip
+
+    class Meta(ServedModelSerializer.Meta):
+        extra_kwargs: dict[str, dict[str, Any]] = {  # type: ignore[assignment]
+            "name": {"validators": [name_is_slug], "required": False}
+        }
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs.pop("id", None)
+        return super().validate(attrs)
+
+
+class PlacementSerializer(serializers.Serializer[Any]):
+    replica = serializers.IntegerField()
+    node = serializers.CharField()
+    gpus = serializers.ListField(child=serializers.CharField(), help_text="UUIDs.")
+
+
+class EvictionSerializer(serializers.Serializer[Any]):
+    model = serializers.CharField(source="model.name")
+    priority = serializers.IntegerField(source="model.priority")
+    run = serializers.CharField(source="run.uid")
+
+
+class PreviewSerializer(serializers.Serializer[Preview]):
+    placements = serializers.SerializerMethodField()
+    evictions = EvictionSerializer(many=True)
+    reason = serializers.SerializerMethodField()
+
+    @extend_schema_field(PlacementSerializer(many=True))
+    def get_placements(self, preview: Preview) -> list[dict[str, Any]]:
+        return [
+            {"replica": p.replica, "node": p.node, "gpus": [uuid for uuid, _ in p.gpus]}
+            for p in preview.placements
+        ]
+
+    @extend_schema_field(ReasonSerializer(allow_null=True))
+    def get_reason(self, preview: Preview) -> dict[str, Any] | None:
+        return told(preview.reason) if preview.reason else None
+
+
+class AmountSerializer(serializers.Serializer[Any]):
+    total = serializers.IntegerField()
+    booked = serializers.IntegerField()
+    free = serializers.IntegerField(help_text="For placement.")
+
+
+class BookingSerializer(serializers.Serializer[Any]):
+    model = serializers.CharField()
+    run = serializers.CharField()
+    mib = serializers.IntegerField()
+
+
+class GpuUseSerializer(serializers.Serializer[Any]):
+    uuid = serializers.CharField()
+    index = serializers.IntegerField()
+    name = serializers.CharField()
+    mode = serializers.ChoiceField(choices=GpuMode.choices)
+    present = serializers.BooleanField()
+    memory_mib = serializers.IntegerField()
+    booked = BookingSerializer(many=True)
+    measured_free_mib = serializers.IntegerField(
+        allow_null=True, help_text="null where the driver does not tell."
+    )
+    foreign_mib = serializers.IntegerField(
+        allow_null=True, help_text="Used, but not by the platform's own runs."
+    )
+    free_mib = serializers.IntegerField(help_text="For placement.")
+
+
+class MachineSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    cpu_cores = AmountSerializer()
+    memory_mib = AmountSerializer()
+    gpus = GpuUseSerializer(many=True)
+
+
+class DecisionSerializer(serializers.ModelSerializer[Decision]):
+    model = serializers.CharField(source="model_name")
+    run = serializers.SerializerMethodField()
+    reason = ReasonSerializer(help_text="In words what was decided, and why.")
+
+    class Meta:
+        model = Decision
+        fields = read_only_fields = (
+            "id", "at", "kind", "model", "priority", "run", "reason",
+        )  # fmt: skip
+
+    def get_run(self, decision: Decision) -> str | None:
+        return decision.run_uid or None

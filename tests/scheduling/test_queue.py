@@ -1,0 +1,46 @@
+import pytest
+
+from scheduling.picture import Policy
+from scheduling.planner import plan
+from scheduling.queue import queue_of
+from scheduling.recovery import EndedRun
+from tests.scheduling.words import snapshot
+
+NOW = 1000.0
+POLICY = Policy(gpu_reserve_mib=0)
+CRASHED = {0: (EndedRun(code="crashed", ended=NOW - 1, served_s=0),)}
+
+
+@pytest.mark.parametrize(
+    ("models", "runs", "queue"),
+    [
+        (["m: 2 cpu"], [], []),
+        (["m: 2 cpu"], ["m/0 on a"], []),
+        (["m: 2 cpu", "n: 2 cpu"], ["m/0 on a"], [(1, "n", "a")]),
+        (
+            ["m: 2 cpu", "n: 2 cpu, prio 2", "o: 2 cpu, prio 4"],
+            ["m/0 on a"],
+            [(1, "o", "a"), (2, "n", "")],
+        ),
+        (["m: 9 cpu"], [], [(1, "m", "")]),
+        (["m: 1 cpu, x3"], ["m/0 on a", "m/1 on a"], [(1, "m", "a")]),
+        (["m: 2 cpu, stopped"], [], []),
+    ],
+)
+def test_queue_in_order_with_the_machine_that_is_kept(models, runs, queue):
+    seen = snapshot(["a: 2 cpu"], models, runs)
+    found = queue_of(seen, plan(seen, POLICY, NOW), {})
+    assert [(w.position, w.model.name, w.machine) for w in found] == queue
+
+
+def test_what_waits_out_a_back_off_is_not_in_the_queue():
+    seen = snapshot(["a: 2 cpu"], ["m: 1 cpu"], history={"m": CRASHED})
+    decided = plan(seen, POLICY, NOW)
+    assert [reason.status for reason in decided.reasons.values()] == ["error"]
+    assert queue_of(seen, decided, {}) == []
+
+
+def test_queue_knows_display_names():
+    seen = snapshot([], ["m: 1 cpu", "n: 1 cpu"])
+    found = queue_of(seen, plan(seen, POLICY, NOW), {1: "Em"})
+    assert [w.display_name for w in found] == ["Em", ""]
