@@ -39,6 +39,12 @@ PLATFORM = [
     },
     _rows(_("Models"), "deployed_code", "models_app.servedmodel"),
     {
+        "title": _("Queue"),
+        "icon": "low_priority",
+        "link": reverse_lazy("admin:scheduling_queue"),
+        "permission": _may(VIEW_MODELS),
+    },
+    {
         "title": _("Machines and GPUs"),
         "icon": "memory",
         "link": reverse_lazy("admin:runtimes_gpu_changelist"),

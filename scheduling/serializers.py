@@ -77,7 +77,7 @@ class PreviewRequest(ServedModelSerializer):
     )  # fmt: skip
 
     class Meta(ServedModelSerializer.Meta):
-        extra_kwargs: dict[str, dict[str, Any]] = {  # type: ignore[assignment]
+        extra_kwargs: dict[str, dict[str, Any]] = {
             "name": {"validators": [name_is_slug], "required": False}
         }
 

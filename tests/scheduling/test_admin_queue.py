@@ -1,0 +1,125 @@
+import re
+
+import pytest
+from django.test import Client
+
+from models_app.enums import RunState
+from models_app.models import Activity, Run
+from scheduling.models import Allocation, Decision
+from tests.builders import a_node, a_run, a_user, a_wanted_model
+from tests.models_app.people import ROLES, client_as
+
+pytestmark = pytest.mark.django_db
+
+QUEUE = "/admin/scheduling/decision/queue/"
+DECISIONS = "/admin/scheduling/decision/"
+MAY_CHANGE = {"operator", "admin", "superuser"}
+
+
+def page_of(client, url=QUEUE, **headers) -> str:
+    answer = client.get(url, headers=headers)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def buttons(page: str) -> list[str]:
+    return re.findall(r'formaction="([^"]+)"', page)
+
+
+@pytest.fixture
+def low_and_next():
+    """`next` waits for the cores that `low` has."""
+    node = a_node(cpu_cores=2, gpus=[24000])
+    node.gpus.update(free_mib=9000)
+    low = a_wanted_model("low", priority=3, cpu_cores=2, status="running")
+    run = a_run(low, RunState.READY, cpu_cores=2)
+    Allocation.objects.create(run=run, gpu=node.gpus.get(), mib=10_000)
+    return low, a_wanted_model("next", priority=3, cpu_cores=2)
+
+
+@pytest.mark.parametrize("url", [QUEUE, DECISIONS])
+@pytest.mark.parametrize("role", ROLES)
+def test_pages_open_for_those_who_view_models(role, url):
+    answer = client_as(role).get(url)
+    if role == "anonymous":
+        assert answer.url.startswith("/admin/login/")
+    else:
+        assert answer.status_code == (403 if role == "outsider" else 200)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", ["Needs 2 CPU cores; here has 0 of 2 free.", "machine kept:",
+                "booked 10000 of 24000 MiB", "measured: 9000 free, 5000 used by"]),
+        ("zh-hans", ["调度队列", "等待中的模型", "停止 low（优先级 3）",
+                     "其他进程占用 5000 MiB"]),
+    ],
+)  # fmt: skip
+def test_page_tells_who_waits_why_and_what_is_booked(low_and_next, language, words):
+    page = page_of(client_as("operator"), **{"Accept-Language": language})
+    for expected in words:
+        assert expected in page
+
+
+def test_page_offers_helps_to_those_who_may(low_and_next):
+    low, waiting = low_and_next
+    assert buttons(page_of(client_as("operator"))) == [
+        f"/admin/models_app/servedmodel/{low.pk}/stop/now/",
+        f"{QUEUE}{waiting.pk}/priority/4/",
+    ]
+    assert buttons(page_of(client_as("viewer"))) == []
+
+
+def test_page_shows_the_latest_decisions(low_and_next):
+    low, _ = low_and_next
+    Decision.objects.create(
+        kind="eviction", model=low, model_name="low", priority=3,
+        code="preempted", params={"by": "<b>high</b>"},
+    )  # fmt: skip
+    viewer = client_as("viewer")
+    for url in (QUEUE, DECISIONS):
+        page = page_of(viewer, url)
+        assert "Stopped to make room for &lt;b&gt;high&lt;/b&gt;." in page
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_stop_button_stops_for_those_who_operate(low_and_next, role):
+    low, _ = low_and_next
+    client = client_as(role)
+    client.post(f"/admin/models_app/servedmodel/{low.pk}/stop/now/")
+    low.refresh_from_db()
+    assert (low.desired_state == "stopped") is (role in MAY_CHANGE)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_priority_button_raises_it_for_those_who_change(low_and_next, role):
+    _, waiting = low_and_next
+    client_as(role).post(f"{QUEUE}{waiting.pk}/priority/4/")
+    waiting.refresh_from_db()
+    assert waiting.priority == (4 if role in MAY_CHANGE else 3)
+
+
+@pytest.mark.parametrize(("to", "status"), [(2, 302), (0, 404), (11, 404)])
+def test_priority_button_never_lowers_it_nor_leaves_the_range(low_and_next, to, status):
+    _, waiting = low_and_next
+    answer = client_as("operator").post(f"{QUEUE}{waiting.pk}/priority/{to}/")
+    waiting.refresh_from_db()
+    assert (answer.status_code, waiting.priority) == (status, 3)
+
+
+def test_helps_need_a_post_with_its_token(low_and_next):
+    _, waiting = low_and_next
+    url = f"{QUEUE}{waiting.pk}/priority/4/"
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(a_user("operator", is_staff=True))
+    assert client.get(url).status_code == 405
+    assert client.post(url).status_code == 403
+    waiting.refresh_from_db()
+    assert waiting.priority == 3
+
+
+def test_looking_at_the_page_changes_nothing(low_and_next):
+    page_of(client_as("viewer"))
+    assert (Activity.objects.count(), Decision.objects.count()) == (0, 0)
+    assert Run.objects.get().state == RunState.READY
