@@ -34,6 +34,8 @@ PURE = [
     "scheduling.planner",
     "scheduling.ranking",
     "scheduling.recovery",
+    "scheduling.simulated",
+    "scheduling.simulation",
     *(
         f"runtimes.frameworks.{path.stem}"
         for path in sorted((ROOT / "runtimes/frameworks").glob("*.py"))
