@@ -133,5 +133,5 @@ def test_inner_tables_of_packages_are_not_shown(superuser):
         for app in superuser.get("/admin/").context["available_apps"]
         for model in app["models"]
     }
-    ours = {"ServedModel", "Run", "Activity", "ApiToken", "Node", "Gpu"}
+    ours = {"ServedModel", "Run", "Activity", "ApiToken", "Node", "Gpu", "Decision"}
     assert labels == {*ours, "User", "Group"}

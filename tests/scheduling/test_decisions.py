@@ -152,3 +152,20 @@ def test_tick_on_models_that_wait_takes_a_constant_number_of_queries():
             tick()
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_model_of_a_drained_gpu_waits_and_starts_elsewhere_at_once():
+    node = a_node(gpus=[24000, 24000])
+    model = a_wanted_model(gpu_count=1, gpu_memory_mib=20000)
+    tick()
+    first = model.runs.get()
+    node.gpus.filter(uuid__in=first.gpu_uuids).update(mode="drained")
+    tick()
+    model.refresh_from_db()
+    first.refresh_from_db()
+    assert (first.state, first.end_code) == ("ended", "gpu_drained")
+    assert (model.status, model.reason_code) == ("waiting", "gpu_drained")
+    tick()
+    assert model.runs.live().get().gpu_uuids != first.gpu_uuids
+    kinds = [kind for _, kind, _ in decided()]
+    assert kinds == ["placement", "eviction", "placement"]
