@@ -16,21 +16,21 @@ CRASHED = {0: (EndedRun(code="crashed", ended=NOW - 1, served_s=0),)}
     [
         (["m: 2 cpu"], [], []),
         (["m: 2 cpu"], ["m/0 on a"], []),
-        (["m: 2 cpu", "n: 2 cpu"], ["m/0 on a"], [(1, "n", "a")]),
+        (["m: 2 cpu", "n: 2 cpu"], ["m/0 on a"], [(1, "n")]),
         (
             ["m: 2 cpu", "n: 2 cpu, prio 2", "o: 2 cpu, prio 4"],
             ["m/0 on a"],
-            [(1, "o", "a"), (2, "n", "")],
+            [(1, "o"), (2, "n")],
         ),
-        (["m: 9 cpu"], [], [(1, "m", "")]),
-        (["m: 1 cpu, x3"], ["m/0 on a", "m/1 on a"], [(1, "m", "a")]),
+        (["m: 9 cpu"], [], [(1, "m")]),
+        (["m: 1 cpu, x3"], ["m/0 on a", "m/1 on a"], [(1, "m")]),
         (["m: 2 cpu, stopped"], [], []),
     ],
 )
-def test_queue_in_order_with_the_machine_that_is_kept(models, runs, queue):
+def test_queue_is_in_order(models, runs, queue):
     seen = snapshot(["a: 2 cpu"], models, runs)
     found = queue_of(seen, plan(seen, POLICY, NOW), {})
-    assert [(w.position, w.model.name, w.machine) for w in found] == queue
+    assert [(w.position, w.model.name) for w in found] == queue
 
 
 def test_what_waits_out_a_back_off_is_not_in_the_queue():
@@ -44,3 +44,10 @@ def test_queue_knows_display_names():
     seen = snapshot([], ["m: 1 cpu", "n: 1 cpu"])
     found = queue_of(seen, plan(seen, POLICY, NOW), {1: "Em"})
     assert [w.display_name for w in found] == ["Em", ""]
+
+
+@pytest.mark.parametrize(("model", "machine"), [("n: 2 cpu", "a"), ("n: 9 cpu", "")])
+def test_queue_names_the_machine_that_is_kept(model, machine):
+    seen = snapshot(["a: 2 cpu"], ["m: 2 cpu", model], ["m/0 on a"])
+    [waiting] = queue_of(seen, plan(seen, POLICY, NOW), {})
+    assert waiting.machine == machine
