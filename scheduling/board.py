@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -49,7 +50,7 @@ class Board:
     waiting: int = 0
     no_victims: dict[Need, int] = field(default_factory=dict)
     able: dict[Need, list[Site]] = field(default_factory=dict)
-    to_keep: dict[Need, list[Site]] = field(default_factory=dict)
+    to_keep: dict[Need, deque[Site]] = field(default_factory=dict)
     shortages: dict[Need, Reason] = field(default_factory=dict)
     # By machine, for whom, until it changes: room without those of lower priority.
     without_lower: dict[str, tuple[int, Room]] = field(default_factory=dict)
@@ -81,26 +82,25 @@ class Board:
             positions={site.node.name: at for at, site in enumerate(found)},
         )
 
-    def settle(self, model: Model, replica: int, now: float) -> bool:
-        """False if this replica waits: those after it would too. One whose run is on
-        its way out cannot start yet, but has its turn: a restarted model finds its
-        place again, an evicted one its rank."""
+    def settle(self, model: Model, replica: int, now: float) -> None:
+        """Start it, or let it wait. One whose run is on its way out cannot start yet,
+        but has its turn: a restarted model finds its place again, an evicted one its
+        rank."""
+        need = Need.of(model, self.policy)
         holder = self.holders.get((model.id, replica))
         if holder is not None:
-            need = Need.of(model, self.policy)
-            return not holder.stopping or self.wait(model, need, told=False)
+            if holder.stopping:
+                self.wait(model, need, told=False)
+            return
         verdict = assess(model.history.get(replica, ()), self.policy.back_off, now)
         if not verdict.start:
             self.reasons.setdefault(model.id, _error(verdict))
-            return True
-        need = Need.of(model, self.policy)
-        return (
-            self._start(model, replica, need)
-            or self._start_by_moving(model, replica, need)
-            or self.wait(model, need)
-        )
+        elif not self._start(model, replica, need) and not self._start_by_moving(
+            model, replica, need
+        ):
+            self.wait(model, need, told=model.id not in self.reasons)
 
-    def wait(self, model: Model, need: Need, told: bool = True) -> bool:
+    def wait(self, model: Model, need: Need, told: bool) -> None:
         coming = self.by_later.first(need, model) or self._evict(model, need)
         site = coming or self._nearest(model, need)
         if told:
@@ -112,7 +112,6 @@ class Board:
             guard = model.priority - self.policy.priority_gap + 1
             gpus = _nearest_gpus(self._without_lower(site, model), site.empty, need)
             site.keep(need, gpus, guard if model.preempts else 0)
-        return False
 
     def _start(self, model: Model, replica: int, need: Need) -> bool:
         site = self.by_now.first(need, model)
@@ -195,7 +194,7 @@ class Board:
         self._has_changed(site)
 
     def _nearest(self, model: Model, need: Need) -> Site | None:
-        """Of the machines it could ever run on, each once, the one nearest to enough.
+        """Of the machines it could ever run on, in turn, the one nearest to enough.
         Runs below it count as gone: whether they are there must not change the choice,
         or the room would be kept now here, now there."""
         if need not in self.to_keep:
@@ -205,8 +204,11 @@ class Board:
                 for site in able
             }
             able.sort(key=lambda s: (near[s.node.name], s.node.name), reverse=True)
-            self.to_keep[need] = able
-        return self.to_keep[need].pop() if self.to_keep[need] else None
+            self.to_keep[need] = deque(able)
+        if not self.to_keep[need]:
+            return None
+        self.to_keep[need].rotate()
+        return self.to_keep[need][0]
 
     def _able(self, need: Need) -> list[Site]:
         """Those it could run on if nothing of ours did."""

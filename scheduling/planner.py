@@ -25,8 +25,7 @@ def plan(snapshot: Snapshot, policy: Policy, now: float) -> Plan:
     queue = sorted((m for m in snapshot.models if m.wanted), key=order)
     for model in queue:
         for replica in range(model.replicas):
-            if not board.settle(model, replica, now):
-                break
+            board.settle(model, replica, now)
     return Plan(
         stops=(*stops, *board.evictions),
         placements=tuple(board.placements),

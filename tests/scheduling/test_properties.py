@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduling.picture import Policy, Run, Snapshot
-from scheduling.planner import plan
+from scheduling.planner import order, plan
 from tests.scheduling.words import snapshot
 
 NOW = 1000.0
@@ -120,25 +120,25 @@ def test_every_victim_is_needed(seen):
     """Spare any one: then somebody who would start now does not."""
     decided = plan(seen, POLICY, NOW)
     evictors = {stop.params["by"] for stop in evictions(decided)}
-    full = started_names(seen, decided)
+    full = started_of(evictors, seen, decided)
     for spared in evictions(decided):
         fewer = dataclasses.replace(
             decided, stops=tuple(s for s in decided.stops if s is not spared)
         )
-        assert evictors <= full
-        assert not evictors <= started_names(seen, fewer)
+        assert started_of(evictors, seen, fewer) < full
 
 
-def started_names(seen, decided):
-    """Models that have all their evictor's room once the stops are through, nobody
-    else being evicted for them."""
+def started_of(evictors, seen, decided):
+    """How many replicas of the evictors start once the stops are through, nobody else
+    being evicted for them."""
     after = finished(carried_out(seen, decided))
     peaceful = dataclasses.replace(
         after,
         models=tuple(dataclasses.replace(m, preempts=False) for m in after.models),
     )
     names = {model.id: model.name for model in seen.models}
-    return {names[p.model_id] for p in plan(peaceful, POLICY, NOW).placements}
+    placed = plan(peaceful, POLICY, NOW).placements
+    return sum(names[p.model_id] in evictors for p in placed)
 
 
 @given(pictures)
@@ -175,13 +175,14 @@ def test_every_wanted_model_is_placed_or_explained(seen):
 @given(pictures)
 def test_what_is_kept_for_one_is_never_given_to_those_after_it(seen):
     """Who waits for room on a machine finds it there once the stops are through,
-    whatever was started meanwhile."""
+    whatever was started meanwhile; only one ahead of it may have taken it."""
     decided = plan(seen, POLICY, NOW)
-    making_room = {
-        m for m, reason in decided.reasons.items() if reason.code == "making_room"
-    }
-    later = plan(finished(carried_out(seen, decided)), POLICY, NOW)
-    assert making_room <= {p.model_id for p in later.placements}
+    ranks = {model.id: order(model) for model in seen.models}
+    later = plan(finished(carried_out(seen, decided)), POLICY, NOW).placements
+    for model_id, reason in decided.reasons.items():
+        if reason.code == "making_room":
+            there = [p for p in later if p.node == reason.nominated]
+            assert any(ranks[p.model_id] <= ranks[model_id] for p in there)
 
 
 @given(pictures)
