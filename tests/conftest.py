@@ -3,6 +3,11 @@ from pathlib import Path
 import pytest
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from hypothesis import settings
+
+# The same examples in each run: what is found on one machine is found on all.
+settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.load_profile("fixed")
 
 LOCALE = Path(__file__).parents[1] / "locale"
 

@@ -17,7 +17,7 @@ ALL_CORES = len(os.sched_getaffinity(0))
 @pytest.fixture
 def site():
     quick = {"MIN_RUNNING_SECONDS": "0", "COOL_DOWN_SECONDS": "0"}
-    with Installation(**quick, DRAIN_SECONDS="30") as installation:
+    with Installation(**quick, DRAIN_SECONDS="120") as installation:
         installation.start("worker", "monitor")
         yield installation
 
@@ -38,7 +38,7 @@ def generate(run, tokens, answers):
         data=json.dumps(body).encode(),
         headers={"Authorization": f"Bearer {run['engine_key']}"},
     )
-    with urllib.request.urlopen(request, timeout=60) as reply:
+    with urllib.request.urlopen(request, timeout=150) as reply:
         answers.append(json.load(reply)["usage"]["completion_tokens"])
 
 
@@ -48,12 +48,12 @@ def test_higher_evicts_lower_which_finishes_its_request_and_returns(site):
     site.request("start", "low")
     [low] = site.until_status("low", "running")
     answers = []
-    talk = threading.Thread(target=generate, args=(low, 300, answers))
+    talk = threading.Thread(target=generate, args=(low, 150, answers))
     talk.start()
     site.request("start", "high")
-    site.until_status("high", "running", 60)
+    site.until_status("high", "running", 150)
     talk.join()
-    assert answers == [300]
+    assert answers == [150]
     [evicted] = site.runs("low")
     assert (evicted["end_code"], evicted["exit_code"]) == ("preempted", 0)
     assert json.loads(evicted["end_params"])["by"] == "high"

@@ -50,7 +50,8 @@ def test_broker_answers():
 
 
 @pytest.mark.parametrize(
-    ("embedded", "advice"), [(True, "deploy-source.sh"), (False, "REDIS_URL")]
+    ("embedded", "advice"),
+    [(True, "deploy-source.sh production"), (False, "REDIS_URL")],
 )
 def test_broker_is_lost(lost_broker, settings, embedded, advice):
     settings.EMBEDDED_BROKER = embedded
