@@ -251,8 +251,12 @@ LOGGING = {
     "handlers": {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
     },
-    # A line for each task would be two a second.
-    "loggers": {"django-q": {"level": "WARNING"}},
+    "filters": {"one_line": {"()": "llmplatform.logs.WithoutTraceback"}},
+    "loggers": {
+        # A line for each task would be two a second.
+        "django-q": {"level": "WARNING"},
+        "django.security.DisallowedHost": {"filters": ["one_line"]},
+    },
     "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
 }
 

@@ -33,3 +33,9 @@ def test_a_host_that_is_not_ours_is_told_in_json():
     answer = Client().get("/api/models", headers={"Host": "evil.example"})
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
     assert "evil" not in answer.content.decode()
+
+
+def test_a_host_that_is_not_ours_costs_a_line_of_the_log(caplog):
+    Client().get("/api/models", headers={"Host": "evil.example"})
+    refused = [r for r in caplog.records if r.name.endswith("DisallowedHost")]
+    assert [(r.levelname, r.exc_info) for r in refused] == [("ERROR", None)]
