@@ -37,4 +37,4 @@ def error(name: str, message: str, advice: str) -> Finding:
 
 
 def start_roles() -> str:
-    return _("Start the roles: ./scripts/deploy-source.sh")
+    return _("Start the roles: ./scripts/deploy-source.sh production")

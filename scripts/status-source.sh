@@ -13,7 +13,7 @@ main() {
     say "$states" |
       awk '{ sub(/^roles:/, ""); $1 = sprintf("  %-9s", $1); print }'
   else
-    say "  stopped; to start them: $(again ./scripts/deploy-source.sh development)"
+    say "  stopped; to start them: $(again ./scripts/deploy-source.sh production)"
     result=1
   fi
   say "Models"
