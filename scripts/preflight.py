@@ -58,6 +58,8 @@ def place_problems(venv: Path, data_dir: Path) -> Iterator[str]:
             f"DATA_DIR {data_dir} is too long for the Unix sockets in it: at most"
             f" {SOCKET_PATH_BYTES - len(LONGEST_SOCKET)} bytes"
         )
+    if "%" in str(data_dir):
+        yield f"DATA_DIR {data_dir} has a '%', which supervisord does not take"
     if not os.access(existing(data_dir), os.W_OK | os.X_OK):
         yield f"DATA_DIR {data_dir} cannot be written by this user"
     yield from disk_problems(data_dir, DATA_MIB, "DATA_DIR")

@@ -81,6 +81,11 @@ def test_data_dir_too_long_for_sockets():
     assert len(os.fsencode(data_dir)) == 84
 
 
+def test_data_dir_that_supervisord_does_not_take(tmp_path):
+    [problem] = preflight.place_problems(Path(sys.prefix), tmp_path / "100%x")
+    assert "100%x has a '%'" in problem
+
+
 def test_disk_that_is_too_small(tmp_path):
     free = shutil.disk_usage(tmp_path).free // 2**20
     [problem] = preflight.disk_problems(tmp_path / "a" / "b", free + 1000, "DATA_DIR")
