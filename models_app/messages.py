@@ -33,7 +33,7 @@ MESSAGES = {
     "scaled_down": _("Stopped because fewer replicas are wanted."),
     "preempted": _("Stopped to make room for %(by)s."),
     "gpu_drained": _("Stopped because one of its GPUs is being drained."),
-    "bad_config": _("The engine refused its configuration."),
+    "bad_config": _("The engine refused its configuration or model file."),
     "config_refused": _("The configuration does not fit. %(cause)s"),
     "model_file_missing": _("The model file %(path)s is missing or unreadable."),
     "out_of_gpu_memory": _("The engine ran out of GPU memory."),
