@@ -113,6 +113,8 @@ MESSAGES = {
     "run_ready": _("%(model)s is ready on %(node)s."),
     "run_stopping": _("The engine of %(model)s is being stopped."),
     "run_ended": _("The engine of %(model)s ended."),
+    "gpu_is_lost": _("GPU %(gpu)s is lost: the driver no longer reaches it."),
+    "gpu_is_back": _("GPU %(gpu)s is back."),
     "engine_reaped": _("A leftover engine without a run (%(uid)s) was killed."),
     "gpu_mode_open": _("GPU %(gpu)s takes models again."),
     "gpu_mode_excluded": _("GPU %(gpu)s takes no more models."),
@@ -120,6 +122,9 @@ MESSAGES = {
     "token_created": _("API token %(name)s was created for %(user)s."),
     "token_deleted": _("API token %(name)s of %(user)s was deleted."),
 }
+
+# In place of an empty list, such as of what a model that is stopping allows
+NOTHING = _("nothing")
 
 # Parameters of these messages that are codes with words of their own
 WITH_STATES = {"operation_not_allowed", "status_changed"}
@@ -150,7 +155,7 @@ def _shown(value: object) -> str:
     if isinstance(value, Mapping) and "code" in value:
         return render(str(value["code"]), value.get("params") or {})
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
+        return ", ".join(map(str, value)) or str(NOTHING)
     return str(value)
 
 

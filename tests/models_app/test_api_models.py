@@ -253,6 +253,12 @@ def test_delete_of_a_running_model_is_409_with_what_is_allowed():
     assert ServedModel.objects.count() == 1
 
 
+def test_a_model_that_is_stopping_allows_nothing():
+    a_model(status="stopping")
+    refusal = administrator().delete("/api/models/smol").json()["message"]
+    assert refusal.endswith("Delete is not allowed. Allowed: nothing.")
+
+
 @pytest.mark.parametrize(
     ("group", "answered"), [("operator", 400), ("admin", 201), ("", 201)]
 )
