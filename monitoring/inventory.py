@@ -10,14 +10,16 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from models_app import clock
+from models_app import clock, nudge
+from models_app.activity import record
 from monitoring.collectors.gpus import GpuSeen
 from runtimes.models import Gpu, Node
 
 
-def write(gpus: Iterable[GpuSeen]) -> Node:
+def write(gpus: Iterable[GpuSeen] | None) -> Node:
     """Rewritten each time: memory that foreign processes took or freed counts in the
-    next plan. The ledger's version is the scheduler's and stays."""
+    next plan. The ledger's version is the scheduler's and stays. None: GPUs are not
+    known just now, and stay as they were."""
     with transaction.atomic():
         node, _ = Node.objects.update_or_create(
             name=settings.NODE_NAME,
@@ -28,12 +30,18 @@ def write(gpus: Iterable[GpuSeen]) -> Node:
                 "seen_at": timezone.now(),
             },
         )
-        seen = [_write_gpu(node, gpu).pk for gpu in gpus]
-        node.gpus.exclude(pk__in=seen).filter(present=True).update(present=False)
+        if gpus is not None:
+            seen = [_write_gpu(node, gpu).pk for gpu in gpus]
+            node.gpus.exclude(pk__in=seen).filter(present=True).update(present=False)
     return node
 
 
 def _write_gpu(node: Node, seen: GpuSeen) -> Gpu:
+    before = Gpu.objects.filter(uuid=seen.uuid).first()
+    if before is not None and before.lost != seen.lost:
+        code = "gpu_is_lost" if seen.lost else "gpu_is_back"
+        record(code, params={"gpu": f"{node.name}/{seen.index} {seen.name}"})
+        nudge.changed()
     gpu, _ = Gpu.objects.update_or_create(
         uuid=seen.uuid,
         defaults={
@@ -43,6 +51,7 @@ def _write_gpu(node: Node, seen: GpuSeen) -> Gpu:
             "memory_mib": seen.memory_mib,
             "free_mib": seen.free_mib,
             "present": True,
+            "lost": seen.lost,
         },
     )
     return gpu

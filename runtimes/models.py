@@ -39,6 +39,9 @@ class Gpu(models.Model):
         _("free, MiB"), null=True, help_text=_("As the driver measures it.")
     )
     present = models.BooleanField(_("present"), default=True)
+    lost = models.BooleanField(
+        _("lost"), default=False, help_text=_("The driver has lost contact with it.")
+    )
     mode = models.CharField(
         _("mode"), max_length=10, choices=GpuMode, default=GpuMode.OPEN
     )

@@ -56,8 +56,10 @@ def _stop(stops: Iterable[Stop]) -> None:
     wanted = {stop.run_uid: stop for stop in stops}
     for run in Run.objects.live().select_related("model").filter(uid__in=wanted):
         stop = wanted[run.uid]
+        # On a lost GPU nothing will be finished.
+        drain_s = 0 if stop.code == "gpu_lost" else settings.DRAIN_SECONDS
         with transaction.atomic():
-            moved = ask_to_stop(run, stop.code, stop.params, settings.DRAIN_SECONDS)
+            moved = ask_to_stop(run, stop.code, stop.params, drain_s)
             if moved and stop.code in decisions.EVICTIONS:
                 decisions.note_eviction(run, stop.code, stop.params)
 

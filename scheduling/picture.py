@@ -12,7 +12,7 @@ from scheduling.recovery import BackOff, EndedRun
 class Gpu:
     """free_mib: what the driver measures, foreign processes seen; None if unknown.
     open: takes new runs; not excluded, drained or unhealthy. leave: runs that hold it
-    are to go elsewhere."""
+    are to go elsewhere; lost: at once."""
 
     uuid: str
     index: int
@@ -20,6 +20,7 @@ class Gpu:
     free_mib: int | None = None
     open: bool = True
     leave: bool = False
+    lost: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

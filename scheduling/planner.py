@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from scheduling.board import Board
-from scheduling.picture import Model, Plan, Policy, Run, Snapshot, Stop
+from scheduling.picture import Gpu, Model, Plan, Policy, Run, Snapshot, Stop
 
 
 def plan(snapshot: Snapshot, policy: Policy, now: float) -> Plan:
@@ -38,18 +38,21 @@ def order(model: Model) -> tuple[int, float, int]:
 
 
 def _stops(snapshot: Snapshot, models: dict[int, Model]) -> Iterator[Stop]:
-    left = {gpu.uuid for node in snapshot.nodes for gpu in node.gpus if gpu.leave}
+    gpus = {gpu.uuid: gpu for node in snapshot.nodes for gpu in node.gpus}
     for run in snapshot.runs:
-        code = "" if run.stopping else _why_stop(run, models.get(run.model_id), left)
+        code = "" if run.stopping else _why_stop(run, models.get(run.model_id), gpus)
         if code:
             yield Stop(run_uid=run.uid, code=code)
 
 
-def _why_stop(run: Run, model: Model | None, left: set[str]) -> str:
+def _why_stop(run: Run, model: Model | None, gpus: dict[str, Gpu]) -> str:
     if model is None or not model.wanted:
         return "stopped"
     if run.generation < model.generation:
         return "restarted"
     if run.replica >= model.replicas:
         return "scaled_down"
-    return "" if left.isdisjoint(run.gpus) else "gpu_drained"
+    held = [gpus[uuid] for uuid in run.gpus if uuid in gpus]
+    if any(gpu.lost for gpu in held):
+        return "gpu_lost"
+    return "gpu_drained" if any(gpu.leave for gpu in held) else ""

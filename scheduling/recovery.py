@@ -11,7 +11,8 @@ ASKED_FOR = frozenset(
 )
 NOT_THE_ENGINES_FAULT = frozenset({"node_rebooted"})
 NEVER_RETRIED = frozenset({"bad_config", "config_refused", "model_file_missing"})
-RETRIED_AT_ONCE = frozenset({"port_in_use"})
+# Another port is drawn; a lost GPU is given to nobody.
+RETRIED_AT_ONCE = frozenset({"port_in_use", "gpu_lost"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -192,7 +192,9 @@ class World:
         verdict = assess(past, self.policy.back_off, self.now)
         if verdict.code == "retrying":
             self._after(float(str(verdict.params["seconds"])), _nothing)
-        elif not verdict.start:
+        elif verdict.start:
+            self._after(0, _nothing)
+        else:
             self.figures.given_up.add(engine.run.model_id)
             self.waiting.pop((engine.run.model_id, engine.run.replica), None)
 

@@ -60,8 +60,9 @@ def _nodes() -> tuple[picture.Node, ...]:
                 index=gpu.index,
                 memory_mib=gpu.memory_mib,
                 free_mib=gpu.free_mib,
-                open=gpu.mode == GpuMode.OPEN,
+                open=gpu.mode == GpuMode.OPEN and not gpu.lost,
                 leave=gpu.mode == GpuMode.DRAINED,
+                lost=gpu.lost,
             )
         )
     return tuple(

@@ -119,6 +119,12 @@ CRASHED = {0: (EndedRun(code="crashed", ended=NOW - 1, served_s=0),)}
             ["m/0 on a a0 a1", "n/0 on a a2"],
             ["stop m0: gpu_drained"],
         ),
+        (  # what is on a lost one too, and finds a place elsewhere
+            ["a: gpus 24000l 24000"],
+            ["m: 1 gpu of 20000", "n: 1 gpu of 20000"],
+            ["m/0 on a a0"],
+            ["stop m0: gpu_lost", "n: waiting insufficient_gpus"],
+        ),
         (  # even when there is no other place
             ["a: gpus 24000d"],
             ["m: 1 gpu of 20000"],

@@ -2,7 +2,7 @@
 
 nodes:  "a: 4 cpu, 8000 mem, gpus 24000 24000"
         a GPU "24000/9000" has 9000 measured free; "24000x" takes no new runs;
-        "24000d" is drained: runs leave it
+        "24000d" is drained, "24000l" lost: runs leave it
 models: "chat: 2 cpu, prio 5" ... "1 gpu of 20000", "x2" replicas, "gen 3", "stopped",
         "firm" may not be evicted, "meek" never evicts, "spread", "pin a1", "cooling"
 runs:   "chat/0 on a" ... "gen 2", "stopping", "taken", "new" (just started),
@@ -21,12 +21,13 @@ def number(pattern: str, text: str, default: int) -> int:
 
 def node(text: str) -> Node:
     name, rest = text.split(":")
-    sizes = re.search(r"gpus ([\d /xd]+)", rest)
+    sizes = re.search(r"gpus ([\d /xdl]+)", rest)
     gpus = []
     for index, size in enumerate(sizes[1].split() if sizes else []):
         leave = size.endswith("d")
-        is_open = not leave and not size.endswith("x")
-        total, _, free = size.rstrip("xd").partition("/")
+        lost = size.endswith("l")
+        is_open = not leave and not lost and not size.endswith("x")
+        total, _, free = size.rstrip("xdl").partition("/")
         gpus.append(
             Gpu(
                 uuid=f"{name}{index}",
@@ -35,6 +36,7 @@ def node(text: str) -> Node:
                 free_mib=int(free) if free else None,
                 open=is_open,
                 leave=leave,
+                lost=lost,
             )
         )
     return Node(
