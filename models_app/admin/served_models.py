@@ -41,11 +41,12 @@ class ServedModelAdmin(DeletesStopped):
                 "fields": (
                     "gpu_count", "gpu_memory_mib", "cpu_cores", "memory_mib",
                     "priority", "preemptible", "preempts", "placement", "replicas",
-                    "force",
                 )
             },
         ),
     )  # fmt: skip
+    # Said while saving, and nowhere kept.
+    saving = ((None, {"fields": ("force",)}),)
     list_display = (
         "title", "state", "replicas_ready", "framework", "priority", "gpus",
         "tag_names", "updated", "operations",
@@ -79,6 +80,12 @@ class ServedModelAdmin(DeletesStopped):
     ) -> tuple[str, ...]:
         fixed = obj and Operation.RENAME not in obj.allowed_operations()
         return ("name",) if fixed else ()
+
+    def get_fieldsets(
+        self, request: HttpRequest, obj: ServedModel | None = None
+    ) -> Any:
+        changes = obj is None or self.has_change_permission(request, obj)
+        return (*self.fieldsets, *self.saving) if changes else self.fieldsets
 
     # Rows
 

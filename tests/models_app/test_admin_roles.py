@@ -112,3 +112,9 @@ def test_account_without_staff_flag_cannot_enter():
     client = client_as("anonymous")
     client.force_login(user)
     assert client.get("/admin/").url.startswith("/admin/login/")
+
+
+@pytest.mark.parametrize(("role", "asked"), [("viewer", False), ("operator", True)])
+def test_only_who_saves_is_asked_how_to_save(role, asked):
+    page = client_as(role).get(f"{LIST}{a_model().pk}/change/").content.decode()
+    assert ("force" in page) == asked
