@@ -29,6 +29,7 @@ def failures(count, ago):
         (failures(7, 300), True),
         (failures(8, 9999), False),  # given up
         ([ended("port_in_use")], True),
+        ([ended("gpu_lost")], True),
         ([ended("bad_config", ago=9999)], False),
         ([ended("config_refused", ago=9999)], False),
         ([ended("model_file_missing", ago=9999)], False),
