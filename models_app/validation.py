@@ -46,10 +46,10 @@ def problems(
     }
     found: list[AnyProblem] = [*_name(after, before, changed)]
     found += [*_unknown_plugins(after, changed), *_gpus(after)]
-    if not force and not found and changed.intersection(SIZES):
-        found += beyond_all_machines(after)
     if "config" in changed or ("framework" in changed and instance):
         found += _config(after, before, actor)
+    if not force and not found and changed.intersection({"config", *SIZES}):
+        found += beyond_all_machines(after)
     return found
 
 

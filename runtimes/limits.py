@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Count, Max, Q
 
+from models_app.plugins import framework
 from models_app.problems import Problem, out_of_range
 from runtimes.models import Gpu, Node
 
@@ -20,13 +21,24 @@ def problems(fields: Mapping[str, Any]) -> Iterator[Problem]:
     )
     if most["cpu_cores"] is None:
         return
-    for name in ("cpu_cores", "memory_mib"):
-        if (fields.get(name) or 0) > most[name]:
-            yield out_of_range(name, fields[name], 0, most[name])
+    field, cores = _cpu_cores(fields)
+    if cores > most["cpu_cores"]:
+        yield out_of_range(field, cores, 1, most["cpu_cores"])
+    if fields["memory_mib"] > most["memory_mib"]:
+        yield out_of_range("memory_mib", fields["memory_mib"], 0, most["memory_mib"])
     if fields["gpu_count"] > most["gpus"]:
         yield out_of_range("gpu_count", fields["gpu_count"], 0, most["gpus"])
     elif fields["gpu_count"]:
         yield from _gpus(fields)
+
+
+def _cpu_cores(fields: Mapping[str, Any]) -> tuple[str, int]:
+    """How many, and by which field; without GPUs, as many as the engine has threads."""
+    if fields["cpu_cores"] or fields["gpu_count"]:
+        return "cpu_cores", fields["cpu_cores"] or 1
+    return "config.n_threads", framework(fields["framework"]).cpu_cores(
+        fields["config"]
+    )
 
 
 def _gpus(fields: Mapping[str, Any]) -> Iterator[Problem]:

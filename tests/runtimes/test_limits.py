@@ -7,6 +7,8 @@ from tests.builders import a_node
 pytestmark = pytest.mark.django_db
 
 FITS = {
+    "framework": "llama.cpp",
+    "config": {"n_threads": 1},
     "gpu_count": 0,
     "gpu_memory_mib": 0,
     "pinned_gpus": [],
@@ -19,6 +21,7 @@ FITS = {
     ("fields", "field", "limit"),
     [
         ({"cpu_cores": 9}, "cpu_cores", 8),
+        ({"config": {"n_threads": 9}}, "config.n_threads", 8),
         ({"memory_mib": 64_001}, "memory_mib", 64_000),
         ({"gpu_count": 3}, "gpu_count", 2),
         ({"gpu_count": 1, "gpu_memory_mib": 24_001}, "gpu_memory_mib", 24_000),
@@ -36,6 +39,7 @@ def test_problems_name_the_limit(fields, field, limit):
     "fields",
     [
         {"cpu_cores": 8, "memory_mib": 64_000},
+        {"cpu_cores": 1, "config": {"n_threads": 9}},
         {"gpu_count": 2, "gpu_memory_mib": 48_000},
         {"gpu_count": 1, "pinned_gpus": ["GPU-here-1"]},
     ],
