@@ -48,7 +48,8 @@ def problems(
     found += [*_unknown_plugins(after, changed), *_gpus(after)]
     if "config" in changed or ("framework" in changed and instance):
         found += _config(after, before, actor)
-    if not force and not found and changed.intersection({"config", *SIZES}):
+    sized = after["framework"] in settings.FRAMEWORKS and changed & {"config", *SIZES}
+    if sized and not force and not found:
         found += beyond_all_machines(after)
     return found
 

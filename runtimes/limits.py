@@ -36,9 +36,8 @@ def _cpu_cores(fields: Mapping[str, Any]) -> tuple[str, int]:
     """How many, and by which field; without GPUs, as many as the engine has threads."""
     if fields["cpu_cores"] or fields["gpu_count"]:
         return "cpu_cores", fields["cpu_cores"] or 1
-    return "config.n_threads", framework(fields["framework"]).cpu_cores(
-        fields["config"]
-    )
+    rules = framework(fields["framework"])
+    return "config.n_threads", rules.cpu_cores(fields["config"])
 
 
 def _gpus(fields: Mapping[str, Any]) -> Iterator[Problem]:

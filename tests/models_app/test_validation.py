@@ -2,7 +2,7 @@ import pytest
 
 from models_app.validation import problems
 from tests.api import a_body, a_gguf
-from tests.builders import a_model, a_user
+from tests.builders import a_model, a_node, a_user
 
 pytestmark = pytest.mark.django_db
 
@@ -83,3 +83,9 @@ def test_operators_may_keep_what_an_administrator_set(group):
 def test_without_an_actor_nobody_is_an_administrator():
     config = {"model_path": a_gguf(), "extra_args": {"swa_full": True}}
     assert found(a_body(config=config)) == [("config.extra_args", "admin_only")]
+
+
+def test_size_of_a_model_whose_framework_is_gone_can_be_changed():
+    a_node()
+    model = a_model(framework="gone")
+    assert found({"memory_mib": 5}, instance=model) == []
