@@ -13,18 +13,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from scheduling.picture import Gpu, Model, Node, Policy, Run, Snapshot
 from scheduling.planner import plan
+from scheduling.simulated import SHAPES
 
 NOW = 1_000_000.0
-# GPUs, MiB of each: how often
-SHAPES = {
-    (0, 0): 10,
-    (1, 8_000): 25,
-    (1, 20_000): 25,
-    (1, 70_000): 15,
-    (2, 60_000): 12,
-    (4, 70_000): 8,
-    (8, 75_000): 5,
-}
 
 
 def a_picture(gpus: int, models: int, seed: int) -> Snapshot:
