@@ -7,19 +7,13 @@ from typing import TYPE_CHECKING
 from django.db.models import F, QuerySet, Window
 from django.db.models.functions import RowNumber
 
-from models_app.enums import Desired, RunState
+from models_app.enums import RunState
 
 if TYPE_CHECKING:
     from models_app.models import Activity, Run, ServedModel  # noqa: F401 -- as text
 
 
 class ServedModelQuerySet(QuerySet["ServedModel"]):
-    def wanted(self) -> ServedModelQuerySet:
-        return self.filter(desired_state=Desired.RUNNING)
-
-    def by_priority(self) -> ServedModelQuerySet:
-        return self.order_by("-priority", "waiting_since", "pk")
-
     def named(self, name_or_id: str) -> ServedModelQuerySet:
         """The one model that an API path means: digits are an id, all else a name."""
         if name_or_id.isascii() and name_or_id.isdigit():
@@ -33,9 +27,6 @@ class RunQuerySet(QuerySet["Run"]):
 
     def ended(self) -> RunQuerySet:
         return self.filter(state=RunState.ENDED)
-
-    def serving(self) -> RunQuerySet:
-        return self.filter(state__in=RunState.SERVING)
 
     def ready(self) -> RunQuerySet:
         return self.filter(state=RunState.READY)

@@ -89,7 +89,7 @@ def ask_to_stop(run: Run, code: str, params: dict[str, object], drain_s: int) ->
     ready = run.state == RunState.READY
     new = RunState.DRAINING if ready else RunState.TERMINATING
     if run.state == RunState.SCHEDULED:
-        return end_unstarted(run, code, params)
+        return end(run, code, params)
     deadline = clock.uptime() + (drain_s if ready else 0)
     with transaction.atomic():
         moved = move(run, new, deadline=deadline, **asked)
@@ -98,8 +98,3 @@ def ask_to_stop(run: Run, code: str, params: dict[str, object], drain_s: int) ->
             settle(run.model_id)
             nudge.changed()
     return moved
-
-
-def end_unstarted(run: Run, code: str, params: dict[str, object]) -> bool:
-    run.stop_code, run.stop_params = code, params
-    return end(run, code, params)
