@@ -181,6 +181,11 @@ class Run(models.Model):
     cpu_cores = models.PositiveSmallIntegerField(_("CPU cores"))
     memory_mib = models.PositiveIntegerField(_("memory, MiB"))
     gpu_uuids = models.JSONField(_("GPUs"), default=list)
+    # Free on each of its GPUs, at least, before it was placed
+    gpu_room_mib = models.PositiveIntegerField(null=True, editable=False)
+    # Measured: MiB by GPU UUID, null where the driver does not tell; tokens a second
+    gpu_used = models.JSONField(null=True, editable=False)
+    traffic = models.FloatField(default=0, editable=False)
     engine_key = models.CharField(max_length=64, default=new_key, editable=False)
     handle = models.JSONField(null=True, editable=False)
     # Seconds of models_app.clock.uptime() under boot_id
