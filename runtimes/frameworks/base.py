@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from runtimes.frameworks.metrics import EngineMetrics
+
 Config = Mapping[str, object]
 
 
@@ -65,6 +67,9 @@ class Framework(Protocol):
 
     def sampling(self, config: Config) -> dict[str, float]:
         """Defaults of the model for requests: those of temperature, top_p given."""
+
+    def metrics(self, text: str) -> EngineMetrics | None:
+        """The text of /metrics; None: it is none."""
 
     def in_flight(self, metrics: str) -> int | None:
         """Requests processed or queued, by the text of /metrics; None: not known."""

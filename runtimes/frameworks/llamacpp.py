@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from runtimes.frameworks import llamacpp_metrics
 from runtimes.frameworks.base import Command, Config, Exit, Placement, Problem
 from runtimes.frameworks.endings import classify, pattern
 from runtimes.frameworks.fields import (
@@ -23,6 +23,7 @@ from runtimes.frameworks.fields import (
 )
 from runtimes.frameworks.files import check_model_file
 from runtimes.frameworks.llamacpp_options import CONFIG, EXTRA_ARGS
+from runtimes.frameworks.metrics import EngineMetrics
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
@@ -31,8 +32,6 @@ N_PARALLEL = 4
 # The engine's default of 8 GiB would be memory that no scheduler knows of.
 CACHE_RAM_MIB = 256
 PASSED_ON = ("n_batch", "embedding", "chat_template")
-
-IN_FLIGHT = re.compile(r"^llamacpp:requests_(processing|deferred) (\S+)$", re.MULTILINE)
 
 # In this order: llama.cpp ends every failed start with "failed to load model", so the
 # general pattern comes last; both kinds of memory log "failed to allocate".
@@ -125,12 +124,12 @@ class LlamaCpp:
         given = {key: config.get(key) for key in ("temperature", "top_p")}
         return {k: float(v) for k, v in given.items() if isinstance(v, int | float)}
 
+    def metrics(self, text: str) -> EngineMetrics | None:
+        return llamacpp_metrics.read(text)
+
     def in_flight(self, metrics: str) -> int | None:
-        counts = dict(IN_FLIGHT.findall(metrics))
-        try:
-            return int(float(counts["processing"])) + int(float(counts["deferred"]))
-        except (KeyError, ValueError, OverflowError):
-            return None
+        told = self.metrics(metrics)
+        return told.in_flight if told else None
 
     def end_reason(self, exit: Exit, log_tail: str) -> str:
         return classify(exit, log_tail, ENDINGS)
