@@ -27,6 +27,11 @@ MESSAGES = {
     ),
     "gave_up": _("%(cause)s Gave up after %(attempt)s attempts; see the log."),
     "not_retried": _("%(cause)s Not retried: it would fail again."),
+    "no_gpu_has_more": _(
+        "%(cause)s %(mib)s MiB were free on its GPU, and no GPU here can have more."
+        " Lower n_ctx, n_parallel or n_gpu_layers, use a smaller quantisation, or"
+        " spread it over more GPUs."
+    ),
     # why a run ended
     "stopped": _("Stopped on request."),
     "restarted": _("Stopped to be restarted."),
@@ -89,6 +94,7 @@ MESSAGES = {
     "unknown_user": _("There is no user %(value)s. There are: %(allowed)s."),
     "inactive_user": _("User %(value)s is not active: no token of theirs would work."),
     "duplicate_token": _("User %(user)s has a token named %(value)s already."),
+    "token_restricted": _("This token is restricted to: %(allowed)s."),
     # what is wrong with a request as a whole
     "request_too_large": _("The request has more than the allowed %(max)s bytes."),
     "no_such_path": _("There is nothing at %(value)s."),

@@ -98,6 +98,7 @@ def _create_run(model: ServedModel, placement: Placement) -> Run:
         cpu_cores=placement.cpu_cores,
         memory_mib=placement.memory_mib,
         gpu_uuids=[uuid for uuid, _ in placement.gpus],
+        gpu_room_mib=placement.gpu_room_mib,
         boot_id=clock.boot_id(),
         placed_uptime=clock.uptime(),
         deadline=clock.uptime() + LAUNCH_DUE_S,

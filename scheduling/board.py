@@ -21,7 +21,7 @@ from scheduling.picture import (
     Stop,
 )
 from scheduling.ranking import Ranking
-from scheduling.recovery import Verdict, assess
+from scheduling.recovery import Verdict, assess, no_more_room, too_small_mib
 
 # Suggestions are worked out for those that people look at first.
 EXPLAINED = 20
@@ -47,6 +47,7 @@ class Board:
     placements: list[Placement] = field(default_factory=list)
     evictions: list[Stop] = field(default_factory=list)
     reasons: dict[int, Reason] = field(default_factory=dict)
+    needs: dict[tuple[int, int], Need] = field(default_factory=dict)
     waiting: int = 0
     no_victims: dict[Need, int] = field(default_factory=dict)
     able: dict[Need, list[Site]] = field(default_factory=dict)
@@ -86,13 +87,18 @@ class Board:
         """Start it, or let it wait. One whose run is on its way out cannot start yet,
         but has its turn: a restarted model finds its place again, an evicted one its
         rank."""
-        need = Need.of(model, self.policy)
+        history = model.history.get(replica, ())
+        too_small = too_small_mib(history)
+        need = Need.of(model, self.policy, too_small)
+        self.needs[model.id, replica] = need
         holder = self.holders.get((model.id, replica))
         if holder is not None:
             if holder.stopping:
                 self.wait(model, need, told=False)
             return
-        verdict = assess(model.history.get(replica, ()), self.policy.back_off, now)
+        verdict = assess(history, self.policy.back_off, now)
+        if verdict.start and too_small and not self._able(need):
+            verdict = no_more_room(history, too_small)
         if not verdict.start:
             self.reasons.setdefault(model.id, _error(verdict))
         elif not self._start(model, replica, need) and not self._start_by_moving(
@@ -123,9 +129,9 @@ class Board:
     def _put(
         self, site: Site, model: Model, replica: int, need: Need, gpus: tuple[str, ...]
     ) -> None:
+        self.placements.append(placement(model, replica, site.now, gpus))
         site.take(need, gpus)
         self._has_changed(site)
-        self.placements.append(placement(model, replica, site.now, gpus))
 
     def _has_changed(self, site: Site) -> None:
         self.changed.append(self.positions[site.node.name])
@@ -142,7 +148,7 @@ class Board:
         if not all(p.node in names for p in self.placements):
             return False
         self._lift_all()
-        needs = [Need.of(m, self.policy) for m in involved]
+        needs = [*(self.needs[p.model_id, p.replica] for p in self.placements), need]
         spots = pack(needs, [site.now for site in open_sites], PACKING_STEPS)
         if spots is None:
             self._put_back()
@@ -160,12 +166,12 @@ class Board:
 
     def _lift_all(self) -> None:
         for placed in self.placements:
-            need = Need.of(self.models[placed.model_id], self.policy)
+            need = self.needs[placed.model_id, placed.replica]
             self._site(placed.node).give_back(need, [uuid for uuid, _ in placed.gpus])
 
     def _put_back(self) -> None:
         for placed in self.placements:
-            need = Need.of(self.models[placed.model_id], self.policy)
+            need = self.needs[placed.model_id, placed.replica]
             self._site(placed.node).take(need, [uuid for uuid, _ in placed.gpus])
 
     def _site(self, name: str) -> Site:
@@ -277,7 +283,7 @@ def _nearest_gpus(room: Room, empty: Room, need: Need) -> tuple[str, ...]:
     usable = [
         (-free, uuid)
         for uuid, free in room.gpus.items()
-        if empty.gpus[uuid] >= max(need.gpu_share_mib, 1)
+        if empty.gpus[uuid] >= need.gpu_least_mib
         and (not need.pinned or uuid in need.pinned)
     ]
     return tuple(uuid for _, uuid in sorted(usable)[: need.gpu_count])

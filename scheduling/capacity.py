@@ -11,22 +11,27 @@ from scheduling.picture import Gpu, Model, Node, Placement, Policy, Reason, Run
 
 
 class Need(NamedTuple):
-    """What one replica takes; equal for all models that differ in name only."""
+    """What one replica takes; equal for all models that differ in name only.
+    gpu_least_mib: free on a GPU before it may take its share there."""
 
     cpu_cores: int
     memory_mib: int
     gpu_count: int
     gpu_share_mib: int
+    gpu_least_mib: int
     pinned: tuple[str, ...]
     spread: bool
 
     @classmethod
-    def of(cls, model: Model, policy: Policy) -> Need:
+    def of(cls, model: Model, policy: Policy, more_than_mib: int = 0) -> Need:
+        """more_than_mib: what was free on each GPU when that was not enough."""
+        least = more_than_mib + policy.gpu_step_mib if more_than_mib else 1
         return cls(
             model.cpu_cores,
             model.memory_mib,
             model.gpu_count,
             model.gpu_share_mib,
+            max(model.gpu_share_mib, least),
             model.pinned,
             (model.placement or policy.placement) == "spread",
         )
@@ -57,18 +62,17 @@ class Room:
         """How many are free enough."""
         if need.pinned:
             return len(self.fitting_gpus(need))
-        least, found = max(need.gpu_share_mib, 1), 0
+        least, found = need.gpu_least_mib, 0
         for free in self.gpus.values():  # the innermost loop of a plan
             found += free >= least
         return found
 
     def fitting_gpus(self, need: Need) -> list[str]:
         """binpack: fullest first, so that whole GPUs stay whole; spread: emptiest."""
-        least = max(need.gpu_share_mib, 1)
         fitting = [
             (-free if need.spread else free, uuid)
             for uuid, free in self.gpus.items()
-            if free >= least and (not need.pinned or uuid in need.pinned)
+            if free >= need.gpu_least_mib and (not need.pinned or uuid in need.pinned)
         ]
         return [uuid for _, uuid in sorted(fitting)]
 
@@ -140,7 +144,7 @@ class Kept:
 @dataclass(frozen=True, slots=True)
 class Lack:
     """What a machine lacks for a need, so that many sets of runs can be tried for it.
-    beyond: MiB by GPU it may use, above (or, negative, below) the share it needs."""
+    beyond: MiB by GPU it may use, above (or, negative, below) the least it needs."""
 
     cpu_cores: int
     memory_mib: int
@@ -149,10 +153,9 @@ class Lack:
 
     @classmethod
     def of(cls, room: Room, kept: Kept | None, need: Need) -> Lack:
-        least = max(need.gpu_share_mib, 1)
         held = kept.gpus if kept else {}
         beyond = {
-            uuid: free - held.get(uuid, 0) - least
+            uuid: free - held.get(uuid, 0) - need.gpu_least_mib
             for uuid, free in room.gpus.items()
             if need.gpu_count and (not need.pinned or uuid in need.pinned)
         }
@@ -340,7 +343,7 @@ def shortage(room: Room, need: Need) -> Reason:
     return _waits(
         "insufficient_gpus", room,
         need.gpu_count, len(room.fitting_gpus(need)), len(room.node.gpus),
-        mib=need.gpu_share_mib,
+        mib=need.gpu_least_mib,
     )  # fmt: skip
 
 
@@ -353,7 +356,8 @@ def _waits(
     )
 
 
-def placement(model: Model, replica: int, room: Room, gpus: Iterable[str]) -> Placement:
+def placement(model: Model, replica: int, room: Room, gpus: Sequence[str]) -> Placement:
+    """room: before the model takes its share of it."""
     return Placement(
         model_id=model.id,
         generation=model.generation,
@@ -362,4 +366,5 @@ def placement(model: Model, replica: int, room: Room, gpus: Iterable[str]) -> Pl
         cpu_cores=model.cpu_cores,
         memory_mib=model.memory_mib,
         gpus=tuple((uuid, model.gpu_share_mib) for uuid in gpus),
+        gpu_room_mib=min((room.gpus[uuid] for uuid in gpus), default=None),
     )

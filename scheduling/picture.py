@@ -97,10 +97,13 @@ class Snapshot:
 class Policy:
     """priority_gap: how much lower a victim's priority must be. A run is not evicted in
     its first min_running_s, nor its model within cool_down_s of its last eviction: that
-    stops ping-pong. max_evictions: in one plan; what is left is for the next."""
+    stops ping-pong. max_evictions: in one plan; what is left is for the next.
+    gpu_step_mib: how much more must be free where a model is tried again whose engine
+    ran out of GPU memory."""
 
     back_off: BackOff = field(default_factory=BackOff)
     gpu_reserve_mib: int = 256
+    gpu_step_mib: int = 512
     placement: str = "binpack"
     priority_gap: int = 1
     min_running_s: float = 30
@@ -110,6 +113,8 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
+    """gpu_room_mib: free on each of its GPUs, at least, before; None without GPUs."""
+
     model_id: int
     generation: int
     replica: int
@@ -117,6 +122,7 @@ class Placement:
     cpu_cores: int
     memory_mib: int
     gpus: tuple[tuple[str, int], ...] = ()
+    gpu_room_mib: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

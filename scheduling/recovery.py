@@ -17,12 +17,19 @@ RETRIED_AT_ONCE = frozenset({"port_in_use", "gpu_lost"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedRun:
-    """ended: seconds since boot, None if it was another boot. served_s: time ready."""
+    """ended: seconds since boot, None if it was another boot. served_s: time ready.
+    gpu_room_mib: what each of its GPUs had free, at least, before it was placed."""
 
     code: str
     params: dict[str, object] = field(default_factory=dict)
     ended: float | None
     served_s: float
+    gpu_room_mib: int = 0
+
+    @property
+    def did_not_fit(self) -> bool:
+        """Out of GPU memory while it loaded: there it would be so again."""
+        return self.code == "out_of_gpu_memory" and not self.served_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +65,7 @@ def assess(history: Sequence[EndedRun], back_off: BackOff, now: float) -> Verdic
     attempts = {**cause, "attempt": failures}
     if failures >= back_off.max_attempts:
         return Verdict(start=False, code="gave_up", params=attempts)
-    wait = _delay(failures, last.code, back_off)
+    wait = _delay(failures, last, back_off)
     if last.ended is None or now >= last.ended + wait:
         return START
     return Verdict(
@@ -84,8 +91,29 @@ def _failures_in_a_row(history: Sequence[EndedRun], back_off: BackOff) -> int:
     return failures
 
 
-def _delay(failures: int, code: str, back_off: BackOff) -> float:
-    if code in RETRIED_AT_ONCE:
+def too_small_mib(history: Sequence[EndedRun]) -> int:
+    """So much was free on each of its GPUs and was not enough, since it last served. 0:
+    nothing known. It is tried again only where there is more."""
+    largest = 0
+    for run in history:
+        if run.served_s:
+            break
+        if run.did_not_fit:
+            largest = max(largest, run.gpu_room_mib)
+    return largest
+
+
+def no_more_room(history: Sequence[EndedRun], mib: int) -> Verdict:
+    last = history[0]
+    cause = {"code": last.code, "params": last.params}
+    return Verdict(
+        start=False, code="no_gpu_has_more", params={"cause": cause, "mib": mib}
+    )
+
+
+def _delay(failures: int, last: EndedRun, back_off: BackOff) -> float:
+    elsewhere = last.did_not_fit and last.gpu_room_mib
+    if last.code in RETRIED_AT_ONCE or elsewhere:
         return 0
     doubled: float = back_off.first_s * 2 ** (failures - 1)
     return min(doubled, back_off.longest_s)

@@ -108,6 +108,7 @@ def _ended(run: Run) -> EndedRun:
         params=run.end_params,
         ended=run.ended_uptime if this_boot else None,
         served_s=served,
+        gpu_room_mib=run.gpu_room_mib or 0,
     )
 
 

@@ -35,8 +35,9 @@ def test_place_books_what_the_plan_says():
     model = a_wanted_model()
     uuids = tuple(Gpu.objects.values_list("uuid", flat=True))
     gpus = tuple((uuid, 9000) for uuid in uuids)
-    run = place(a_placement(model, gpus=gpus), node.version)
+    run = place(a_placement(model, gpus=gpus, gpu_room_mib=9500), node.version)
     assert (run.state, run.cpu_cores, run.memory_mib) == ("scheduled", 2, 100)
+    assert run.gpu_room_mib == 9500
     assert run.gpu_uuids == list(uuids)
     held = Allocation.objects.values_list("gpu__uuid", "mib")
     assert sorted(held) == sorted(gpus)

@@ -41,9 +41,10 @@ def test_load_keeps_only_the_history_of_this_generation():
     model = a_wanted_model(generation=2)
     a_run(model, RunState.ENDED, generation=1)
     a_run(model, RunState.ENDED, end_code="killed")
-    a_run(model, RunState.ENDED, end_code="crashed")
+    a_run(model, RunState.ENDED, end_code="crashed", gpu_room_mib=8000)
     [seen] = load().models
     assert [run.code for run in seen.history[0]] == ["crashed", "killed"]
+    assert [run.gpu_room_mib for run in seen.history[0]] == [8000, 0]
 
 
 @pytest.mark.parametrize(
