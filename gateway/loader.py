@@ -129,7 +129,7 @@ def _grants() -> dict[str, Grant]:
         token.digest: Grant(
             user_id=token.user_id,
             username=token.user.get_username(),
-            may_use=token.user_id in may_use,
+            may_use=token.user_id in may_use and not token.scopes,
             expires_at=token.expiry.timestamp() if token.expiry else None,
         )
         for token in tokens

@@ -47,6 +47,10 @@ class PlacementPolicy(TextChoices):
     SPREAD = "spread", _("Spread over GPUs and machines")
 
 
+class TokenScope(TextChoices):
+    METRICS = "metrics", _("reading /metrics")
+
+
 ALLOWED: dict[Status, tuple[Operation, ...]] = {
     Status.STOPPED: (Operation.START, Operation.RENAME, Operation.DELETE),
     Status.STARTING: (Operation.STOP,),

@@ -23,6 +23,7 @@ from unfold.widgets import (
 )
 
 from models_app.activity import Actor
+from models_app.enums import TokenScope
 from models_app.messages import render
 from models_app.models import ApiToken, ServedModel
 from models_app.plugins import framework
@@ -149,6 +150,13 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
         max_value=MAX_DAYS,
         initial=lambda: knox_settings.TOKEN_TTL.days,
         widget=UnfoldAdminIntegerFieldWidget,
+    )
+
+    scope = forms.ChoiceField(
+        label=_("Restricted to"),
+        required=False,
+        choices=[("", _("nothing: all that the user may")), *TokenScope.choices],
+        widget=UnfoldAdminSelectWidget,
     )
 
     class Meta:

@@ -21,6 +21,7 @@ from models_app.enums import (
     PlacementPolicy,
     RunState,
     Status,
+    TokenScope,
 )
 from models_app.messages import render
 from models_app.querysets import ActivityQuerySet, RunQuerySet, ServedModelQuerySet
@@ -297,6 +298,9 @@ class ApiToken(AbstractAuthToken):  # type: ignore[misc]
     """Bearer token. Only its digest is stored; the token itself is shown once."""
 
     name = models.CharField(_("name"), max_length=100)
+    # None: all that its user may. Whoever takes tokens refuses those with scopes,
+    # unless it serves one of them.
+    scopes = models.JSONField(_("restricted to"), default=list, blank=True)
 
     class Meta(AbstractAuthToken.Meta):  # type: ignore[misc]
         abstract = False
@@ -309,3 +313,8 @@ class ApiToken(AbstractAuthToken):  # type: ignore[misc]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.token_key}…)"
+
+    @property
+    def scope_labels(self) -> list[str]:
+        labels = dict(TokenScope.choices)
+        return [str(labels.get(scope, scope)) for scope in self.scopes]

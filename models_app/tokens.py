@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import timedelta
 
 from django.contrib.auth.models import User
@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 
 from models_app import nudge
 from models_app.activity import Actor, record
+from models_app.enums import TokenScope
 from models_app.exceptions import Invalid
 from models_app.models import ApiToken
 from models_app.problems import Problem, out_of_range, wrong_type
@@ -19,17 +20,23 @@ NAME_LENGTH = 100
 
 
 def create_token(
-    user: User, name: str, days: int | None = None, actor: Actor = None
+    user: User,
+    name: str,
+    days: int | None = None,
+    actor: Actor = None,
+    scopes: Collection[str] = (),
 ) -> tuple[ApiToken, str]:
     """The row, and the token itself, which is kept nowhere. days: without it, what
     settings say. Raises Invalid."""
-    if found := list(_problems(user, name, days)):
+    if found := [*_problems(user, name, days), *_unknown_scopes(scopes)]:
         raise Invalid(found)
     expiry = {"expiry": timedelta(days=days)} if days else {}
     with transaction.atomic():
         try:
             with transaction.atomic():
-                made, token = ApiToken.objects.create(user=user, name=name, **expiry)
+                made, token = ApiToken.objects.create(
+                    user=user, name=name, scopes=list(scopes), **expiry
+                )
         except IntegrityError:
             raise Invalid([_taken(user, name)]) from None
         _record("token_created", made, actor)
@@ -59,6 +66,13 @@ def _problems(user: User, name: str, days: int | None) -> Iterator[Problem]:
         yield out_of_range("days", days, 1, MAX_DAYS)
     if ApiToken.objects.filter(user=user, name=name).exists():
         yield _taken(user, name)
+
+
+def _unknown_scopes(scopes: Collection[str]) -> Iterator[Problem]:
+    for scope in scopes:
+        if scope not in TokenScope.values:
+            allowed = ", ".join(TokenScope.values)
+            yield wrong_type("scopes", scope, allowed)
 
 
 def _taken(user: User, name: str) -> Problem:

@@ -25,8 +25,16 @@ CREATED = "admin/models_app/apitoken/created.html"
 @admin.register(ApiToken)
 class ApiTokenAdmin(PlatformAdmin):
     form = TokenForm
-    fields = ("user", "name", "days")
-    list_display = ("name", "user", "prefix", "created", "expiry", "revoke")
+    fields = ("user", "name", "days", "scope")
+    list_display = (
+        "name",
+        "user",
+        "prefix",
+        "restriction",
+        "created",
+        "expiry",
+        "revoke",
+    )
     list_display_links = None
     list_select_related = ("user",)
     search_fields = ("name", "user__username", "token_key")
@@ -55,6 +63,10 @@ class ApiTokenAdmin(PlatformAdmin):
     def prefix(self, token: ApiToken) -> str:
         return f"{token.token_key}…"
 
+    @admin.display(description=_("restricted to"))
+    def restriction(self, token: ApiToken) -> str:
+        return ", ".join(token.scope_labels)
+
     @admin.display(description=_("revoke"))
     def revoke(self, token: ApiToken) -> SafeString:
         url = reverse("admin:models_app_apitoken_delete", args=[token.pk])
@@ -65,7 +77,11 @@ class ApiTokenAdmin(PlatformAdmin):
     ) -> None:
         chosen = form.cleaned_data
         made, secret = create_token(
-            chosen["user"], chosen["name"], days=chosen["days"], actor=request.user
+            chosen["user"],
+            chosen["name"],
+            days=chosen["days"],
+            actor=request.user,
+            scopes=[chosen["scope"]] if chosen["scope"] else [],
         )
         obj.pk, obj.token_key, obj.expiry = made.pk, made.token_key, made.expiry
         obj.secret = secret

@@ -57,6 +57,12 @@ def expired():
     return token
 
 
+def restricted():
+    token = a_token(a_user("operator"))
+    ApiToken.objects.update(scopes=["metrics"])
+    return token
+
+
 def unlimited():
     token = a_token(a_user("operator"))
     ApiToken.objects.update(expiry=None)
@@ -70,6 +76,7 @@ def unknown():
 TABLE = {
     viewer: 403,
     in_no_group: 403,
+    restricted: 403,
     operator: 200,
     admin: 200,
     superuser: 200,

@@ -124,3 +124,12 @@ def test_superuser_makes_tokens_for_anybody():
 def test_nobody_gets_a_token_for_a_deactivated_account(admin):
     gone = a_user(name="gone", is_active=False)
     assert "user" in create(admin, gone).context["adminform"].errors
+
+
+@pytest.mark.parametrize(("scope", "kept"), [("", []), ("metrics", ["metrics"])])
+def test_token_may_be_restricted(admin, scope, kept):
+    user = a_user(name="robot")
+    form = {"user": user.pk, "name": "ci", "days": 30, "scope": scope}
+    admin.post(f"{LIST}add/", form)
+    assert ApiToken.objects.get().scopes == kept
+    assert ("reading /metrics" in admin.get(LIST).content.decode()) == bool(kept)

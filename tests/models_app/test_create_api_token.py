@@ -24,6 +24,12 @@ def test_prints_the_token_and_nothing_else():
     assert ApiToken.objects.get(name="laptop").digest == hash_token(token)
 
 
+def test_restricts_the_token():
+    a_user(name="ada")
+    create_api_token("ada", "--name", "prometheus", "--scope", "metrics")
+    assert ApiToken.objects.get().scopes == ["metrics"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -33,6 +39,7 @@ def test_prints_the_token_and_nothing_else():
         (["ada", "--name", "x", "--days", "9999"], "days is 9999; allowed: 1 to 3650."),
         (["ada", "--name", "x", "--days", "soon"], "invalid int value: 'soon'"),
         (["ada", "--name", ""], 'name is ""; needed: 1 to 100 characters.'),
+        (["ada", "--name", "x", "--scope", "all"], "invalid choice: 'all'"),
         (["ada"], "--name"),
         ([], "user"),
     ],

@@ -80,3 +80,20 @@ def test_users_may_have_tokens_of_the_same_name():
 def test_inactive_users_get_no_token():
     with pytest.raises(Invalid, match="not active"):
         create_token(a_user(is_active=False), "laptop")
+
+
+@pytest.mark.parametrize("path", ["/api/models", "/api/scheduling/queue", "/api"])
+def test_restricted_token_is_refused_by_the_api(path):
+    _, token = create_token(a_user("admin"), "prometheus", scopes=["metrics"])
+    client = client_of()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    answer = client.get(path)
+    assert answer.status_code == 403
+    assert answer.json()["message"] == "This token is restricted to: reading /metrics."
+
+
+def test_unknown_scope_is_refused():
+    with pytest.raises(Invalid) as refused:
+        create_token(a_user("viewer"), "laptop", scopes=["everything"])
+    assert [problem.field for problem in refused.value.problems] == ["scopes"]
+    assert not ApiToken.objects.exists()

@@ -4,6 +4,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 
+from models_app.enums import TokenScope
 from models_app.exceptions import Invalid
 from models_app.messages import render
 from models_app.tokens import create_token
@@ -18,11 +19,17 @@ class Command(BaseCommand):
         parser.add_argument("user", help="username")
         parser.add_argument("--name", required=True, help="to recognise the token by")
         parser.add_argument("--days", type=int, help="valid for; 1 to 3650")
+        parser.add_argument(
+            "--scope", action="append", default=[], choices=TokenScope.values,
+            help="restrict it to this; without it, all that its user may",
+        )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = find_user(options["user"])
         try:
-            _made, token = create_token(user, options["name"], options["days"])
+            _made, token = create_token(
+                user, options["name"], options["days"], scopes=options["scope"]
+            )
         except Invalid as invalid:
             raise CommandError(str(invalid)) from None
         self.stdout.write(token)
