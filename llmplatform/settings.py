@@ -219,6 +219,7 @@ ENGINE_ENVIRONMENT = env.variables  # the driver passes on what engines need of 
 DRAIN_SECONDS = env.number("DRAIN_SECONDS", 30)
 LAUNCH_RETRY_SECONDS = 5
 TERMINATE_SECONDS = env.number("TERMINATE_SECONDS", 10)
+HANG_SECONDS = env.number("HANG_SECONDS", 120)  # without any sign of work
 START_SECONDS = env.number("START_SECONDS", 600)
 BACK_OFF_SECONDS = env.number("BACK_OFF_SECONDS", 10)
 MAX_ATTEMPTS = env.number("MAX_ATTEMPTS", 8)
@@ -234,6 +235,14 @@ MIN_RUNNING_SECONDS = env.number("MIN_RUNNING_SECONDS", 30)
 COOL_DOWN_SECONDS = env.number("COOL_DOWN_SECONDS", 60)
 GPU_RESERVE_MIB = env.number("GPU_RESERVE_MIB", 256)
 RESERVED_MEMORY_MIB = env.number("RESERVED_MEMORY_MIB", 1024)
+
+# History of what is measured, by width of its buckets
+HISTORY_10S_HOURS = env.number("HISTORY_10S_HOURS", 48)
+HISTORY_1M_DAYS = env.number("HISTORY_1M_DAYS", 30)
+HISTORY_1H_DAYS = env.number("HISTORY_1H_DAYS", 730)
+HISTORY_MAX_MIB = env.number("HISTORY_MAX_MIB", 4096)  # the oldest of it goes
+# With less free in DATA_DIR, SQLite is kept for what is configured.
+STORE_MIN_FREE_MIB = env.number("STORE_MIN_FREE_MIB", 512)
 
 # Words
 LANGUAGE_CODE = env.text("LANGUAGE_CODE", "en")

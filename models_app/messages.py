@@ -91,6 +91,30 @@ MESSAGES = {
     "search_too_long": _(
         "The search has %(value)s characters; allowed: up to %(max)s."
     ),
+    "unknown_metric": _("There is no metric %(value)s. Allowed: %(allowed)s."),
+    "unknown_metric_nearest": _(
+        "There is no metric %(value)s. Did you mean %(nearest)s?"
+    ),
+    "unknown_source": _("Nothing is known of %(value)s. There are: %(allowed)s."),
+    "unknown_source_nearest": _(
+        "Nothing is known of %(value)s. Did you mean %(nearest)s?"
+    ),
+    "aggregate_not_possible": _(
+        "%(value)s is not possible for %(metric)s. Allowed: %(allowed)s."
+    ),
+    "too_many_points": _(
+        "This would be %(value)s points; allowed: up to %(max)s. Use a step of at least"
+        " %(step)s seconds."
+    ),
+    "bad_time": _(
+        "%(value)s is no time. Use a date such as 2024-01-31, or"
+        " 2024-01-31T12:00:00+08:00."
+    ),
+    "end_before_start": _("The end %(end)s is not after the start %(start)s."),
+    "range_too_long": _("%(value)s days are too long; allowed: up to %(max)s."),
+    "unknown_range": _("Unknown range %(value)s. Allowed: %(allowed)s."),
+    "range_and_times": _("Give range, or start_time and end_time, not all of them."),
+    "bad_step": _("%(value)s is no step. Use seconds, in tens, or one of %(allowed)s."),
     "unknown_user": _("There is no user %(value)s. There are: %(allowed)s."),
     "inactive_user": _("User %(value)s is not active: no token of theirs would work."),
     "duplicate_token": _("User %(user)s has a token named %(value)s already."),
@@ -125,6 +149,11 @@ MESSAGES = {
     "gpu_mode_open": _("GPU %(gpu)s takes models again."),
     "gpu_mode_excluded": _("GPU %(gpu)s takes no more models."),
     "gpu_mode_drained": _("GPU %(gpu)s is being drained: its models leave."),
+    "history_paused": _(
+        "Measurements are no longer kept: %(free)s MiB are free in the data folder,"
+        " %(needed)s MiB are needed."
+    ),
+    "history_resumed": _("Measurements are kept again: %(free)s MiB are free."),
     "token_created": _("API token %(name)s was created for %(user)s."),
     "token_deleted": _("API token %(name)s of %(user)s was deleted."),
 }

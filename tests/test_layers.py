@@ -24,6 +24,11 @@ MAX_FUNCTION_LINES = 40
 SHOWN_SUFFIXES = {".py", ".sh", ".html", ".css", ".js", ".conf"}
 
 PURE = [
+    "monitoring.catalogue",
+    "monitoring.counters",
+    "monitoring.histogram",
+    "monitoring.ranges",
+    "monitoring.rollup",
     "runtimes.shim",
     "scheduling.board",
     "scheduling.capacity",

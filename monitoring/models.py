@@ -1,0 +1,102 @@
+"""History of what was measured, in three tiers of width."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import UniqueConstraint
+from django.utils.translation import gettext_lazy as _
+
+
+class Source(models.Model):
+    """What is measured: a machine, a GPU, a served model, the platform. Times are
+    seconds since the epoch, here and in all tiers."""
+
+    kind = models.CharField(max_length=10)
+    # name of a machine, UUID of a GPU, id of a model, "platform"
+    key = models.CharField(max_length=255)
+    name = models.CharField(_("name"), max_length=255)
+    node = models.CharField(_("machine"), max_length=255, blank=True)
+    metrics = models.JSONField(default=list)
+    first_seen = models.BigIntegerField()
+    last_seen = models.BigIntegerField()
+    demo = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ("kind", "name", "key")
+        constraints = [
+            UniqueConstraint(fields=["kind", "key"], name="source_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+class Bucket(models.Model):
+    """All that one writer measured of one source in one stretch of time. Several
+    processes measure the same source, each in rows of its own; readers add them up.
+
+    values: JSON of monitoring.rollup.Values, as text: it is read by the ten thousand,
+    and both databases hand it out fastest unparsed.
+    """
+
+    WIDTH_S: ClassVar[int]
+
+    source = models.ForeignKey(Source, models.CASCADE, db_index=False, related_name="+")
+    start = models.BigIntegerField()
+    writer = models.CharField(max_length=40, blank=True)  # "" in what was rolled up
+    values = models.TextField()
+    touched = models.BigIntegerField()
+
+    class Meta:
+        abstract = True
+        constraints = [
+            UniqueConstraint(
+                fields=["source", "start", "writer"], name="%(class)s_unique"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.source_id}@{self.start}"
+
+
+class Bucket10s(Bucket):
+    WIDTH_S = 10
+
+    class Meta(Bucket.Meta):
+        abstract = False
+        # The roll-up looks for what was written since its last run.
+        indexes = [models.Index(fields=["touched"], name="bucket10s_touched")]
+
+
+class Bucket1m(Bucket):
+    WIDTH_S = 60
+
+    class Meta(Bucket.Meta):
+        abstract = False
+
+
+class Bucket1h(Bucket):
+    WIDTH_S = 3600
+
+    class Meta(Bucket.Meta):
+        abstract = False
+
+
+TIERS: tuple[type[Bucket], ...] = (Bucket10s, Bucket1m, Bucket1h)
+TIER_NAMES: dict[type[Bucket], str] = {
+    Bucket10s: "10s",
+    Bucket1m: "1m",
+    Bucket1h: "1h",
+}
+
+
+class Watermark(models.Model):
+    """Up to when something is done: "roll_up", or "pruned_<tier>"."""
+
+    name = models.CharField(max_length=40, primary_key=True)
+    at = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.at}"
