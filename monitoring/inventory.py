@@ -48,10 +48,18 @@ def _write_gpu(node: Node, seen: GpuSeen) -> Gpu:
             "node": node,
             "index": seen.index,
             "name": seen.name,
-            "memory_mib": seen.memory_mib,
-            "free_mib": seen.free_mib,
+            "memory_mib": _memory_mib(seen, before),
+            "free_mib": seen.memory_free,
             "present": True,
             "lost": seen.lost,
         },
     )
     return gpu
+
+
+def _memory_mib(seen: GpuSeen, before: Gpu | None) -> int:
+    """0, that is room for nothing, of a GPU that never told: it shares the machine's
+    memory, which is booked as such."""
+    if seen.memory_total is not None:
+        return seen.memory_total
+    return before.memory_mib if before else 0

@@ -1,4 +1,8 @@
-import pynvml
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from monitoring.collectors.gpus import GpuSeen, Nvml
@@ -12,24 +16,110 @@ def nvml():
     fake.load()
     reader = Nvml()
     yield reader
-    if reader.ready:
-        pynvml.nvmlShutdown()
+    reader.close()
 
 
-def test_read_sees_each_gpu(nvml):
-    fake.say(*(fake.a_gpu(n, free=1000 * n) for n in range(8)))
+def test_read_sees_all_that_each_gpu_tells(nvml):
+    fake.say(
+        *(fake.a_gpu(n, free=1000 * n) for n in range(7)),
+        fake.a_gpu(
+            7,
+            free=3000,
+            utilization=97,
+            memory_utilization=41,
+            temperature=71,
+            power=285,
+            power_limit=300,
+            clock_sm=1980,
+            clock_memory=2619,
+            processes={10: 20000, 11: 500},
+        ),
+    )
     seen = nvml.read()
-    assert [gpu.free_mib for gpu in seen] == [1000 * n for n in range(8)]
-    assert seen[3] == GpuSeen(
-        uuid="GPU-0003", index=3, name="Fake GPU", memory_mib=24576, free_mib=3000
+    assert [gpu.memory_free for gpu in seen[:7]] == [1000 * n for n in range(7)]
+    assert seen[7] == GpuSeen(
+        uuid="GPU-0007",
+        index=7,
+        name="Fake GPU",
+        memory_total=24576,
+        memory_used=21576,
+        memory_free=3000,
+        utilization=97,
+        memory_utilization=41,
+        temperature=71,
+        power=285.0,
+        power_limit=300.0,
+        clock_sm=1980,
+        clock_memory=2619,
+        processes={10: 20000, 11: 500},
     )
 
 
-def test_read_sees_memory_move(nvml):
-    fake.say(fake.a_gpu(0, free=24000))
-    assert nvml.read()[0].free_mib == 24000
-    fake.say(fake.a_gpu(0, free=500))
-    assert nvml.read()[0].free_mib == 500
+def test_read_sees_eight_gpus_move(nvml):
+    for step in range(3):
+        fake.say(
+            *(
+                fake.a_gpu(n, free=24000 - 1000 * step - n, temperature=50 + step + n)
+                for n in range(8)
+            )
+        )
+        seen = [(gpu.memory_free, gpu.temperature) for gpu in nvml.read()]
+        assert seen == [(24000 - 1000 * step - n, 50 + step + n) for n in range(8)]
+
+
+@pytest.mark.parametrize(
+    ("refused", "unknown"),
+    [
+        ("utilization", {"utilization", "memory_utilization"}),
+        ("temperature", {"temperature"}),
+        ("power", {"power"}),
+        ("power_limit", {"power_limit"}),
+        ("clock_sm", {"clock_sm"}),
+        ("clock_memory", {"clock_memory"}),
+        ("processes", {"processes"}),
+        ("memory", {"memory_total", "memory_free"}),
+    ],
+)
+@pytest.mark.parametrize("result", [3, 4, 6, 13, 21])
+def test_read_leaves_out_what_is_not_told(nvml, refused, unknown, result):
+    fake.say(fake.a_gpu(0, **{refused: f"!{result}"}))
+    [seen] = nvml.read()
+    fields = [name for name in GpuSeen.__slots__ if getattr(seen, name) is None]
+    assert set(fields) == unknown
+    assert not seen.lost
+
+
+@pytest.mark.parametrize("refused", ["utilization", "power", "processes"])
+@pytest.mark.parametrize(
+    ("result", "lost"), [(GPU_LOST, True), (16, True), (999, False)]
+)
+def test_read_tells_a_lost_gpu_by_any_question(nvml, refused, result, lost):
+    fake.say(fake.a_gpu(0))
+    nvml.read()
+    fake.say(fake.a_gpu(0, **{refused: f"!{result}"}))
+    assert nvml.read()[0].lost is lost
+
+
+def test_read_asks_old_drivers_for_the_temperature_the_old_way(nvml):
+    fake.say(fake.a_gpu(0, temperature=66, temperature_v=fake.NO_FUNCTION))
+    assert nvml.read()[0].temperature == 66
+
+
+@pytest.mark.parametrize(
+    ("processes", "used"),
+    [({10: 3000, 11: 40}, 3040), ({}, 0), ({10: None}, None), ("!3", None)],
+)
+def test_memory_of_a_gpu_without_its_own_is_that_of_its_processes(
+    nvml, processes, used
+):
+    fake.say(fake.a_gpu(0, memory=fake.NOT_SUPPORTED, processes=processes))
+    [seen] = nvml.read()
+    assert (seen.memory_total, seen.memory_used) == (None, used)
+
+
+def test_read_knows_no_size_of_a_process_that_is_not_told(nvml):
+    fake.say(fake.a_gpu(0, processes={10: None, 11: 7}))
+    assert nvml.read()[0].processes == {10: None, 11: 7}
 
 
 def test_read_goes_on_without_a_gpu_that_was_never_reached(nvml):
@@ -53,12 +143,34 @@ def test_read_tells_a_lost_gpu_from_one_that_keeps_silent(nvml, result, lost):
     assert [gpu.lost for gpu in nvml.read()] == [False, False]
 
 
+def test_a_lost_gpu_keeps_its_size_and_no_measurement(nvml):
+    fake.say(fake.a_gpu(0))
+    nvml.read()
+    fake.say(fake.a_gpu(0, result=GPU_LOST))
+    assert nvml.read() == [
+        GpuSeen(
+            uuid="GPU-0000", index=0, name="Fake GPU", memory_total=24576, lost=True
+        )
+    ]
+
+
+def test_read_says_once_what_it_cannot_reach(nvml, caplog):
+    caplog.set_level("INFO")
+    fake.say(fake.a_gpu(0), fake.a_gpu(1))
+    nvml.read()
+    fake.say(fake.a_gpu(0, result=GPU_LOST), fake.a_gpu(1, result=NO_PERMISSION))
+    for _ in range(3):
+        nvml.read()
+    assert len(caplog.records) == 2
+
+
 def test_read_without_a_working_driver_knows_nothing_and_says_so_once(nvml, caplog):
     caplog.set_level("INFO")
     fake.say(init=DRIVER_MISMATCH)
     assert (nvml.read(), nvml.read()) == (None, None)
     [said] = [record.message for record in caplog.records]
     assert said.startswith("NVML: ") and "version mismatch" in said
+    assert "version mismatch" in nvml.trouble
 
 
 def test_read_finds_a_driver_that_comes_back(nvml):
@@ -66,3 +178,32 @@ def test_read_finds_a_driver_that_comes_back(nvml):
     assert nvml.read() is None
     fake.say(fake.a_gpu(0))
     assert len(nvml.read()) == 1
+    assert nvml.trouble == ""
+
+
+def test_read_while_the_driver_is_replaced_knows_nothing(nvml):
+    fake.say(fake.a_gpu(0))
+    assert len(nvml.read()) == 1
+    fake.say(fake.a_gpu(0), init=DRIVER_MISMATCH)
+    assert nvml.read() is None
+    fake.say(fake.a_gpu(0))
+    assert len(nvml.read()) == 1
+
+
+def test_without_nvml_there_are_no_gpus_and_no_trouble(tmp_path):
+    """In a process of its own, which the fake is not loaded into. A file that is no
+    library hides what this machine may have."""
+    (tmp_path / "libnvidia-ml.so.1").write_bytes(b"")
+    code = (
+        "from monitoring.collectors.gpus import Nvml\n"
+        "nvml = Nvml()\n"
+        "print(nvml.read(), nvml.read(), repr(nvml.trouble), list(nvml.events))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.stdout, done.stderr) == ("[] [] '' []\n", "")

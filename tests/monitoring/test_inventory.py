@@ -11,15 +11,9 @@ from runtimes.models import Gpu, Node
 pytestmark = pytest.mark.django_db
 
 
-def a_gpu(index, free=24000, lost=False):
-    return GpuSeen(
-        uuid=f"GPU-{index}",
-        index=index,
-        name="n",
-        memory_mib=24576,
-        free_mib=free,
-        lost=lost,
-    )
+def a_gpu(index, free=24000, **fields):
+    given = {"memory_total": 24576, "memory_free": free, **fields}
+    return GpuSeen(uuid=f"GPU-{index}", index=index, name="n", **given)
 
 
 def test_write_describes_this_machine():
@@ -52,3 +46,16 @@ def test_write_tells_once_that_a_gpu_is_lost_and_that_it_is_back():
         inventory.write([a_gpu(0, lost=lost)])
     told = Activity.objects.order_by("pk").values_list("code", flat=True)
     assert list(told) == ["gpu_is_lost", "gpu_is_back"]
+
+
+def test_gpu_that_tells_no_memory_is_shown_and_has_room_for_nothing():
+    inventory.write([a_gpu(0, free=None, memory_total=None)])
+    assert Gpu.objects.values_list("memory_mib", "free_mib", "present").get() == (
+        (0, None, True)
+    )
+
+
+def test_gpu_that_tells_its_memory_no_longer_keeps_it():
+    inventory.write([a_gpu(0)])
+    inventory.write([a_gpu(0, free=None, memory_total=None)])
+    assert Gpu.objects.get().memory_mib == 24576

@@ -1,0 +1,120 @@
+"""What one NVIDIA GPU tells of itself. What it does not tell is left out, and never
+nought."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pynvml
+
+MIB = 2**20
+Device = Any  # pynvml's pointer to one
+Values = dict[str, Any]
+
+# nvmlReturn_t: NVIDIA, NVML API reference, "Return codes". Some devices and drivers
+# answer single questions with UNKNOWN; to who it is or what memory it has, a GPU that
+# works does not.
+GONE = frozenset({pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_RESET_REQUIRED})
+LOST = GONE | {pynvml.NVML_ERROR_UNKNOWN}
+
+
+def measure(device: Device) -> Values:
+    """Raises NVMLError of GONE or LOST."""
+    values = _answer(_memory, device, LOST)
+    for question in QUESTIONS:
+        values |= _answer(question, device, GONE)
+    if "memory_used" not in values:
+        values |= _memory_of_processes(values.get("processes"))
+    return values
+
+
+def _answer(
+    question: Callable[[Device], Values], device: Device, fatal: frozenset[int]
+) -> Values:
+    try:
+        return question(device)
+    except pynvml.NVMLError as error:
+        if error.value in fatal:
+            raise
+        return {}
+
+
+def _memory(device: Device) -> Values:
+    memory = pynvml.nvmlDeviceGetMemoryInfo(device)
+    return {
+        "memory_total": memory.total // MIB,
+        "memory_used": memory.used // MIB,
+        "memory_free": memory.free // MIB,
+    }
+
+
+def _memory_of_processes(processes: dict[int, int | None] | None) -> Values:
+    """For devices that share the machine's memory and tell no total, such as GB10."""
+    sizes = None if processes is None else list(processes.values())
+    if sizes is None or None in sizes:
+        return {}
+    return {"memory_used": sum(mib for mib in sizes if mib)}
+
+
+def _utilization(device: Device) -> Values:
+    rates = pynvml.nvmlDeviceGetUtilizationRates(device)
+    return {"utilization": rates.gpu, "memory_utilization": rates.memory}
+
+
+def _temperature(device: Device) -> Values:
+    """The older call goes away with CUDA 14; older drivers know no other."""
+    sensor = pynvml.NVML_TEMPERATURE_GPU
+    try:
+        return {"temperature": pynvml.nvmlDeviceGetTemperatureV(device, sensor)}
+    except pynvml.NVMLError as error:
+        if error.value in GONE:
+            raise
+        return {"temperature": pynvml.nvmlDeviceGetTemperature(device, sensor)}
+
+
+def _power(device: Device) -> Values:
+    return {"power": pynvml.nvmlDeviceGetPowerUsage(device) / 1000}
+
+
+def _power_limit(device: Device) -> Values:
+    return {"power_limit": pynvml.nvmlDeviceGetEnforcedPowerLimit(device) / 1000}
+
+
+def _clock_sm(device: Device) -> Values:
+    clock = pynvml.nvmlDeviceGetClockInfo(device, pynvml.NVML_CLOCK_SM)
+    return {"clock_sm": clock}
+
+
+def _clock_memory(device: Device) -> Values:
+    clock = pynvml.nvmlDeviceGetClockInfo(device, pynvml.NVML_CLOCK_MEM)
+    return {"clock_memory": clock}
+
+
+def _processes(device: Device) -> Values:
+    """A process may be told several times, once for each slice of the GPU it uses."""
+    used: dict[int, int | None] = {}
+    for process in _compute_processes(device):
+        before = used.get(process.pid, 0)
+        known = process.usedGpuMemory is not None and before is not None
+        used[process.pid] = before + process.usedGpuMemory // MIB if known else None
+    return {"processes": used}
+
+
+def _compute_processes(device: Device) -> list[Any]:
+    """Drivers before R510 know the second version only."""
+    try:
+        return list(pynvml.nvmlDeviceGetComputeRunningProcesses_v3(device))
+    except pynvml.NVMLError_FunctionNotFound:
+        return list(pynvml.nvmlDeviceGetComputeRunningProcesses_v2(device))
+
+
+QUESTIONS = (
+    _utilization,
+    _temperature,
+    _power,
+    _power_limit,
+    _clock_sm,
+    _clock_memory,
+    _processes,
+)
