@@ -17,10 +17,18 @@ from gateway.app import Gateway  # noqa: E402
 from gateway.exchange import Receive, Scope, Send  # noqa: E402
 from gateway.loader import Loader  # noqa: E402
 from llmplatform.bodies import limited  # noqa: E402
+from monitoring.admission import Admission  # noqa: E402
+from monitoring.consumers import LiveConsumer  # noqa: E402
+from monitoring.hub import Hub  # noqa: E402
+
+LIVE = "/ws/live"
 
 django = limited(to_django, settings.MAX_BODY_BYTES)  # type: ignore[arg-type]
 loader = Loader()
 gateway = Gateway(loader, settings.REDIS_URL)
+admission = Admission()
+hub = Hub(settings.REDIS_URL, on_change=admission.look_soon)
+live = LiveConsumer.as_asgi(hub=hub, admission=admission)
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
@@ -31,9 +39,11 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
-    """The place of Channels' router; until there is one, nobody listens."""
-    await receive()
-    await send({"type": "websocket.close"})
+    if scope["path"] == LIVE:
+        await live(scope, receive, send)
+    else:
+        await receive()
+        await send({"type": "websocket.close"})
 
 
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,6 +52,8 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await gateway.close()
+    await hub.close()
+    await admission.close()
     loader.close()
     await send({"type": "lifespan.shutdown.complete"})
 

@@ -1,7 +1,7 @@
-"""Tell gateways when somebody gains or loses the right to use models.
+"""Tell the other processes when somebody gains or loses a right, or logs out.
 
-Users and groups are Django's own, changed by the admin and by commands alike, so there
-is no verb of ours that could tell.
+Users, groups and sessions are Django's own, changed by the admin and by commands alike,
+so there is no verb of ours that could tell.
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.models import Group, User
+from django.contrib.sessions.models import Session
 from django.db.models.signals import m2m_changed, post_delete, post_save
+from django.utils import timezone
 
 from models_app import nudge
 
@@ -21,6 +23,7 @@ def connect() -> None:
     post_save.connect(_saved, sender=User)
     post_delete.connect(_deleted, sender=User)
     post_delete.connect(_deleted, sender=Group)
+    post_delete.connect(_logged_out, sender=Session)
     m2m_changed.connect(_regrouped, sender=User.groups.through)
     m2m_changed.connect(_regrouped, sender=User.user_permissions.through)
 
@@ -32,6 +35,13 @@ def _saved(update_fields: frozenset[str] | None = None, **_: Any) -> None:
 
 def _deleted(**_: Any) -> None:
     nudge.announce_on_commit()
+
+
+def _logged_out(instance: Session, **_: Any) -> None:
+    """Django's own signal comes before the session is gone. What expired is swept up by
+    the thousand, and told nobody anything for a while."""
+    if instance.expire_date > timezone.now():
+        nudge.announce_on_commit()
 
 
 def _regrouped(action: str, **_: Any) -> None:

@@ -1,0 +1,96 @@
+"""Clients of the websocket, in the event loop of a test."""
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+
+import redis
+from asgiref.sync import sync_to_async
+from channels.testing import WebsocketCommunicator
+from django.conf import settings
+from django.test import Client
+
+from monitoring import live
+from monitoring.admission import Admission, Pace
+from monitoring.consumers import LiveConsumer
+from monitoring.hub import Hub
+
+HOST = "platform.localhost:3000"
+ORIGIN = f"http://{HOST}"
+QUICK = Pace(period_s=0.2, gap_s=0.02)
+ON_NOTICE_ONLY = Pace(period_s=60, gap_s=0.02)
+
+
+class Server:
+    """What an event loop of a web process holds."""
+
+    def __init__(self, pace=QUICK):
+        self.admission = Admission(pace)
+        self.hub = Hub(settings.REDIS_URL, on_change=self.admission.look_soon)
+        self.app = LiveConsumer.as_asgi(hub=self.hub, admission=self.admission)
+        self.clients = []
+
+    def client(self, *, origin=ORIGIN, host=HOST, subprotocols=None, **headers):
+        sent = {"host": host, "origin": origin, **headers}
+        client = WebsocketCommunicator(
+            self.app,
+            "/ws/live",
+            headers=[(n.encode(), v.encode()) for n, v in sent.items() if v],
+            subprotocols=subprotocols,
+        )
+        self.clients.append(client)
+        return client
+
+    def newest(self, topic):
+        texts = self.hub.newest([topic], 0)
+        return next((json.loads(text.text)["data"] for text in texts), None)
+
+    async def close(self):
+        for client in self.clients:
+            await client.disconnect()
+        await self.hub.close()
+        await self.admission.close()
+
+
+def forget_kept():
+    with redis.Redis.from_url(settings.REDIS_URL) as broker:
+        broker.delete(*map(live.kept, live.TOPICS))
+
+
+@asynccontextmanager
+async def serving(pace=QUICK):
+    forget_kept()
+    server = Server(pace)
+    try:
+        yield server
+    finally:
+        await server.close()
+
+
+def a_session(user) -> str:
+    """Value of a cookie header."""
+    client = Client()
+    client.force_login(user)
+    return f"{settings.SESSION_COOKIE_NAME}={client.session.session_key}"
+
+
+async def in_database(call, *args, **fields):
+    return await sync_to_async(call)(*args, **fields)
+
+
+async def heard(client, topic, seconds=5.0):
+    """Data of the next text of a topic."""
+    async with asyncio.timeout(seconds):
+        while True:
+            text = json.loads(await client.receive_from(timeout=seconds))
+            if text["topic"] == topic:
+                return text["data"]
+
+
+async def closed(client, seconds=5.0):
+    """The code that the server closes with."""
+    async with asyncio.timeout(seconds):
+        while True:
+            message = await client.receive_output(timeout=seconds)
+            if message["type"] == "websocket.close":
+                return message.get("code", 1000)
