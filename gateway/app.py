@@ -107,7 +107,7 @@ class Gateway:
             if body is None:
                 body = parsed(await exchange.body())
             request = translate(body, route, measured)
-            relay = Relay(self.engines, exchange, route, request)
+            relay = Relay(self.engines, exchange, route, request, measured)
             await exchange.unless_gone(relay.run())
 
     async def _models(self, exchange: Exchange, _key: str) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import aiohttp
 
+from gateway.accounting import Measured
 from gateway.assembly import Assembly
 from gateway.engines import Engines, SilentError, UnreachableError
 from gateway.errors import engine_failed, engine_timeout, not_serving
@@ -53,6 +54,7 @@ class Relay:
     exchange: Exchange
     route: Route
     request: Request
+    measured: Measured
 
     async def run(self) -> None:
         """Raises GatewayError. An engine that fails before anything was sent is given
@@ -70,6 +72,7 @@ class Relay:
             await self._second_chance(self.engines.choose(others))
 
     async def _second_chance(self, target: Target) -> None:
+        self.measured.first_token_at = None
         try:
             await self._through(target)
         except UnreachableError as error:
@@ -102,14 +105,14 @@ class Relay:
             await self._pass_on_events(response)
         else:
             streamed = response.content_type == "text/event-stream"
-            content = await (_collected(response) if streamed else response.read())
+            content = await (self._collected(response) if streamed else response.read())
             await self.exchange.answer(200, self.request.reply.whole(content))
 
     async def _pass_on_events(self, response: aiohttp.ClientResponse) -> None:
         events = Events()
         async for chunk in response.content.iter_any():
-            await self._send(events.feed(chunk))
-        await self._send(events.end())
+            await self._send(self._seen(events.feed(chunk)))
+        await self._send(self._seen(events.end()))
         if not self.request.reply.done:
             raise UnreachableError("the stream broke off")
         await self.exchange.finish()
@@ -121,21 +124,28 @@ class Relay:
         if content:
             await self.exchange.write(content)
 
+    async def _collected(self, response: aiohttp.ClientResponse) -> bytes:
+        """Raises EngineRefusedError, EventTooLongError, UnreachableError."""
+        events, assembly = Events(), Assembly()
+        async for chunk in response.content.iter_any():
+            _collect(self._seen(events.feed(chunk)), assembly)
+        _collect(self._seen(events.end()), assembly)
+        if not assembly.done:
+            raise UnreachableError("the stream broke off")
+        return dumped(assembly.whole())
+
+    def _seen(self, events: list[bytes]) -> list[bytes]:
+        """Engines begin to answer with the first token, at most with comments before;
+        those between tokens are not looked for, which would cost each of them."""
+        known = self.measured.first_token_at is not None
+        if events and (known or any(map(data_of, events))):
+            self.measured.see_tokens()
+        return events
+
     def _miss(self, target: Target, cause: Exception | str) -> None:
         if isinstance(cause, Exception):
             cause = type(cause.__cause__ or cause).__name__
         logger.warning("model %s, run %s: %s", self.route.name, target.run_uid, cause)
-
-
-async def _collected(response: aiohttp.ClientResponse) -> bytes:
-    """Raises EngineRefusedError, EventTooLongError, UnreachableError."""
-    events, assembly = Events(), Assembly()
-    async for chunk in response.content.iter_any():
-        _collect(events.feed(chunk), assembly)
-    _collect(events.end(), assembly)
-    if not assembly.done:
-        raise UnreachableError("the stream broke off")
-    return dumped(assembly.whole())
 
 
 def _collect(events: list[bytes], assembly: Assembly) -> None:

@@ -1,7 +1,10 @@
+from dataclasses import asdict
+
 import pytest
 from django.conf import settings
 from knox.crypto import hash_token
 
+from gateway.accounting import Counts
 from gateway.app import Gateway
 from gateway.refresh import Pace
 from tests.gateway.client import TOKEN, a_grant, a_route, a_table
@@ -64,8 +67,8 @@ def counts(gateway):
     """What the gateway counted for a model that is not zero; not the times."""
 
     def counted(model_id=7):
-        found = gateway.accounting.snapshot()[model_id]
-        times = ("seconds", "buckets")
+        found = asdict(gateway.accounting.counts.get(model_id) or Counts())
+        times = ("request_seconds_in_flight", "durations", "since")
         return {k: v for k, v in found.items() if v and k not in times}
 
     return counted

@@ -89,7 +89,7 @@ async def test_chat_stream_has_usage_only_for_who_asked(
     assert sum("usage" in event for event in events) == usages
     assert sum(event["choices"] == [] for event in events) == usages
     assert done == "[DONE]"
-    assert counts() == {"answered": 1, "prompt_tokens": 31, "completion_tokens": 3}
+    assert counts() == {"requests": 1, "prompt_tokens": 31, "completion_tokens": 3}
 
 
 async def test_completions_of_several_prompts_stream_only_what_clients_read(gateway):
@@ -139,7 +139,7 @@ async def test_embeddings_pass_through_for_models_that_make_them(
     answer = await ask(gateway, "POST", EMBED, {"model": "smol", "input": "Hi"})
     assert answer.json["data"] == [{"embedding": [0.5]}]
     assert engine.body == {"model": "smol", "input": "Hi"}
-    assert counts() == {"answered": 1, "prompt_tokens": 5}
+    assert counts() == {"requests": 1, "prompt_tokens": 5}
 
 
 async def test_embeddings_are_refused_by_other_models(gateway, engine):
@@ -216,7 +216,7 @@ async def test_model_that_does_not_serve_says_why(
     retry = str(retry_after_s) if retry_after_s else None
     assert native.headers.get("retry-after") == retry
     assert openai.headers.get("retry-after") == retry
-    assert counts() == {"refused": 2}
+    assert counts() == {"requests": 2, "refused": 2}
 
 
 async def test_stopping_model_serves_no_more_though_its_engine_still_runs(
@@ -368,26 +368,28 @@ async def test_bug_is_told_without_a_trace(gateway, loading, counts, caplog):
     answer = await ask(gateway, "POST", GENERATE, {"prompt": "PROMPT"})
     assert (answer.status, answer.json["code"]) == (500, "internal_error")
     assert "Traceback" not in answer.content.decode()
-    assert counts() == {"failed": 1}
+    assert counts() == {"requests": 1, "errors": 1}
     assert "PROMPT" not in caplog.text
 
 
 async def test_answer_counts_tokens_and_time(gateway, counts, engine):
     engine.script.delay_s = 0.03  # before each of 7 events
     await ask(gateway, "POST", GENERATE, ASK)
-    assert counts() == {"answered": 1, "prompt_tokens": 31, "completion_tokens": 3}
-    found = gateway.accounting.snapshot()[7]
-    assert sum(found["buckets"]) == 1
-    assert found["buckets"][0] == 0
-    assert 0.2 <= found["seconds"] < 2
+    assert counts() == {"requests": 1, "prompt_tokens": 31, "completion_tokens": 3}
+    found = gateway.accounting.take()[7]
+    assert 0.2 <= found.durations["response_time"]["sum"] < 2
+    assert 0.2 <= found.request_seconds_in_flight < 2
+    assert 0.03 <= found.durations["time_to_first_token"]["sum"] < 0.1
+    # 6 more events, of 3 tokens
+    assert 0.09 <= found.durations["time_per_token"]["sum"] < 1
 
 
 async def test_refused_requests_count_and_unknown_models_do_not(gateway, counts):
     await ask(gateway, "POST", GENERATE, {})
     await ask(gateway, "POST", GENERATE, b"{")
     await ask(gateway, "POST", "/api/models/none/generate", ASK)
-    assert counts() == {"refused": 2}
-    assert list(gateway.accounting.snapshot()) == [7]
+    assert counts() == {"requests": 2, "refused": 2}
+    assert list(gateway.accounting.take()) == [7]
 
 
 async def test_request_uses_no_database(gateway):
