@@ -34,7 +34,7 @@ class Credential:
 
 
 def topics_of(credentials: Collection[Credential]) -> dict[Credential, Topics]:
-    """Four queries, however many. Who may hear nothing is left out."""
+    """Five queries, however many. Who may hear nothing is left out."""
     users = _users(credentials)
     pks = set(users.values())
     may_view = _allowed(VIEW, pks)

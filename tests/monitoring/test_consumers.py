@@ -275,16 +275,3 @@ async def test_nothing_is_left_of_a_client_that_leaves(server, client):
     assert len(server.hub._listeners) == 1
     await client.disconnect()
     await until(lambda: not server.admission._guests and not server.hub._listeners)
-
-
-async def test_sockets_are_looked_up_together(
-    server, viewer, django_assert_max_num_queries
-):
-    cookie = await in_database(a_session, viewer)
-    token = await in_database(a_token, viewer)
-    for headers in 5 * [{"cookie": cookie}, {"authorization": f"Bearer {token}"}]:
-        await server.client(**headers).connect()
-    await until(lambda: len(server.admission._guests) == 10)
-    with django_assert_max_num_queries(6):
-        await server.admission._look()
-    assert len(server.admission._guests) == 10
