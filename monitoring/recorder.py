@@ -107,6 +107,19 @@ class Recorder:
         rollup.add_duration(bucket.values, metric, max(0.0, seconds))
         bucket.changes += 1
 
+    def merge(
+        self,
+        kind: str,
+        key: str,
+        name: str,
+        values: rollup.Values,
+        at: float | None = None,
+    ) -> None:
+        """What was added up elsewhere, within one bucket."""
+        bucket = self._bucket(kind, key, name, None, at)
+        bucket.values = rollup.merge([bucket.values, values])
+        bucket.changes += len(values)
+
     def _bucket(
         self, kind: str, key: str, name: str, node: str | None, at: float | None
     ) -> OpenBucket:

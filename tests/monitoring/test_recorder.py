@@ -214,3 +214,15 @@ def test_a_full_disk_pauses_history_and_says_so_once(recorder, clock, settings):
     assert count() == [1, 1, 4, 4]
     codes = list(Activity.objects.order_by("pk").values_list("code", flat=True))
     assert codes == ["history_paused", "history_resumed"]
+
+
+def test_what_was_added_up_elsewhere_joins_its_bucket(recorder):
+    recorder.observe("model", "7", "smol", "response_time", 1.0)
+    elsewhere = {"response_time": {"sum": 5.0, "counts": {"15": 2, "17": 1}}}
+    recorder.merge("model", "7", "smol", elsewhere)
+    recorder.merge("model", "7", "smol", elsewhere, at=NOON - 10)
+    recorder.flush()
+    assert bucket_of("model", "7", NOON) == {
+        "response_time": {"sum": 6.0, "counts": {"15": 3, "17": 1}}
+    }
+    assert bucket_of("model", "7", NOON - 10) == elsewhere
