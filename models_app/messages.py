@@ -69,6 +69,12 @@ MESSAGES = {
         "%(path)s is outside the model folders. Allowed: %(roots)s."
     ),
     "not_gguf": _("%(path)s is not a GGUF file."),
+    "gguf_truncated": _(
+        "%(path)s is cut short: it ends at byte %(size)s, in what begins at %(at)s."
+    ),
+    "gguf_broken": _("The header of %(path)s is broken at byte %(at)s: %(what)s."),
+    "gguf_value": _("%(path)s says that %(key)s is %(value)s, which cannot be."),
+    "gguf_lacks": _("%(path)s does not say what its %(key)s is."),
     "unknown_gpu": _("There is no GPU %(value)s. Allowed: %(allowed)s."),
     "unknown_framework": _("Unknown framework %(value)s. Allowed: %(allowed)s."),
     "unknown_driver": _("Unknown driver %(value)s. Allowed: %(allowed)s."),

@@ -42,8 +42,9 @@ PURE = [
     "scheduling.simulated",
     "scheduling.simulation",
     *(
-        f"runtimes.frameworks.{path.stem}"
-        for path in sorted((ROOT / "runtimes/frameworks").glob("*.py"))
+        f"runtimes.{folder}.{path.stem}"
+        for folder in ("estimates", "frameworks")
+        for path in sorted((ROOT / "runtimes" / folder).glob("*.py"))
         if path.stem != "__init__"
     ),
 ]

@@ -50,6 +50,35 @@ class Exit:
     signal: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """MiB. prompt_cache_mib: at most; it fills as the model is used."""
+
+    weights_mib: int = 0
+    kv_cache_mib: int = 0
+    overhead_mib: int = 0
+    prompt_cache_mib: int = 0
+
+    @property
+    def total_mib(self) -> int:
+        return (
+            self.weights_mib
+            + self.kv_cache_mib
+            + self.overhead_mib
+            + self.prompt_cache_mib
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """Memory of one replica, on its GPUs in all and on the host. n_ctx: tokens of one
+    request, for which it is made."""
+
+    n_ctx: int
+    gpu: Share
+    host: Share
+
+
 class Framework(Protocol):
     name: str
     ready_path: str
@@ -64,6 +93,10 @@ class Framework(Protocol):
         """For a config without problems."""
 
     def cpu_cores(self, config: Config) -> int: ...
+
+    def memory(self, config: Config, gpu_count: int) -> Estimate | Problem:
+        """For a config without problems; a Problem of a model file that tells too
+        little."""
 
     def sampling(self, config: Config) -> dict[str, float]:
         """Defaults of the model for requests: those of temperature, top_p given."""

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import cast
 
 from runtimes.frameworks import llamacpp_metrics
-from runtimes.frameworks.base import Command, Config, Exit, Placement, Problem
+from runtimes.frameworks.base import (
+    Command,
+    Config,
+    Estimate,
+    Exit,
+    Placement,
+    Problem,
+)
 from runtimes.frameworks.endings import classify, pattern
 from runtimes.frameworks.fields import (
     UNKNOWN_KEYS_SHOWN,
@@ -22,15 +29,18 @@ from runtimes.frameworks.fields import (
     unknown_keys,
 )
 from runtimes.frameworks.files import check_model_file
-from runtimes.frameworks.llamacpp_options import CONFIG, EXTRA_ARGS
+from runtimes.frameworks.llamacpp_memory import memory
+from runtimes.frameworks.llamacpp_options import (
+    CACHE_RAM_MIB,
+    CONFIG,
+    EXTRA_ARGS,
+    N_CTX,
+    N_PARALLEL,
+)
 from runtimes.frameworks.metrics import EngineMetrics
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
 HOST = "127.0.0.1"
-N_CTX = 2048
-N_PARALLEL = 4
-# The engine's default of 8 GiB would be memory that no scheduler knows of.
-CACHE_RAM_MIB = 256
 PASSED_ON = ("n_batch", "embedding", "chat_template")
 
 # In this order: llama.cpp ends every failed start with "failed to load model", so the
@@ -119,6 +129,9 @@ class LlamaCpp:
         if isinstance(threads, int):
             return threads
         return max(1, len(os.sched_getaffinity(0)) // 2)
+
+    def memory(self, config: Config, gpu_count: int) -> Estimate | Problem:
+        return memory(config, gpu_count)
 
     def sampling(self, config: Config) -> dict[str, float]:
         given = {key: config.get(key) for key in ("temperature", "top_p")}

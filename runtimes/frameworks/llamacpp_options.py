@@ -17,6 +17,12 @@ from runtimes.frameworks.fields import (
     Text,
 )
 
+N_CTX = 2048
+N_PARALLEL = 4
+# The engine's default of 8 GiB would be memory that no scheduler knows of.
+CACHE_RAM_MIB = 256
+N_UBATCH = 512  # the engine's own default
+
 CONFIG: dict[str, Field] = {
     "model_path": Text(max_bytes=4096),
     "n_ctx": Integer(min=1, max=1_048_576),

@@ -1,0 +1,214 @@
+"""The header of a GGUF file: what it says of itself, and where its tensors lie.
+
+Own, and not the package `gguf`: that one makes an object of every element of every
+array (2 s and 160 MiB for a vocabulary of 49,152 tokens, against 0.1 s here), maps the
+file into memory (a file cut short meanwhile would kill the process), and believes the
+counts it reads (a header of 100 bytes kept it busy until its memory was gone).
+"""
+
+from __future__ import annotations
+
+import stat
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+from pathlib import Path
+from typing import BinaryIO
+
+from runtimes.frameworks.base import Problem
+from runtimes.frameworks.fields import shown
+
+FIELD = "config.model_path"
+PATH_SHOWN = 255
+MAGIC = b"GGUF"
+VERSIONS = (2, 3)
+CHUNK = 1024 * 1024
+# Real ones: up to 20 MiB, 2,000 tensors, 50 values, vocabularies of 300,000 tokens.
+MAX_HEADER = 64 * 1024 * 1024
+MAX_TENSORS = 1_000_000
+MAX_VALUES = 100_000
+MAX_STRINGS = 4_000_000
+MAX_TEXT = 1024 * 1024
+# Longer arrays are counted and left out: per layer is all that an estimate asks for.
+MAX_KEPT = 4096
+MAX_DIMENSIONS = 4
+MAX_PER_BYTE = 8  # elements: the smallest quantisation takes more than 1 bit of each
+DEFAULT_ALIGNMENT = 32
+
+SCALARS = dict(zip((0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12), "BbHhIif?Qqd", strict=True))
+STRING, ARRAY = 8, 9
+
+Value = int | float | bool | str | tuple[int | float | bool, ...]
+
+
+class BadGguf(Exception):
+    def __init__(self, code: str, path: Path, **params: object) -> None:
+        super().__init__(code)
+        told = {"path": shown(str(path), PATH_SHOWN), **params}
+        self.problem = Problem(code=code, field=FIELD, params=told)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tensor:
+    name: str
+    elements: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Header:
+    """lengths: of all arrays, also of those too long to be kept among the values."""
+
+    path: Path
+    values: Mapping[str, Value]
+    lengths: Mapping[str, int]
+    tensors: tuple[Tensor, ...]
+
+
+def read_header(path: Path) -> Header:
+    """Raises BadGguf. Takes time and memory by the header, never by what it claims."""
+    try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
+            raise BadGguf("not_a_file", path)
+        with path.open("rb") as file:
+            return _header(_Bytes(file, path, about.st_size))
+    except (FileNotFoundError, NotADirectoryError):
+        raise BadGguf("file_missing", path) from None
+    except (OSError, ValueError):
+        raise BadGguf("file_unreadable", path) from None
+
+
+class _Bytes:
+    """Those of the header, read as far as they are asked for."""
+
+    def __init__(self, file: BinaryIO, path: Path, size: int) -> None:
+        self.file, self.path, self.size = file, path, size
+        self.held, self.at = bytearray(), 0
+
+    def bad(self, what: str) -> BadGguf:
+        return BadGguf("gguf_broken", self.path, what=what, at=self.at)
+
+    def skip(self, count: int) -> int:
+        """Where these bytes begin; they are held then."""
+        begin, end = self.at, self.at + count
+        if end > len(self.held):
+            self._hold(end)
+        self.at = end
+        return begin
+
+    def _hold(self, end: int) -> None:
+        if end > self.size:
+            raise BadGguf("gguf_truncated", self.path, at=self.at, size=self.size)
+        if end > MAX_HEADER:
+            raise self.bad("header_size")
+        self.held += self.file.read(max(CHUNK, end - len(self.held)))
+        if end > len(self.held):  # cut short since its size was read
+            raise BadGguf("gguf_truncated", self.path, at=self.at, size=len(self.held))
+
+    def number(self, kind: str) -> int:
+        layout = f"<{kind}"
+        begin = self.skip(struct.calcsize(layout))
+        number: int = struct.unpack_from(layout, self.held, begin)[0]
+        return number
+
+    def count(self, what: str, most: int) -> int:
+        number = self.number("Q")
+        if number > most:
+            raise self.bad(what)
+        return number
+
+    def text(self) -> str:
+        length = self.count("text", MAX_TEXT)
+        begin = self.skip(length)
+        return self.held[begin : begin + length].decode(errors="replace")
+
+
+def _header(source: _Bytes) -> Header:
+    magic = source.skip(len(MAGIC))
+    if source.held[magic : magic + len(MAGIC)] != MAGIC:
+        raise BadGguf("not_gguf", source.path)
+    if source.number("I") not in VERSIONS:
+        raise source.bad("version")
+    tensor_count = source.count("tensor_count", MAX_TENSORS)
+    value_count = source.count("value_count", MAX_VALUES)
+    values: dict[str, Value] = {}
+    lengths: dict[str, int] = {}
+    for _ in range(value_count):
+        _read_value(source, values, lengths)
+    tensors = _tensors(source, tensor_count, values.get("general.alignment"))
+    return Header(path=source.path, values=values, lengths=lengths, tensors=tensors)
+
+
+def _read_value(
+    source: _Bytes, values: dict[str, Value], lengths: dict[str, int]
+) -> None:
+    key, kind = source.text(), source.number("I")
+    if kind == STRING:
+        values[key] = source.text()
+    elif kind == ARRAY:
+        inner, lengths[key] = source.number("I"), source.number("Q")
+        kept = _array(source, inner, lengths[key])
+        if kept is not None:
+            values[key] = kept
+    elif kind in SCALARS:
+        values[key] = source.number(SCALARS[kind])
+    else:
+        raise source.bad("value_type")
+
+
+def _array(
+    source: _Bytes, kind: int, length: int
+) -> tuple[int | float | bool, ...] | None:
+    if kind == STRING:
+        _skip_strings(source, length)
+        return None
+    if kind not in SCALARS:
+        raise source.bad("value_type")
+    begin = source.skip(length * struct.calcsize(SCALARS[kind]))
+    if length > MAX_KEPT:
+        return None
+    return struct.unpack_from(f"<{length}{SCALARS[kind]}", source.held, begin)
+
+
+def _skip_strings(source: _Bytes, length: int) -> None:
+    if length > MAX_STRINGS:
+        raise source.bad("array_length")
+    for _ in range(length):
+        source.skip(source.number("Q"))
+
+
+def _tensors(source: _Bytes, count: int, alignment: Value | None) -> tuple[Tensor, ...]:
+    found = [_tensor(source) for _ in range(count)]
+    align = DEFAULT_ALIGNMENT if alignment is None else alignment
+    if not isinstance(align, int) or align < 1 or align > CHUNK:
+        raise source.bad("alignment")
+    begin = -(-source.at // align) * align
+    data = source.size - begin
+    ends = sorted({offset for _, _, offset in found} | {max(data, 0)})
+    sizes = {offset: end - offset for offset, end in pairwise(ends)}
+    for _, elements, offset in found:
+        if offset >= data:
+            at = begin + offset
+            raise BadGguf("gguf_truncated", source.path, at=at, size=source.size)
+        if elements > sizes[offset] * MAX_PER_BYTE:
+            raise source.bad("tensor_size")
+    if len(sizes) != len(found):
+        raise source.bad("tensor_offset")
+    return tuple(
+        Tensor(name=name, elements=elements, bytes=sizes[offset])
+        for name, elements, offset in found
+    )
+
+
+def _tensor(source: _Bytes) -> tuple[str, int, int]:
+    """Name, elements, offset. Its size is that up to the next one: so no table of the
+    types that llama.cpp keeps adding is needed."""
+    name, dimensions = source.text(), source.number("I")
+    if dimensions > MAX_DIMENSIONS:
+        raise source.bad("dimensions")
+    elements = prod(source.number("Q") for _ in range(dimensions))
+    source.number("I")  # its type
+    return name, elements, source.number("Q")
