@@ -1,7 +1,7 @@
 """What both servers run: inference traffic to the gateway, the rest to Django.
 
 uvicorn tells when it starts and stops (lifespan); daphne does not, and the gateway
-starts its background work at the first request.
+starts its background work at the first request, and records from the first that counts.
 """
 
 import os
@@ -16,16 +16,21 @@ from gateway import paths  # noqa: E402 -- models need the app registry
 from gateway.app import Gateway  # noqa: E402
 from gateway.exchange import Receive, Scope, Send  # noqa: E402
 from gateway.loader import Loader  # noqa: E402
+from gateway.recording import Recording  # noqa: E402
 from llmplatform.bodies import limited  # noqa: E402
 from monitoring.admission import Admission  # noqa: E402
 from monitoring.consumers import LiveConsumer  # noqa: E402
 from monitoring.hub import Hub  # noqa: E402
+from monitoring.recorder import Recorder  # noqa: E402
 
 LIVE = "/ws/live"
 
 django = limited(to_django, settings.MAX_BODY_BYTES)  # type: ignore[arg-type]
 loader = Loader()
 gateway = Gateway(loader, settings.REDIS_URL)
+recording = Recording(
+    gateway.accounting, gateway.refresh, Recorder("gateway"), settings.REDIS_URL
+)
 admission = Admission()
 hub = Hub(settings.REDIS_URL, on_change=admission.look_soon)
 live = LiveConsumer.as_asgi(hub=hub, admission=admission)
@@ -34,6 +39,8 @@ live = LiveConsumer.as_asgi(hub=hub, admission=admission)
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
     if paths.takes(scope["path"]):
         await gateway(scope, receive, send)
+        if gateway.accounting.counts:
+            recording.start()
     else:
         await django(scope, receive, send)
 
@@ -49,9 +56,11 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     await receive()
     gateway.refresh.start()
+    recording.start()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await gateway.close()
+    await recording.close()
     await hub.close()
     await admission.close()
     loader.close()
