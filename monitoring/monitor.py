@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 
 from models_app import clock, nudge
@@ -13,9 +12,9 @@ from models_app.models import Run
 from monitoring import inventory
 from monitoring.collectors.gpus import Nvml
 from monitoring.health import Health, question
+from monitoring.lookout import Lookout
 from monitoring.probes import Probes
 from monitoring.reaper import Reaper
-from runtimes.watch import look
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +46,9 @@ class Monitor:
         self.nvml = Nvml()
         self.probes = Probes()
         self.health = Health()
+        self.lookout = Lookout()
         self.reaper = Reaper()
+        self.loads_due = Every(10)
         self.inventory_due = Every(5)
         self.reaper_due = Every(5)
         self.nudge_due = Every(5)
@@ -66,7 +67,7 @@ class Monitor:
     def _step(self) -> float:
         if self.inventory_due.due():
             inventory.write(self.nvml.read())
-        runs = self._look()
+        runs = self.lookout.step()
         self._listen(runs)
         if self.reaper_due.due():
             self.reaper.step()
@@ -77,10 +78,6 @@ class Monitor:
             nudge.wake()
         return BUSY_STEP_S if moving else STEP_S
 
-    def _look(self) -> list[Run]:
-        here = Run.objects.live().filter(node=settings.NODE_NAME)
-        return [run for run in here.select_related("model") if look(run)]
-
     def _listen(self, runs: list[Run]) -> None:
         results = self.probes.results()
         self.health.forget_all_but({run.uid for run in runs})
@@ -89,6 +86,9 @@ class Monitor:
                 self.health.hear(run, results[run.uid])
             if asked := question(run):
                 self.probes.ask(asked)
+        self.health.act(runs)
+        if self.loads_due.due():
+            self.health.loads.write(runs)
 
     def close(self) -> None:
         self.probes.close()

@@ -11,15 +11,23 @@ from runtimes.registry import driver, framework
 
 def look(run: Run) -> bool:
     """True while the engine lives, or may yet be started."""
+    return conclude(run, observe(run))
+
+
+def observe(run: Run) -> Observation | None:
+    """None: there is nothing to look at, not yet or no more."""
+    if run.boot_id != clock.boot_id() or run.handle is None:
+        return None
+    return driver(run.driver).observe(handle_of(run))
+
+
+def conclude(run: Run, seen: Observation | None) -> bool:
     if run.boot_id != clock.boot_id():
         end(run, "node_rebooted")
         return False
-    if run.handle is None:
-        return True
-    seen = driver(run.driver).observe(handle_of(run))
-    if not seen.alive:
+    if seen is not None and not seen.alive:
         end_with_reason(run, seen)
-    return seen.alive
+    return seen is None or seen.alive
 
 
 def end_with_reason(run: Run, seen: Observation) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from scheduling.recovery import BackOff, EndedRun
 
@@ -12,7 +13,7 @@ from scheduling.recovery import BackOff, EndedRun
 class Gpu:
     """free_mib: what the driver measures, foreign processes seen; None if unknown.
     open: takes new runs; not excluded, drained or unhealthy. leave: runs that hold it
-    are to go elsewhere; lost: at once."""
+    are to go elsewhere; lost, unhealthy: at once."""
 
     uuid: str
     index: int
@@ -21,6 +22,7 @@ class Gpu:
     open: bool = True
     leave: bool = False
     lost: bool = False
+    unhealthy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +40,7 @@ class Node:
 class Run:
     """gpus: MiB booked by GPU. used: MiB measured by GPU; without it, a run that has
     served (`taken`) is thought to use what it booked, another nothing yet.
-    running_s: since it was placed. traffic: requests now. age: order of creation."""
+    running_s: since it was placed. traffic: mean requests in flight. age: order of creation."""
 
     uid: str
     model_id: int
@@ -56,12 +58,22 @@ class Run:
     age: int = 0
 
 
+class Context(NamedTuple):
+    """Tokens of one request, and what a replica needs with so many."""
+
+    n_ctx: int
+    gpu_memory_mib: int
+    memory_mib: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
     """gpu_memory_mib: one replica's total. waiting_since: any ordered number.
     history: per replica, its ended runs of this generation, newest first.
     placement: binpack, spread, or "" for the installation's. pinned: the only GPUs it
-    may use. evicted_s: seconds since it was last evicted, None if it never was."""
+    may use. evicted_s: seconds since it was last evicted, None if it never was.
+    contexts: today's, then smaller ones, largest first; only where helps are asked
+    for."""
 
     id: int
     name: str
@@ -80,6 +92,7 @@ class Model:
     placement: str = ""
     pinned: tuple[str, ...] = ()
     evicted_s: float | None = None
+    contexts: tuple[Context, ...] = ()
 
     @property
     def gpu_share_mib(self) -> int:
@@ -134,8 +147,8 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Help:
-    """What would let a waiting model start: `stop` another, or `priority` to raise
-    its own to."""
+    """What would let a waiting model start: `stop` another, `priority` to raise its own
+    to, or a smaller `n_ctx`."""
 
     action: str
     params: dict[str, object]

@@ -60,9 +60,10 @@ def _nodes() -> tuple[picture.Node, ...]:
                 index=gpu.index,
                 memory_mib=gpu.memory_mib,
                 free_mib=gpu.free_mib,
-                open=gpu.mode == GpuMode.OPEN and not gpu.lost,
+                open=gpu.mode == GpuMode.OPEN and not gpu.reason_code,
                 leave=gpu.mode == GpuMode.DRAINED,
                 lost=gpu.lost,
+                unhealthy=bool(gpu.unhealthy_code),
             )
         )
     return tuple(
@@ -177,6 +178,7 @@ def _runs(live: Iterable[Run]) -> tuple[picture.Run, ...]:
             gpus=gpus[run.pk],
             stopping=run.state in RunState.STOPPING,
             taken=run.ready_at is not None,
+            traffic=run.traffic,
             running_s=clock.uptime() - run.placed_uptime,
             age=run.pk,
         )

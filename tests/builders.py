@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from models_app import clock
 from models_app.enums import RunState, Status
-from models_app.models import ApiToken, Run, ServedModel
+from models_app.models import ApiToken, Run, ServedModel, new_uid
 from runtimes.models import Node
 
 
@@ -27,7 +27,10 @@ def a_wanted_model(name="smol", **fields) -> ServedModel:
 def a_run(model: ServedModel, state=RunState.SCHEDULED, **fields) -> Run:
     served = state in (RunState.READY, RunState.DRAINING)
     ended = state == RunState.ENDED
+    uid = new_uid()
+    gone = {"uid": uid, "pid": 1, "started": 1, "boot_id": "x", "engine_pid": 1}
     defaults = {
+        "uid": uid,
         "state": state,
         "generation": model.generation,
         "framework": model.framework,
@@ -38,7 +41,7 @@ def a_run(model: ServedModel, state=RunState.SCHEDULED, **fields) -> Run:
         "cpu_cores": 1,
         "memory_mib": 0,
         "boot_id": clock.boot_id(),
-        "handle": {"pid": 1} if served else None,
+        "handle": gone if served else None,
         "ready_at": timezone.now() if served else None,
         "ended_at": timezone.now() if ended else None,
         "ended_uptime": clock.uptime() if ended else None,

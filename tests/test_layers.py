@@ -24,6 +24,8 @@ MAX_FUNCTION_LINES = 40
 SHOWN_SUFFIXES = {".py", ".sh", ".html", ".css", ".js", ".conf"}
 
 PURE = [
+    "monitoring.brake",
+    "monitoring.pulse",
     "monitoring.catalogue",
     "monitoring.counters",
     "monitoring.histogram",

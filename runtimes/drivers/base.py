@@ -34,6 +34,11 @@ class Observation:
     alive: bool
     exit: Exit | None
 
+    @property
+    def vanished(self) -> bool:
+        """Gone without a trace of how: it may be the watcher that does not see well."""
+        return self.exit == Exit(code=None, signal=None)
+
 
 class DriverError(Exception):
     """abandoned: this uid may never start. launch_failed: nothing was started, and
@@ -72,6 +77,9 @@ class Driver(Protocol):
 
     def kept(self) -> list[str]:
         """Uids of all runs of which there still are files."""
+
+    def cpu_seconds(self, handle: Handle) -> float:
+        """Processor time of all its processes that live, since they began."""
 
     def listens(self, handle: Handle, port: int) -> bool:
         """The run, and nobody else, listens on 127.0.0.1:port."""

@@ -132,6 +132,9 @@ class ProcessDriver:
             return []
         return [name for name in names if UID.fullmatch(name)]
 
+    def cpu_seconds(self, handle: Handle) -> float:
+        return sum(map(procfs.cpu_seconds, self._pids(handle.uid)))
+
     def listens(self, handle: Handle, port: int) -> bool:
         listening = procfs.listeners(port)
         if not listening:

@@ -11,9 +11,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from runtimes.shim import started_at
+from runtimes.shim import started_at, stat_fields
 
 PROC = Path("/proc")
+# Fields of /proc/PID/stat, in ticks
+UTIME, STIME = 14, 15
+TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 LISTEN = "0A"
 SOCKET_LINK = re.compile(r"socket:\[(\d+)\]")
 
@@ -61,6 +64,11 @@ def environment(pid: int) -> dict[bytes, bytes]:
         return {}
     pairs = (entry.partition(b"=") for entry in text.split(b"\0"))
     return {name: value for name, _, value in pairs}
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = stat_fields(pid)
+    return (int(fields.get(UTIME, 0)) + int(fields.get(STIME, 0))) / TICKS_A_SECOND
 
 
 def listeners(port: int, address: str = "127.0.0.1") -> set[str]:

@@ -1,8 +1,12 @@
 import pytest
 
+from models_app import clock
 from models_app.enums import RunState
+from models_app.models import Run
+from monitoring.brake import Brake
 from monitoring.health import Health, question
 from monitoring.probes import Answer, Result
+from monitoring.pulse import Pulse
 from tests.builders import a_run, a_wanted_model
 
 pytestmark = pytest.mark.django_db
@@ -13,11 +17,12 @@ SLOW = Result(answer=Answer.SLOW)
 LOADING = Result(answer=Answer.LOADING)
 
 
-def metrics(processing, deferred=0):
+def metrics(processing, deferred=0, decoded=7):
     return Result(
         answer=Answer.READY,
         body=f"llamacpp:requests_processing {processing}\n"
-        f"llamacpp:requests_deferred {deferred}\n",
+        f"llamacpp:requests_deferred {deferred}\n"
+        f"llamacpp:n_decode_total {decoded}\n",
     )
 
 
@@ -30,7 +35,7 @@ def model():
     ("state", "path"),
     [
         (RunState.STARTING, "/health"),
-        (RunState.READY, "/health"),
+        (RunState.READY, "/metrics"),
         (RunState.DRAINING, "/metrics"),
         (RunState.TERMINATING, None),
     ],
@@ -61,6 +66,7 @@ def test_only_an_engine_that_nobody_can_reach_is_stopped(model, results, state):
     health = Health()
     for result in results:
         health.hear(run, result)
+        health.act([run])
     run.refresh_from_db()
     assert run.state == state
     assert run.stop_code == ("hang" if state == "draining" else "")
@@ -86,3 +92,61 @@ def test_a_draining_run_is_idle_when_its_engine_says_so(model, before, result, i
     assert (run.idle_since is not None) == idle
     if before and idle:
         assert run.idle_since == before
+
+
+def silent(run, seconds, progress=7.0):
+    """Has been watched so long without a sign of life."""
+    return Pulse(heard=clock.uptime() - 1, silent_s=seconds, progress=progress)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "result", "state"),
+    [
+        (110, metrics(1), "ready"),
+        (120, metrics(1), "draining"),
+        (120, metrics(0, deferred=1), "draining"),
+        (120, SLOW, "draining"),
+        (120, LOADING, "draining"),
+        (9999, metrics(1, decoded=8), "ready"),  # busy
+        (9999, metrics(0), "ready"),  # idle
+        (9999, READY, "ready"),  # tells nothing but that it is there
+    ],
+)
+def test_work_without_progress_is_a_hang(model, seconds, result, state):
+    run = a_run(model, RunState.READY, gpu_uuids=["GPU-1"])
+    health = Health()
+    health.pulses[run.uid] = silent(run, seconds)
+    health.hear(run, result)
+    health.act([run])
+    run.refresh_from_db()
+    assert run.state == state
+    assert run.stop_code == ("hang" if state == "draining" else "")
+
+
+def test_when_most_hang_at_once_it_waits_and_looks_again(model):
+    runs = [a_run(model, RunState.READY, replica=n, gpu_uuids=["G"]) for n in range(3)]
+    health = Health()
+    for run in runs[:2]:
+        health.pulses[run.uid] = silent(run, 500)
+    health.act(runs)
+    assert Run.objects.filter(state="ready").count() == 3
+    health.brake = Brake(look_again_s=0)
+    health.act(runs)
+    assert Run.objects.filter(stop_code="hang").count() == 2
+
+
+def test_hear_tells_what_a_serving_engine_said(model):
+    run = a_run(model, RunState.READY)
+    health = Health()
+    assert health.hear(run, metrics(2)).in_flight == 2
+    assert health.hear(run, SLOW) is None
+    assert health.loads.of[run.uid].mean == 0  # one look is no time
+
+
+def test_what_is_gone_is_forgotten(model):
+    run = a_run(model, RunState.READY)
+    health = Health()
+    health.hear(run, metrics(2))
+    health.hear(run, REFUSED)
+    health.forget_all_but(set())
+    assert (health.pulses, health.refusals, health.loads.of) == ({}, {}, {})

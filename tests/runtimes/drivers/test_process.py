@@ -386,3 +386,13 @@ def files_of_runs(driver):
     targets = [str(fd.readlink()) for fd in fds if fd.is_symlink()]
     marks = (str(driver.runs_dir), "pipe:", "anon_inode:[pidfd]")
     return sorted(target for target in targets if target.startswith(marks))
+
+
+def test_cpu_seconds_are_those_of_all_its_processes(driver):
+    handle = driver.start(a_uid(), shell("while :; do :; done & while :; do :; done"))
+    until(lambda: driver.cpu_seconds(handle) > 0.3)
+    idle = driver.start(a_uid(), SLEEP)
+    assert driver.cpu_seconds(idle) < 0.2
+    driver.kill(handle)
+    ended(driver, handle)
+    assert driver.cpu_seconds(handle) == 0

@@ -1,0 +1,72 @@
+import pytest
+from django.conf import settings
+
+from models_app.enums import RunState
+from models_app.models import Run, new_uid
+from monitoring.brake import Brake
+from monitoring.lookout import Lookout
+from runtimes.registry import driver
+from tests.builders import a_run, a_wanted_model
+from tests.runtimes.processes import shell, until
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def model():
+    return a_wanted_model(replicas=9)
+
+
+def vanished(model, replica, **fields):
+    """A run of whose engine there is no trace."""
+    here = {"node": settings.NODE_NAME, "replica": replica}
+    state = fields.pop("state", RunState.READY)
+    return a_run(model, state, **{**here, **fields})
+
+
+def engine(model, replica, script):
+    uid = new_uid()
+    handle = driver("process").start(uid, shell(script))
+    return vanished(model, replica, uid=uid, handle=handle.to_json()), handle
+
+
+def ends():
+    return dict(Run.objects.ended().values_list("replica", "end_code"))
+
+
+def test_one_that_vanished_is_ended_at_once(model):
+    vanished(model, 0)
+    assert Lookout().step() == []
+    assert ends() == {0: "crashed"}
+
+
+def test_most_of_them_are_ended_after_a_second_look_only(model):
+    runs = [vanished(model, 0), vanished(model, 1)]
+    runs.append(vanished(model, 2, handle=None, state=RunState.STARTING))
+    lookout = Lookout()
+    assert set(lookout.step()) == set(runs)
+    assert ends() == {}
+    lookout.brake = Brake(look_again_s=0)
+    assert lookout.step() == [runs[2]]
+    assert ends() == {0: "crashed", 1: "crashed"}
+
+
+def test_proof_of_the_end_is_believed_however_many_there_are(model):
+    handles = [engine(model, replica, "exit 3")[1] for replica in range(3)]
+    for handle in handles:
+        until(lambda handle=handle: not driver("process").observe(handle).alive)
+    assert Lookout().step() == []
+    assert ends() == dict.fromkeys(range(3), "crashed")
+
+
+def test_a_reboot_is_no_doubt(model):
+    for replica in range(3):
+        vanished(model, replica, boot_id="another")
+    assert Lookout().step() == []
+    assert ends() == dict.fromkeys(range(3), "node_rebooted")
+
+
+def test_runs_of_other_machines_are_not_looked_at(model):
+    vanished(model, 0, node="elsewhere")
+    assert Lookout().step() == []
+    assert ends() == {}
