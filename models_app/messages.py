@@ -45,6 +45,7 @@ MESSAGES = {
     "out_of_memory": _("The engine ran out of memory."),
     "port_in_use": _("The engine's port was taken by another process."),
     "gpu_lost": _("A GPU of this run was lost."),
+    "gpu_unhealthy": _("One of its GPUs no longer works as it should."),
     "killed": _("The engine was killed from outside."),
     "crashed": _("The engine ended unexpectedly."),
     "hang": _("The engine stopped making progress."),
@@ -52,6 +53,12 @@ MESSAGES = {
     "launch_failed": _("The engine could not be started: %(detail)s"),
     "launch_lost": _("The engine was never started: its launcher was interrupted."),
     "node_rebooted": _("The machine was restarted."),
+    # why a GPU takes no models
+    "gpu_unreachable": _("The driver no longer reaches it."),
+    "gpu_needs_reset": _("It reported XID %(xid)s: it has to be reset."),
+    "gpu_needs_reboot": _(
+        "It reported XID %(xid)s: the machine has to be restarted."
+    ),
     # what would let a waiting model start
     "help_stop": _("Stop %(model)s (priority %(priority)s)"),
     "help_priority": _("Raise the priority to %(to)s, above %(model)s"),
@@ -151,6 +158,13 @@ MESSAGES = {
     "run_ended": _("The engine of %(model)s ended."),
     "gpu_is_lost": _("GPU %(gpu)s is lost: the driver no longer reaches it."),
     "gpu_is_back": _("GPU %(gpu)s is back."),
+    "gpu_is_unhealthy": _("GPU %(gpu)s takes no models until it is healthy again."),
+    "gpu_is_healthy": _("GPU %(gpu)s is healthy again."),
+    "gpus_unreadable": _(
+        "The GPUs of %(node)s cannot be read: %(detail)s. Models go on running; after a"
+        " driver upgrade, restart the machine."
+    ),
+    "gpus_readable": _("The GPUs of %(node)s can be read again."),
     "engine_reaped": _("A leftover engine without a run (%(uid)s) was killed."),
     "gpu_mode_open": _("GPU %(gpu)s takes models again."),
     "gpu_mode_excluded": _("GPU %(gpu)s takes no more models."),

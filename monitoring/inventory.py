@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import psutil
 from django.conf import settings
@@ -13,10 +13,13 @@ from django.utils import timezone
 from models_app import clock, nudge
 from models_app.activity import record
 from monitoring.collectors.gpus import GpuSeen
+from runtimes.maintenance import mark_healthy
 from runtimes.models import Gpu, Node
 
+SEEN_FIELDS = ("node", "index", "name", "memory_mib", "free_mib", "present", "lost")
 
-def write(gpus: Iterable[GpuSeen] | None) -> Node:
+
+def write(gpus: Collection[GpuSeen] | None) -> Node:
     """Rewritten each time: memory that foreign processes took or freed counts in the
     next plan. The ledger's version is the scheduler's and stays. None: GPUs are not
     known just now, and stay as they were."""
@@ -31,30 +34,34 @@ def write(gpus: Iterable[GpuSeen] | None) -> Node:
             },
         )
         if gpus is not None:
-            seen = [_write_gpu(node, gpu).pk for gpu in gpus]
-            node.gpus.exclude(pk__in=seen).filter(present=True).update(present=False)
+            _write_gpus(node, gpus)
     return node
 
 
-def _write_gpu(node: Node, seen: GpuSeen) -> Gpu:
-    before = Gpu.objects.filter(uuid=seen.uuid).first()
-    if before is not None and before.lost != seen.lost:
-        code = "gpu_is_lost" if seen.lost else "gpu_is_back"
-        record(code, params={"gpu": f"{node.name}/{seen.index} {seen.name}"})
-        nudge.changed()
-    gpu, _ = Gpu.objects.update_or_create(
-        uuid=seen.uuid,
-        defaults={
-            "node": node,
-            "index": seen.index,
-            "name": seen.name,
-            "memory_mib": _memory_mib(seen, before),
-            "free_mib": seen.memory_free,
-            "present": True,
-            "lost": seen.lost,
-        },
+def _write_gpus(node: Node, seen: Collection[GpuSeen]) -> None:
+    uuids = [gpu.uuid for gpu in seen]
+    known = {gpu.uuid: gpu for gpu in Gpu.objects.filter(uuid__in=uuids)}
+    node.gpus.exclude(uuid__in=uuids).filter(present=True).update(present=False)
+    Gpu.objects.bulk_create(
+        [_row(node, gpu, known.get(gpu.uuid)) for gpu in seen],
+        update_conflicts=True,
+        unique_fields=["uuid"],
+        update_fields=SEEN_FIELDS,
     )
-    return gpu
+    _tell_changes(node, seen, known)
+
+
+def _row(node: Node, seen: GpuSeen, before: Gpu | None) -> Gpu:
+    return Gpu(
+        uuid=seen.uuid,
+        node=node,
+        index=seen.index,
+        name=seen.name,
+        memory_mib=_memory_mib(seen, before),
+        free_mib=seen.memory_free,
+        present=True,
+        lost=seen.lost,
+    )
 
 
 def _memory_mib(seen: GpuSeen, before: Gpu | None) -> int:
@@ -63,3 +70,23 @@ def _memory_mib(seen: GpuSeen, before: Gpu | None) -> int:
     if seen.memory_total is not None:
         return seen.memory_total
     return before.memory_mib if before else 0
+
+
+def _tell_changes(node: Node, seen: Iterable[GpuSeen], known: dict[str, Gpu]) -> None:
+    for gpu in seen:
+        before = known.get(gpu.uuid)
+        if before is None:
+            continue
+        before.node = node
+        if before.lost != gpu.lost:
+            code = "gpu_is_lost" if gpu.lost else "gpu_is_back"
+            record(code, params={"gpu": f"{node.name}/{gpu.index} {gpu.name}"})
+            nudge.changed()
+        if before.unhealthy_code and not gpu.lost and _was_reset(before):
+            mark_healthy(before)
+
+
+def _was_reset(before: Gpu) -> bool:
+    """With its machine, or by itself: then it was out of the driver's reach."""
+    restarted = before.unhealthy_boot != clock.boot_id()
+    return restarted or before.lost or not before.present

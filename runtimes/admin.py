@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from models_app.admin.base import ReadOnlyAdmin, short_time
@@ -15,7 +16,7 @@ from models_app.admin.operations import may_operate
 from models_app.messages import render
 from models_app.roles import VIEW
 from runtimes.enums import GpuMode
-from runtimes.maintenance import set_mode
+from runtimes.maintenance import mark_healthy, set_mode
 from runtimes.models import Gpu, Node
 
 BulkAction = Callable[[Any, HttpRequest, "QuerySet[Gpu]"], None]
@@ -46,21 +47,24 @@ def to_mode(mode: GpuMode, words: Any) -> BulkAction:
 @admin.register(Gpu)
 class GpuAdmin(MachineryAdmin):
     list_display = (
-        "index", "node", "name", "mode", "memory_mib", "free_mib", "present", "uuid",
+        "index", "node", "name", "mode", "health", "memory_mib", "free_mib", "present",
+        "uuid",
     )  # fmt: skip
     list_display_links = ("name",)
-    list_filter = ("mode", "present", "node")
+    list_filter = ("mode", "present", "lost", "node")
     list_select_related = ("node",)
     search_fields = ("^node__name", "^uuid")
     search_help_text = _("Start of a machine's name or of a GPU's UUID")
     ordering = ("node", "index")
     fields = (
-        "uuid", "node", "index", "name", "mode", "memory_mib", "free_mib", "present",
+        "uuid", "node", "index", "name", "mode", "health", "unhealthy_since",
+        "memory_mib", "free_mib", "present",
     )  # fmt: skip
     actions = (
         to_mode(GpuMode.OPEN, _("Open for models")),
         to_mode(GpuMode.EXCLUDED, _("Exclude: no new models, those there stay")),
         to_mode(GpuMode.DRAINED, _("Drain: models there move elsewhere")),
+        "healthy_selected",
     )
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
@@ -69,6 +73,20 @@ class GpuAdmin(MachineryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Gpu]:
         rows: QuerySet[Gpu] = super().get_queryset(request)
         return rows.select_related("node")
+
+    @admin.display(description=_("health"))
+    def health(self, gpu: Gpu) -> str:
+        return gpu.reason["message"] if gpu.reason else gettext("Healthy")
+
+    @admin.action(permissions=["operate"], description=_("Mark as healthy"))
+    def healthy_selected(self, request: HttpRequest, queryset: QuerySet[Gpu]) -> None:
+        for gpu in queryset:
+            named = {"gpu": str(gpu)}
+            if mark_healthy(gpu, request.user):
+                messages.success(request, render("gpu_is_healthy", named))
+            else:
+                words = gettext("GPU %(gpu)s was not unhealthy.") % named
+                messages.info(request, words)
 
 
 @admin.register(Node)

@@ -1,10 +1,11 @@
-"""Take GPUs out of service and back in."""
+"""Take GPUs out of service and back in: people by mode, sensors by health."""
 
 from __future__ import annotations
 
 from django.db import transaction
+from django.utils import timezone
 
-from models_app import nudge
+from models_app import clock, nudge
 from models_app.activity import Actor, record
 from runtimes.enums import GpuMode
 from runtimes.models import Gpu
@@ -18,5 +19,41 @@ def set_mode(gpu: Gpu, mode: GpuMode, actor: Actor = None) -> bool:
             return False
         gpu.mode = mode
         record(f"gpu_mode_{mode}", actor=actor, params={"gpu": str(gpu)})
+        nudge.changed()
+    return True
+
+
+# Nothing less than this mends a GPU; another fault that is told later changes nothing.
+WORST = "gpu_needs_reboot"
+
+
+def mark_unhealthy(gpu: Gpu, code: str, params: dict[str, object]) -> bool:
+    """Its runs go elsewhere. False if that, or worse, is known of it."""
+    with transaction.atomic():
+        row = Gpu.objects.filter(pk=gpu.pk).exclude(unhealthy_code__in=(code, WORST))
+        if not row.update(
+            unhealthy_code=code,
+            unhealthy_params=params,
+            unhealthy_since=timezone.now(),
+            unhealthy_boot=clock.boot_id(),
+        ):
+            return False
+        record("gpu_is_unhealthy", params={"gpu": str(gpu)}, reason=(code, params))
+        nudge.changed()
+    return True
+
+
+def mark_healthy(gpu: Gpu, actor: Actor = None) -> bool:
+    """False if it was not unhealthy."""
+    with transaction.atomic():
+        row = Gpu.objects.filter(pk=gpu.pk).exclude(unhealthy_code="")
+        if not row.update(
+            unhealthy_code="",
+            unhealthy_params={},
+            unhealthy_since=None,
+            unhealthy_boot="",
+        ):
+            return False
+        record("gpu_is_healthy", actor=actor, params={"gpu": str(gpu)})
         nudge.changed()
     return True

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from models_app.models import reason_of
 from runtimes.enums import GpuMode
 
 
@@ -45,6 +48,12 @@ class Gpu(models.Model):
     mode = models.CharField(
         _("mode"), max_length=10, choices=GpuMode, default=GpuMode.OPEN
     )
+    # What is wrong with it until it is reset, though the driver reaches it; the boot of
+    # the machine in which that was seen
+    unhealthy_code = models.CharField(max_length=40, blank=True)
+    unhealthy_params = models.JSONField(default=dict, blank=True)
+    unhealthy_since = models.DateTimeField(_("unhealthy since"), null=True)
+    unhealthy_boot = models.CharField(max_length=36, blank=True)
 
     class Meta:
         verbose_name = "GPU"
@@ -58,3 +67,12 @@ class Gpu(models.Model):
 
     def __str__(self) -> str:
         return f"{self.node}/{self.index} {self.name}"
+
+    @property
+    def reason_code(self) -> str:
+        """Why it takes no models, whatever its mode; empty: it is healthy."""
+        return "gpu_unreachable" if self.lost else self.unhealthy_code
+
+    @property
+    def reason(self) -> dict[str, Any] | None:
+        return reason_of(self.reason_code, self.unhealthy_params)

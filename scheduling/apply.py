@@ -25,6 +25,7 @@ from runtimes.models import Gpu, Node
 from scheduling import decisions
 from scheduling.models import Allocation
 from scheduling.picture import Placement, Plan, Reason, Snapshot, Stop
+from scheduling.recovery import GPU_GONE
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +57,7 @@ def _stop(stops: Iterable[Stop]) -> None:
     wanted = {stop.run_uid: stop for stop in stops}
     for run in Run.objects.live().select_related("model").filter(uid__in=wanted):
         stop = wanted[run.uid]
-        # On a lost GPU nothing will be finished.
-        drain_s = 0 if stop.code == "gpu_lost" else settings.DRAIN_SECONDS
+        drain_s = 0 if stop.code in GPU_GONE else settings.DRAIN_SECONDS
         with transaction.atomic():
             moved = ask_to_stop(run, stop.code, stop.params, drain_s)
             if moved and stop.code in decisions.EVICTIONS:

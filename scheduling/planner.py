@@ -55,4 +55,6 @@ def _why_stop(run: Run, model: Model | None, gpus: dict[str, Gpu]) -> str:
     held = [gpus[uuid] for uuid in run.gpus if uuid in gpus]
     if any(gpu.lost for gpu in held):
         return "gpu_lost"
+    if any(gpu.unhealthy for gpu in held):
+        return "gpu_unhealthy"
     return "gpu_drained" if any(gpu.leave for gpu in held) else ""

@@ -11,8 +11,10 @@ ASKED_FOR = frozenset(
 )
 NOT_THE_ENGINES_FAULT = frozenset({"node_rebooted"})
 NEVER_RETRIED = frozenset({"bad_config", "config_refused", "model_file_missing"})
-# Another port is drawn; a lost GPU is given to nobody.
-RETRIED_AT_ONCE = frozenset({"port_in_use", "gpu_lost"})
+# On such a GPU nothing will be finished, and it is given to nobody.
+GPU_GONE = frozenset({"gpu_lost", "gpu_unhealthy"})
+# Another port is drawn, or another GPU.
+RETRIED_AT_ONCE = frozenset({"port_in_use"}) | GPU_GONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,11 @@ import os
 import psutil
 import pytest
 
+from models_app import clock
 from models_app.models import Activity
 from monitoring import inventory
 from monitoring.collectors.gpus import GpuSeen
+from runtimes.maintenance import mark_unhealthy
 from runtimes.models import Gpu, Node
 
 pytestmark = pytest.mark.django_db
@@ -33,6 +35,45 @@ def test_write_again_updates_and_keeps_the_ledger():
     ]
     inventory.write([a_gpu(0), a_gpu(1)])
     assert Gpu.objects.filter(present=True).count() == 2
+
+
+def test_write_leaves_what_people_said_of_a_gpu():
+    inventory.write([a_gpu(0)])
+    Gpu.objects.update(mode="drained")
+    inventory.write([a_gpu(0, free=5)])
+    assert Gpu.objects.values_list("mode", "free_mib").get() == ("drained", 5)
+
+
+@pytest.mark.parametrize("count", [1, 8])
+def test_write_takes_a_constant_number_of_queries(count, django_assert_num_queries):
+    gpus = [a_gpu(n) for n in range(count)]
+    inventory.write(gpus)
+    with django_assert_num_queries(9):
+        inventory.write(gpus)
+
+
+@pytest.mark.parametrize(
+    ("boot", "lately", "now", "healthy"),
+    [
+        ("", [], [a_gpu(0)], False),
+        ("", [a_gpu(0, lost=True)], [a_gpu(0, lost=True)], False),
+        ("", [a_gpu(0, lost=True)], [a_gpu(0)], True),
+        ("", [a_gpu(1)], [a_gpu(0), a_gpu(1)], True),
+        ("", None, [a_gpu(0)], False),
+        ("before", [], [a_gpu(0)], True),
+        ("before", [], [a_gpu(0, lost=True)], False),
+    ],
+)
+def test_unhealthy_gpu_is_healthy_once_it_was_reset(boot, lately, now, healthy):
+    inventory.write([a_gpu(0), a_gpu(1)])
+    mark_unhealthy(Gpu.objects.get(uuid="GPU-0"), "gpu_needs_reset", {"xid": 62})
+    Gpu.objects.filter(uuid="GPU-0").update(unhealthy_boot=boot or clock.boot_id())
+    if lately != []:
+        inventory.write(lately)
+    inventory.write(now)
+    assert (Gpu.objects.get(uuid="GPU-0").unhealthy_code == "") is healthy
+    told = Activity.objects.filter(code="gpu_is_healthy").count()
+    assert told == (1 if healthy else 0)
 
 
 def test_write_of_what_is_not_known_leaves_gpus_as_they_were():

@@ -1,6 +1,7 @@
 import pytest
 
 from models_app.models import Activity
+from runtimes.maintenance import mark_unhealthy
 from runtimes.models import Gpu
 from tests.builders import a_node
 from tests.models_app.people import ROLES, client_as
@@ -66,3 +67,53 @@ def test_actions_are_shown_to_those_who_operate(role):
     a_node(gpus=[24000])
     page = client_as(role).get(GPUS).content.decode()
     assert ("drained_selected" in page) is (role == "operator")
+
+
+def an_unhealthy_gpu():
+    gpu = a_node(gpus=[24000]).gpus.get()
+    mark_unhealthy(gpu, "gpu_needs_reset", {"xid": 62})
+    return gpu
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_only_those_who_operate_mark_a_gpu_as_healthy(role):
+    gpu = an_unhealthy_gpu()
+    choose(client_as(role), "healthy_selected")
+    gpu.refresh_from_db()
+    assert (gpu.unhealthy_code == "") is (role in MAY_OPERATE)
+
+
+def test_marking_as_healthy_is_recorded_once_and_takes_a_post():
+    gpu = an_unhealthy_gpu()
+    client = client_as("operator")
+    client.get(GPUS, {"action": "healthy_selected", "_selected_action": gpu.pk})
+    gpu.refresh_from_db()
+    assert gpu.unhealthy_code
+    for _ in range(2):
+        choose(client, "healthy_selected")
+    told = [event.message for event in Activity.objects.order_by("pk")]
+    assert told == [
+        "GPU here/0 fake takes no models until it is healthy again."
+        " It reported XID 62: it has to be reset.",
+        "GPU here/0 fake is healthy again.",
+    ]
+    assert Activity.objects.first().actor_name == "operator"
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "Healthy"),
+        ({"lost": True}, "The driver no longer reaches it."),
+        (
+            {"unhealthy_code": "gpu_needs_reboot", "unhealthy_params": {"xid": 79}},
+            "It reported XID 79: the machine has to be restarted.",
+        ),
+    ],
+)
+def test_pages_tell_the_health_of_a_gpu(fields, words):
+    node = a_node(gpus=[24000])
+    node.gpus.update(**fields)
+    client = client_as("viewer")
+    for page in (GPUS, f"{GPUS}{node.gpus.get().pk}/change/"):
+        assert words in client.get(page).content.decode()

@@ -125,6 +125,12 @@ CRASHED = {0: (EndedRun(code="crashed", ended=NOW - 1, served_s=0),)}
             ["m/0 on a a0"],
             ["stop m0: gpu_lost", "n: waiting insufficient_gpus"],
         ),
+        (  # or on an unhealthy one, whatever it has free
+            ["a: gpus 24000/24000u 24000"],
+            ["m: 1 gpu of 20000", "n: 1 gpu of 20000"],
+            ["m/0 on a a0"],
+            ["stop m0: gpu_unhealthy", "n: waiting insufficient_gpus"],
+        ),
         (  # even when there is no other place
             ["a: gpus 24000d"],
             ["m: 1 gpu of 20000"],

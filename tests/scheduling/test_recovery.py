@@ -30,6 +30,7 @@ def failures(count, ago):
         (failures(8, 9999), False),  # given up
         ([ended("port_in_use")], True),
         ([ended("gpu_lost")], True),
+        ([ended("gpu_unhealthy")], True),
         ([ended("bad_config", ago=9999)], False),
         ([ended("config_refused", ago=9999)], False),
         ([ended("model_file_missing", ago=9999)], False),

@@ -2,11 +2,12 @@
 
 nodes:  "a: 4 cpu, 8000 mem, gpus 24000 24000"
         a GPU "24000/9000" has 9000 measured free; "24000x" takes no new runs;
-        "24000d" is drained, "24000l" lost: runs leave it
+        "24000d" is drained, "24000l" lost, "24000u" unhealthy: runs leave it
 models: "chat: 2 cpu, prio 5" ... "1 gpu of 20000", "x2" replicas, "gen 3", "stopped",
         "firm" may not be evicted, "meek" never evicts, "spread", "pin a1", "cooling"
 runs:   "chat/0 on a" ... "gen 2", "stopping", "taken", "new" (just started),
-        "traffic 3"; a run holds what its model asks for
+        "traffic 3"; a run holds what its model asks for; "uses 15000": measured on
+        each of its GPUs
 """
 
 import re
@@ -21,22 +22,22 @@ def number(pattern: str, text: str, default: int) -> int:
 
 def node(text: str) -> Node:
     name, rest = text.split(":")
-    sizes = re.search(r"gpus ([\d /xdl]+)", rest)
+    sizes = re.search(r"gpus ([\d /xdlu]+)", rest)
     gpus = []
     for index, size in enumerate(sizes[1].split() if sizes else []):
         leave = size.endswith("d")
-        lost = size.endswith("l")
-        is_open = not leave and not lost and not size.endswith("x")
-        total, _, free = size.rstrip("xdl").partition("/")
+        lost, unhealthy = size.endswith("l"), size.endswith("u")
+        total, _, free = size.rstrip("xdlu").partition("/")
         gpus.append(
             Gpu(
                 uuid=f"{name}{index}",
                 index=index,
                 memory_mib=int(total),
                 free_mib=int(free) if free else None,
-                open=is_open,
+                open=not size.endswith(("x", "d", "l", "u")),
                 leave=leave,
                 lost=lost,
+                unhealthy=unhealthy,
             )
         )
     return Node(
@@ -76,6 +77,8 @@ def run(age: int, text: str, models: dict[str, Model]) -> Run:
         r"(\w+)/(\d+) on (\w+)((?: \w\d)*)", text
     ).groups()
     of = models[name]
+    held = gpus.split()
+    uses = number(r"uses (\d+)", text, -1)
     return Run(
         uid=f"{name}{replica}",
         model_id=of.id,
@@ -84,7 +87,8 @@ def run(age: int, text: str, models: dict[str, Model]) -> Run:
         node=where,
         cpu_cores=of.cpu_cores,
         memory_mib=of.memory_mib,
-        gpus=dict.fromkeys(gpus.split(), of.gpu_share_mib),
+        gpus=dict.fromkeys(held, of.gpu_share_mib),
+        used=dict.fromkeys(held, uses) if uses >= 0 else None,
         stopping="stopping" in text,
         taken="taken" in text,
         running_s=1.0 if "new" in text else 3600.0,
