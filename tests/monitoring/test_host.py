@@ -1,0 +1,134 @@
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from monitoring.catalogue import METRICS
+from monitoring.collectors.host import STALE_AFTER, Host, Space, real_devices
+
+SINCE_LAST_TIME = {
+    "cpu_utilization",
+    "cpu_core_utilization_max",
+    "disk_read_bytes",
+    "disk_written_bytes",
+    "network_received_bytes",
+    "network_sent_bytes",
+}
+
+
+@pytest.fixture
+def host(tmp_path):
+    host = Host(tmp_path, [Path("/nowhere"), tmp_path])
+    yield host
+    host.close()
+
+
+def known(sample):
+    return {name for name, value in sample.items() if value is not None}
+
+
+def second_reading(host):
+    host.read()
+    time.sleep(0.1)
+    return host.read()
+
+
+def test_all_of_the_catalogue_is_read(host):
+    assert known(second_reading(host)) == {
+        metric.name for metric in METRICS.values() if metric.source == "host"
+    }
+
+
+def test_what_is_since_the_last_time_is_not_known_the_first_time(host):
+    first = known(host.read())
+    assert not first & SINCE_LAST_TIME
+    assert {"memory_total", "load_1m"} <= first
+
+
+def test_memory_is_in_mib_and_adds_up(host):
+    sample = host.read()
+    assert sample["memory_total"] == psutil.virtual_memory().total // 2**20
+    assert 0 < sample["memory_available"] <= sample["memory_total"]
+
+
+def test_busy_core_is_seen(host):
+    host.read()
+    until = time.monotonic() + 0.3
+    while time.monotonic() < until:
+        pass
+    sample = host.read()
+    assert sample["cpu_core_utilization_max"] > 50
+    assert 0 < sample["cpu_utilization"] <= sample["cpu_core_utilization_max"] <= 100
+
+
+def test_written_bytes_add_up_per_device(host):
+    grown = host._grown
+    assert grown({("read", "sda"): 10**12, ("read", "sdb"): 5}) is None
+    assert grown({("read", "sda"): 10**12 + 7, ("read", "sdb"): 6}) == 8
+    # pulled out: its terabyte is neither lost nor won
+    assert grown({("read", "sdb"): 6}) == 0
+    # counts again from 0
+    assert grown({("read", "sdb"): 2}) == 2
+
+
+@pytest.mark.parametrize(
+    ("hardware", "names", "real"),
+    [
+        (["eth0"], ["lo", "eth0", "docker0", "veth1"], ["eth0"]),
+        (["eth0", "eth1"], ["bond0", "eth0", "eth1"], ["eth0", "eth1"]),
+        ([], ["lo", "eth0"], ["eth0"]),
+        (["nvme0n1"], ["nvme0n1", "nvme0n1p1", "dm-0", "loop0"], ["nvme0n1"]),
+        ([], [], []),
+    ],
+)
+def test_no_byte_is_counted_twice(tmp_path, hardware, names, real):
+    for name in hardware:
+        (tmp_path / name / "device").mkdir(parents=True)
+    assert real_devices(names, tmp_path) == real
+
+
+def until_known(space):
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        if found := space.read("disk"):
+            return found
+        time.sleep(0.01)
+    raise AssertionError("no answer")
+
+
+def test_space_is_that_of_the_first_folder_that_exists(tmp_path):
+    space = Space([tmp_path / "none", tmp_path])
+    found = until_known(space)
+    assert found.keys() == {"disk_total", "disk_used", "disk_free"}
+    assert found["disk_total"] >= found["disk_used"] + found["disk_free"] - 1
+    space.close()
+
+
+def test_file_system_that_hangs_holds_nobody_up_and_is_not_known():
+    answers = threading.Event()
+    answers.set()
+
+    def usage(_folder):
+        assert answers.wait(60)
+        return (3 * 2**20, 2**20, 2**20)
+
+    space = Space([Path("/")], usage)
+    assert until_known(space) == {"disk_total": 3, "disk_used": 1, "disk_free": 1}
+    answers.clear()
+    began = time.monotonic()
+    readings = [space.read("disk") for _ in range(STALE_AFTER + 3)]
+    assert time.monotonic() - began < 1
+    assert (bool(readings[0]), readings[-1]) == (True, {})
+    answers.set()
+    assert until_known(space)
+    space.close()
+
+
+def test_no_folder_no_space(tmp_path):
+    space = Space([tmp_path / "none"])
+    for _ in range(3):
+        assert space.read("disk") == {}
+        time.sleep(0.02)
+    space.close()
