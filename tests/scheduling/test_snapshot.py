@@ -24,7 +24,7 @@ def test_load_sees_what_is_wanted_and_what_still_runs():
     wanted = a_wanted_model("wanted")
     leaving = a_model("leaving", status="stopping")
     a_model("stopped")
-    run = a_run(leaving, RunState.TERMINATING, cpu_cores=3)
+    run = a_run(leaving, RunState.TERMINATING, cpu_cores=3, traffic=2.5)
     Allocation.objects.create(run=run, gpu=a_node().gpus.get(), mib=9000)
     seen = load()
     assert {(m.name, m.wanted) for m in seen.models} == {
@@ -32,6 +32,7 @@ def test_load_sees_what_is_wanted_and_what_still_runs():
         ("leaving", False),
     }
     [held] = seen.runs
+    assert held.traffic == 2.5
     assert (held.model_id, held.cpu_cores, held.stopping) == (leaving.pk, 3, True)
     assert list(held.gpus.values()) == [9000]
     assert wanted.pk in {m.id for m in seen.models}
