@@ -30,6 +30,16 @@ def _rows(title: Any, icon: str, model: str) -> dict[str, Any]:
     }
 
 
+def _page(title: Any, icon: str, name: str) -> dict[str, Any]:
+    """A link to a page of the admin that is no list, for those who view models."""
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{name}"),
+        "permission": _may(VIEW_MODELS),
+    }
+
+
 PLATFORM = [
     {
         "title": _("Dashboard"),
@@ -38,20 +48,15 @@ PLATFORM = [
         "active": lambda request: request.path == str(reverse_lazy("admin:index")),
     },
     _rows(_("Models"), "deployed_code", "models_app.servedmodel"),
-    {
-        "title": _("Queue"),
-        "icon": "low_priority",
-        "link": reverse_lazy("admin:scheduling_queue"),
-        "permission": _may(VIEW_MODELS),
-    },
-    {
-        "title": _("Machines and GPUs"),
-        "icon": "memory",
-        "link": reverse_lazy("admin:runtimes_gpu_changelist"),
-        "permission": _may(VIEW_MODELS),
-    },
+    _page(_("Queue"), "low_priority", "scheduling_queue"),
+    _page(_("Machines and GPUs"), "memory", "runtimes_gpu_changelist"),
     _rows(_("Runs"), "terminal", "models_app.run"),
     _rows(_("Activity"), "history", "models_app.activity"),
+]
+MONITORING = [
+    _page(_("GPU monitoring"), "developer_board", "monitoring_gpus"),
+    _page(_("Model monitoring"), "monitoring", "monitoring_models"),
+    _page(_("History"), "query_stats", "monitoring_history"),
 ]
 ACCESS = [
     _rows(_("API tokens"), "key", "models_app.apitoken"),
@@ -74,12 +79,13 @@ UNFOLD: dict[str, Any] = {
     "SHOW_LANGUAGES": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
-    "DASHBOARD_CALLBACK": "models_app.admin.dashboard.context",
+    "DASHBOARD_CALLBACK": "monitoring.admin.overview",
     "STYLES": [lambda request: static("css/platform.css")],
     "SIDEBAR": {
         "show_search": False,
         "navigation": [
             {"title": _("Platform"), "items": PLATFORM},
+            {"title": _("Monitoring"), "items": MONITORING},
             {"title": _("Access"), "items": ACCESS},
         ],
     },

@@ -1,6 +1,10 @@
 /* Keeps parts of a page fresh: each element with data-live="key" is replaced by the one
-   with the same key in the HTML that data-live-url answers every data-live-seconds. */
+   with the same key in the HTML that data-live-url answers every data-live-seconds, and
+   at once when the websocket tells of a change. */
 
+import { live } from "./socket.js";
+
+const GATHER_MS = 200; // changes come in groups
 const source = document.querySelector("[data-live-url]");
 const shown = new Map();
 
@@ -62,8 +66,30 @@ function refreshLater() {
   }, source.dataset.liveSeconds * 1000);
 }
 
+let soon = null;
+function refreshSoon() {
+  soon ??= setTimeout(() => {
+    soon = null;
+    if (!document.hidden) refresh();
+  }, GATHER_MS);
+}
+
+/* Calls back when what is told differs from the last time. */
+function onChange(topic, act) {
+  let last;
+  live.on(topic, (data) => {
+    const text = JSON.stringify(data);
+    if (last !== undefined && last !== text) act();
+    last = text;
+  });
+}
+
 for (const part of document.querySelectorAll("[data-live]")) {
   shown.set(part.dataset.live, part.outerHTML);
   if (part.tagName === "PRE") part.scrollTop = part.scrollHeight;
 }
-if (source) refreshLater();
+if (source) {
+  refreshLater();
+  onChange("activity", refreshSoon);
+  onChange("status", refreshSoon);
+}

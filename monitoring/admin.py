@@ -1,0 +1,106 @@
+"""The pages with charts, in the admin's frame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils.translation import gettext as _
+
+from models_app.admin import dashboard
+from models_app.admin.base import ReadOnlyAdmin
+from models_app.roles import VIEW
+from monitoring import pages
+from monitoring.models import Source
+from monitoring.words import LABELS
+
+FIRST_METRIC = "cpu_utilization"
+FIRST_RANGE = "24h"
+CUSTOM = "custom"
+
+
+def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """unfold's DASHBOARD_CALLBACK: the first page of the admin."""
+    may_view = request.user.has_perm(VIEW)
+    panels = pages.host_panels()
+    return {
+        **dashboard.context(request, context),
+        "may_view_metrics": may_view,
+        "panels": panels,
+        "monitoring": pages.page_data(panels),
+        "has_gpus": may_view and pages.has_gpus(),
+    }
+
+
+def gpus(request: HttpRequest) -> HttpResponse:
+    panels = pages.gpu_panels()
+    found = {"panels": panels, "has_gpus": pages.has_gpus()}
+    return _page(request, "gpus", _("GPU monitoring"), panels, found)
+
+
+def models(request: HttpRequest) -> HttpResponse:
+    panels = pages.model_panels()
+    found = {"panels": panels, "models": pages.models_to_choose()}
+    return _page(request, "models", _("Model monitoring"), panels, found)
+
+
+def history(request: HttpRequest) -> HttpResponse:
+    """The address holds what is asked for, in the words of the API."""
+    told = request.GET
+    is_custom = "start_time" in told or "end_time" in told
+    context = {
+        "metrics": pages.metrics_to_choose(told.getlist("metric") or [FIRST_METRIC]),
+        "sources": pages.sources_to_choose(told.getlist("source")),
+        "kinds": pages.kind_words(),
+        "ranges": pages.range_words(),
+        "range": CUSTOM if is_custom else told.get("range", FIRST_RANGE),
+        "start_time": told.get("start_time", ""),
+        "end_time": told.get("end_time", ""),
+        "formats": ("csv", "json", "xlsx"),
+        "monitoring": {
+            **pages.page_data([]),
+            "metrics": {name: str(words) for name, words in LABELS.items()},
+        },
+    }
+    return _page(request, "history", _("History"), [], context)
+
+
+def _page(
+    request: HttpRequest,
+    name: str,
+    title: str,
+    panels: list[pages.Panel],
+    context: dict[str, Any],
+) -> HttpResponse:
+    if not request.user.has_perm(VIEW):
+        raise PermissionDenied
+    shown = {
+        **admin.site.each_context(request),
+        "title": title,
+        "monitoring": pages.page_data(panels),
+        **context,
+    }
+    return TemplateResponse(request, f"monitoring/{name}.html", shown)
+
+
+@admin.register(Source)
+class SourceAdmin(ReadOnlyAdmin):
+    """Only carries the pages: sources themselves are chosen on them."""
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        inside = self.admin_site.admin_view
+        return [
+            path("gpus/", inside(gpus), name="monitoring_gpus"),
+            path("models/", inside(models), name="monitoring_models"),
+            path("history/", inside(history), name="monitoring_history"),
+        ]

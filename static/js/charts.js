@@ -1,0 +1,174 @@
+/* Time series over uPlot, in the colours of the page. Gaps stay gaps. */
+
+import { clock, withUnit } from "./units.js";
+
+const uPlot = window.uPlot;
+const HEIGHT = 200;
+const LIGHT = ["#7c3aed", "#0891b2", "#d97706", "#dc2626", "#16a34a", "#2563eb", "#db2777", "#65a30d"];
+const DARK = ["#a78bfa", "#22d3ee", "#fbbf24", "#f87171", "#4ade80", "#60a5fa", "#f472b6", "#a3e635"];
+const DAY_S = 86400;
+
+function isDark() {
+  return document.documentElement.classList.contains("dark");
+}
+
+function colour(index) {
+  const palette = isDark() ? DARK : LIGHT;
+  return palette[index % palette.length];
+}
+
+function faint() {
+  return isDark() ? "rgb(255 255 255 / 8%)" : "rgb(0 0 0 / 8%)";
+}
+
+function text() {
+  return isDark() ? "#a1a1aa" : "#71717a";
+}
+
+/* Hours within a day, dates beyond. */
+function timeLabels(zone) {
+  const hours = clock(zone, { hour: "2-digit", minute: "2-digit" });
+  const seconds = clock(zone, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const days = clock(zone, { month: "2-digit", day: "2-digit" });
+  return (plot, splits) => {
+    const step = splits.length > 1 ? splits[1] - splits[0] : 60;
+    const format = step >= DAY_S ? days : step < 60 ? seconds : hours;
+    const isLong = plot.scales.x.max - plot.scales.x.min > DAY_S && step < DAY_S;
+    return splits.map((at) => {
+      const label = format.format(at * 1000);
+      return isLong ? `${days.format(at * 1000)} ${label}` : label;
+    });
+  };
+}
+
+function timeAxis(zone) {
+  return {
+    stroke: text,
+    grid: { stroke: faint, width: 1 },
+    ticks: { stroke: faint, width: 1 },
+    values: timeLabels(zone),
+    space: (plot) => (plot.scales.x.max - plot.scales.x.min > DAY_S ? 95 : 70),
+  };
+}
+
+function valueAxis(unit, perSecond) {
+  return {
+    stroke: text,
+    grid: { stroke: faint, width: 1 },
+    ticks: { show: false },
+    size: 76,
+    values: (_plot, splits) => splits.map((value) => withUnit(value, unit, perSecond)),
+  };
+}
+
+/* From zero, so that a small wobble does not look like a mountain. */
+function valueRange(unit) {
+  return (_plot, _low, high) => {
+    if (unit === "percent") return [0, 100];
+    return [0, high > 0 ? high * 1.1 : 1];
+  };
+}
+
+function line({ label, unit, perSecond }, index) {
+  return {
+    label,
+    stroke: () => colour(index),
+    width: 1.5,
+    points: { show: false },
+    spanGaps: false,
+    value: (_plot, value) => withUnit(value, unit, perSecond),
+  };
+}
+
+function edge() {
+  return { class: "pf-edge", stroke: "transparent", points: { show: false }, label: "" };
+}
+
+function translucent(index) {
+  return `${colour(index)}2e`;
+}
+
+export class Chart {
+  #plot = null;
+  #shape = "";
+
+  /* zoomed(from, to): a stretch was dragged over; without it dragging does nothing. */
+  constructor(element, { zone, unit, perSecond = false, zoomed = null }) {
+    this.element = element;
+    this.options = { zone, unit, perSecond, zoomed };
+    new ResizeObserver(() => this.#resize()).observe(element);
+    new MutationObserver(() => this.#plot?.redraw(false)).observe(
+      document.documentElement,
+      { attributeFilter: ["class"] },
+    );
+  }
+
+  /* series: [{label, values, min?, max?}], one value for each of times. span: [from, to]
+     of the time axis. */
+  show(times, series, span) {
+    const shape = JSON.stringify(series.map((one) => [one.label, Boolean(one.min)]));
+    if (shape !== this.#shape) this.#rebuild(series);
+    this.#shape = shape;
+    const columns = series.map((one) => one.values);
+    const edges = series.flatMap((one) => (one.min ? [one.max, one.min] : []));
+    this.span = span;
+    this.#plot.setData([times, ...columns, ...edges]);
+  }
+
+  #rebuild(series) {
+    this.#plot?.destroy();
+    this.element.replaceChildren();
+    const bands = [];
+    let next = series.length + 1;
+    series.forEach((one, index) => {
+      if (!one.min) return;
+      bands.push({ series: [next, next + 1], fill: () => translucent(index) });
+      next += 2;
+    });
+    const edges = Array.from({ length: next - series.length - 1 }, edge);
+    const lines = series.map((one, index) => line({ ...this.options, ...one }, index));
+    const options = this.#uplotOptions([...lines, ...edges], bands);
+    this.#plot = new uPlot(options, [[], ...lines.map(() => []), ...edges.map(() => [])], this.element);
+  }
+
+  #uplotOptions(series, bands) {
+    const { zone, unit, perSecond, zoomed } = this.options;
+    const moment = clock(zone, { dateStyle: "short", timeStyle: "medium" });
+    const time = {
+      label: "",
+      value: (_plot, at) => (at === null ? "–" : moment.format(at * 1000)),
+    };
+    return {
+      width: Math.max(this.element.clientWidth, 100),
+      height: HEIGHT,
+      tzDate: (at) => uPlot.tzDate(new Date(at * 1000), zone),
+      scales: {
+        x: { range: (_plot, low, high) => this.span ?? [low, high] },
+        y: { range: valueRange(unit) },
+      },
+      axes: [timeAxis(zone), valueAxis(unit, perSecond)],
+      cursor: {
+        sync: { key: "page" },
+        drag: { x: Boolean(zoomed), y: false, setScale: false },
+        points: { size: 6 },
+      },
+      series: [time, ...series],
+      bands,
+      legend: { live: true },
+      hooks: { setSelect: zoomed ? [(plot) => this.#selected(plot)] : [] },
+    };
+  }
+
+  #selected(plot) {
+    const { left, width } = plot.select;
+    if (width < 5) return;
+    const [from, to] = [left, left + width].map((x) => plot.posToVal(x, "x"));
+    plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+    this.options.zoomed(Math.floor(from), Math.ceil(to));
+  }
+
+  #resize() {
+    const width = this.element.clientWidth;
+    if (this.#plot && width) this.#plot.setSize({ width, height: HEIGHT });
+  }
+}

@@ -1,0 +1,150 @@
+/* What is measured, as it is measured: one websocket for a page.
+
+   Events, on `live`: one named after each topic, with its data in detail.data and its
+   time in detail.at; "interrupted" when nothing comes any more, "resumed" when it does
+   again. While it is interrupted the API is asked instead. */
+
+const STALE_MS = 5000;
+const POLL_MS = 5000;
+const FIRST_BACK_OFF_MS = 500;
+const LONGEST_BACK_OFF_MS = 15000;
+const SIGNED_OUT = 4401;
+
+function websocketUrl() {
+  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+  return `${scheme}//${location.host}/ws/live`;
+}
+
+async function ask(path) {
+  const response = await fetch(path, { headers: { Accept: "application/json" } });
+  if (!response.ok) throw new Error(`${path}: ${response.status}`);
+  return response.json();
+}
+
+class Live extends EventTarget {
+  #topics = new Set();
+  #socket = null;
+  #backOff = FIRST_BACK_OFF_MS;
+  #received = 0;
+  #heardAt = performance.now();
+  #interrupted = false;
+  #signedOut = false;
+  #acknowledging = null;
+
+  /* Calls take(data, at) at each text of the topic. */
+  on(topic, take) {
+    this.addEventListener(topic, ({ detail }) => take(detail.data, detail.at));
+    this.#topics.add(topic);
+    if (!this.#socket) this.#start();
+    else this.#say({ topics: [...this.#topics] });
+  }
+
+  get interrupted() {
+    return this.#interrupted;
+  }
+
+  #start() {
+    this.#connect();
+    setInterval(() => this.#watch(), 1000);
+    setInterval(() => this.#poll(), POLL_MS);
+    // A page that comes back to the front may have slept.
+    document.addEventListener("visibilitychange", () => this.#watch());
+  }
+
+  #connect() {
+    const socket = new WebSocket(websocketUrl());
+    this.#socket = socket;
+    this.#received = 0;
+    socket.addEventListener("open", () => {
+      this.#say({ topics: [...this.#topics], seen: 0 });
+    });
+    socket.addEventListener("message", ({ data }) => this.#take(data));
+    socket.addEventListener("close", ({ code }) => this.#closed(code));
+  }
+
+  #closed(code) {
+    if (code === SIGNED_OUT) {
+      this.#signedOut = true;
+      this.#interrupt();
+      return;
+    }
+    // Not all pages at once, when a server comes back.
+    setTimeout(() => this.#connect(), this.#backOff * (0.5 + Math.random()));
+    this.#backOff = Math.min(this.#backOff * 2, LONGEST_BACK_OFF_MS);
+  }
+
+  #say(words) {
+    if (this.#socket.readyState === WebSocket.OPEN) {
+      this.#socket.send(JSON.stringify(words));
+    }
+  }
+
+  #take(text) {
+    this.#received += 1;
+    this.#backOff = FIRST_BACK_OFF_MS;
+    this.#heardAt = performance.now();
+    this.#acknowledge();
+    const { topic, data, at } = JSON.parse(text);
+    this.#tell(topic, data, at);
+    if (this.#interrupted) {
+      this.#interrupted = false;
+      this.dispatchEvent(new Event("resumed"));
+    }
+  }
+
+  /* Once for all that came in together. */
+  #acknowledge() {
+    this.#acknowledging ??= setTimeout(() => {
+      this.#acknowledging = null;
+      this.#say({ seen: this.#received });
+    }, 500);
+  }
+
+  #tell(topic, data, at) {
+    this.dispatchEvent(new CustomEvent(topic, { detail: { data, at } }));
+  }
+
+  #watch() {
+    if (performance.now() - this.#heardAt > STALE_MS) this.#interrupt();
+  }
+
+  #interrupt() {
+    if (this.#interrupted) return;
+    this.#interrupted = true;
+    this.dispatchEvent(new Event("interrupted"));
+    this.#poll();
+  }
+
+  async #poll() {
+    if (!this.#interrupted || this.#signedOut || document.hidden) return;
+    try {
+      if (["host", "models", "status"].some((topic) => this.#topics.has(topic))) {
+        this.#tellStatus(await ask("/api/system/status"));
+      }
+      if (this.#topics.has("gpus")) this.#tellGpus(await ask("/api/system/gpu"));
+    } catch {
+      // The notice is there already.
+    }
+  }
+
+  #tellStatus(status) {
+    const at = Date.now() / 1000;
+    if (status.host) this.#tell("host", status.host, status.host.at ?? at);
+    if (status.models) this.#tell("status", status.models, at);
+  }
+
+  #tellGpus(answer) {
+    this.#tell("gpus", answer.gpus ?? answer, Date.now() / 1000);
+  }
+}
+
+export const live = new Live();
+
+/* Notices with data-interrupted are shown while nothing comes. */
+function setNotices(shown) {
+  for (const notice of document.querySelectorAll("[data-interrupted]")) {
+    notice.hidden = !shown;
+  }
+}
+live.addEventListener("interrupted", () => setNotices(true));
+live.addEventListener("resumed", () => setNotices(false));

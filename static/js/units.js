@@ -1,0 +1,57 @@
+/* Numbers with their units, for axes and legends. Symbols only: words are the server's. */
+
+const language = document.documentElement.lang || "en";
+const formats = new Map();
+
+function number(value, digits) {
+  if (!formats.has(digits)) {
+    const options = { maximumFractionDigits: digits };
+    formats.set(digits, new Intl.NumberFormat(language, options));
+  }
+  return formats.get(digits).format(value);
+}
+
+const SYMBOLS = { percent: "%", celsius: "°C", watt: "W", MHz: "MHz", ratio: "" };
+const BINARY = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+const TIMES = [["µs", 1e-6], ["ms", 1e-3], ["s", 1]];
+
+/* The largest unit that keeps the number at least 1. */
+function binary(value, from) {
+  let power = from;
+  let scaled = value;
+  while (Math.abs(scaled) >= 1024 && power < BINARY.length - 1) {
+    scaled /= 1024;
+    power += 1;
+  }
+  return [scaled, BINARY[power]];
+}
+
+function duration(value) {
+  const [symbol, size] = TIMES.findLast(([, s]) => Math.abs(value) >= s) ?? TIMES[1];
+  return [value / size, symbol];
+}
+
+function scaled(value, unit) {
+  if (unit === "byte") return binary(value, 0);
+  if (unit === "MiB") return binary(value, 2);
+  if (unit === "second" && value) return duration(value);
+  return [value, unit === "second" ? "s" : (SYMBOLS[unit] ?? "")];
+}
+
+/* perSecond: of rates. */
+export function withUnit(value, unit, perSecond = false) {
+  if (value === null || value === undefined) return "–";
+  const [amount, symbol] = scaled(value, unit);
+  const digits = Math.abs(amount) >= 100 ? 0 : Math.abs(amount) >= 10 ? 1 : 2;
+  const suffix = perSecond ? `${symbol}/s` : symbol;
+  const gap = suffix && suffix !== "%" ? "\u00a0" : "";
+  return `${number(amount, digits)}${gap}${suffix}`;
+}
+
+export function clock(zone, options) {
+  return new Intl.DateTimeFormat(language, {
+    timeZone: zone,
+    hourCycle: "h23",
+    ...options,
+  });
+}
