@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -52,6 +52,8 @@ class Bucket(models.Model):
     writer = models.CharField(max_length=40, blank=True)  # "" in what was rolled up
     values = models.TextField()
     touched = models.BigIntegerField()
+
+    objects: ClassVar[models.Manager[Any]] = models.Manager()
 
     class Meta:
         abstract = True

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-import orjson
 from django.db import DatabaseError, close_old_connections, transaction
 
 from monitoring import rollup
@@ -161,7 +160,7 @@ class Recorder:
         ]
 
     def _row(self, described: Described, bucket: OpenBucket) -> Row:
-        text = orjson.dumps(rollup.rounded(bucket.values)).decode()
+        text = rollup.as_text(bucket.values)
         return Row(described, frozenset(bucket.values), bucket, bucket.changes, text)
 
     def write(self, rows: list[Row]) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypedDict, cast
 
+import orjson
+
 from monitoring import histogram
 
 # min, max, sum, count
@@ -75,6 +77,10 @@ def merge(parts: Iterable[Mapping[str, Value]]) -> Values:
 def rounded(values: Mapping[str, Value]) -> Values:
     """For storage. Whole numbers stay exact: requests and tokens are counted."""
     return {metric: _rounded(value) for metric, value in values.items()}
+
+
+def as_text(values: Mapping[str, Value]) -> str:
+    return orjson.dumps(rounded(values)).decode()
 
 
 def _rounded(value: Value) -> Value:

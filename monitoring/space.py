@@ -38,7 +38,8 @@ class Space:
         before = told.code if told else CODES[False]
         if before == CODES[short]:
             return
-        params = {"free": _free_mib(), "needed": settings.STORE_MIN_FREE_MIB}
+        needed = settings.STORE_MIN_FREE_MIB
+        params: dict[str, object] = {"free": _free_mib(), "needed": needed}
         logger.warning("%s: %s", CODES[short], params)
         record(CODES[short], params=params)
 

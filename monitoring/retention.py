@@ -1,0 +1,99 @@
+"""Forget history by age, and the oldest of it when there is too much."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Avg, Min, QuerySet
+from django.db.models.functions import Length
+
+from monitoring.models import TIERS, Bucket, Source
+from monitoring.rolling import rolled_until
+from monitoring.tiers import HOUR_S, LEAST_S, kept_s, note_gone
+
+logger = logging.getLogger(__name__)
+
+MIB = 2**20
+# Rows a transaction deletes: others wait some tens of milliseconds for it.
+CHUNK = 5000
+# Rows of this age are in the wider tiers for good. Younger ones with an old start are
+# of a clock that jumped back, and may still be added up.
+SETTLED_S = 2 * HOUR_S
+# Of a row besides its values: columns, headers and the index. Measured on SQLite and
+# PostgreSQL: 115 and 170 bytes.
+OVERHEAD_BYTES = 150
+SAMPLE = 1000
+
+
+def prune(now: float | None = None) -> int:
+    """Rows deleted. May be killed anywhere: the next one goes on."""
+    at = int(time.time() if now is None else now)
+    settled = rolled_until() - SETTLED_S
+    deleted = sum(_delete_before(tier, at - kept_s(tier), settled) for tier in TIERS)
+    deleted += sum(_make_room(tier, at) for tier in TIERS)
+    unseen_since = at - max(map(kept_s, TIERS))
+    Source.objects.filter(last_seen__lt=unseen_since).delete()
+    if deleted:
+        logger.info("history: %d rows removed", deleted)
+    return deleted
+
+
+def size_mib() -> float:
+    """Estimated: neither database tells the size of a table that others write to
+    without reading all of it."""
+    return sum(_rows(tier) * _row_bytes(tier) for tier in TIERS) / MIB
+
+
+def _make_room(tier: type[Bucket], now: int) -> int:
+    """Deletes the oldest of this tier as far as needed and allowed."""
+    deleted = 0
+    newest_allowed = now - LEAST_S[tier]
+    while (excess := size_mib() - settings.HISTORY_MAX_MIB) > 0:
+        oldest = tier.objects.aggregate(oldest=Min("start"))["oldest"]
+        if oldest is None or oldest >= newest_allowed:
+            break
+        share = excess * MIB / (_rows(tier) * _row_bytes(tier))
+        step = max(tier.WIDTH_S, int((now - oldest) * share))
+        cutoff = min(oldest + step, newest_allowed)
+        deleted += _delete_before(tier, cutoff, settled=now + 1)
+    return deleted
+
+
+def forget(source: Source) -> None:
+    """The source and all of its history."""
+    for tier in TIERS:
+        _delete(tier.objects.filter(source=source))
+    source.delete()
+
+
+def _delete_before(tier: type[Bucket], cutoff: int, settled: int) -> int:
+    """By source, as the index goes."""
+    # Before the rows go: queries and the roll-up no longer count on them.
+    note_gone(tier, cutoff)
+    old = tier.objects.filter(start__lt=cutoff, touched__lt=settled)
+    sources = Source.objects.values_list("pk", flat=True)
+    return sum(_delete(old.filter(source=source)) for source in sources)
+
+
+def _delete(rows: QuerySet[Any]) -> int:
+    deleted = 0
+    ids = rows.order_by("start").values_list("pk", flat=True)
+    while chunk := list(ids[:CHUNK]):
+        with transaction.atomic():
+            rows.model._default_manager.filter(pk__in=chunk).delete()
+        deleted += len(chunk)
+    return deleted
+
+
+def _rows(tier: type[Bucket]) -> int:
+    return int(tier.objects.count())
+
+
+def _row_bytes(tier: type[Bucket]) -> float:
+    newest = tier.objects.order_by("-pk")[:SAMPLE]
+    mean = newest.aggregate(mean=Avg(Length("values")))["mean"]
+    return float(mean or 0) + OVERHEAD_BYTES
