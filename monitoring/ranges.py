@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 HOUR_S = 3600
@@ -27,7 +27,13 @@ class Problem:
 
     code: str
     field: str
-    params: Mapping[str, object] = field(default_factory=dict)
+    params: Mapping[str, object]
+
+
+class Refused(ValueError):
+    def __init__(self, code: str, field: str, **params: object) -> None:
+        super().__init__(code)
+        self.problem = Problem(code=code, field=field, params=params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,54 +46,52 @@ class Span:
 
 def parse(
     start_time: str, end_time: str, length: str, *, now: float, zone: tzinfo
-) -> Span | Problem:
+) -> Span:
     """Empty words were not given. A date is its first moment; times without a zone are
-    in `zone`. Without an end: until now; with nothing else: the last hour."""
+    in `zone`. Without an end: until now; with nothing else: the last hour. Raises
+    Refused."""
     if length and length not in RANGES:
-        params = {"value": length[:SHOWN], "allowed": list(RANGES)}
-        return Problem(code="unknown_range", field="range", params=params)
+        raise Refused(
+            "unknown_range", "range", value=length[:SHOWN], allowed=list(RANGES)
+        )
     if length and start_time and end_time:
-        return Problem(code="range_and_times", field="range")
+        raise Refused("range_and_times", "range")
     seconds = RANGES.get(length, DEFAULT_S)
-    start = _moment("start_time", start_time, zone) if start_time else None
-    end = _moment("end_time", end_time, zone) if end_time else None
-    for moment in (start, end):
-        if isinstance(moment, Problem):
-            return moment
+    start = _moment("start_time", start_time, zone)
+    end = _moment("end_time", end_time, zone)
     if end is None:
         end = start + seconds if start is not None and length else int(now)
-    if start is None:
-        start = end - seconds
-    return _checked(Span(start, end), start_time, end_time)
-
-
-def _checked(span: Span, start_time: str, end_time: str) -> Span | Problem:
-    if span.end <= span.start:
-        params = {"start": start_time[:SHOWN], "end": end_time[:SHOWN] or "now"}
-        return Problem(code="end_before_start", field="end_time", params=params)
-    if span.end - span.start > MAX_DAYS * DAY_S:
-        days = (span.end - span.start) // DAY_S
-        params = {"value": days, "max": MAX_DAYS}
-        return Problem(code="range_too_long", field="start_time", params=params)
+    span = Span(end - seconds if start is None else start, end)
+    _check(span, start_time, end_time)
     return span
 
 
-def _moment(name: str, text: str, zone: tzinfo) -> int | Problem:
+def _check(span: Span, start_time: str, end_time: str) -> None:
+    if span.end <= span.start:
+        shown = {"start": start_time[:SHOWN], "end": end_time[:SHOWN] or "now"}
+        raise Refused("end_before_start", "end_time", **shown)
+    days = (span.end - span.start) / DAY_S
+    if days > MAX_DAYS:
+        raise Refused("range_too_long", "start_time", value=int(days), max=MAX_DAYS)
+
+
+def _moment(name: str, text: str, zone: tzinfo) -> int | None:
+    if not text:
+        return None
     try:
         moment = datetime.fromisoformat(UNESCAPED_ZONE.sub(r"\1+\2", text.strip()))
     except ValueError:
-        moment = None
-    if moment is None or moment.year not in YEARS:
-        return Problem(code="bad_time", field=name, params={"value": text[:SHOWN]})
+        raise Refused("bad_time", name, value=text[:SHOWN]) from None
+    if moment.year not in YEARS:
+        raise Refused("bad_time", name, value=text[:SHOWN])
     return int((moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp())
 
 
-def parse_step(text: str) -> int | Problem:
+def parse_step(text: str) -> int:
+    """Raises Refused."""
     if text in STEPS:
         return STEPS[text]
-    digits = text if text.isascii() and text.isdigit() and len(text) < 10 else "0"
-    step = int(digits)
+    step = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
     if step < LEAST_STEP_S or step % LEAST_STEP_S:
-        params = {"value": text[:SHOWN], "allowed": list(STEPS)}
-        return Problem(code="bad_step", field="step", params=params)
+        raise Refused("bad_step", "step", value=text[:SHOWN], allowed=list(STEPS))
     return step

@@ -1,0 +1,134 @@
+"""Read history: one question, one answer, from the tier that fits."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from models_app.exceptions import Invalid
+from models_app.problems import Problem
+from monitoring import steps
+from monitoring.aggregates import DEFAULT, Column
+from monitoring.catalogue import Metric
+from monitoring.models import TIER_NAMES, TIERS, Bucket, Source
+from monitoring.questions import Request, metrics_of, sources_of, span_of, step_of
+from monitoring.rolling import rolled_until
+from monitoring.tiers import kept_since
+
+BY_WIDTH: dict[int, type[Bucket]] = {tier.WIDTH_S: tier for tier in TIERS}
+READ_AT_ONCE = 2000  # rows
+
+__all__ = ["Answer", "Request", "query", "span_of", "step_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """times: where steps begin. series: {metric, unit, source: {kind, key, name},
+    aggregate, values}, and min and max of gauges where no aggregate was asked for;
+    null is a gap."""
+
+    tier: str
+    step: int
+    start: int
+    end: int
+    times: list[int]
+    series: list[dict[str, Any]] = field(default_factory=list)
+
+
+def query(request: Request, now: float | None = None) -> Answer:
+    """Raises Invalid. A step is made wider where history no longer is that fine."""
+    at = int(time.time() if now is None else now)
+    metrics = metrics_of(request)
+    sources = sources_of(request, {metric.source for metric in metrics})
+    pairs = [
+        (source, metric)
+        for metric in metrics
+        for source in sources
+        if metric.source == source.kind and metric.name in source.metrics
+    ]
+    choice = _choose(request, pairs, at)
+    marks = steps.times(request.start, request.end, choice.step)
+    columns = {(s.pk, m.name): Column(len(marks)) for s, m in pairs}
+    read(BY_WIDTH[choice.width], marks, columns, at)
+    return Answer(
+        tier=TIER_NAMES[BY_WIDTH[choice.width]],
+        step=choice.step,
+        start=request.start,
+        end=request.end,
+        times=list(marks),
+        series=[
+            _series(source, metric, columns[source.pk, metric.name], request.aggregate)
+            for source, metric in pairs
+        ],
+    )
+
+
+def _choose(
+    request: Request, pairs: Sequence[tuple[Source, Metric]], now: int
+) -> steps.Choice:
+    if request.step is not None:
+        step_of(str(request.step))
+    series = max(1, len(pairs))  # times are an answer, too
+    wanted = steps.Wanted(
+        start=request.start,
+        end=request.end,
+        sources=len({source.pk for source, _ in pairs}),
+        series=series,
+        step=request.step,
+    )
+    since = {width: kept_since(tier, now) for width, tier in BY_WIDTH.items()}
+    choice = steps.choose(wanted, since)
+    points = series * len(steps.times(request.start, request.end, choice.step))
+    if points > steps.MAX_POINTS:
+        least = steps.least_step(request.start, request.end, series)
+        params = {"value": points, "max": steps.MAX_POINTS, "step": least}
+        raise Invalid([Problem(code="too_many_points", field="step", params=params)])
+    return choice
+
+
+def read(
+    tier: type[Bucket], marks: range, columns: dict[tuple[int, str], Column], now: int
+) -> None:
+    """Rows of one source come in order of time: Column relies on it."""
+    by_source: dict[int, list[tuple[str, Column]]] = defaultdict(list)
+    for (source, metric), column in columns.items():
+        by_source[source].append((metric, column))
+    complete = now if tier is TIERS[0] else rolled_until() or now
+    rows = (
+        tier.objects.filter(source_id__in=by_source)
+        .filter(start__gte=marks.start, start__lt=marks[-1] + marks.step)
+        .order_by("source_id", "start")
+        .values_list("source_id", "start", "values")
+    )
+    first, step, width = marks.start, marks.step, tier.WIDTH_S
+    for source, start, text in rows.iterator(READ_AT_ONCE):
+        values = orjson.loads(text)
+        slot = (start - first) // step
+        # A bucket that is still being filled covers what has passed of it.
+        open_ = 0 < complete - start < width
+        seconds = complete - start if open_ else width
+        for metric, column in by_source[source]:
+            if metric in values:
+                column.add(slot, start, seconds, values[metric])
+
+
+def _series(
+    source: Source, metric: Metric, column: Column, aggregate: str | None
+) -> dict[str, Any]:
+    used = aggregate or DEFAULT[metric.kind]
+    series: dict[str, Any] = {
+        "metric": metric.name,
+        "unit": metric.unit,
+        "source": {"kind": source.kind, "key": source.key, "name": source.name},
+        "aggregate": used,
+        "values": column.values(metric.kind, used),
+    }
+    if aggregate is None and metric.kind == "gauge":
+        series["min"] = column.values(metric.kind, "min")
+        series["max"] = column.values(metric.kind, "max")
+    return series
