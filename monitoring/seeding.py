@@ -1,0 +1,95 @@
+"""Write made-up history, and take it away again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import orjson
+from django.db import transaction
+
+from monitoring import retention, rollup
+from monitoring.demo import Busy, Made, sources
+from monitoring.models import TIERS, Bucket, Bucket1h, Bucket1m, Bucket10s, Source
+from monitoring.rollup import Values
+from monitoring.tiers import DAY_S, HOUR_S
+
+FINE_S = 2 * DAY_S
+# Rows in a transaction: others write meanwhile.
+BATCH = 5000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """end: seconds since the epoch, the end of an hour. fine: the last two days also
+    in buckets of ten seconds."""
+
+    end: int
+    days: int = 30
+    gpus: int = 8
+    models: int = 20
+    seed: int = 1
+    fine: bool = False
+
+
+def seed(plan: Plan) -> int:
+    """Rows written. What an earlier run made up goes first."""
+    clear()
+    return sum(_write(made, plan) for made in sources(plan.gpus, plan.models))
+
+
+def clear() -> int:
+    """Sources removed."""
+    demo = list(Source.objects.filter(demo=True))
+    for source in demo:
+        retention.forget(source)
+    return len(demo)
+
+
+def _write(made: Made, plan: Plan) -> int:
+    begin = plan.end - plan.days * DAY_S
+    source = Source.objects.create(
+        kind=made.kind,
+        key=made.key,
+        name=made.name,
+        node="demo-host" if made.kind == "gpu" else "",
+        metrics=sorted(made.bucket(Busy(""), 1.0, 60)),
+        first_seen=begin,
+        last_seen=plan.end,
+        demo=True,
+    )
+    return _insert(_rows(source, made, plan, begin))
+
+
+def _rows(source: Source, made: Made, plan: Plan, begin: int) -> Iterator[Bucket]:
+    busy = Busy(f"{plan.seed}:{made.key}")
+    for hour in range(begin, plan.end, HOUR_S):
+        minutes = []
+        for minute in range(hour, hour + HOUR_S, 60):
+            if plan.fine and minute >= plan.end - FINE_S:
+                tens = []
+                for start in range(minute, minute + 60, 10):
+                    tens.append(made.bucket(busy, busy.at(start), 10))
+                    yield _row(Bucket10s, source, start, tens[-1])
+                minutes.append(rollup.merge(tens))
+            else:
+                minutes.append(made.bucket(busy, busy.at(minute), 60))
+            yield _row(Bucket1m, source, minute, minutes[-1])
+        yield _row(Bucket1h, source, hour, rollup.merge(minutes))
+
+
+def _row(tier: type[Bucket], source: Source, start: int, values: Values) -> Bucket:
+    text = orjson.dumps(rollup.rounded(values) if tier is Bucket1h else values).decode()
+    touched = start + tier.WIDTH_S
+    return tier(source=source, start=start, values=text, touched=touched)
+
+
+def _insert(rows: Iterator[Bucket]) -> int:
+    written = 0
+    while batch := list(islice(rows, BATCH)):
+        with transaction.atomic():
+            for tier in TIERS:
+                tier.objects.bulk_create([row for row in batch if type(row) is tier])
+        written += len(batch)
+    return written

@@ -1,0 +1,34 @@
+from django.utils.translation import override
+
+from monitoring import words
+from monitoring.aggregates import ALLOWED, DEFAULT, FINISH
+from monitoring.catalogue import METRICS
+
+
+def test_each_metric_has_a_label_of_its_own_in_both_languages():
+    for language in ("en", "zh-hans"):
+        with override(language):
+            labels = [words.label(name) for name in METRICS]
+        assert len(set(labels)) == len(METRICS) == len(words.LABELS)
+
+
+def test_units_of_values_and_rates():
+    shown = {
+        ("gpu_temperature", ""): "°C",
+        ("network_sent_bytes", "sum"): "B",
+        ("network_sent_bytes", "rate"): "B/s",
+        ("requests", "rate"): "1/s",
+        ("request_seconds_in_flight", "rate"): "",
+        ("response_time", "p95"): "s",
+        ("response_time", "rate"): "1/s",
+        ("response_time", "sum"): "",
+        ("kv_cache_usage", ""): "",
+    }
+    assert {key: words.unit(*key) for key in shown} == shown
+
+
+def test_each_allowed_aggregate_can_be_made():
+    assert {kind: set(made) for kind, made in FINISH.items()} == {
+        kind: set(names) for kind, names in ALLOWED.items()
+    }
+    assert all(DEFAULT[kind] in ALLOWED[kind] for kind in ALLOWED)

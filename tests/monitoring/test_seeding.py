@@ -1,0 +1,89 @@
+import pytest
+from django.core.management import call_command
+
+from monitoring.catalogue import METRICS
+from monitoring.models import TIERS, Bucket1h, Bucket1m, Bucket10s, Source
+from monitoring.queries import Request, query
+from monitoring.seeding import Plan, clear, seed
+from tests.monitoring.history import a_bucket, a_source, bucket_of, stored
+
+pytestmark = pytest.mark.django_db
+
+END = 1_700_000_000 // 3600 * 3600
+SMALL = Plan(end=END, days=1, gpus=1, models=1)
+
+
+def contents():
+    columns = ("source__key", "start", "values")
+    return [list(tier.objects.values_list(*columns)) for tier in TIERS]
+
+
+def test_a_small_history_is_whole_and_marked():
+    assert seed(SMALL) == 3 * (1440 + 24)
+    assert {s.key: s.demo for s in Source.objects.all()} == {
+        "demo-host": True, "GPU-demo-0": True, "demo-0": True,
+    }  # fmt: skip
+    assert not Bucket10s.objects.exists()
+    for row in Bucket1h.objects.all():
+        assert all(METRICS[name].name for name in stored(row))
+    source = Source.objects.get(kind="model")
+    assert set(source.metrics) == set(
+        bucket_of("model", "demo-0", END - 3600, Bucket1m)
+    )
+
+
+def test_numbers_hold_together():
+    seed(SMALL)
+    for row in [*Bucket1m.objects.all(), *Bucket1h.objects.all()]:
+        for metric, value in stored(row).items():
+            if METRICS[metric].kind == "histogram":
+                assert min(value["counts"].values(), default=1) > 0
+            else:
+                low, high, total, count = value
+                assert 0 <= low <= total / count + 0.01
+                assert total / count <= high + 0.01
+
+
+def test_the_same_seed_makes_the_same_history_and_another_another():
+    seed(SMALL)
+    first = contents()
+    seed(SMALL)
+    assert contents() == first
+    seed(Plan(end=END, days=1, gpus=1, models=1, seed=2))
+    assert contents() != first
+
+
+def test_fine_history_agrees_with_what_is_made_of_it():
+    seed(Plan(end=END, days=1, gpus=0, models=0, fine=True))
+    assert Bucket10s.objects.count() == 8640
+    words = {"start": END - 3600, "end": END, "metrics": ["cpu_utilization"]}
+    means = [
+        query(Request(**words, step=step, aggregate="avg"), END).series[0]["values"]
+        for step in (10, 60, 3600)
+    ]
+    assert sum(means[0]) / 360 == pytest.approx(sum(means[1]) / 60, abs=0.1)
+    assert sum(means[1]) / 60 == pytest.approx(means[2][0], abs=0.1)
+
+
+def test_days_are_busier_than_nights():
+    seed(SMALL)
+    words = {"start": END - 86_400, "end": END, "metrics": ["gpu_utilization"]}
+    [series] = query(Request(**words, step=3600), END).series
+    ordered = sorted(series["values"])
+    assert ordered[-4] > 3 * ordered[3]
+
+
+def test_clear_takes_away_what_was_made_up_only():
+    real = a_source()
+    a_bucket(Bucket1m, real, END, {})
+    seed(SMALL)
+    assert clear() == 3
+    assert list(Source.objects.all()) == [real]
+    assert [tier.objects.count() for tier in TIERS] == [0, 1, 0]
+
+
+def test_command(capsys):
+    call_command("seed_metrics", "--days=1", "--gpus=1", "--models=0")
+    assert "rows written: 2928" in capsys.readouterr().out
+    call_command("seed_metrics", "--clear")
+    assert "sources removed: 2" in capsys.readouterr().out
