@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from django.db import DatabaseError, close_old_connections, transaction
+from django.db import DatabaseError, close_old_connections, connection, transaction
 
 from monitoring import rollup
 from monitoring.catalogue import METRICS
@@ -209,7 +209,8 @@ class Recorder:
         self.failing = True
         # Somebody may have deleted a source that was known.
         self.sources.forget()
-        close_old_connections()
+        if not connection.in_atomic_block:
+            close_old_connections()
 
     # what need not be kept
 

@@ -15,7 +15,8 @@ SMALL = Plan(end=END, days=1, gpus=1, models=1)
 
 def contents():
     columns = ("source__key", "start", "values")
-    return [list(tier.objects.values_list(*columns)) for tier in TIERS]
+    rows = [tier.objects.order_by(*columns) for tier in TIERS]
+    return [list(tier.values_list(*columns)) for tier in rows]
 
 
 def test_a_small_history_is_whole_and_marked():
