@@ -10,11 +10,12 @@ from models_app import clock, nudge
 from models_app.enums import RunState
 from models_app.models import Run
 from monitoring import inventory
-from monitoring.collectors.gpus import Nvml
+from monitoring.collectors.gpus import GpuSeen, Nvml
 from monitoring.health import Health, question
 from monitoring.lookout import Lookout
 from monitoring.probes import Probes
 from monitoring.reaper import Reaper
+from monitoring.sampler import Sampler
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +49,11 @@ class Monitor:
         self.health = Health()
         self.lookout = Lookout()
         self.reaper = Reaper()
+        self.sampler = Sampler()
+        self.gpus: list[GpuSeen] | None = None
+        self.runs: list[Run] = []
+        self.sample_due = Every(1)
+        self.roll_up_due = Every(60)
         self.loads_due = Every(10)
         self.inventory_due = Every(5)
         self.reaper_due = Every(5)
@@ -65,14 +71,20 @@ class Monitor:
             return STEP_S
 
     def _step(self) -> float:
+        if self.sample_due.due():
+            self.gpus = self.nvml.read()
+            self.sampler.step(self.gpus, self.runs)
         if self.inventory_due.due():
-            inventory.write(self.nvml.read())
-        runs = self.lookout.step()
+            inventory.write(self.gpus)
+        runs = self.runs = self.lookout.step()
         self._listen(runs)
         if self.reaper_due.due():
             self.reaper.step()
         if self.tidy_due.due():
             nudge.enqueue("runtimes.tasks.tidy")
+            nudge.enqueue("monitoring.tasks.prune")
+        if self.roll_up_due.due():
+            nudge.enqueue("monitoring.tasks.roll_up")
         moving = any(run.state != RunState.READY for run in runs)
         if moving or self.nudge_due.due():
             nudge.wake()
@@ -83,7 +95,9 @@ class Monitor:
         self.health.forget_all_but({run.uid for run in runs})
         for run in runs:
             if run.uid in results:
-                self.health.hear(run, results[run.uid])
+                said = self.health.hear(run, results[run.uid])
+                if said:
+                    self.sampler.hear(run, said)
             if asked := question(run):
                 self.probes.ask(asked)
         self.health.act(runs)
@@ -91,4 +105,5 @@ class Monitor:
             self.health.loads.write(runs)
 
     def close(self) -> None:
+        self.sampler.close()
         self.probes.close()

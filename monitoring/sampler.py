@@ -1,0 +1,176 @@
+"""Once a second: what was seen goes into history, and to those who look just now."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections
+
+from models_app import clock
+from models_app.enums import Status
+from models_app.models import Activity, Run, ServedModel
+from monitoring import live
+from monitoring.catalogue import METRICS, PLATFORM_KEY
+from monitoring.collectors.engines import Engines, Sample, gpu_memory
+from monitoring.collectors.gpus import GpuSeen
+from monitoring.collectors.host import Host
+from monitoring.recorder import WIDTH_S, Recorder
+from monitoring.watched_traffic import Shown, WatchedTraffic
+from runtimes.frameworks.metrics import EngineMetrics
+from runtimes.models import Gpu
+
+Values = dict[str, float | None]
+NO_TRAFFIC: Shown = {
+    "requests_per_s": 0,
+    "errors_per_s": 0,
+    "tokens_per_s": 0,
+    "concurrency": 0,
+}
+GPU_FIELDS = {
+    name: name.removeprefix("gpu_")
+    for name, metric in METRICS.items()
+    if metric.source == "gpu"
+}
+COUNTED = (Status.RUNNING, Status.WAITING, Status.ERROR)
+
+
+class Sampler:
+    """What it shows is not kept waiting by the database: while that is away, the last
+    statuses hold."""
+
+    def __init__(self) -> None:
+        self.node = settings.NODE_NAME
+        self.host = Host(settings.DATA_DIR, settings.MODEL_ROOTS)
+        self.engines = Engines()
+        self.traffic = WatchedTraffic(settings.REDIS_URL)
+        self.recorder = Recorder("monitor")
+        self.models: list[tuple[int, str, str]] = []
+        self.unhealthy: dict[str, str] = {}
+        self.activity = 0
+        self.sampled: float | None = None
+        self.bucket = 0
+
+    def hear(self, run: Run, metrics: EngineMetrics) -> None:
+        self.engines.hear(run, metrics, clock.uptime())
+
+    def step(self, gpus: Iterable[GpuSeen] | None, runs: Iterable[Run]) -> None:
+        now = clock.uptime()
+        seconds = now - self.sampled if self.sampled else 1.0
+        self.sampled = now
+        self._sample_host(seconds)
+        self._sample_gpus(gpus or [])
+        self._look_up()
+        self._sample_models(list(self.engines.take(now)), runs)
+        self._sample_platform()
+        self._flush()
+
+    def close(self) -> None:
+        self.recorder.flush()
+        self.traffic.close()
+        self.host.close()
+
+    def _flush(self) -> None:
+        """When a bucket is full; what could not be written then, with the next."""
+        bucket = int(time.time()) // WIDTH_S
+        if bucket != self.bucket:
+            self.bucket = bucket
+            self.recorder.flush(unfinished=False)
+
+    def _look_up(self) -> None:
+        try:
+            self.models = list(ServedModel.objects.values_list("pk", "name", "status"))
+            faults = Gpu.objects.exclude(unhealthy_code="")
+            self.unhealthy = dict(faults.values_list("uuid", "unhealthy_code"))
+            newest = Activity.objects.order_by("-pk").values_list("pk", flat=True)
+            activity = newest.first() or 0
+        except DatabaseError:
+            close_old_connections()
+            return
+        if activity != self.activity:
+            self.activity = activity
+            live.publish(live.ACTIVITY, {"latest": activity})
+
+    def _sample_host(self, seconds: float) -> None:
+        sample = self.host.read()
+        self.recorder.add("host", self.node, self.node, sample, node=self.node)
+        live.publish(live.HOST, _shown(sample, seconds))
+
+    def _sample_gpus(self, gpus: Iterable[GpuSeen]) -> None:
+        shown: list[dict[str, object]] = []
+        for gpu in gpus:
+            values = gpu_values(gpu)
+            name = f"{gpu.index} {gpu.name}"
+            self.recorder.add("gpu", gpu.uuid, name, values, node=self.node)
+            about = {"uuid": gpu.uuid, "index": gpu.index, "name": gpu.name}
+            health = "lost" if gpu.lost else self.unhealthy.get(gpu.uuid) or "ok"
+            shown.append(
+                {**about, "node": self.node, "health": health, **_shown(values, 1.0)}
+            )
+        live.publish(live.GPUS, shown)
+
+    def _sample_models(self, samples: list[Sample], runs: Iterable[Run]) -> None:
+        for sample in samples:
+            of = "model", str(sample.model_id), sample.name
+            self.recorder.add(*of, sample.values)
+            for usage in sample.usages:
+                self.recorder.add(*of, {"kv_cache_usage": usage})
+        for model_id, (name, mib) in gpu_memory(runs).items():
+            self.recorder.add("model", str(model_id), name, {"model_gpu_memory": mib})
+        now = time.time()
+        traffic = self.traffic.read(now)
+        of_model = {sample.model_id: sample for sample in samples}
+        live.publish(
+            live.MODELS,
+            [
+                {
+                    "id": pk,
+                    "name": name,
+                    "status": status,
+                    **_shown(traffic.get(str(pk), NO_TRAFFIC), 1.0),
+                    "response_time_p95": _round(self.traffic.p95(str(pk), now)),
+                    **_engine_shown(of_model.get(pk)),
+                }
+                for pk, name, status in self.models
+            ],
+        )
+
+    def _sample_platform(self) -> None:
+        counts = Counter(status for _, _, status in self.models)
+        values: Values = {f"models_{status}": counts[status] for status in COUNTED}
+        self.recorder.add("platform", PLATFORM_KEY, PLATFORM_KEY, values)
+        live.publish(live.STATUS, {status: counts[status] for status in Status.values})
+
+
+def gpu_values(gpu: GpuSeen) -> Values:
+    return {name: getattr(gpu, field) for name, field in GPU_FIELDS.items()}
+
+
+def _engine_shown(sample: Sample | None) -> dict[str, float | None]:
+    usages = sample.usages if sample else []
+    values = sample.values if sample else {}
+    return {
+        "kv_cache_usage": _round(max(usages)) if usages else None,
+        "engine_requests_running": values.get("engine_requests_running"),
+        "engine_requests_waiting": values.get("engine_requests_waiting"),
+    }
+
+
+def _shown(values: Values, seconds: float) -> dict[str, float | None]:
+    """Counters per second; what is not known is left out."""
+    span = max(seconds, 0.1)
+    return {
+        name: _round(value / span if _is_counter(name) else value)
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def _is_counter(name: str) -> bool:
+    return name in METRICS and METRICS[name].kind == "counter"
+
+
+def _round(value: float | None) -> float | None:
+    return round(value, 4) if isinstance(value, float) else value

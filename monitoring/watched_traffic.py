@@ -1,0 +1,94 @@
+"""What gateways tell through the broker, as pages show it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import defaultdict, deque
+from typing import Any, cast
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from monitoring import histogram, rollup, traffic
+from monitoring.traffic import Told
+
+logger = logging.getLogger(__name__)
+
+WINDOW_S = 10.0
+PATIENCE_S = 0.5
+PAUSE_S = 5.0
+
+Shown = dict[str, float | None]
+
+
+class WatchedTraffic:
+    def __init__(self, broker_url: str) -> None:
+        self._broker = redis.Redis.from_url(
+            broker_url,
+            socket_timeout=PATIENCE_S,
+            socket_connect_timeout=PATIENCE_S,
+            retry=Retry(NoBackoff(), 0),
+        )
+        self._seen: dict[bytes, float] = {}
+        self._times: dict[str, deque[tuple[float, rollup.Values]]] = defaultdict(deque)
+        self._silent_until = 0.0
+        self._away = False
+
+    def read(self, now: float) -> dict[str, Shown]:
+        """By str(id) of the model; empty while the broker is away."""
+        told = self._told(now)
+        for writer, each in told.items():
+            if self._seen.get(writer) != each.at:
+                self._remember(each, now)
+        self._seen = {writer: each.at for writer, each in told.items()}
+        rates = traffic.rates(told.values())
+        return {model: self._shown(model, each) for model, each in rates.items()}
+
+    def p95(self, model: str, now: float) -> float | None:
+        times = self._times.get(model)
+        while times and times[0][0] < now - WINDOW_S:
+            times.popleft()
+        if not times:
+            self._times.pop(model, None)
+            return None
+        merged = rollup.merge(values for _, values in times)
+        held = cast("rollup.Distribution", merged["response_time"])
+        return histogram.quantile(held["counts"], 0.95)
+
+    def close(self) -> None:
+        self._broker.close()
+
+    def _told(self, now: float) -> dict[bytes, Told]:
+        if time.monotonic() < self._silent_until:
+            return {}
+        try:
+            fields = cast("dict[bytes, bytes]", self._broker.hgetall(traffic.KEY))
+            if gone := traffic.gone(fields, now):
+                cast("Any", self._broker).hdel(traffic.KEY, *gone)
+        except redis.RedisError as error:
+            self._miss_broker(error)
+            return {}
+        self._away = False
+        return traffic.read(fields, now)
+
+    def _miss_broker(self, error: redis.RedisError) -> None:
+        if not self._away:
+            logger.warning("broker: %s; traffic is not known", error)
+        self._away = True
+        self._silent_until = time.monotonic() + PAUSE_S
+
+    def _remember(self, told: Told, now: float) -> None:
+        for model, each in told.models.items():
+            if "response_time" in each:
+                values: rollup.Values = {"response_time": each["response_time"]}
+                self._times[model].append((now, values))
+
+    def _shown(self, model: str, rates: dict[str, float]) -> Shown:
+        return {
+            "requests_per_s": rates.get("requests", 0),
+            "errors_per_s": rates.get("errors", 0),
+            "tokens_per_s": rates.get("completion_tokens", 0),
+            "concurrency": rates.get("in_flight", 0),
+        }

@@ -1,0 +1,192 @@
+import json
+import time
+
+import pytest
+import redis
+from django.conf import settings
+from django.db import OperationalError, connection
+
+from models_app.activity import record
+from models_app.enums import RunState
+from monitoring import live, traffic
+from monitoring.catalogue import METRICS, PLATFORM_KEY
+from monitoring.collectors.gpus import GpuSeen
+from monitoring.models import Bucket10s
+from monitoring.sampler import Sampler, gpu_values
+from monitoring.traffic import Told
+from runtimes.frameworks.metrics import EngineMetrics
+from tests.builders import a_model, a_run, a_wanted_model
+from tests.monitoring.history import stored
+
+pytestmark = pytest.mark.django_db
+
+GPU = GpuSeen(
+    uuid="GPU-1",
+    index=0,
+    name="H200",
+    memory_total=1000,
+    memory_used=400,
+    utilization=50,
+    power=99.5,
+    health_events=2,
+)
+LOST = GpuSeen(uuid="GPU-2", index=1, name="H200", lost=True)
+
+
+@pytest.fixture
+def sampler():
+    sampler = Sampler()
+    yield sampler
+    sampler.traffic.close()
+    sampler.host.close()
+
+
+@pytest.fixture
+def broker():
+    with redis.Redis.from_url(settings.REDIS_URL) as broker:
+        broker.flushdb()
+        yield broker
+        broker.flushdb()
+
+
+@pytest.fixture
+def told(broker):
+    def data(topic):
+        return json.loads(broker.get(live.kept(topic)))["data"]
+
+    return data
+
+
+def broken_database(execute, sql, params, many, context):
+    raise OperationalError("away")
+
+
+def written(sampler):
+    assert sampler.recorder.flush()
+    rows = Bucket10s.objects.select_related("source")
+    found = {}
+    for row in rows:
+        found.setdefault((row.source.kind, row.source.key), {}).update(stored(row))
+    return found
+
+
+def a_running(name="smol", **fields):
+    model = a_wanted_model(name)
+    type(model).objects.filter(pk=model.pk).update(status="running")
+    return a_run(model, RunState.READY, **fields)
+
+
+def hear(sampler, run, generated):
+    metrics = EngineMetrics(
+        engine_requests_running=2,
+        engine_requests_waiting=1,
+        engine_generated_tokens=generated,
+        kv_cache_usage=0.5,
+    )
+    sampler.hear(run, metrics)
+
+
+def test_all_that_was_seen_goes_into_history(sampler, broker):
+    run = a_running(gpu_used={"GPU-1": 300})
+    for generated in (100, 130):
+        hear(sampler, run, generated)
+        sampler.step([GPU, LOST], [run])
+    found = written(sampler)
+    model = found["model", str(run.model_id)]
+    assert model["engine_generated_tokens"][2] == 30
+    assert model["engine_requests_waiting"][:2] == [1, 1]
+    assert model["kv_cache_usage"][1] == 0.5
+    assert model["model_gpu_memory"][:2] == [300, 300]
+    assert found["gpu", "GPU-1"]["gpu_memory_used"][:2] == [400, 400]
+    assert found["gpu", "GPU-1"]["gpu_health_events"][2] == 4
+    assert "gpu_temperature" not in found["gpu", "GPU-1"]
+    assert list(found["gpu", "GPU-2"]) == ["gpu_health_events"]
+    assert found["platform", PLATFORM_KEY]["models_running"][:2] == [1, 1]
+    assert found["host", settings.NODE_NAME]["memory_total"][0] > 0
+
+
+def test_topics_tell_what_is_now(sampler, broker, told):
+    run = a_running()
+    other = a_model("idle")
+    counts = {"requests": 4, "errors": 1, "in_flight": 2, "prompt_tokens": 1}
+    model = {
+        **counts,
+        "completion_tokens": 40,
+        "response_time": {"sum": 4.0, "counts": {"15": 4}},
+    }
+    text = Told(time.time(), 1.0, {str(run.model_id): model}).packed()
+    broker.hset(traffic.KEY, "gateway", text)
+    hear(sampler, run, 1)
+    sampler.step([GPU, LOST], [run])
+    smol, idle = sorted(told(live.MODELS), key=lambda m: m["name"] == "idle")
+    assert smol.pop("response_time_p95") == pytest.approx(1, abs=0.4)
+    assert smol == {
+        "id": run.model_id,
+        "name": "smol",
+        "status": "running",
+        "requests_per_s": 4,
+        "errors_per_s": 1,
+        "tokens_per_s": 40,
+        "concurrency": 2,
+        "kv_cache_usage": 0.5,
+        "engine_requests_running": 2,
+        "engine_requests_waiting": 1,
+    }
+    assert (idle["id"], idle["requests_per_s"]) == (other.pk, 0)
+    assert idle["response_time_p95"] is idle["kv_cache_usage"] is None
+    gpu, lost = told(live.GPUS)
+    assert (gpu["gpu_power"], gpu["health"], gpu["node"]) == (
+        99.5,
+        "ok",
+        settings.NODE_NAME,
+    )
+    assert (lost["health"], "gpu_power" in lost) == ("lost", False)
+    assert told(live.STATUS)["running"] == told(live.STATUS)["stopped"] == 1
+    assert told(live.HOST)["memory_total"] > 0
+
+
+def test_rates_of_the_host_are_per_second(sampler, told):
+    sampler.step([], [])
+    sampler.sampled -= 10
+    keys = list(sampler.host.increments.last)
+    for key in keys:
+        raw, process = sampler.host.increments.last[key]
+        sampler.host.increments.last[key] = (raw - 10**9 // len(keys), process)
+    sampler.step([], [])
+    rates = [v for k, v in told(live.HOST).items() if k.endswith("_bytes")]
+    assert sum(rates) == pytest.approx(10**8, rel=0.3)
+
+
+def test_news_are_told_when_there_are_some(sampler, broker, told):
+    record("engine_reaped", params={"uid": "x"})
+    sampler.step([], [])
+    first = told(live.ACTIVITY)["latest"]
+    broker.delete(live.kept(live.ACTIVITY))
+    sampler.step([], [])
+    assert broker.get(live.kept(live.ACTIVITY)) is None
+    record("engine_reaped", params={"uid": "y"})
+    sampler.step([], [])
+    assert told(live.ACTIVITY)["latest"] > first
+
+
+def test_database_that_is_away_leaves_the_live_view(sampler, broker, told):
+    run = a_running()
+    sampler.step([GPU], [run])
+    broker.flushdb()
+    with connection.execute_wrapper(broken_database):
+        sampler.bucket = 0
+        sampler.step([GPU], [run])
+    assert told(live.MODELS)[0]["name"] == "smol"
+    assert told(live.GPUS)
+    found = written(sampler)
+    assert sum(found["gpu", "GPU-1"]["gpu_power"][3:]) in (1, 2)
+
+
+def test_gpus_that_are_not_known_are_a_gap(sampler, broker):
+    sampler.step(None, [])
+    assert not any(kind == "gpu" for kind, _ in written(sampler))
+
+
+def test_every_metric_of_gpus_has_its_field():
+    names = {metric.name for metric in METRICS.values() if metric.source == "gpu"}
+    assert gpu_values(GPU).keys() == names
