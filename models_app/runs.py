@@ -3,6 +3,7 @@ effect changes nothing; what ended stays ended."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -11,6 +12,7 @@ from django.utils import timezone
 from models_app import clock, nudge
 from models_app.activity import record
 from models_app.enums import RUN_TRANSITIONS, RunState, Status
+from models_app.failpoints import reach
 from models_app.lifecycle import settle
 from models_app.models import Run
 from models_app.status import Blocked
@@ -41,6 +43,7 @@ def mark_ready(run: Run) -> bool:
         if moved:
             record("run_ready", model=run.model, run=run, params={"node": run.node})
             settle(run.model_id)
+            reach("run.getting_ready")
             nudge.changed()
     return moved
 
@@ -68,6 +71,8 @@ def end(
         if moved:
             record("run_ended", model=run.model, run=run, reason=why)
             settle(run.model_id, _blocked(*why))
+            reach("run.ending")
+            transaction.on_commit(partial(reach, "run.ended"))
             nudge.changed()
     return moved
 

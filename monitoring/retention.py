@@ -23,7 +23,7 @@ CHUNK = 5000
 # Rows of this age are in the wider tiers for good. Younger ones with an old start are
 # of a clock that jumped back, and may still be added up.
 SETTLED_S = 2 * HOUR_S
-# Of a row besides its values: columns, headers and the index. Measured on SQLite and
+# Of a row besides its values: columns, headers and the index. Estimated for SQLite and
 # PostgreSQL: 115 and 170 bytes.
 OVERHEAD_BYTES = 150
 SAMPLE = 1000

@@ -45,6 +45,7 @@ def launch(uid: str) -> None:
         return
     reach("launch.spawned")
     store_handle(run, handle)
+    reach("launch.stored")
 
 
 def _may_start(run: Run) -> bool:

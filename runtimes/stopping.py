@@ -52,9 +52,11 @@ def _overdue(run: Run) -> None:
 
 
 def _terminate(run: Run, now: float) -> None:
+    reach("stop.drained")
     if move(run, RunState.TERMINATING, deadline=now + settings.TERMINATE_SECONDS):
         reach("stop.terminating")
         driver(run.driver).terminate(handle_of(run))
+        reach("stop.terminated")
 
 
 def _finish(run: Run, now: float, late: bool) -> None:
@@ -72,7 +74,9 @@ def _kill(run: Run, now: float) -> None:
         Run.objects.filter(pk=run.pk, state=run.state).update(deadline=deadline)
     else:
         move(run, RunState.KILLING, deadline=deadline)
+    reach("stop.killing")
     driver(run.driver).kill(handle_of(run))
+    reach("stop.killed")
 
 
 def _find_or_abandon(run: Run) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -17,6 +18,7 @@ from django.db import IntegrityError, transaction
 from models_app import clock, nudge
 from models_app.activity import record
 from models_app.enums import Desired, Status
+from models_app.failpoints import reach
 from models_app.lifecycle import settle
 from models_app.models import Run, ServedModel
 from models_app.runs import ask_to_stop
@@ -44,10 +46,12 @@ def carry_out(plan: Plan, snapshot: Snapshot) -> None:
         for placement in plan.placements:
             place(placement, versions[placement.node])
             versions[placement.node] += 1
+            reach("place.done")
     except (StalePlan, IntegrityError) as error:
         logger.info("plan was stale, planning again: %s", error)
         nudge.wake()
         return
+    reach("explain.begun")
     placed = {p.model_id for p in plan.placements}
     reasons = {id: why for id, why in plan.reasons.items() if id not in placed}
     _explain(reasons, busy={run.model_id for run in snapshot.runs})
@@ -62,6 +66,8 @@ def _stop(stops: Iterable[Stop]) -> None:
             moved = ask_to_stop(run, stop.code, stop.params, drain_s)
             if moved and stop.code in decisions.EVICTIONS:
                 decisions.note_eviction(run, stop.code, stop.params)
+            reach("stop.asking")
+        reach("stop.asked")
 
 
 def place(placement: Placement, version: int) -> Run:
@@ -70,6 +76,7 @@ def place(placement: Placement, version: int) -> Run:
         node = Node.objects.filter(name=placement.node, version=version)
         if not node.update(version=version + 1):
             raise StalePlan(f"machine {placement.node} changed")
+        reach("place.fenced")
         model = ServedModel.objects.filter(
             pk=placement.model_id,
             desired_state=Desired.RUNNING,
@@ -81,6 +88,8 @@ def place(placement: Placement, version: int) -> Run:
         record("run_scheduled", model=model, run=run, params={"node": run.node})
         decisions.note_placement(run)
         settle(model.pk)
+        reach("place.booked")
+        transaction.on_commit(partial(reach, "place.committed"))
         nudge.enqueue("runtimes.tasks.launch", run.uid)
     return run
 
@@ -148,3 +157,4 @@ def _tell(model: ServedModel, reason: Reason, told: Blocked) -> None:
         )
         if decisions.is_news(model, reason) and now.exists():
             decisions.note_reason(model, reason)
+        reach("explain.told")

@@ -40,7 +40,8 @@ class Node:
 class Run:
     """gpus: MiB booked by GPU. used: MiB measured by GPU; without it, a run that has
     served (`taken`) is thought to use what it booked, another nothing yet.
-    running_s: since it was placed. traffic: mean requests in flight. age: order of creation."""
+    running_s: since it was placed. traffic: mean requests in flight. age: order of
+    creation."""
 
     uid: str
     model_id: int

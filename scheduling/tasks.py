@@ -1,6 +1,7 @@
 """What the task queue calls."""
 
 from models_app import clock, nudge
+from models_app.failpoints import reach
 from runtimes import stopping
 from scheduling.apply import carry_out
 from scheduling.planner import plan
@@ -13,6 +14,9 @@ def tick() -> None:
     Wasteful but never wrong when two run at once, or when one is cut off anywhere.
     """
     nudge.tick_begins()
+    reach("tick.begun")
     stopping.advance_all()
     snapshot = load()
-    carry_out(plan(snapshot, policy(), clock.uptime()), snapshot)
+    decided = plan(snapshot, policy(), clock.uptime())
+    reach("tick.planned")
+    carry_out(decided, snapshot)

@@ -108,25 +108,6 @@ def test_model_file_removed_while_stopped_fails_once(site, running):
     site.until_status("smol", "running")
 
 
-@pytest.mark.parametrize(
-    "point", ["launch.begun", "launch.accepted", "launch.spawned", "stop.terminating"]
-)
-def test_worker_killed_in_the_middle(point):
-    with Installation() as site:
-        site.env["FAILPOINT"] = f"{point}:{site.data_dir / 'reached'}"
-        site.add("smol")
-        site.start("worker", "monitor")
-        site.request("start", "smol")
-        [run] = site.until_status("smol", "running", 40)
-        shim_and_engine = 2
-        assert len(site.engines()) == shim_and_engine
-        site.request("stop", "smol")
-        [stopped] = site.until_status("smol", "stopped", 40)
-        assert stopped["uid"] == run["uid"]
-        assert site.engines() == {}
-        assert (site.data_dir / "reached").exists()
-
-
 def test_engine_without_a_live_run_is_reaped(site, running):
     site.kill("worker")
     [pid] = [engine_pid(site, running)]

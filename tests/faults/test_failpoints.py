@@ -1,0 +1,112 @@
+"""The scheduler is killed once at every step it takes, and all comes right."""
+
+import os
+import re
+import signal
+
+import pytest
+
+from tests.faults.console import Console, booked_twice
+from tests.faults.installation import ROOT, Installation
+
+pytestmark = pytest.mark.fault
+
+CORES = len(os.sched_getaffinity(0))
+SMALL = ["one", "two"][:CORES]
+MODELS = [*SMALL, "large"]
+# Reached only if an engine does not heed SIGTERM.
+STUBBORN = {"stop.killing", "stop.killed"}
+POINTS = [
+    "tick.begun",
+    "tick.planned",
+    "place.fenced",
+    "place.booked",
+    "place.committed",
+    "place.done",
+    "explain.begun",
+    "explain.told",
+    "launch.begun",
+    "launch.accepted",
+    "launch.spawned",
+    "launch.stored",
+    "run.getting_ready",
+    "stop.asking",
+    "stop.asked",
+    "stop.drained",
+    "stop.terminating",
+    "stop.terminated",
+    *sorted(STUBBORN),
+    "run.ending",
+    "run.ended",
+]
+
+
+@pytest.fixture(scope="module")
+def site():
+    quick = {"DRAIN_SECONDS": "1", "TERMINATE_SECONDS": "1"}
+    with Installation(**quick) as installation:
+        for name in MODELS:
+            installation.add(name, n_threads=CORES if name == "large" else 1)
+        yield installation
+
+
+@pytest.fixture(scope="module")
+def ask(site):
+    with Console(site) as console:
+        yield console.ask
+
+
+def until(site, names, status):
+    def reached():
+        assert not site.rows("select * from runtimes_node") or not booked_twice(site)
+        return {site.model(name)["status"] for name in names} == {status}
+
+    site.until(reached)
+
+
+def lives(site, names):
+    """Each by one run of its own, with one engine under its shim, and nothing else."""
+    live = site.rows("select * from models_app_run where state <> 'ended'")
+    assert len(live) == len({run["model_id"] for run in live}) == len(names)
+    assert len(site.engines()) == 2 * len(names)
+    return live
+
+
+def test_every_failpoint_is_tried():
+    reached = {
+        name
+        for room in ("models_app", "runtimes", "monitoring", "scheduling")
+        for file in (ROOT / room).rglob("*.py")
+        for name in re.findall(r'\breach\b\W+"([\w.]+)"', file.read_text())
+    }
+    assert reached == set(POINTS)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_once_nothing_is_lost_doubled_or_left(site, ask, point):
+    marker = site.data_dir / point
+    site.env["FAILPOINT"] = f"{point}:{marker}"
+    before = site.rows("select * from models_app_run")
+    for name in MODELS:
+        ask("start", name)
+    site.start("worker", "monitor")
+    until(site, SMALL, "running")
+    live = lives(site, SMALL)
+    until(site, ["large"], "waiting")
+    if point in STUBBORN:
+        for run in live:
+            os.kill(site.claim(run["uid"])["engine_pid"], signal.SIGSTOP)
+    for name in SMALL:
+        ask("stop", name)
+    until(site, SMALL, "stopped")
+    until(site, ["large"], "running")
+    lives(site, ["large"])
+    ask("stop", "large")
+    until(site, ["large"], "stopped")
+    lives(site, [])
+    assert marker.exists()
+    runs = site.rows("select * from models_app_run where id > ?", len(before))
+    ends = [(run["state"], run["end_code"]) for run in runs]
+    assert ends == [("ended", "stopped")] * len(MODELS)
+    for role in list(site.roles.keys() - {"broker"}):
+        site.kill(role)
