@@ -24,7 +24,7 @@ def test_choice_is_least_in_flight_then_in_turn(in_flight, chosen):
     assert "".join(found) == chosen
 
 
-async def test_connections_are_kept_for_the_next_request(engine):
+async def test_each_request_has_a_connection_of_its_own(engine):
     engines = Engines()
     content = b'{"model": "smol"}'
     for _ in range(2):
@@ -32,7 +32,7 @@ async def test_connections_are_kept_for_the_next_request(engine):
             assert engines.in_flight == {engine.uid: 1}
             await response.read()
     assert engines.in_flight == {}
-    assert engine.requests[0]["peer"] == engine.requests[1]["peer"]
+    assert engine.requests[0]["peer"] != engine.requests[1]["peer"]
     await engines.close()
     await engines.close()
 
