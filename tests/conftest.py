@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from django.utils import translation
 from hypothesis import settings
 
 # The same examples in each run: what is found on one machine is found on all.
@@ -27,3 +28,10 @@ def translations():
 def _quick_passwords(settings):
     """The real hasher takes a third of a second by design."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _language():
+    """A request in another language leaves it to what comes after in its thread."""
+    yield
+    translation.deactivate()
