@@ -13,7 +13,7 @@ from tests.faults.installation import Installation
 
 pytestmark = pytest.mark.fault
 
-KILLS = 100
+KILLS = 200
 WISHES = ["start", "stop", "restart"]
 MODELS = ["one", "two", "three", "four"]
 SERVERS = {"sqlite": lambda: nullcontext("")}
