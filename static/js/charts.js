@@ -7,6 +7,9 @@ const HEIGHT = 200;
 const LIGHT = ["#7c3aed", "#0891b2", "#d97706", "#dc2626", "#16a34a", "#2563eb", "#db2777", "#65a30d"];
 const DARK = ["#a78bfa", "#22d3ee", "#fbbf24", "#f87171", "#4ade80", "#60a5fa", "#f472b6", "#a3e635"];
 const DAY_S = 86400;
+// Steps of an axis that are round in KiB, MiB and so on
+const BINARY = new Set(["byte", "MiB"]);
+const POWERS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
 function isDark() {
   return document.documentElement.classList.contains("dark");
@@ -58,6 +61,7 @@ function valueAxis(unit, perSecond) {
     ticks: { show: false },
     size: 76,
     values: (_plot, splits) => splits.map((value) => withUnit(value, unit, perSecond)),
+    ...(BINARY.has(unit) ? { incrs: POWERS } : {}),
   };
 }
 
@@ -113,6 +117,9 @@ export class Chart {
     const edges = series.flatMap((one) => (one.min ? [one.max, one.min] : []));
     this.span = span;
     this.#plot.setData([times, ...columns, ...edges]);
+    // The newest values, while nobody points at others.
+    const isPointedAt = this.#plot.cursor.idx !== null && this.#plot.cursor.left >= 0;
+    if (times.length && !isPointedAt) this.#plot.setLegend({ idx: times.length - 1 });
   }
 
   #rebuild(series) {
@@ -135,7 +142,7 @@ export class Chart {
     const { zone, unit, perSecond, zoomed } = this.options;
     const moment = clock(zone, { dateStyle: "short", timeStyle: "medium" });
     const time = {
-      label: "",
+      label: "\u00a0",
       value: (_plot, at) => (at === null ? "–" : moment.format(at * 1000)),
     };
     return {

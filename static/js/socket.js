@@ -127,14 +127,15 @@ class Live extends EventTarget {
     }
   }
 
-  #tellStatus(status) {
-    const at = Date.now() / 1000;
-    if (status.host) this.#tell("host", status.host, status.host.at ?? at);
-    if (status.models) this.#tell("status", status.models, at);
+  #tellStatus({ host, models, now }) {
+    const at = Date.parse(now) / 1000;
+    if (host) this.#tell("host", { node: host.node, ...host.metrics }, at);
+    this.#tell("status", models, at);
   }
 
-  #tellGpus(answer) {
-    this.#tell("gpus", answer.gpus ?? answer, Date.now() / 1000);
+  #tellGpus({ gpus }) {
+    const flat = gpus.map(({ metrics, ...gpu }) => ({ ...gpu, ...metrics }));
+    this.#tell("gpus", flat, Date.now() / 1000);
   }
 }
 
