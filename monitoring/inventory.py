@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from models_app import clock, nudge
 from models_app.activity import record
+from monitoring import gpu_memory
 from monitoring.collectors.gpus import GpuSeen
 from runtimes.maintenance import mark_healthy
 from runtimes.models import Gpu, Node
@@ -35,6 +36,7 @@ def write(gpus: Collection[GpuSeen] | None) -> Node:
         )
         if gpus is not None:
             _write_gpus(node, gpus)
+            gpu_memory.write(gpus)
     return node
 
 

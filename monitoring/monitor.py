@@ -11,6 +11,7 @@ from models_app.enums import RunState
 from models_app.models import Run
 from monitoring import inventory
 from monitoring.collectors.gpus import GpuSeen, Nvml
+from monitoring.gpu_health import GpuHealth
 from monitoring.health import Health, question
 from monitoring.lookout import Lookout
 from monitoring.probes import Probes
@@ -45,6 +46,7 @@ class Monitor:
 
     def __init__(self) -> None:
         self.nvml = Nvml()
+        self.gpu_health = GpuHealth()
         self.probes = Probes()
         self.health = Health()
         self.lookout = Lookout()
@@ -76,6 +78,7 @@ class Monitor:
             self.sampler.step(self.gpus, self.runs)
         if self.inventory_due.due():
             inventory.write(self.gpus)
+        self.gpu_health.step(self.nvml)
         runs = self.runs = self.lookout.step()
         self._listen(runs)
         if self.reaper_due.due():
@@ -107,3 +110,4 @@ class Monitor:
     def close(self) -> None:
         self.sampler.close()
         self.probes.close()
+        self.nvml.close()

@@ -293,7 +293,8 @@ def _room(node: Node, runs: Sequence[Run], policy: Policy) -> Room:
     for run in runs:
         for uuid, mib in run.gpus.items():
             booked[uuid] += mib
-            to_come[uuid] += mib - _used(run, uuid, mib)
+            # One that uses more than it booked has nothing to give.
+            to_come[uuid] += max(0, mib - _used(run, uuid, mib))
     return Room(
         node,
         node.cpu_cores - sum(run.cpu_cores for run in runs),

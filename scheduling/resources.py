@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from runtimes.models import Gpu, Node
 from scheduling.capacity import Site, sites
@@ -22,21 +23,26 @@ class Amount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
+    """measured_mib: None where the driver does not tell."""
+
     model: str
     run: str
     mib: int
+    measured_mib: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuUse:
     """measured_free_mib, foreign_mib: None where the driver does not tell.
-    foreign_mib: used, but not by our runs that serve. free_mib: for placement."""
+    foreign_mib: used, but not by our runs; of one that is not measured, what it booked
+    is thought to be used once it served. free_mib: for placement."""
 
     uuid: str
     index: int
     name: str
     mode: str
     present: bool
+    reason: dict[str, Any] | None
     memory_mib: int
     booked: tuple[Booking, ...]
     measured_free_mib: int | None
@@ -93,7 +99,7 @@ def _gpu(gpu: Gpu, site: Site, runs: list[Run], names: dict[int, str]) -> GpuUse
     holders = sorted(
         (run for run in runs if gpu.uuid in run.gpus), key=lambda run: run.age
     )
-    ours = sum(used_mib(run, gpu.uuid) for run in holders)
+    ours = sum(used_mib(run, gpu.uuid) for run in runs)
     unknown = gpu.free_mib is None or not gpu.present
     return GpuUse(
         uuid=gpu.uuid,
@@ -101,10 +107,14 @@ def _gpu(gpu: Gpu, site: Site, runs: list[Run], names: dict[int, str]) -> GpuUse
         name=gpu.name,
         mode=gpu.mode,
         present=gpu.present,
+        reason=gpu.reason,
         memory_mib=gpu.memory_mib,
         booked=tuple(
             Booking(
-                model=names.get(run.model_id, ""), run=run.uid, mib=run.gpus[gpu.uuid]
+                model=names.get(run.model_id, ""),
+                run=run.uid,
+                mib=run.gpus[gpu.uuid],
+                measured_mib=None if run.used is None else run.used.get(gpu.uuid, 0),
             )
             for run in holders
         ),

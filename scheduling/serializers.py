@@ -125,6 +125,9 @@ class BookingSerializer(serializers.Serializer[Any]):
     model = serializers.CharField()
     run = serializers.CharField()
     mib = serializers.IntegerField()
+    measured_mib = serializers.IntegerField(
+        allow_null=True, help_text="null where the driver does not tell."
+    )
 
 
 class GpuUseSerializer(serializers.Serializer[Any]):
@@ -133,6 +136,9 @@ class GpuUseSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     mode = serializers.ChoiceField(choices=GpuMode.choices)
     present = serializers.BooleanField()
+    reason = ReasonSerializer(
+        allow_null=True, help_text="Why it takes no models; null: it is healthy."
+    )
     memory_mib = serializers.IntegerField()
     booked = BookingSerializer(many=True)
     measured_free_mib = serializers.IntegerField(

@@ -176,6 +176,7 @@ def _runs(live: Iterable[Run]) -> tuple[picture.Run, ...]:
             cpu_cores=run.cpu_cores,
             memory_mib=run.memory_mib,
             gpus=gpus[run.pk],
+            used=run.gpu_used,
             stopping=run.state in RunState.STOPPING,
             taken=run.ready_at is not None,
             traffic=run.traffic,

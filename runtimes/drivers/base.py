@@ -72,6 +72,9 @@ class Driver(Protocol):
     def owned(self) -> dict[str, list[int]]:
         """Live processes of this installation, by run."""
 
+    def run_of(self, pid: int) -> str:
+        """The run that a process belongs to, or descends from; empty: none of ours."""
+
     def reap(self, uid: str) -> None:
         """Kills every process of the run, known to its row or not."""
 

@@ -122,6 +122,10 @@ class ProcessDriver:
                 runs.setdefault(uid, []).append(pid)
         return runs
 
+    def run_of(self, pid: int) -> str:
+        marks = map(self._run_of, procfs.lineage(pid))
+        return next(filter(None, marks), "")
+
     def reap(self, uid: str) -> None:
         self._signal_each(uid, Signals.SIGKILL)
 

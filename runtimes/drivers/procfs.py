@@ -9,9 +9,10 @@ import signal
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from runtimes.shim import started_at, stat_fields
+from runtimes.shim import PARENT, started_at, stat_fields
 
 PROC = Path("/proc")
 # Fields of /proc/PID/stat, in ticks
@@ -53,6 +54,16 @@ def _owner(entry: os.DirEntry[str]) -> int | None:
         return entry.stat().st_uid
     except OSError:
         return None
+
+
+def lineage(pid: int) -> Iterator[int]:
+    """The process, the leader of its session and its ancestors: some programs write
+    their title over their environment, or start others without any."""
+    yield pid
+    with suppress(OSError):
+        yield os.getsid(pid)
+    while (pid := int(stat_fields(pid).get(PARENT, 0))) > 1:
+        yield pid
 
 
 def environment(pid: int) -> dict[bytes, bytes]:

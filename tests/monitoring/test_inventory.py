@@ -48,7 +48,7 @@ def test_write_leaves_what_people_said_of_a_gpu():
 def test_write_takes_a_constant_number_of_queries(count, django_assert_num_queries):
     gpus = [a_gpu(n) for n in range(count)]
     inventory.write(gpus)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         inventory.write(gpus)
 
 

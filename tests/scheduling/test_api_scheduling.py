@@ -117,11 +117,45 @@ def test_resources_show_what_is_booked_measured_foreign_and_free(settings):
         "uuid": "GPU-here-0", "index": 0, "name": "fake", "mode": "open",
         "present": True, "memory_mib": 24000,
         "booked": [
-            {"model": "chat", "run": ready.uid, "mib": 10000},
-            {"model": "chat", "run": coming.uid, "mib": 2000},
+            {"model": "chat", "run": ready.uid, "mib": 10000, "measured_mib": None},
+            {"model": "chat", "run": coming.uid, "mib": 2000, "measured_mib": None},
         ],
+        "reason": None,
         "measured_free_mib": 9000, "foreign_mib": 5000, "free_mib": 6744,
     }  # fmt: skip
+
+
+def test_resources_show_what_runs_were_measured_to_use(settings):
+    settings.GPU_RESERVE_MIB = 0
+    a_node(gpus=[24000]).gpus.update(free_mib=9000)
+    uuid = Gpu.objects.get().uuid
+    model = a_wanted_model("chat", status="running")
+    for replica, (booked, used) in enumerate([(10_000, 7000), (2000, 2500)]):
+        run = a_run(model, RunState.READY, replica=replica, gpu_used={uuid: used})
+        hold(run, booked)
+    a_run(model, RunState.READY, replica=2, gpu_used={uuid: 100})
+    [machine] = viewer().get(RESOURCES).json()
+    [gpu] = machine["gpus"]
+    assert [b["measured_mib"] for b in gpu["booked"]] == [7000, 2500]
+    assert gpu["foreign_mib"] == 24000 - 9000 - 7000 - 2500 - 100
+    # The first is yet to take 3000; the second has taken more than it booked.
+    assert gpu["free_mib"] == 6000
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"lost": True}, "gpu_unreachable"),
+        ({"unhealthy_code": "gpu_needs_reset"}, "gpu_needs_reset"),
+    ],
+)
+def test_resources_tell_what_is_wrong_with_a_gpu(fields, code):
+    params = {"xid": 62}
+    a_node(gpus=[24000]).gpus.update(unhealthy_params=params, **fields)
+    [machine] = viewer().get(RESOURCES).json()
+    [gpu] = machine["gpus"]
+    assert (gpu["reason"]["code"], gpu["free_mib"]) == (code, 0)
+    assert gpu["reason"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,30 @@ CRASHED = {0: (EndedRun(code="crashed", ended=NOW - 1, served_s=0),)}
             ["m/0 on a a0"],
             ["stop m0: gpu_lost", "n: waiting insufficient_gpus"],
         ),
+        (  # what a run has yet to take is not free, what strangers took neither
+            ["a: gpus 24000/13000"],
+            ["m: 1 gpu of 20000", "n: 1 gpu of 2000"],
+            ["m/0 on a a0 taken uses 9000"],
+            ["place n/0 on a a0"],
+        ),
+        (  # and no more than that
+            ["a: gpus 24000/13000"],
+            ["m: 1 gpu of 20000", "n: 1 gpu of 2001"],
+            ["m/0 on a a0 taken uses 9000"],
+            ["n: waiting insufficient_gpus"],
+        ),
+        (  # one that takes more than it booked takes it from what is free
+            ["a: gpus 24000/12000"],
+            ["m: 1 gpu of 10000", "n: 1 gpu of 13000"],
+            ["m/0 on a a0 taken uses 12000"],
+            ["n: waiting insufficient_gpus"],
+        ),
+        (  # one that takes less has still booked it
+            ["a: gpus 24000/20000"],
+            ["m: 1 gpu of 10000", "n: 1 gpu of 14001"],
+            ["m/0 on a a0 taken uses 4000"],
+            ["n: waiting insufficient_gpus"],
+        ),
         (  # or on an unhealthy one, whatever it has free
             ["a: gpus 24000/24000u 24000"],
             ["m: 1 gpu of 20000", "n: 1 gpu of 20000"],

@@ -73,3 +73,26 @@ def test_load_knows_the_mode_of_a_gpu(mode, takes_runs, runs_leave):
     [node] = load().nodes
     [gpu] = node.gpus
     assert (gpu.open, gpu.leave) == (takes_runs, runs_leave)
+
+
+@pytest.mark.parametrize(
+    ("fields", "seen"),
+    [
+        ({}, (True, False, False)),
+        ({"lost": True}, (False, True, False)),
+        ({"unhealthy_code": "gpu_needs_reset"}, (False, False, True)),
+        ({"unhealthy_code": "gpu_needs_reset", "lost": True}, (False, True, True)),
+    ],
+)
+def test_load_knows_the_health_of_a_gpu(fields, seen):
+    a_node(gpus=[24000]).gpus.update(**fields)
+    [node] = load().nodes
+    [gpu] = node.gpus
+    assert (gpu.open, gpu.lost, gpu.unhealthy) == seen
+
+
+@pytest.mark.parametrize("used", [None, {"GPU-here-0": 7000}])
+def test_load_knows_what_runs_were_measured_to_use(used):
+    a_run(a_wanted_model(), RunState.READY, gpu_used=used)
+    [run] = load().runs
+    assert run.used == used
