@@ -62,6 +62,7 @@ MESSAGES = {
     # what would let a waiting model start
     "help_stop": _("Stop %(model)s (priority %(priority)s)"),
     "help_priority": _("Raise the priority to %(to)s, above %(model)s"),
+    "help_n_ctx": _("Lower n_ctx from %(from)s to %(to)s"),
     # what is wrong with an input
     "unknown_key": _("Unknown key %(key)s. Allowed: %(allowed)s."),
     "unknown_key_nearest": _("Unknown key %(key)s. Did you mean %(nearest)s?"),

@@ -22,6 +22,7 @@ from models_app.exceptions import PlatformError
 from models_app.messages import render
 from models_app.models import ServedModel
 from models_app.roles import CHANGE, VIEW
+from scheduling.contexts import lower_context
 from scheduling.models import Decision
 from scheduling.outlook import machines_now, queue_now
 from scheduling.queue import Waiting
@@ -46,7 +47,8 @@ def queue(request: HttpRequest) -> HttpResponse:
 
 def _row(waiting: Waiting, request: HttpRequest) -> dict[str, Any]:
     """helps: those that this person may carry out, with words and parameters."""
-    may = {"stop": may_operate(request), "priority": request.user.has_perm(CHANGE)}
+    changes = request.user.has_perm(CHANGE)
+    may = {"stop": may_operate(request), "priority": changes, "n_ctx": changes}
     return {
         "waiting": waiting,
         "since": datetime.fromtimestamp(waiting.model.waiting_since, UTC),
@@ -75,6 +77,22 @@ def raise_priority(request: HttpRequest, model_id: int, to: int) -> HttpResponse
     else:
         done = _("%(model)s has priority %(priority)s now.")
         told = {"model": model.name, "priority": model.priority}
+        messages.success(request, done % told)
+    return redirect("admin:scheduling_queue")
+
+
+@require_POST
+def lower_n_ctx(request: HttpRequest, model_id: int, to: int) -> HttpResponse:
+    if not request.user.has_perm(CHANGE):
+        raise PermissionDenied
+    model = get_object_or_404(ServedModel, pk=model_id)
+    try:
+        lower_context(model, to, request.user)
+    except PlatformError as error:
+        messages.error(request, str(error))
+    else:
+        done = _("%(model)s has n_ctx %(n_ctx)s now.")
+        told = {"model": model.name, "n_ctx": model.config.get("n_ctx")}
         messages.success(request, done % told)
     return redirect("admin:scheduling_queue")
 
@@ -111,6 +129,11 @@ class DecisionAdmin(ReadOnlyAdmin):
                 "queue/<int:model_id>/priority/<int:to>/",
                 inside(raise_priority),
                 name="scheduling_raise_priority",
+            ),
+            path(
+                "queue/<int:model_id>/n_ctx/<int:to>/",
+                inside(lower_n_ctx),
+                name="scheduling_lower_n_ctx",
             ),
         ]
         return own + list(super().get_urls())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from scheduling.capacity import Need, Room, Site, placement, shortage, sites
 from scheduling.eviction import Eviction, Search
-from scheduling.helps import helps_for
+from scheduling.helps import helps_for, smaller_context
 from scheduling.packing import pack
 from scheduling.picture import (
     Help,
@@ -248,7 +248,8 @@ class Board:
         )
 
     def _helps(self, model: Model, need: Need) -> tuple[Help, ...]:
-        return helps_for(model, need, self._able(need), self.search)
+        others = helps_for(model, need, self._able(need), self.search)
+        return others + smaller_context(model, self.sites, self.policy)
 
     def _why(self, model: Model, need: Need, site: Site | None) -> Reason:
         if not self.sites:

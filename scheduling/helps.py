@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from scheduling.capacity import Need, Site
 from scheduling.eviction import Search
-from scheduling.picture import Help, Model, Run
+from scheduling.picture import Help, Model, Policy, Run
+from scheduling.recovery import too_small_mib
 
 
 def helps_for(
@@ -35,6 +37,23 @@ def helps_for(
     if model.preempts and other.preemptible and model.priority < outranks <= 10:
         helps.append(Help(action="priority", params={**named, "to": outranks}))
     return tuple(helps)
+
+
+def smaller_context(
+    model: Model, sites: Sequence[Site], policy: Policy
+) -> tuple[Help, ...]:
+    """The largest with which it would fit somewhere now, also where nothing but a
+    smaller one ever could."""
+    # Of all replicas: all of them would get the smaller one.
+    too_small = max(map(too_small_mib, model.history.values()), default=0)
+    for n_ctx, gpu_mib, mib in model.contexts[1:]:
+        smaller = replace(model, gpu_memory_mib=gpu_mib, memory_mib=mib)
+        need = Need.of(smaller, policy, too_small)
+        if any(site.now_for(model).fits(need) for site in sites):
+            steps: dict[str, object] = {"from": model.contexts[0].n_ctx, "to": n_ctx}
+            sizes = {"gpu_memory_mib": gpu_mib, "memory_mib": mib}
+            return (Help(action="n_ctx", params=steps | sizes),)
+    return ()
 
 
 def _importance(run: Run, search: Search) -> tuple[int, float, int]:

@@ -14,6 +14,9 @@ from models_app import clock
 from models_app.enums import Desired
 from models_app.models import ServedModel
 from runtimes.models import Node
+from scheduling.board import EXPLAINED
+from scheduling.contexts import contexts_of
+from scheduling.picture import Reason
 from scheduling.planner import plan
 from scheduling.preview import Preview, preview
 from scheduling.queue import Waiting, queue_of
@@ -21,13 +24,26 @@ from scheduling.resources import Machine, machines
 from scheduling.snapshot import load, picture_of, policy
 
 NOT_COLUMNS = frozenset({"tags"})
+LACKS = frozenset({"insufficient_cpu", "insufficient_memory", "insufficient_gpus"})
 
 
 def queue_now() -> list[Waiting]:
-    seen = load()
-    decided = plan(seen, policy(), clock.uptime())
-    rows = ServedModel.objects.filter(pk__in=decided.reasons)
-    return queue_of(seen, decided, dict(rows.values_list("pk", "display_name")))
+    """Planned twice where somebody lacks room: only then are model files read for what
+    smaller contexts would need."""
+    seen, rules, now = load(), policy(), clock.uptime()
+    decided = plan(seen, rules, now)
+    rows = ServedModel.objects.in_bulk(decided.reasons)
+    short = [pk for pk, why in decided.reasons.items() if _lacks_room(why)]
+    if short:
+        contexts = {pk: contexts_of(rows[pk]) for pk in short if pk in rows}
+        models = [replace(m, contexts=contexts.get(m.id, ())) for m in seen.models]
+        seen = replace(seen, models=tuple(models))
+        decided = plan(seen, rules, now)
+    return queue_of(seen, decided, {pk: row.display_name for pk, row in rows.items()})
+
+
+def _lacks_room(why: Reason) -> bool:
+    return why.code in LACKS and why.position <= EXPLAINED
 
 
 def machines_now() -> list[Machine]:
@@ -41,7 +57,8 @@ def preview_of(fields: Mapping[str, Any], instance: ServedModel | None) -> Previ
     model = copy(instance) if instance else ServedModel()
     for name in fields.keys() - NOT_COLUMNS:
         setattr(model, name, fields[name])
-    picture = replace(picture_of(model, {}), wanted=True)
+    picture = picture_of(model, {})
+    picture = replace(picture, wanted=True, contexts=contexts_of(model))
     if instance is None or instance.desired_state != Desired.RUNNING:
         picture = replace(picture, waiting_since=timezone.now().timestamp())
     return preview(picture, load(), policy(), clock.uptime())

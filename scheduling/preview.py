@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from scheduling.picture import (
     Gpu,
+    Help,
     Model,
     Node,
     Placement,
@@ -30,6 +31,10 @@ class Preview:
     placements: tuple[Placement, ...]
     evictions: tuple[Evicted, ...]
     reason: Reason | None
+
+    @property
+    def helps(self) -> tuple[Help, ...]:
+        return self.reason.helps if self.reason else ()
 
 
 def preview(model: Model, snapshot: Snapshot, policy: Policy, now: float) -> Preview:

@@ -37,7 +37,7 @@ class QueuedModelSerializer(serializers.Serializer[Any]):
 
 
 class HelpSerializer(serializers.Serializer[Help]):
-    action = serializers.ChoiceField(choices=["stop", "priority"])
+    action = serializers.ChoiceField(choices=["stop", "priority", "n_ctx"])
     params = serializers.DictField()
     message = serializers.SerializerMethodField()
 
@@ -102,6 +102,9 @@ class PreviewSerializer(serializers.Serializer[Preview]):
     placements = serializers.SerializerMethodField()
     evictions = EvictionSerializer(many=True)
     reason = serializers.SerializerMethodField()
+    helps = HelpSerializer(
+        many=True, help_text="What would let it start if it would have to wait."
+    )
 
     @extend_schema_field(PlacementSerializer(many=True))
     def get_placements(self, preview: Preview) -> list[dict[str, Any]]:

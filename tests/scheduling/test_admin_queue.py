@@ -6,8 +6,10 @@ from django.test import Client
 from models_app.enums import RunState
 from models_app.models import Activity, Run
 from scheduling.models import Allocation, Decision
+from scheduling.tasks import tick
 from tests.builders import a_node, a_run, a_user, a_wanted_model
 from tests.models_app.people import ROLES, client_as
+from tests.scheduling.files import a_model_file
 
 pytestmark = pytest.mark.django_db
 
@@ -123,3 +125,42 @@ def test_looking_at_the_page_changes_nothing(low_and_next):
     page_of(client_as("viewer"))
     assert (Activity.objects.count(), Decision.objects.count()) == (0, 0)
     assert Run.objects.get().state == RunState.READY
+
+
+@pytest.fixture
+def too_long():
+    """Waits for more memory than there is, unless its context is halved."""
+    a_node(memory_mib=9000)
+    config = {"model_path": a_model_file(), "n_ctx": 8192, "n_parallel": 1}
+    return a_wanted_model(config=config, memory_mib=9000)
+
+
+def test_page_offers_a_smaller_context(too_long):
+    url = f"{QUEUE}{too_long.pk}/n_ctx/4096/"
+    page = page_of(client_as("operator"))
+    assert url in buttons(page)
+    assert "Lower n_ctx from 8192 to 4096" in page
+    assert url not in buttons(page_of(client_as("viewer")))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_smaller_context_is_set_by_those_who_change(too_long, role):
+    client_as(role).post(f"{QUEUE}{too_long.pk}/n_ctx/4096/")
+    too_long.refresh_from_db()
+    changed = role in MAY_CHANGE
+    assert too_long.config["n_ctx"] == (4096 if changed else 8192)
+    assert (too_long.memory_mib < 6000) is changed
+
+
+@pytest.mark.parametrize("to", [16384, 8192, 4095, 0])
+def test_context_that_is_not_offered_is_not_set(too_long, to):
+    answer = client_as("operator").post(f"{QUEUE}{too_long.pk}/n_ctx/{to}/")
+    too_long.refresh_from_db()
+    assert (answer.status_code, too_long.config["n_ctx"]) == (302, 8192)
+
+
+def test_model_with_the_smaller_context_is_placed(too_long):
+    client_as("operator").post(f"{QUEUE}{too_long.pk}/n_ctx/4096/")
+    tick()
+    run = Run.objects.get()
+    assert (run.config["n_ctx"], run.state) == (4096, RunState.SCHEDULED)

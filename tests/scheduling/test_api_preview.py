@@ -6,6 +6,7 @@ from runtimes.models import Gpu
 from scheduling.models import Allocation, Decision
 from tests.api import a_body, codes, operator, send
 from tests.builders import a_model, a_node, a_run, a_wanted_model
+from tests.scheduling.files import a_model_file
 
 pytestmark = pytest.mark.django_db
 
@@ -37,6 +38,7 @@ def test_preview_names_the_places_of_all_replicas():
         ],
         "evictions": [],
         "reason": None,
+        "helps": [],
     }
 
 
@@ -132,3 +134,10 @@ def test_preview_of_a_model_that_is_gone_is_not_found():
 @pytest.mark.parametrize("body", [[], "x", 1, None])
 def test_preview_takes_objects_only(body):
     assert send(operator(), "POST", PREVIEW, body).status_code == 400
+
+
+def test_preview_tells_what_would_help():
+    a_node(memory_mib=5000)
+    config = {"model_path": a_model_file(), "n_ctx": 8192, "n_parallel": 1}
+    [offered] = preview(config=config, memory_mib=5200, force=True).json()["helps"]
+    assert (offered["action"], offered["params"]["to"]) == ("n_ctx", 4096)

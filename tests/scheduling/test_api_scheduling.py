@@ -9,6 +9,7 @@ from runtimes.models import Gpu
 from scheduling.models import Allocation, Decision
 from tests.api import client_of, operator
 from tests.builders import a_model, a_node, a_run, a_user, a_wanted_model
+from tests.scheduling.files import a_model_file
 
 pytestmark = pytest.mark.django_db
 
@@ -71,6 +72,18 @@ def test_queue_shows_who_waits_in_order_with_reason_and_helps():
             "message": "Raise the priority to 4, above low",
         },
     ]
+
+
+def test_queue_offers_a_smaller_context():
+    a_node(memory_mib=9000)
+    config = {"model_path": a_model_file(), "n_ctx": 8192, "n_parallel": 1}
+    a_wanted_model(config=config, memory_mib=9000)
+    [row] = viewer().get(QUEUE).json()
+    [offered] = row["helps"]
+    assert offered["action"] == "n_ctx"
+    assert offered["message"] == "Lower n_ctx from 8192 to 4096"
+    sizes = {"gpu_memory_mib": 0, "memory_mib": 9000 - 4096 - 12}
+    assert offered["params"] == {"from": 8192, "to": 4096, **sizes}
 
 
 def test_queue_speaks_the_reader_s_language():

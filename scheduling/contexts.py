@@ -1,0 +1,77 @@
+"""Smaller contexts of a model, and what it would need with each of them.
+
+What is declared stays the operator's number: only what the estimate says is saved is
+taken off it. Read from model files, so never for a tick, which plans for all models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import cast
+
+from django.conf import settings
+
+from models_app import plugins
+from models_app.activity import Actor
+from models_app.catalogue import update_model
+from models_app.exceptions import PlatformError
+from models_app.models import ServedModel
+from runtimes.frameworks.base import Estimate, Framework, Share
+from scheduling.picture import Context
+
+KEY = "n_ctx"
+SIZES = tuple(2**power for power in range(19, 8, -1))  # 524288 to 512
+
+
+def contexts_of(model: ServedModel) -> tuple[Context, ...]:
+    """Today's, then smaller ones, largest first; none where there is no estimate."""
+    try:
+        rules = cast(Framework, plugins.framework(model.framework))
+    except PlatformError:
+        return ()
+    config, known = model.config, rules.keys()
+    if KEY not in known or rules.check(config, model_roots=settings.MODEL_ROOTS):
+        return ()
+    today = rules.memory(config, model.gpu_count)
+    if not isinstance(today, Estimate):
+        return ()
+    return (
+        Context(today.n_ctx, model.gpu_memory_mib, model.memory_mib),
+        *_smaller(model, rules, today),
+    )
+
+
+def lower_context(model: ServedModel, to: int, actor: Actor = None) -> None:
+    """Only ever to one that is offered: a page that is out of date must not raise it.
+    Runs that are there keep theirs until the model is restarted."""
+    for context in contexts_of(model)[1:]:
+        if context.n_ctx == to:
+            changes = {
+                "config": {**model.config, KEY: to},
+                "gpu_memory_mib": context.gpu_memory_mib,
+                "memory_mib": context.memory_mib,
+            }
+            update_model(model, changes, actor)
+
+
+def _smaller(
+    model: ServedModel, rules: Framework, today: Estimate
+) -> Iterator[Context]:
+    for n_ctx in SIZES:
+        if n_ctx >= today.n_ctx:
+            continue
+        less = rules.memory({**model.config, KEY: n_ctx}, model.gpu_count)
+        if not isinstance(less, Estimate):
+            return
+        gpu = _declared(model.gpu_memory_mib, today.gpu, less.gpu)
+        host = _declared(model.memory_mib, today.host, less.host)
+        if gpu is None or host is None:  # declared less than is saved: no telling
+            return
+        yield Context(n_ctx, gpu, host)
+
+
+def _declared(mib: int, today: Share, less: Share) -> int | None:
+    if mib == 0:
+        return 0
+    saved = mib - (today.total_mib - less.total_mib)
+    return saved if saved > 0 else None

@@ -1,0 +1,20 @@
+"""Model files whose memory is easy to reckon."""
+
+from django.conf import settings
+
+from tests.gguf import LLAMA, a_gguf
+
+
+def a_model_file() -> str:
+    """Path of one whose cache takes 1 MiB for each token of a request: 64 layers of
+    4 heads of 2 KiB."""
+    path = settings.DATA_DIR / "models" / "wide.gguf"
+    values = {
+        **LLAMA,
+        "llama.block_count": 64,
+        "llama.attention.head_count_kv": 4,
+        "llama.attention.key_length": 1024,
+        "llama.attention.value_length": 1024,
+    }
+    path.write_bytes(a_gguf(values))
+    return str(path)
