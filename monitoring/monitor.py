@@ -26,7 +26,7 @@ BUSY_STEP_S = 0.25
 
 
 class Every:
-    """due() is true at first, and then once in each period."""
+    """due() is true at first, and then once in each period of the clock."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -36,7 +36,8 @@ class Every:
         now = clock.uptime()
         if now < self.next:
             return False
-        self.next = now + self.seconds
+        # On the beat, however late this one was; beats that were missed are not made up.
+        self.next = (now // self.seconds + 1) * self.seconds
         return True
 
 
@@ -65,17 +66,18 @@ class Monitor:
     def step(self) -> float:
         """Seconds until the next step. A database that is away costs a step, no more:
         engines go on, and the next step starts afresh."""
+        began = clock.uptime()
         try:
-            return self._step()
+            period = self._step()
         except DatabaseError as error:
             logger.error("database: %s", error)
             close_old_connections()
             return STEP_S
+        return max(0.0, period - (clock.uptime() - began))
 
     def _step(self) -> float:
         if self.sample_due.due():
-            self.gpus = self.nvml.read()
-            self.sampler.step(self.gpus, self.runs)
+            self._sample()
         if self.inventory_due.due():
             inventory.write(self.gpus)
         self.gpu_health.step(self.nvml)
@@ -92,6 +94,16 @@ class Monitor:
         if moving or self.nudge_due.due():
             nudge.wake()
         return BUSY_STEP_S if moving else STEP_S
+
+    def _sample(self) -> None:
+        """Models are looked after whatever is wrong with what is told of them."""
+        self.gpus = self.nvml.read()
+        try:
+            self.sampler.step(self.gpus, self.runs)
+        except DatabaseError:
+            raise
+        except Exception:
+            logger.exception("sampling failed")
 
     def _listen(self, runs: list[Run]) -> None:
         results = self.probes.results()
