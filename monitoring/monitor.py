@@ -36,7 +36,7 @@ class Every:
         now = clock.uptime()
         if now < self.next:
             return False
-        # On the beat, however late this one was; beats that were missed are not made up.
+        # On the beat, however late this one was; missed beats are not made up.
         self.next = (now // self.seconds + 1) * self.seconds
         return True
 

@@ -40,13 +40,11 @@ def load() -> picture.Snapshot:
     live = list(Run.objects.live())
     busy = {run.model_id for run in live}
     concerned = Q(desired_state=Desired.RUNNING) | Q(pk__in=busy)
-    history = _history()
+    models = list(ServedModel.objects.filter(concerned))
+    history = _history({model.pk: model.config for model in models})
     return picture.Snapshot(
         nodes=_nodes(),
-        models=tuple(
-            picture_of(model, history[model.pk])
-            for model in ServedModel.objects.filter(concerned)
-        ),
+        models=tuple(picture_of(model, history[model.pk]) for model in models),
         runs=_runs(live),
     )
 
@@ -78,7 +76,10 @@ def _nodes() -> tuple[picture.Node, ...]:
     )
 
 
-def _history() -> dict[int, dict[int, tuple[EndedRun, ...]]]:
+def _history(
+    configs: Mapping[int, dict[str, object]],
+) -> dict[int, dict[int, tuple[EndedRun, ...]]]:
+    """configs: of models, by id, as they are now."""
     ended = (
         Run.objects.ended()
         .filter(model__desired_state=Desired.RUNNING, generation=F("model__generation"))
@@ -87,7 +88,9 @@ def _history() -> dict[int, dict[int, tuple[EndedRun, ...]]]:
     )
     history: dict[int, dict[int, list[EndedRun]]] = defaultdict(dict)
     for run in ended:
-        history[run.model_id].setdefault(run.replica, []).append(_ended(run))
+        history[run.model_id].setdefault(run.replica, []).append(
+            _ended(run, changed=run.config != configs.get(run.model_id))
+        )
     return defaultdict(
         dict,
         {
@@ -97,7 +100,8 @@ def _history() -> dict[int, dict[int, tuple[EndedRun, ...]]]:
     )
 
 
-def _ended(run: Run) -> EndedRun:
+def _ended(run: Run, *, changed: bool) -> EndedRun:
+    """changed: it had another configuration, and what it lacked says nothing now."""
     this_boot = run.boot_id == clock.boot_id()
     served = (
         (run.ended_uptime or 0) - run.ready_uptime
@@ -109,7 +113,7 @@ def _ended(run: Run) -> EndedRun:
         params=run.end_params,
         ended=run.ended_uptime if this_boot else None,
         served_s=served,
-        gpu_room_mib=run.gpu_room_mib or 0,
+        gpu_room_mib=0 if changed else run.gpu_room_mib or 0,
     )
 
 

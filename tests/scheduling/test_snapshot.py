@@ -48,6 +48,14 @@ def test_load_keeps_only_the_history_of_this_generation():
     assert [run.gpu_room_mib for run in seen.history[0]] == [8000, 0]
 
 
+def test_load_forgets_what_another_configuration_lacked():
+    model = a_wanted_model()
+    a_run(model, RunState.ENDED, config={"n_ctx": 1}, gpu_room_mib=8000)
+    a_run(model, RunState.ENDED, gpu_room_mib=9000)
+    [seen] = load().models
+    assert [run.gpu_room_mib for run in seen.history[0]] == [9000, 0]
+
+
 @pytest.mark.parametrize(
     ("fields", "cores"),
     [
