@@ -18,11 +18,23 @@ step() {
   say "ok $name ($((SECONDS - began)) s)"
 }
 
+# Pages are tested in the system's own browser.
+install_chromium() {
+  command -v chromium >/dev/null && return
+  [[ $EUID == 0 ]] && command -v apt-get >/dev/null ||
+    die "the tests need Chromium; on Debian: apt-get install chromium"
+  say "installing chromium (a minute, once)"
+  export DEBIAN_FRONTEND=noninteractive
+  { apt-get update && apt-get install --yes --no-install-recommends chromium; } \
+    >/dev/null 2>&1 || die "apt-get could not install chromium; is a mirror reachable?"
+}
+
 main() {
   local python=$VENV/bin/python
   make_venv "$(find_python)"
   install_platform
   install_once test-tools -r requirements-dev.txt
+  install_chromium
   DATA_DIR=$(mktemp -d "${TMPDIR:-/tmp}/llmplatform-check.XXXXXX")
   trap 'rm -rf "$DATA_DIR"' EXIT
   compile_translations

@@ -81,7 +81,10 @@ class Panel {
 /* Machines are told of one by one, GPUs and models as lists. */
 function sourcesOf(kind, data) {
   if (kind === "host") return [{ ...data, key: data.node ?? page.node, name: data.node ?? page.node }];
-  return data.map((one) => ({ ...one, key: String(one.uuid ?? one.id) }));
+  if (kind === "gpu") {
+    return data.map((one) => ({ ...one, key: one.uuid, name: `${one.index} ${one.name}` }));
+  }
+  return data.map((one) => ({ ...one, key: String(one.id) }));
 }
 
 const panels = page.panels.map((panel) => new Panel(panel));

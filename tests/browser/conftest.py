@@ -1,0 +1,99 @@
+"""A whole installation, and a browser in front of it. Chromium is the system's: the
+package of Playwright brings none."""
+
+import shutil
+import socket
+import sys
+import urllib.request
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.faults.installation import Installation
+
+PASSWORD = "a long enough password"
+OPTIONS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def a_free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def answers(url):
+    try:
+        with urllib.request.urlopen(url, timeout=1) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+class Site(Installation):
+    def open(self):
+        self.port = a_free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        listen = ("-v", "0", "-b", "127.0.0.1", "-p", str(self.port))
+        server = [sys.executable, "-m", "daphne", *listen]
+        self.begin("web", [*server, "llmplatform.asgi:application"])
+        self.python(
+            "from django.contrib.auth.models import User\n"
+            f"User.objects.create_superuser('root', password={PASSWORD!r})"
+        )
+        self.start("monitor", "worker")
+        self.until(lambda: answers(f"{self.url}/static/icon.svg"))
+
+
+@pytest.fixture(scope="session")
+def site():
+    with Site(ALLOWED_HOSTS="127.0.0.1") as site:
+        site.open()
+        yield site
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=OPTIONS
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def signed_in(site, browser):
+    """Cookies of an admin."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{site.url}/admin/login/")
+    page.fill("[name=username]", "root")
+    page.fill("[name=password]", PASSWORD)
+    page.press("[name=password]", "Enter")
+    page.wait_for_url("**/admin/")
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def page(site, browser, signed_in):
+    """Fails a test whose page throws."""
+    thrown = []
+    context = browser.new_context(
+        base_url=site.url,
+        storage_state=signed_in,
+        viewport={"width": 1280, "height": 900},
+    )
+    page = context.new_page()
+    page.on("pageerror", lambda error: thrown.append(error))
+    yield page
+    context.close()
+    assert thrown == []
