@@ -2,6 +2,7 @@ import dataclasses
 
 import pytest
 
+from models_app import clock
 from models_app.enums import RunState
 from models_app.models import Activity, Run
 from runtimes.models import Gpu, Node
@@ -97,6 +98,18 @@ def test_carry_out_stops_and_explains():
     assert (run.state, run.stop_code) == ("draining", "restarted")
     assert waiting.reason["code"] == "insufficient_cpu"
     assert waiting.status == "waiting"
+
+
+@pytest.mark.parametrize(
+    ("code", "at_once"),
+    [("gpu_lost", True), ("gpu_unhealthy", True), ("gpu_drained", False)],
+)
+def test_carry_out_waits_for_no_answers_from_a_gpu_that_is_gone(code, at_once):
+    a_node()
+    run = a_run(a_wanted_model(), RunState.READY)
+    carry_out(a_plan(stops=(Stop(run_uid=run.uid, code=code),)), load())
+    run.refresh_from_db()
+    assert (run.deadline <= clock.uptime()) is at_once
 
 
 def test_carry_out_twice_changes_nothing_more():
