@@ -22,7 +22,11 @@ IDLE_S = 0.5
 
 
 def advance_all() -> None:
+    """Runs of another boot are ended first, all of them: a plan made while some still
+    seem to live would give their room to whoever comes first."""
     here = Run.objects.live().filter(node=settings.NODE_NAME).select_related("model")
+    for run in here.exclude(boot_id=clock.boot_id()):
+        look(run)
     for run in here.exclude(state=RunState.READY):
         advance(run, clock.uptime())
 
