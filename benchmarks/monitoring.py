@@ -2,8 +2,11 @@
 
     python benchmarks/monitoring.py [SECTION ...] [--models N]
 
+monitor: what the role burns with 8 GPUs and 10 engines, beside glances and nvitop; at
+most 3 % of a core.
 queries: 30 days x 8 GPUs x 6 metrics, as a chart asks for them, on SQLite and, where it
 is installed, PostgreSQL; p95 of 40 at most 150 ms. And what else people ask.
+websockets: 500 pages on one web process; p99 of how late texts come at most 300 ms.
 """
 
 import argparse
@@ -48,7 +51,16 @@ def queries(models: int) -> None:
             run("monitoring_queries.py", environment, str(models))
 
 
-SECTIONS = {"queries": queries}
+def websockets(_models: int) -> None:
+    run("monitoring_websockets.py", {})
+
+
+def monitor(_models: int) -> None:
+    print("monitor: processor time at one sample a second", flush=True)
+    run("monitoring_cost.py", {})
+
+
+SECTIONS = {"monitor": monitor, "queries": queries, "websockets": websockets}
 
 
 def main() -> None:
