@@ -52,14 +52,14 @@ def history(request: HttpRequest) -> HttpResponse:
     """The address holds what is asked for, in the words of the API."""
     told = request.GET
     is_custom = "start_time" in told or "end_time" in told
+    times = pages.times_to_show(told) if is_custom else ("", "")
     context = {
         "metrics": pages.metrics_to_choose(told.getlist("metric") or [FIRST_METRIC]),
         "sources": pages.sources_to_choose(told.getlist("source")),
         "kinds": pages.kind_words(),
         "ranges": pages.range_words(),
         "range": CUSTOM if is_custom else told.get("range", FIRST_RANGE),
-        "start_time": told.get("start_time", ""),
-        "end_time": told.get("end_time", ""),
+        "times": times,
         "formats": ("csv", "json", "xlsx"),
         "monitoring": {
             **pages.page_data([]),

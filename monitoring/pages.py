@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from models_app.exceptions import Invalid
 from models_app.models import ServedModel
 from monitoring.catalogue import METRICS, SourceKind
 from monitoring.models import Source
+from monitoring.questions import span_of
 from monitoring.ranges import RANGES
 from monitoring.words import label
 from runtimes.models import Gpu
@@ -180,6 +185,21 @@ def sources_to_choose(asked: list[str]) -> dict[str, list[Choice]]:
         choice = Choice(value=value, label=source.name, chosen=value in asked)
         found.setdefault(source.kind, []).append(choice)
     return found
+
+
+def times_to_show(words: Mapping[str, str]) -> tuple[str, str]:
+    """Start and end as fields of a page take them, in the server's time zone; empty
+    where they are no times."""
+    try:
+        span = span_of(words.get("start_time", ""), words.get("end_time", ""))
+    except Invalid:
+        return "", ""
+    zone = ZoneInfo(settings.TIME_ZONE)
+    start, end = (
+        datetime.fromtimestamp(at, zone).strftime("%Y-%m-%dT%H:%M:%S")
+        for at in (span.start, span.end)
+    )
+    return start, end
 
 
 def kind_words() -> dict[str, str]:

@@ -92,6 +92,20 @@ def test_history_shows_what_its_address_asks_for():
     assert set(told(page)["metrics"]) == set(METRICS)
 
 
+@pytest.mark.parametrize(
+    ("words", "fields"),
+    [
+        ("start_time=2026-01-01&end_time=2026-01-02T03:04:05Z",
+         ["2026-01-01T00:00:00", "2026-01-02T03:04:05"]),
+        ("start_time=yesterday&end_time=2026-01-02", ["", ""]),
+        ("range=1h", ["", ""]),
+    ],
+)  # fmt: skip
+def test_history_takes_times_as_the_api_does(words, fields):
+    page = page_of(f"{HISTORY}?{words}")
+    assert re.findall(r'name="(?:start|end)_time" value="(.*?)"', page) == fields
+
+
 def test_history_escapes_its_address():
     script = '"><script>alert(1)</script>'
     page = page_of(f"{HISTORY}?start_time={script}&range={script}")
