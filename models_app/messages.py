@@ -56,9 +56,7 @@ MESSAGES = {
     # why a GPU takes no models
     "gpu_unreachable": _("The driver no longer reaches it."),
     "gpu_needs_reset": _("It reported XID %(xid)s: it has to be reset."),
-    "gpu_needs_reboot": _(
-        "It reported XID %(xid)s: the machine has to be restarted."
-    ),
+    "gpu_needs_reboot": _("It reported XID %(xid)s: the machine has to be restarted."),
     # what would let a waiting model start
     "help_stop": _("Stop %(model)s (priority %(priority)s)"),
     "help_priority": _("Raise the priority to %(to)s, above %(model)s"),
@@ -129,6 +127,21 @@ MESSAGES = {
     "unknown_range": _("Unknown range %(value)s. Allowed: %(allowed)s."),
     "range_and_times": _("Give range, or start_time and end_time, not all of them."),
     "bad_step": _("%(value)s is no step. Use seconds, in tens, or one of %(allowed)s."),
+    "unknown_aggregate": _("Unknown aggregate %(value)s. Allowed: %(allowed)s."),
+    "unknown_format": _("Unknown format %(value)s. Allowed: %(allowed)s."),
+    "export_too_large": _(
+        "This export would have some %(value)s rows; allowed: up to %(max)s. Use fewer"
+        " metrics, a shorter time or a wider step."
+    ),
+    "export_needs_background": _(
+        "Excel files of more than %(max)s rows, here some %(value)s, are made in the"
+        " background: POST /api/monitoring/exports."
+    ),
+    "too_many_exports": _(
+        "Exports at once: up to %(max)s. Wait until one of yours is done."
+    ),
+    "no_such_export": _("There is no export %(value)s, or it is over."),
+    "export_has_no_file": _("Export %(value)s has no file yet, or no more."),
     "unknown_user": _("There is no user %(value)s. There are: %(allowed)s."),
     "inactive_user": _("User %(value)s is not active: no token of theirs would work."),
     "duplicate_token": _("User %(user)s has a token named %(value)s already."),

@@ -64,12 +64,14 @@ def tick_begins() -> None:
         logger.warning("broker: %s", error)
 
 
-def enqueue(task: str, *args: object) -> None:
-    """After commit: run a task soon. The tick repeats what is lost."""
+def enqueue(task: str, *args: object, timeout: int | None = None) -> None:
+    """After commit: run a task soon. The tick repeats what is lost. timeout: seconds,
+    if it may take longer than others."""
+    options = {} if timeout is None else {"timeout": timeout}
 
     def send() -> None:
         try:
-            async_task(task, *args)
+            async_task(task, *args, **options)
         except redis.RedisError as error:
             logger.warning("broker: task %s lost: %s", task, error)
 

@@ -1,6 +1,7 @@
 """What the task queue calls."""
 
 from monitoring import retention, rolling
+from monitoring.exports import jobs
 
 
 def roll_up() -> None:
@@ -9,3 +10,8 @@ def roll_up() -> None:
 
 def prune() -> None:
     retention.prune()
+    jobs.prune()
+
+
+def write_export() -> None:
+    jobs.write_next()

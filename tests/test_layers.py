@@ -67,7 +67,7 @@ OWNERS = {
     "status": {"models_app/lifecycle.py"},
     "desired_state": {"models_app/lifecycle.py"},
     "generation": {"models_app/lifecycle.py"},
-    "state": {"models_app/runs.py"},
+    "state": {"models_app/runs.py", "monitoring/exports/jobs.py"},
 }
 FORBIDDEN_IN_TESTS = {
     "mock.patch",

@@ -1,0 +1,38 @@
+"""JSON: what was asked, and a list of rows; null for what is not known."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+
+from monitoring.exports.row import Row
+from monitoring.exports.times import iso
+
+CONTENT_TYPE = "application/json"
+CHUNK_ROWS = 1000
+
+encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def chunks(rows: Iterable[Row], about: Mapping[str, object]) -> Iterator[bytes]:
+    yield f'{encode(dict(about))[:-1]},"rows":['.encode(errors="replace")
+    rows = iter(rows)
+    comma = "\n"
+    while page := list(islice(rows, CHUNK_ROWS)):
+        text = ",\n".join(encode(_object(row)) for row in page)
+        yield f"{comma}{text}".encode(errors="replace")
+        comma = ",\n"
+    yield b"]}\n"
+
+
+def _object(row: Row) -> dict[str, object]:
+    shown: dict[str, object] = row._asdict()
+    shown["time"] = iso(row.time)
+    for name in ("value", "min", "max"):
+        number = getattr(row, name)
+        # JSON has no words for infinity and what is no number.
+        if number is not None and not math.isfinite(number):
+            shown[name] = None
+    return shown

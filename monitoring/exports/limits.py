@@ -1,0 +1,37 @@
+"""How much may be exported: directly, in the background, and by one user at once."""
+
+from __future__ import annotations
+
+from rest_framework.exceptions import APIException
+
+from models_app.exceptions import Invalid
+from models_app.messages import render
+from models_app.problems import Problem
+
+MAX_ROWS = 5_000_000
+# A workbook is whole only at its end: until then a client gets nothing, some 20 s here.
+MAX_ROWS_WHILE_WAITING = 200_000
+
+
+class TooManyExports(APIException):
+    status_code = 429
+    default_code = "too_many_exports"
+
+    def __init__(self, allowed: int) -> None:
+        super().__init__(render(self.default_code, {"max": allowed}))
+
+
+def check_size(expected: int) -> None:
+    if expected > MAX_ROWS:
+        raise Invalid([_problem("export_too_large", expected, MAX_ROWS)])
+
+
+def check_direct(format: str, expected: int) -> None:
+    check_size(expected)
+    if format == "xlsx" and expected > MAX_ROWS_WHILE_WAITING:
+        code = "export_needs_background"
+        raise Invalid([_problem(code, expected, MAX_ROWS_WHILE_WAITING)])
+
+
+def _problem(code: str, expected: int, most: int) -> Problem:
+    return Problem(code=code, field="range", params={"value": expected, "max": most})
