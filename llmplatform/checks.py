@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -84,10 +85,23 @@ def engine_ports() -> Iterator[CheckMessage]:
         )
 
 
+def metrics_networks() -> Iterator[CheckMessage]:
+    for text in settings.METRICS_NETWORKS:
+        try:
+            ip_network(text)
+        except ValueError as error:
+            yield Error(
+                f"METRICS_NETWORKS: {error}.",
+                hint="Use networks such as 10.1.2.0/24, separated by commas.",
+                id="llmplatform.E008",
+            )
+
+
 CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     broker_socket,
     data_dir,
     model_roots,
     ports,
     engine_ports,
+    metrics_networks,
 )

@@ -244,6 +244,10 @@ HISTORY_MAX_MIB = env.number("HISTORY_MAX_MIB", 4096)  # the oldest of it goes
 # With less free in DATA_DIR, SQLite is kept for what is configured.
 STORE_MIN_FREE_MIB = env.number("STORE_MIN_FREE_MIB", 512)
 
+# Who may read /metrics without a token, such as 10.1.2.0/24. Not by default: behind a
+# proxy on this machine, everybody comes from 127.0.0.1.
+METRICS_NETWORKS = env.items("METRICS_NETWORKS")
+
 # Words
 LANGUAGE_CODE = env.text("LANGUAGE_CODE", "en")
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]

@@ -1,0 +1,136 @@
+"""What a scrape gets."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+from django.conf import settings
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+
+from models_app.enums import Status
+from models_app.models import ServedModel
+from monitoring import histogram
+from monitoring.catalogue import METRICS, Metric
+from monitoring.models import Source
+from monitoring.prometheus import totals
+from monitoring.prometheus.names import PREFIX, family, in_base_unit
+from monitoring.rollup import Distribution
+from runtimes.models import Gpu, Node
+
+LABELS = {"host": ["node"], "gpu": ["uuid", "gpu", "node"], "model": ["model", "id"]}
+# What was not measured for so long is not shown; models are, as long as they exist.
+GONE_S = 3600
+
+
+class Platform(Collector):
+    """In a fixed number of queries, however many models and GPUs."""
+
+    def collect(self) -> Iterator[Family]:
+        yield from _platform()
+        yield from _machines()
+        yield from _measured(time.time())
+
+
+def _platform() -> Iterator[Family]:
+    version = str(settings.SPECTACULAR_SETTINGS["VERSION"])
+    info = GaugeMetricFamily(f"{PREFIX}_build_info", "Version.", labels=["version"])
+    info.add_metric([version], 1)
+    yield info
+    found = Counter(ServedModel.objects.values_list("status", flat=True))
+    models = GaugeMetricFamily(f"{PREFIX}_models", "By status.", labels=["status"])
+    for status in Status.values:
+        models.add_metric([status], found[status])
+    yield models
+
+
+def _machines() -> Iterator[Family]:
+    seen = GaugeMetricFamily(
+        f"{PREFIX}_node_seen_timestamp_seconds",
+        "When its monitor last wrote.",
+        labels=["node"],
+    )
+    for node in Node.objects.all():
+        seen.add_metric([node.name], node.seen_at.timestamp())
+    yield seen
+    healthy = GaugeMetricFamily(
+        f"{PREFIX}_gpu_healthy", "0: lost, or no longer there.", labels=LABELS["gpu"]
+    )
+    for gpu in Gpu.objects.select_related("node"):
+        labels = [gpu.uuid, str(gpu.index), gpu.node.name]
+        healthy.add_metric(labels, gpu.present and not gpu.lost)
+    yield healthy
+
+
+def _measured(now: float) -> Iterator[Family]:
+    sources = _sources(now)
+    seen = totals.read([source for source, _labels in sources], now)
+    for metric in METRICS.values():
+        if metric.source not in LABELS:
+            continue
+        made = _family(metric)
+        for source, labels in sources:
+            if source.kind == metric.source:
+                _add(made, metric, labels, seen[source.pk])
+        if made.samples:
+            yield made
+
+
+def _sources(now: float) -> list[tuple[Source, list[str]]]:
+    names = dict(ServedModel.objects.values_list("pk", "name"))
+    indexes = dict(Gpu.objects.values_list("uuid", "index"))
+    found = []
+    for source in Source.objects.filter(kind__in=LABELS):
+        if source.kind == "model":
+            name = names.get(int(source.key) if source.key.isdigit() else 0)
+            labels = [name, source.key] if name else []
+        elif source.last_seen < now - GONE_S:
+            labels = []
+        elif source.kind == "gpu":
+            labels = [source.key, str(indexes.get(source.key, "")), source.node]
+        else:
+            labels = [source.key]
+        if labels:
+            found.append((source, labels))
+    return found
+
+
+def _family(metric: Metric) -> Family:
+    kinds = {
+        "gauge": GaugeMetricFamily,
+        "counter": CounterMetricFamily,
+        "histogram": HistogramMetricFamily,
+    }
+    made: Family = kinds[metric.kind](
+        family(metric), f"{metric.name} of a {metric.source}.",
+        labels=LABELS[metric.source],
+    )  # fmt: skip
+    return made
+
+
+def _add(made: Family, metric: Metric, labels: list[str], seen: totals.Seen) -> None:
+    held = seen.latest if metric.kind == "gauge" else seen.totals
+    value = held.get(metric.name)
+    if value is None:
+        return
+    if isinstance(value, dict):
+        made.add_metric(labels, list(_buckets(value)), value["sum"])  # type: ignore[attr-defined]
+        return
+    _low, _high, total, count = value
+    number = total / count if metric.kind == "gauge" else total
+    made.add_metric(labels, in_base_unit(metric, number))  # type: ignore[attr-defined]
+
+
+def _buckets(value: Distribution) -> Iterator[tuple[str, float]]:
+    """Cumulative, as Prometheus has them."""
+    so_far = 0
+    for index, bound in enumerate((*histogram.BOUNDS_S, float("inf"))):
+        so_far += value["counts"].get(str(index), 0)
+        yield ("+Inf" if bound == float("inf") else str(bound)), so_far

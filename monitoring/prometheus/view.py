@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from django.http import HttpResponse
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from monitoring.negotiation import AsAsked
+from monitoring.prometheus.access import MayScrape, MetricsAuthentication
+from monitoring.prometheus.families import Platform
+
+REGISTRY = CollectorRegistry(auto_describe=False)
+REGISTRY.register(Platform())
+
+
+class Metrics(APIView):
+    """In the text format of Prometheus, or that of OpenMetrics for who asks for it."""
+
+    authentication_classes = (MetricsAuthentication,)
+    permission_classes = (MayScrape,)
+    content_negotiation_class = AsAsked
+    schema = None
+
+    def get(self, request: Request) -> HttpResponse:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return HttpResponse(encode(REGISTRY), content_type=content_type)
