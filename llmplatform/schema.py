@@ -13,7 +13,7 @@ ERRORS = {
     "400": "What was sent is not valid.",
     "401": "No token, or one that is not valid.",
     "403": "The user may not do this.",
-    "404": "There is no such model.",
+    "404": "There is no such model, run or export.",
     "409": "Not possible in the model's status, which `status` and `allowed` name.",
 }
 
@@ -43,7 +43,7 @@ def name_ids(result: Schema, **_: Any) -> Schema:
     """Paths take a name as well as an id."""
     for _path, _method, operation in _own(result):
         for parameter in operation.get("parameters", []):
-            if parameter["in"] == "path":
+            if parameter["in"] == "path" and parameter["name"] == "id":
                 parameter["description"] = "id or name of a model"
                 parameter["schema"] = {"type": "string"}
     return result
@@ -63,7 +63,7 @@ def _possible(path: str, method: str, operation: Schema) -> list[str]:
     return [
         *(["400"] if takes_input else []),
         *("401", "403"),
-        *(["404"] if "{id}" in path else []),
+        *(["404"] if "path" in places else []),
         *(["409"] if changes_one else []),
     ]
 

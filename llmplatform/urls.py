@@ -6,6 +6,9 @@ from rest_framework.routers import DefaultRouter
 
 from llmplatform.errors import UnknownPath
 from models_app.api import ServedModels
+from monitoring.api import Monitoring, System
+from monitoring.exports.api import Exports
+from monitoring.prometheus.view import Metrics
 from scheduling.api import Scheduling
 
 
@@ -21,6 +24,9 @@ class Router(DefaultRouter):
 
 router = Router()
 router.register("models", ServedModels, basename="model")
+router.register("monitoring/exports", Exports, basename="export")
+router.register("monitoring", Monitoring, basename="monitoring")
+router.register("system", System, basename="system")
 router.register("scheduling", Scheduling, basename="scheduling")
 
 to_admin = RedirectView.as_view(url=reverse_lazy("admin:index"))
@@ -32,6 +38,7 @@ urlpatterns = [
     path("admin", to_admin),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
+    re_path(r"^metrics/?$", Metrics.as_view()),
     re_path(r"^docs/?$", SpectacularSwaggerView.as_view(), name="docs"),
     re_path(r"^api/schema/?$", SpectacularAPIView.as_view(), name="schema"),
     path("api", router.get_api_root_view()),

@@ -16,10 +16,18 @@ OPERATIONS = {
     "/api/models/{id}/start": {"post"},
     "/api/models/{id}/status": {"get"},
     "/api/models/{id}/stop": {"post"},
+    "/api/monitoring/export": {"get"},
+    "/api/monitoring/exports": {"get", "post"},
+    "/api/monitoring/exports/{uid}": {"get", "delete"},
+    "/api/monitoring/exports/{uid}/file": {"get"},
+    "/api/monitoring/metrics": {"get"},
+    "/api/monitoring/series": {"get"},
     "/api/scheduling/decisions": {"get"},
     "/api/scheduling/preview": {"post"},
     "/api/scheduling/queue": {"get"},
     "/api/scheduling/resources": {"get"},
+    "/api/system/gpu": {"get"},
+    "/api/system/status": {"get"},
     "/v1/chat/completions": {"post"},
     "/v1/completions": {"post"},
     "/v1/models": {"get"},
@@ -52,8 +60,9 @@ def test_schema_takes_ids_and_names_in_paths(schema):
     for path, operations in schema["paths"].items():
         for operation in operations.values():
             places = [p for p in operation.get("parameters", []) if p["in"] == "path"]
-            assert [p["name"] for p in places] == (["id"] if "{id}" in path else [])
-            assert all(p["schema"] == {"type": "string"} for p in places)
+            assert [p["name"] for p in places] == re.findall(r"{(\w+)}", path)
+            ids = [p["schema"] for p in places if p["name"] == "id"]
+            assert all(schema == {"type": "string"} for schema in ids)
 
 
 def test_schema_names_only_what_it_has(schema):

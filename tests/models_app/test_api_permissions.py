@@ -26,6 +26,14 @@ VERBS = {
     ("GET", "/api/scheduling/resources"): (200, 200, 200, 403, 401),
     ("GET", "/api/scheduling/decisions"): (200, 200, 200, 403, 401),
     ("POST", "/api/scheduling/preview"): (403, 200, 200, 403, 401),
+    ("GET", "/api/monitoring/metrics"): (200, 200, 200, 403, 401),
+    ("GET", "/api/monitoring/series"): (200, 200, 200, 403, 401),
+    ("GET", "/api/monitoring/export?format=csv"): (200, 200, 200, 403, 401),
+    ("GET", "/api/monitoring/exports"): (200, 200, 200, 403, 401),
+    ("POST", "/api/monitoring/exports?format=csv"): (202, 202, 202, 403, 401),
+    ("GET", "/api/system/status"): (200, 200, 200, 403, 401),
+    ("GET", "/api/system/gpu"): (200, 200, 200, 403, 401),
+    ("GET", "/metrics"): (200, 200, 200, 403, 401),
     ("GET", "/api/models/none"): (404, 404, 404, 403, 401),
     ("POST", "/api/models/none/start"): (403, 404, 404, 403, 401),
 }
@@ -46,6 +54,7 @@ def test_role_may(role, method, path, status):
     names = {"POST": "new", "PUT": "smol"}
     body = a_body(names.get(method, "smol")) if method in names else {}
     answer = send(client_of(user), method, path, body)
+    answer.close()
     assert answer.status_code == status
     if status == 401:
         assert answer["WWW-Authenticate"] == "Bearer"

@@ -1,0 +1,112 @@
+"""Measurements in the API: history, what there is of it, and how things are now."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from django.http import StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from monitoring import gpus_now, status
+from monitoring.asked import AGGREGATES, request_of, words_of
+from monitoring.catalogue import METRICS
+from monitoring.exports import formats, rows
+from monitoring.exports.answers import direct
+from monitoring.models import Source
+from monitoring.negotiation import AsAsked
+from monitoring.queries import query
+from monitoring.ranges import RANGES
+from monitoring.serializers import (
+    AnswerSerializer,
+    GpusSerializer,
+    SeenSerializer,
+    SystemStatusSerializer,
+)
+from monitoring.words import label
+
+
+def _word(name: str, text: str, **more: Any) -> OpenApiParameter:
+    return OpenApiParameter(name, description=text, **more)
+
+
+WORDS = [
+    _word(
+        "start_time", "Date or date and time, ISO 8601; without a zone: the server's."
+    ),
+    _word("end_time", "Not included; without it: now."),
+    _word("range", "Instead of the two.", enum=list(RANGES)),
+    _word("metric", "Repeated or with commas; without it: all.", many=True),
+    _word("source", "kind:key or kind:name; without it: all.", many=True),
+    _word("step", "Seconds, or 10s, 1m, 1h; without it: as fine as sensible."),
+    _word("aggregate", "Without it: avg, rate, p95 by kind.", enum=AGGREGATES),
+]
+FORMAT = _word("format", "", enum=formats.FORMATS, required=True)
+
+
+def given(request: Request) -> dict[str, list[str]]:
+    return dict(request.query_params.lists())
+
+
+class Monitoring(ViewSet):
+    @extend_schema(parameters=WORDS, responses=AnswerSerializer)
+    @action(detail=False)
+    def metrics(self, request: Request) -> Response:
+        answer = query(request_of(words_of(given(request), also=["format"])))
+        return Response(dataclasses.asdict(answer))
+
+    @extend_schema(responses=SeenSerializer(many=True))
+    @action(detail=False)
+    def series(self, request: Request) -> Response:
+        """What there is to ask for."""
+        return Response([_seen(source) for source in Source.objects.all()])
+
+    @extend_schema(
+        parameters=[FORMAT, *WORDS],
+        responses={
+            (200, content_type.split(";")[0]): OpenApiTypes.BINARY
+            for content_type in formats.CONTENT_TYPES.values()
+        },
+    )
+    @action(detail=False, content_negotiation_class=AsAsked)
+    def export(self, request: Request) -> StreamingHttpResponse:
+        """One line for each metric, source and step, as fine as history is unless a
+        step is asked for. Larger ones: `POST /api/monitoring/exports`."""
+        words = words_of(given(request), also=["format"])
+        format = formats.check_format(request.query_params.get("format", ""))
+        return direct(request.user.pk, format, rows.select(request_of(words)))
+
+
+def _seen(source: Source) -> dict[str, Any]:
+    known = [METRICS[name] for name in source.metrics if name in METRICS]
+    return {
+        "kind": source.kind,
+        "key": source.key,
+        "name": source.name,
+        "node": source.node,
+        "metrics": [
+            {"name": m.name, "unit": m.unit, "kind": m.kind, "label": label(m.name)}
+            for m in known
+        ],
+        "first_seen": source.first_seen,
+        "last_seen": source.last_seen,
+    }
+
+
+class System(ViewSet):
+    @extend_schema(responses=SystemStatusSerializer)
+    @action(detail=False)
+    def status(self, request: Request) -> Response:
+        return Response(SystemStatusSerializer(status.status()).data)
+
+    @extend_schema(responses=GpusSerializer)
+    @action(detail=False)
+    def gpu(self, request: Request) -> Response:
+        found = gpus_now.gpus()
+        detail = None if found else "no_gpu_found"
+        return Response(GpusSerializer({"gpus": found, "detail": detail}).data)

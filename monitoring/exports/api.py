@@ -1,0 +1,101 @@
+"""Exports in the background: asked for, watched, fetched."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from models_app.messages import render
+from models_app.problems import shown
+from models_app.roles import VIEW, is_admin
+from monitoring.api import FORMAT, WORDS, given
+from monitoring.asked import words_of
+from monitoring.enums import ExportState
+from monitoring.exports import formats, jobs
+from monitoring.exports.answers import streamed
+from monitoring.models import ExportJob
+from monitoring.negotiation import AsAsked
+from monitoring.serializers import ExportJobSerializer
+
+
+class MayView(BasePermission):
+    """Whoever may look at metrics may take them along."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return request.user.is_authenticated and request.user.has_perm(VIEW)
+
+
+class Exports(GenericViewSet[ExportJob]):
+    """Of the one who asks; administrators see everybody's."""
+
+    queryset = ExportJob.objects.select_related("requested_by").order_by("-pk")
+    serializer_class = ExportJobSerializer
+    permission_classes = (MayView,)
+    content_negotiation_class = AsAsked
+    pagination_class = None
+    filter_backends = ()
+    lookup_field = "uid"
+    lookup_value_regex = "[0-9a-f]{32}"
+
+    def get_queryset(self) -> QuerySet[ExportJob]:
+        found: QuerySet[ExportJob] = super().get_queryset()
+        user = self.request.user
+        return found if is_admin(user) else found.filter(requested_by=user.pk)
+
+    def get_object(self) -> ExportJob:
+        uid = self.kwargs["uid"]
+        job = self.get_queryset().filter(uid=uid).first()
+        if job is None:
+            raise NotFound(render("no_such_export", {"value": shown(uid)}))
+        jobs.revive(job)
+        return job
+
+    def list(self, request: Request) -> Response:
+        return Response(self.get_serializer(self.get_queryset()[:100], many=True).data)
+
+    @extend_schema(
+        parameters=[FORMAT, *WORDS], request=None, responses={202: ExportJobSerializer}
+    )
+    def create(self, request: Request) -> Response:
+        """The same words as for `export`, in the address. At most two at once."""
+        words = words_of(given(request), also=["format"])
+        format = formats.check_format(request.query_params.get("format", ""))
+        job = jobs.ask(cast(User, request.user), format, words)
+        return Response(self.get_serializer(job).data, status=202)
+
+    def retrieve(self, request: Request, uid: str) -> Response:
+        return Response(self.get_serializer(self.get_object()).data)
+
+    def destroy(self, request: Request, uid: str) -> Response:
+        """Also ends one that is being written."""
+        jobs.delete(self.get_object())
+        return Response(status=204)
+
+    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @action(detail=True)
+    def file(self, request: Request, uid: str) -> StreamingHttpResponse:
+        job = self.get_object()
+        path = jobs.path_of(job)
+        over = job.expires_at is None or job.expires_at < timezone.now()
+        if job.state != ExportState.DONE or over or not path.is_file():
+            raise NotFound(render("export_has_no_file", {"value": shown(uid)}))
+        answer = streamed(
+            request.user.pk,
+            formats.file_chunks(path),
+            formats.CONTENT_TYPES[job.format],
+            job.file_name,
+        )
+        answer["Content-Length"] = str(path.stat().st_size)
+        return answer

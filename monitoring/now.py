@@ -1,0 +1,82 @@
+"""What was measured last: as the monitor tells it through the broker each second, else
+the newest history; nothing where nobody knows."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import defaultdict
+from functools import cache
+from typing import Any
+
+import orjson
+import redis
+from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from monitoring import live
+from monitoring.catalogue import METRICS
+from monitoring.models import Bucket10s, Source
+from monitoring.rollup import merge
+
+logger = logging.getLogger(__name__)
+
+# A bucket of 10 s is written when it is over.
+MEASURED_S = 60
+PATIENCE_S = 1.0
+
+Measured = dict[str, float | None]
+
+
+@cache
+def broker() -> redis.Redis:
+    """One try: an answer without live figures is better than a late one."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=PATIENCE_S,
+        socket_connect_timeout=PATIENCE_S,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+class Live:
+    """Last texts of the monitor, all read at once. ok: the broker answers."""
+
+    def __init__(self, *topics: str) -> None:
+        self.ok = True
+        self.told: dict[str, Any] = {}
+        try:
+            texts: Any = broker().mget([live.kept(topic) for topic in topics])
+        except redis.RedisError as error:
+            logger.warning("broker: %s", error)
+            self.ok, texts = False, []
+        for topic, text in zip(topics, texts, strict=False):
+            if text:
+                self.told[topic] = json.loads(text)
+
+    def data(self, topic: str) -> Any:
+        return self.told.get(topic, {}).get("data")
+
+
+def latest(kind: str) -> dict[str, Measured]:
+    """Newest bucket of each source, by key: averages of gauges, rates of counters."""
+    since = int(time.time()) - MEASURED_S
+    sources = dict(Source.objects.filter(kind=kind).values_list("pk", "key"))
+    rows = Bucket10s.objects.filter(source__in=sources, start__gte=since)
+    found: dict[int, list[Any]] = defaultdict(list)
+    for pk, start, text in rows.values_list("source_id", "start", "values"):
+        found[pk].append((start, text))
+    return {sources[pk]: _measured(rows) for pk, rows in found.items()}
+
+
+def _measured(rows: list[tuple[int, str]]) -> Measured:
+    newest = max(start for start, _ in rows)
+    values = merge(orjson.loads(text) for start, text in rows if start == newest)
+    measured: Measured = {}
+    for name, value in values.items():
+        if name in METRICS and isinstance(value, list):
+            is_gauge = METRICS[name].kind == "gauge"
+            measured[name] = value[2] / (value[3] if is_gauge else Bucket10s.WIDTH_S)
+    return measured

@@ -1,0 +1,170 @@
+"""History, status and exports as the API shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from models_app.serializers import ReasonSerializer
+from monitoring.enums import ExportState
+from monitoring.exports.formats import FORMATS
+from monitoring.models import ExportJob
+from runtimes.enums import GpuMode
+
+Numbers = serializers.DictField(
+    child=serializers.FloatField(allow_null=True),
+    help_text="By name of the metric; counters a second; null is not known.",
+)
+
+
+class SourceSerializer(serializers.Serializer[Any]):
+    kind = serializers.CharField(help_text="host, gpu, model or platform.")
+    key = serializers.CharField()
+    name = serializers.CharField()
+
+
+class PointsSerializer(serializers.Serializer[Any]):
+    metric = serializers.CharField()
+    unit = serializers.CharField()
+    source = SourceSerializer()  # type: ignore[assignment]
+    aggregate = serializers.CharField()
+    values = serializers.ListField(child=serializers.FloatField(allow_null=True))
+    min = serializers.ListField(
+        child=serializers.FloatField(allow_null=True), required=False
+    )
+    max = serializers.ListField(
+        child=serializers.FloatField(allow_null=True), required=False
+    )
+
+
+class AnswerSerializer(serializers.Serializer[Any]):
+    tier = serializers.ChoiceField(choices=["10s", "1m", "1h"])
+    step = serializers.IntegerField(help_text="Seconds.")
+    start = serializers.IntegerField(help_text="Seconds since the epoch.")
+    end = serializers.IntegerField()
+    times = serializers.ListField(
+        child=serializers.IntegerField(), help_text="Where each step begins."
+    )
+    series = PointsSerializer(many=True)
+
+
+class MetricSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    unit = serializers.CharField()
+    kind = serializers.CharField(help_text="gauge, counter or histogram.")
+    label = serializers.CharField()  # type: ignore[assignment]
+
+
+class SeenSerializer(SourceSerializer):
+    node = serializers.CharField()
+    metrics = MetricSerializer(many=True)
+    first_seen = serializers.IntegerField()
+    last_seen = serializers.IntegerField()
+
+
+class ExportJobSerializer(serializers.ModelSerializer[ExportJob]):
+    state = serializers.ChoiceField(choices=ExportState.choices)
+    format = serializers.ChoiceField(choices=FORMATS)
+    progress = serializers.FloatField(help_text="0 to 1.")
+    requested_by = serializers.CharField(source="requested_by.username")
+    file = serializers.SerializerMethodField(allow_null=True)
+
+    class Meta:
+        model = ExportJob
+        fields = read_only_fields = (
+            "uid", "state", "format", "progress", "rows", "rows_expected", "file_name",
+            "size_bytes", "requested_by", "created_at", "expires_at", "file",
+        )  # fmt: skip
+
+    def get_file(self, job: ExportJob) -> str | None:
+        """Where to get it; null until it is ready."""
+        done = job.state == ExportState.DONE
+        return f"/api/monitoring/exports/{job.uid}/file" if done else None
+
+
+class DatabaseSerializer(serializers.Serializer[Any]):
+    ok = serializers.BooleanField()
+    engine = serializers.CharField()
+    latency_ms = serializers.FloatField()
+
+
+class BrokerSerializer(serializers.Serializer[Any]):
+    ok = serializers.BooleanField()
+
+
+class FreshnessSerializer(serializers.Serializer[Any]):
+    ok = serializers.BooleanField()
+    seen_at = serializers.DateTimeField(allow_null=True)
+    age_s = serializers.FloatField(allow_null=True)
+
+
+class HostSerializer(serializers.Serializer[Any]):
+    node = serializers.CharField()
+    metrics = Numbers
+
+
+class GpuSumSerializer(serializers.Serializer[Any]):
+    total = serializers.IntegerField()
+    healthy = serializers.IntegerField()
+    memory_mib = serializers.IntegerField()
+    used_mib = serializers.IntegerField(allow_null=True)
+
+
+class NodeSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    cpu_cores = serializers.IntegerField()
+    memory_mib = serializers.IntegerField()
+    seen_at = serializers.DateTimeField()
+    fresh = serializers.BooleanField()
+
+
+class SystemStatusSerializer(serializers.Serializer[Any]):
+    version = serializers.CharField()
+    now = serializers.DateTimeField()
+    database = DatabaseSerializer()
+    broker = BrokerSerializer()
+    monitor = FreshnessSerializer()
+    worker = FreshnessSerializer()
+    host = HostSerializer(allow_null=True)
+    models = serializers.DictField(
+        child=serializers.IntegerField(), help_text="Number by status, and `total`."
+    )
+    gpus = GpuSumSerializer()
+    machines = NodeSerializer(many=True)
+
+
+class GpuMemorySerializer(serializers.Serializer[Any]):
+    total_mib = serializers.IntegerField(allow_null=True)
+    used_mib = serializers.FloatField(allow_null=True)
+    free_mib = serializers.IntegerField(allow_null=True)
+
+
+class GpuUserSerializer(serializers.Serializer[Any]):
+    model = serializers.CharField()
+    model_id = serializers.IntegerField()
+    run = serializers.CharField()
+    replica = serializers.IntegerField()
+    state = serializers.CharField()
+    used_mib = serializers.FloatField(allow_null=True)
+
+
+class GpuNowSerializer(serializers.Serializer[Any]):
+    uuid = serializers.CharField()
+    index = serializers.IntegerField()
+    name = serializers.CharField()
+    node = serializers.CharField()
+    mode = serializers.ChoiceField(choices=GpuMode.choices)
+    present = serializers.BooleanField()
+    health = serializers.CharField(help_text="`ok`, or a code: see reason.")
+    reason = ReasonSerializer(allow_null=True)
+    memory = GpuMemorySerializer()
+    metrics = Numbers
+    used_by = GpuUserSerializer(many=True)
+
+
+class GpusSerializer(serializers.Serializer[Any]):
+    gpus = GpuNowSerializer(many=True)
+    detail = serializers.CharField(
+        allow_null=True, help_text="Why there are none: `no_gpu_found`."
+    )
