@@ -7,6 +7,7 @@ most 3 % of a core.
 queries: 30 days x 8 GPUs x 6 metrics, as a chart asks for them, on SQLite and, where it
 is installed, PostgreSQL; p95 of 40 at most 150 ms. And what else people ask.
 websockets: 500 pages on one web process; p99 of how late texts come at most 300 ms.
+export: a million rows through a real server, by format; peak memory at most 150 MiB.
 """
 
 import argparse
@@ -60,7 +61,17 @@ def monitor(_models: int) -> None:
     run("monitoring_cost.py", {})
 
 
-SECTIONS = {"monitor": monitor, "queries": queries, "websockets": websockets}
+def export(_models: int) -> None:
+    print("export: through uvicorn, on SQLite", flush=True)
+    run("monitoring_export.py", {})
+
+
+SECTIONS = {
+    "monitor": monitor,
+    "queries": queries,
+    "websockets": websockets,
+    "export": export,
+}
 
 
 def main() -> None:
