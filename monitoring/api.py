@@ -79,7 +79,7 @@ class Monitoring(ViewSet):
         step is asked for. Larger ones: `POST /api/monitoring/exports`."""
         words = words_of(given(request), also=["format"])
         format = formats.check_format(request.query_params.get("format", ""))
-        return direct(request.user.pk, format, rows.select(request_of(words)))
+        return direct(request, format, rows.select(request_of(words)))
 
 
 def _seen(source: Source) -> dict[str, Any]:

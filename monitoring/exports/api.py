@@ -92,7 +92,7 @@ class Exports(GenericViewSet[ExportJob]):
         if job.state != ExportState.DONE or over or not path.is_file():
             raise NotFound(render("export_has_no_file", {"value": shown(uid)}))
         answer = streamed(
-            request.user.pk,
+            request,
             formats.file_chunks(path),
             formats.CONTENT_TYPES[job.format],
             job.file_name,

@@ -6,9 +6,11 @@ import io
 import pytest
 from asgiref.sync import async_to_sync
 from django.test import AsyncClient
+from rest_framework.request import Request
+from rest_framework.test import APIRequestFactory
 
 from monitoring.exports import limits
-from monitoring.exports.answers import PLACES
+from monitoring.exports.answers import PLACES, streamed
 from monitoring.exports.times import iso
 from tests.api import client_of, codes
 from tests.builders import a_token, a_user
@@ -73,6 +75,24 @@ def test_both_forms_of_the_path(viewer, path):
     answer = viewer.get(path, {"format": "csv"})
     answer.close()
     assert answer.status_code == 200
+
+
+def test_head_says_whether_it_would_be_answered(viewer):
+    a_history()
+    answer = viewer.head(EXPORT, {"format": "csv", **PARTS})
+    answer.close()
+    assert answer.status_code == 200
+    assert "metrics_all" in answer["Content-Disposition"]
+    assert viewer.head(EXPORT, {"format": "pdf"}).status_code == 400
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("method", "sent"), [("get", b"made"), ("head", b"")])
+def test_head_makes_nothing(method, sent):
+    request = Request(getattr(APIRequestFactory(), method)(EXPORT))
+    answer = streamed(request, iter([b"made"]), "text/csv", "name")
+    assert async_to_sync(body_of)(answer) == sent
+    answer.close()
 
 
 @pytest.mark.parametrize(
