@@ -51,15 +51,16 @@ class Site(Installation):
         self.until(lambda: answers(f"{self.url}/static/icon.svg"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site():
     with Site(ALLOWED_HOSTS="127.0.0.1") as site:
         site.open()
         yield site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser():
+    """Gone before the next package: its event loop would be in the way of others."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=OPTIONS
@@ -68,7 +69,7 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def signed_in(site, browser):
     """Cookies of an admin."""
     context = browser.new_context()
