@@ -34,6 +34,9 @@ def test_slash_at_the_end_is_optional_when_writing(slash):
     assert [answer.status_code for answer in answers] == [400, 200, 202, 202, 204]
 
 
-def test_root_leads_to_the_models():
+def test_root_leads_to_the_lists():
     root = client_of(a_user("viewer")).get("/api").json()
-    assert root == {"models": "http://testserver/api/models"}
+    assert root == {
+        "models": "http://testserver/api/models",
+        "monitoring/exports": "http://testserver/api/monitoring/exports",
+    }
