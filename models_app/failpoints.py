@@ -1,7 +1,7 @@
 """Places where tests kill a process on purpose, to prove that the rest carries on.
 
-FAILPOINT=name:file kills the process that first reaches `name`; the file marks that it
-has happened, so that the restarted process passes. Without it nothing happens.
+FAILPOINT=name:file,... kills the process that first reaches `name`; the file marks that
+it has happened, so that the restarted process passes. Without it nothing happens.
 """
 
 import os
@@ -12,10 +12,13 @@ from django.conf import settings
 
 
 def reach(name: str) -> None:
-    if not settings.FAILPOINT.startswith(f"{name}:"):
+    if not settings.FAILPOINT:
+        return
+    files = dict(point.split(":", 1) for point in settings.FAILPOINT.split(","))
+    if name not in files:
         return
     try:
-        Path(settings.FAILPOINT.partition(":")[2]).touch(exist_ok=False)
+        Path(files[name]).touch(exist_ok=False)
     except FileExistsError:
         return
     os.kill(os.getpid(), signal.SIGKILL)
