@@ -46,6 +46,30 @@ MESSAGES = {
     "port_in_use": _("The engine's port was taken by another process."),
     "gpu_lost": _("A GPU of this run was lost."),
     "gpu_unhealthy": _("One of its GPUs no longer works as it should."),
+    "engine_missing": _(
+        "The engine %(engine)s is not installed here. Installed: %(installed)s. To"
+        " install it: %(command)s"
+    ),
+    "engine_broken": _("The engine's installation is broken. Install it again."),
+    "driver_mismatch": _(
+        "The GPU driver of this machine is too old for the engine. Upgrade the driver."
+    ),
+    "hub_offline": _(
+        "%(model)s is not on this machine, and downloads are not allowed here. Give the"
+        " folder of a model, or allow downloads with ENGINE_DOWNLOADS=1."
+    ),
+    "unknown_architecture": _(
+        "The engine does not know this kind of model. Use a newer version of the engine"
+        " or another model."
+    ),
+    "needs_remote_code": _(
+        "The model brings code of its own, which only an administrator may allow:"
+        " trust_remote_code."
+    ),
+    "kv_cache_too_small": _(
+        "The memory it is given leaves too little for the model's context. Lower"
+        " max_model_len or give it more memory."
+    ),
     "killed": _("The engine was killed from outside."),
     "crashed": _("The engine ended unexpectedly."),
     "hang": _("The engine stopped making progress."),
@@ -75,6 +99,19 @@ MESSAGES = {
         "%(path)s is outside the model folders. Allowed: %(roots)s."
     ),
     "not_gguf": _("%(path)s is not a GGUF file."),
+    "not_a_folder": _("%(path)s is not a folder."),
+    "bad_model_config": _("%(path)s is not a JSON object of up to %(max)s bytes."),
+    "no_weights": _("%(path)s holds no weights: no file named %(expected)s."),
+    "gpus_disagree": _(
+        "tensor_parallel_size is %(value)s, but the model is given %(gpus)s GPUs."
+    ),
+    "heads_indivisible": _(
+        "The model's %(heads)s attention heads cannot be shared among %(value)s GPUs."
+    ),
+    "not_with_engine": _(
+        "%(key)s cannot be set with the engine %(engine)s. It can with: %(others)s."
+    ),
+    "no_estimate": _("%(framework)s fills the memory it is given."),
     "gguf_truncated": _(
         "%(path)s is cut short: it ends at byte %(size)s, in what begins at %(at)s."
     ),

@@ -26,7 +26,11 @@ class ConfigRules(Protocol):
 
     def keys(self) -> Sequence[str]: ...
     def check(
-        self, config: Mapping[str, object], *, model_roots: Sequence[Path]
+        self,
+        config: Mapping[str, object],
+        *,
+        model_roots: Sequence[Path],
+        gpu_count: int | None = None,
     ) -> Sequence[AnyProblem]: ...
     def cpu_cores(self, config: Mapping[str, object]) -> int: ...
     def sampling(self, config: Mapping[str, object]) -> dict[str, float]: ...
@@ -51,8 +55,12 @@ def beyond_all_machines(fields: Mapping[str, object]) -> Sequence[AnyProblem]:
     return list(import_string(settings.MACHINE_LIMITS)(fields))
 
 
-def problems_of(name: str, config: Mapping[str, object]) -> Sequence[AnyProblem]:
-    return framework(name).check(config, model_roots=settings.MODEL_ROOTS)
+def problems_of(
+    name: str, config: Mapping[str, object], gpu_count: int | None = None
+) -> Sequence[AnyProblem]:
+    return framework(name).check(
+        config, model_roots=settings.MODEL_ROOTS, gpu_count=gpu_count
+    )
 
 
 def tail(run: Run, max_bytes: int) -> str:

@@ -31,7 +31,8 @@ def question(run: Run) -> Question | None:
     if run.state not in PROBED or run.handle is None:
         return None
     starting = run.state == RunState.STARTING
-    path = framework(run).ready_path if starting else "/metrics"
+    rules = framework(run)
+    path = (rules.ready_path if starting else rules.metrics_path)(run.config)
     return Question(uid=run.uid, url=f"{run.base_url}{path}", key=run.engine_key)
 
 

@@ -25,17 +25,28 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
+    """program: the engine's own Python or binary; empty: the platform's Python. MiB:
+    memory_mib of the host; gpu_share_mib of each of its GPUs, gpu_total_mib that the
+    smallest of them has; 0: not said. downloads: models may come from a hub."""
+
     port: int
     api_key: str
     model_name: str
     cpu_cores: int
     gpu_uuids: tuple[str, ...] = ()
+    program: str = ""
+    memory_mib: int = 0
+    gpu_share_mib: int = 0
+    gpu_total_mib: int = 0
+    downloads: bool = False
+    host: str = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """stdin: text for the engine's standard input; the only place for secrets, since
-    argv and env can be read by others. env is added to a small clean environment."""
+    """stdin: text for the engine's standard input; the place for secrets, since argv
+    can be read by every user of the machine. env, which the engine's own user and root
+    can read, is added to a small clean environment."""
 
     argv: tuple[str, ...]
     env: dict[str, str]
@@ -81,16 +92,35 @@ class Estimate:
 
 class Framework(Protocol):
     name: str
-    ready_path: str
 
     def keys(self) -> Sequence[str]:
         """Of a config, in the order in which people should read them."""
 
-    def check(self, config: Config, *, model_roots: Sequence[Path]) -> list[Problem]:
-        """Everything that is wrong: keys, types, ranges, then files."""
+    def check(
+        self,
+        config: Config,
+        *,
+        model_roots: Sequence[Path],
+        gpu_count: int | None = None,
+    ) -> list[Problem]:
+        """Everything that is wrong: keys, types, ranges, then files. gpu_count: of one
+        replica; None: not known."""
+
+    def engine(self, config: Config, gpu_count: int) -> str:
+        """Name of the installation that can run it: see runtimes.installations."""
+
+    def hub_model(self, config: Config) -> str:
+        """Id of a model that is not here but on a hub; empty: its files are here."""
 
     def command(self, config: Config, placement: Placement) -> Command:
         """For a config without problems."""
+
+    def ready_path(self, config: Config) -> str:
+        """Answers 200 once the engine serves."""
+
+    def metrics_path(self, config: Config) -> str:
+        """Asked each second while it serves. Of an engine without metrics: whatever it
+        answers at any time, without waiting for its turn."""
 
     def cpu_cores(self, config: Config) -> int: ...
 
@@ -108,5 +138,5 @@ class Framework(Protocol):
         """Requests processed or queued, by the text of /metrics; None: not known."""
 
     def end_reason(self, exit: Exit, log_tail: str) -> str:
-        """bad_config, model_file_missing, out_of_gpu_memory, out_of_memory,
-        port_in_use, gpu_lost, killed or crashed."""
+        """bad_config, model_file_missing, hub_offline, engine_broken, driver_mismatch,
+        out_of_gpu_memory, out_of_memory, port_in_use, gpu_lost, killed or crashed."""

@@ -6,6 +6,7 @@ JSON's rules, not Python's: true is not 1; 1 is a number; NaN and Infinity are n
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -84,6 +85,28 @@ class Choice:
         if not isinstance(value, str) or value not in self.numbers:
             return wrong_type(key, value, "one of " + ", ".join(self.numbers))
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    words: tuple[str, ...]
+
+    def problem(self, key: str, value: object) -> Problem | None:
+        if not isinstance(value, str) or value not in self.words:
+            return wrong_type(key, value, "one of " + ", ".join(self.words))
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A name that only the engine knows."""
+
+    pattern: str
+    expected: str
+
+    def problem(self, key: str, value: object) -> Problem | None:
+        found = isinstance(value, str) and re.fullmatch(self.pattern, value, re.ASCII)
+        return None if found else wrong_type(key, value, self.expected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,17 +15,26 @@ PATH_SHOWN = 255
 
 
 def check_model_file(path: str, model_roots: Sequence[Path]) -> Problem | None:
-    """The roots come first: whether a file outside them exists is nobody's business."""
+    real = located(path, model_roots, FIELD)
+    if isinstance(real, Problem):
+        return real
+    code = _trouble(real)
+    return path_problem(code, FIELD, path) if code else None
+
+
+def located(path: str, model_roots: Sequence[Path], field: str) -> Path | Problem:
+    """Where it really is. The roots come first: whether a file outside them exists is
+    nobody's business."""
     try:
         real = Path(path).resolve()
         roots = [root.resolve() for root in model_roots]
     except (ValueError, OSError, RuntimeError):  # NUL, surrogates, a loop of links
-        return _problem("file_missing", path)
+        return path_problem("file_missing", field, path)
     inside = any(real.is_relative_to(root) for root in roots)
     if not inside or not Path(path).is_absolute():
-        return _problem("path_outside_roots", path, roots=[str(r) for r in model_roots])
-    code = _trouble(real)
-    return _problem(code, path) if code else None
+        shown_roots = [str(root) for root in model_roots]
+        return path_problem("path_outside_roots", field, path, roots=shown_roots)
+    return real
 
 
 def _trouble(real: Path) -> str:
@@ -42,6 +51,6 @@ def _trouble(real: Path) -> str:
     return "" if magic == GGUF_MAGIC else "not_gguf"
 
 
-def _problem(code: str, path: str, **params: object) -> Problem:
-    params = {"path": shown(path, PATH_SHOWN), **params}
-    return Problem(code=code, field=FIELD, params=params)
+def path_problem(code: str, field: str, path: object, **params: object) -> Problem:
+    params = {"path": shown(str(path), PATH_SHOWN), **params}
+    return Problem(code=code, field=field, params=params)

@@ -14,9 +14,12 @@ from runtimes.frameworks.fields import (
     Integer,
     Number,
     Object,
+    OneOf,
     Text,
 )
 
+DEFAULT = "xllamacpp"
+ENGINES = (DEFAULT, "llama-server", "llama-cpp-python")
 N_CTX = 2048
 N_PARALLEL = 4
 # The engine's default of 8 GiB would be memory that no scheduler knows of.
@@ -34,6 +37,7 @@ CONFIG: dict[str, Field] = {
     "n_batch": Integer(min=1, max=65_536),
     "embedding": Boolean(),
     "chat_template": Text(max_bytes=65_536),
+    "engine": OneOf(ENGINES),
     "extra_args": Object(),
 }
 

@@ -1,4 +1,4 @@
-"""A real llama.cpp engine and a client of it."""
+"""A real engine and a client of it."""
 
 import dataclasses
 import http.client
@@ -21,22 +21,27 @@ def a_free_port():
 
 
 class Engine:
-    def __init__(self, driver, config, port=None, wrap=()):
+    def __init__(self, driver, config, port=None, wrap=(), rules=LLAMA, program=""):
         """wrap: words put before the command, such as a shell that sets limits."""
-        self.driver = driver
+        self.driver, self.config, self.rules = driver, config, rules
         self.uid = a_uid()
         self.port = port or a_free_port()
         placement = Placement(
-            port=self.port, api_key=KEY, model_name="smol", cpu_cores=1
+            port=self.port,
+            api_key=KEY,
+            model_name="smol",
+            cpu_cores=1,
+            program=program,
         )
-        command = LLAMA.command(config, placement)
+        command = rules.command(config, placement)
         command = dataclasses.replace(command, argv=(*wrap, *command.argv))
         self.handle = driver.start(self.uid, command)
 
     def request(self, method, path, body=None, key=KEY):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            headers = {"Authorization": f"Bearer {key}"} if key else {}
+            headers = {"Content-Type": "application/json"}
+            headers |= {"Authorization": f"Bearer {key}"} if key else {}
             data = body if body is None else json.dumps(body)
             connection.request(method, path, data, headers)
             answer = connection.getresponse()
@@ -51,7 +56,7 @@ class Engine:
     def health(self):
         """A status, or None while nobody listens."""
         try:
-            return self.request("GET", LLAMA.ready_path, key="")[0]
+            return self.request("GET", self.rules.ready_path(self.config))[0]
         except ConnectionRefusedError:
             return None
 
@@ -68,11 +73,12 @@ class Engine:
         raise AssertionError(self.log())
 
     def in_flight(self):
-        return LLAMA.in_flight(self.request("GET", "/metrics")[1])
+        path = self.rules.metrics_path(self.config)
+        return self.rules.in_flight(self.request("GET", path)[1])
 
     def log(self):
         return self.driver.tail(self.uid)
 
     def end_reason(self):
         exit = ended(self.driver, self.handle)
-        return LLAMA.end_reason(exit, self.log())
+        return self.rules.end_reason(exit, self.log())

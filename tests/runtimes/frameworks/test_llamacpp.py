@@ -5,7 +5,8 @@ import sys
 import pytest
 
 from runtimes.frameworks.base import Exit, Placement
-from runtimes.frameworks.llamacpp import PROJECT_ROOT, LlamaCpp
+from runtimes.frameworks.llamacpp import LlamaCpp
+from runtimes.frameworks.llamacpp_builds import PROJECT_ROOT
 from runtimes.frameworks.llamacpp_options import EXTRA_ARGS
 
 LLAMA = LlamaCpp()
@@ -237,6 +238,10 @@ def test_in_flight_is_read_from_metrics(metrics, count):
         ("CUDA error: device is busy or unavailable", "gpu_lost"),
         ("vk::Queue::submit: ErrorDeviceLost", "gpu_lost"),
         ("tensor data is not within the file bounds", "bad_config"),
+        ("Failed to load model from file: /m", "bad_config"),
+        ("Model path does not exist: /m", "model_file_missing"),
+        ("error: invalid argument: --fit", "bad_config"),
+        ("No module named llama_cpp", "engine_broken"),
         ("init: chat template parsing error: std::exception", "bad_config"),
         ("bad setting n_ubatch: an integer is required", "bad_config"),
         ("shim: cannot execute the engine: [Errno 2] No such file", "bad_config"),

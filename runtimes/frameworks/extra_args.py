@@ -1,0 +1,27 @@
+"""extra_args: options of an engine that a config may set, if a list allows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from runtimes.frameworks.base import Config, Problem
+from runtimes.frameworks.fields import UNKNOWN_KEYS_SHOWN, Field, bad_values, shown
+
+KEY = "extra_args"
+
+
+def extra_problems(config: Config, allowed: Mapping[str, Field]) -> Iterator[Problem]:
+    extra = config.get(KEY)
+    if isinstance(extra, dict):
+        yield from _not_allowed(extra, allowed)
+        yield from bad_values(extra, allowed, prefix=f"{KEY}.")
+
+
+def _not_allowed(
+    extra: Mapping[str, object], allowed: Mapping[str, Field]
+) -> Iterator[Problem]:
+    refused = [key for key in extra if key not in allowed]
+    for key in refused[:UNKNOWN_KEYS_SHOWN]:
+        name = f"{KEY}.{shown(key)}"
+        params: dict[str, object] = {"key": name, "allowed": list(allowed)}
+        yield Problem(code="not_allowed", field=f"config.{name}", params=params)

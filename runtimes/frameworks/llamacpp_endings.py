@@ -1,0 +1,69 @@
+"""Why llama.cpp ended, by what any of its builds says."""
+
+from __future__ import annotations
+
+from runtimes.frameworks.endings import pattern
+
+# In this order: llama.cpp ends every failed start with "failed to load model", so the
+# general pattern comes last; both kinds of memory log "failed to allocate".
+ENDINGS = (
+    (
+        "port_in_use",
+        pattern("couldn't bind HTTP server socket", "address already in use"),
+    ),
+    (
+        "gpu_lost",
+        pattern(
+            "GPU is lost",
+            "fallen off the bus",
+            "ErrorDeviceLost",
+            "uncorrectable ECC error",
+            r"CUDA error: .*(busy or unavailable|no CUDA-capable device)",
+        ),
+    ),
+    (
+        "out_of_gpu_memory",
+        pattern(
+            r"cudaMalloc failed: out of memory",
+            r"(CUDA|HIP|ROCm) error: out of memory",
+            r"(CUDA_ERROR_|hipError)OutOfMemory|CUDA_ERROR_OUT_OF_MEMORY",
+            r"ErrorOutOfDeviceMemory",
+            r"failed to allocate (CUDA|ROCm|Vulkan)\d+ buffer",
+        ),
+    ),
+    (
+        "out_of_memory",
+        pattern(
+            r"insufficient memory \(attempted to allocate",
+            r"failed to allocate (CPU|CUDA_Host)\w* buffer",
+            r"std::bad_alloc|MemoryError|cannot allocate memory",
+            r"failed to allocate buffer for kv cache",
+        ),
+    ),
+    (
+        "model_file_missing",
+        pattern(
+            "failed to open GGUF file",
+            "cannot open model",
+            "Model path does not exist",
+        ),
+    ),
+    (
+        "engine_broken",
+        pattern("No module named", "error while loading shared libraries"),
+    ),
+    (
+        "bad_config",
+        pattern(
+            "failed to load model",
+            "error loading model",
+            "failed to create_context",
+            "chat template parsing error",
+            "failed to create llama_context",
+            "bad setting",
+            "error: invalid argument",
+            "error while handling argument",
+            "shim: cannot execute",
+        ),
+    ),
+)

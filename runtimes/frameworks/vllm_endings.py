@@ -1,0 +1,95 @@
+"""Why vLLM ended, by what it says. First match wins: one cause makes others complain,
+and the general ValueError of a refused configuration comes last."""
+
+from __future__ import annotations
+
+from runtimes.frameworks.endings import pattern
+
+ENDINGS = (
+    ("port_in_use", pattern("address already in use")),
+    (
+        "driver_mismatch",
+        pattern(
+            "NVIDIA driver on your system is too old",
+            "CUDA driver version is insufficient",
+            "forward compatibility was attempted",
+            "unsupported display driver / cuda driver combination",
+        ),
+    ),
+    (
+        "gpu_lost",
+        pattern(
+            "GPU is lost",
+            "fallen off the bus",
+            "uncorrectable ECC error",
+            "CUDA error: .*(busy or unavailable|no CUDA-capable device)",
+        ),
+    ),
+    (
+        "kv_cache_too_small",
+        pattern(
+            "No available memory for the cache blocks",
+            "is larger than the available KV cache memory",
+        ),
+    ),
+    (
+        "out_of_gpu_memory",
+        pattern(
+            "CUDA out of memory",
+            "CUDA error: out of memory",
+            "torch.OutOfMemoryError",
+            "CUDA_ERROR_OUT_OF_MEMORY",
+            "is less than desired GPU memory utilization",
+        ),
+    ),
+    (
+        "out_of_memory",
+        pattern(
+            "DefaultCPUAllocator: .*can't allocate memory",
+            "is less than requested memory for kv",
+            "std::bad_alloc|MemoryError|cannot allocate memory",
+        ),
+    ),
+    (
+        "hub_offline",
+        pattern(
+            "OfflineModeIsEnabled|LocalEntryNotFoundError",
+            "outgoing traffic has been disabled",
+            r"cannot reach https?://|couldn't connect to '?https?://",
+        ),
+    ),
+    (
+        "model_file_missing",
+        pattern(
+            r"No such file or directory: '?\S*(config\.json|\.safetensors|\.bin)",
+            "Cannot find any model weights",
+            "does not appear to have a file named",
+            "Invalid repository ID or local directory",
+        ),
+    ),
+    (
+        "unknown_architecture",
+        pattern(
+            "are not supported for now",
+            "does not recognize this architecture",
+        ),
+    ),
+    ("needs_remote_code", pattern("trust_remote_code=True")),
+    (
+        "engine_broken",
+        pattern(
+            "ModuleNotFoundError|No module named",
+            "ImportError: .*(cannot open shared object file|undefined symbol)",
+            "shim: cannot execute",
+        ),
+    ),
+    (
+        "bad_config",
+        pattern(
+            "error: (unrecognized arguments|argument|the following arguments)",
+            "pydantic_core._pydantic_core.ValidationError",
+            "ValueError: ",
+            "SafetensorError|JSONDecodeError",
+        ),
+    ),
+)
