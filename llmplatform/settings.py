@@ -213,7 +213,16 @@ SPECTACULAR_SETTINGS = {
 }
 
 # Engines: what can be run, and how
-FRAMEWORKS = {"llama.cpp": "runtimes.frameworks.llamacpp.LlamaCpp"}
+FRAMEWORKS = {
+    "llama.cpp": "runtimes.frameworks.llamacpp.LlamaCpp",
+    "vllm": "runtimes.frameworks.vllm.Vllm",
+}
+ENGINES_DIR = Path(env.text("ENGINES_DIR", "~/.cache/llmplatform/engines")).expanduser()
+ENGINES_PATH = env.text("PATH", os.defpath)
+ENGINE_DOWNLOADS = env.flag("ENGINE_DOWNLOADS")  # of models, from a hub
+HUB_DIR = Path(
+    env.text("HF_HUB_CACHE") or f"{env.text('HF_HOME', '~/.cache/huggingface')}/hub"
+).expanduser()
 DRIVERS = {"process": "runtimes.drivers.process.ProcessDriver"}
 ENGINE_ENVIRONMENT = env.variables  # the driver passes on what engines need of it
 DRAIN_SECONDS = env.number("DRAIN_SECONDS", 30)

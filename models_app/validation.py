@@ -17,8 +17,8 @@ from models_app.roles import is_admin
 from models_app.storable import MAX_DEPTH, has_unstorable, too_deep
 
 CONFIG_MAX_BYTES = 256 * 1024
-# Tuning that can starve the neighbours of an engine.
-ADMIN_KEYS = ("extra_args",)
+# Tuning that can starve the neighbours of an engine; code of a model, run as it is.
+ADMIN_KEYS = ("extra_args", "trust_remote_code")
 SIZES = ("gpu_count", "gpu_memory_mib", "pinned_gpus", "cpu_cores", "memory_mib")
 CHECKED = ("name", "framework", "driver", "config", *SIZES)
 
@@ -48,6 +48,8 @@ def problems(
     found += [*_unknown_plugins(after, changed), *_gpus(after)]
     if "config" in changed or ("framework" in changed and instance):
         found += _config(after, before, actor)
+    elif "gpu_count" in changed and after["framework"] in settings.FRAMEWORKS:
+        found += _new_with_gpus(after, before)
     sized = after["framework"] in settings.FRAMEWORKS and changed & {"config", *SIZES}
     if sized and not force and not found:
         found += beyond_all_machines(after)
@@ -89,8 +91,15 @@ def _config(
         return [problem]
     found: list[AnyProblem] = [*_reserved(config, before, actor)]
     if after["framework"] in settings.FRAMEWORKS:
-        found += problems_of(after["framework"], config)
+        found += problems_of(after["framework"], config, after["gpu_count"])
     return found
+
+
+def _new_with_gpus(after: Mapping[str, Any], before: ServedModel) -> list[AnyProblem]:
+    """What is wrong only since the number of GPUs changed."""
+    name, config = after["framework"], after["config"]
+    known = problems_of(name, config, before.gpu_count)
+    return [p for p in problems_of(name, config, after["gpu_count"]) if p not in known]
 
 
 def _unfit(config: Any) -> Problem | None:

@@ -19,11 +19,13 @@ from django.db import transaction
 from models_app import clock
 from models_app.activity import record
 from models_app.enums import RunState
+from models_app.exceptions import AnyProblem
 from models_app.failpoints import reach
 from models_app.models import Run
 from models_app.runs import end, move
 from runtimes.drivers.base import DriverError, Handle
-from runtimes.frameworks.base import Placement, Problem
+from runtimes.equipment import equipped, problems_of
+from runtimes.frameworks.base import Placement
 from runtimes.registry import driver, framework
 
 logger = logging.getLogger(__name__)
@@ -37,7 +39,7 @@ def launch(uid: str) -> None:
     if run is None or run.handle is not None or not _may_start(run):
         return
     reach("launch.accepted")
-    command = framework(run).command(run.config, _placement(run))
+    command = framework(run).command(run.config, equipped(run, _placement(run)))
     try:
         handle = driver(run.driver).start(run.uid, command)
     except DriverError as error:
@@ -52,8 +54,8 @@ def _may_start(run: Run) -> bool:
     """Steps 1 and 2. A run that is `starting` already has passed them."""
     if run.state != RunState.SCHEDULED:
         return run.state == RunState.STARTING
-    if problems := framework(run).check(run.config, model_roots=settings.MODEL_ROOTS):
-        _refuse(run, problems[0])
+    if problem := next(problems_of(run), None):
+        _refuse(run, problem)
         return False
     if _port_is_taken(run.port):
         end(run, "port_in_use")
@@ -61,9 +63,11 @@ def _may_start(run: Run) -> bool:
     return move(run, RunState.STARTING, deadline=clock.uptime() + SPAWN_DUE_S)
 
 
-def _refuse(run: Run, problem: Problem) -> None:
+def _refuse(run: Run, problem: AnyProblem) -> None:
     if problem.code in ("file_missing", "file_unreadable", "not_a_file"):
         end(run, "model_file_missing", {"path": problem.params.get("path", "")})
+    elif problem.code in ("engine_missing", "hub_offline"):
+        end(run, problem.code, dict(problem.params))
     else:
         cause = {"code": problem.code, "params": problem.params}
         end(run, "config_refused", {"cause": cause})

@@ -7,13 +7,16 @@ from typing import Any
 
 from django.db.models import Count, Max, Q
 
+from models_app.exceptions import AnyProblem
 from models_app.plugins import framework
 from models_app.problems import Problem, out_of_range
+from runtimes.equipment import lacking_of
 from runtimes.models import Gpu, Node
 
 
-def problems(fields: Mapping[str, Any]) -> Iterator[Problem]:
-    """Nothing is refused while no machine is known: the first one is yet to come."""
+def problems(fields: Mapping[str, Any]) -> Iterator[AnyProblem]:
+    """No size is refused while no machine is known: the first one is yet to come."""
+    yield from lacking_of(fields)
     most = Node.objects.annotate(
         gpu_number=Count("gpus", filter=Q(gpus__present=True))
     ).aggregate(

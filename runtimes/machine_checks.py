@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from importlib import metadata
 from pathlib import Path
 
 import psutil
@@ -13,9 +12,9 @@ import urllib3
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from runtimes import installations
 from runtimes.findings import Finding, Level, error, ok, start_roles, warning
 
-ENGINE_PACKAGES = {"llama.cpp": "xllamacpp"}
 MIB = 2**20
 LEAST_FREE_MIB = 256
 LOW_FREE_PERCENT = 10
@@ -23,39 +22,33 @@ NO_GPU_HERE = (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, pynvml.NVML_ERROR_DRIVER_NOT
 
 
 def engines() -> Iterator[Finding]:
-    for framework in settings.FRAMEWORKS:
-        package = ENGINE_PACKAGES.get(framework)
-        if package is None:
-            continue
-        try:
-            version = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            yield error(
-                f"engine {framework}",
-                _("The package %(package)s is not installed.") % {"package": package},
-                _("Run: pip install -r requirements.txt"),
-            )
-        else:
-            yield ok(f"engine {framework}", f"{package} {version}")
+    """All that are installed; the one that comes with the platform has to be."""
+    found = installations.installed()
+    for engine in found:
+        shown = f"{engine.version}, {engine.accelerator}, {engine.program}"
+        yield ok(f"engine {engine.name}", shown)
+    names = {engine.name for engine in found}
+    if installations.DEFAULT not in names:
+        yield error(
+            f"engine {installations.DEFAULT}",
+            _("The package %(package)s is not installed.")
+            % {"package": installations.DEFAULT},
+            _("Run: pip install -r requirements.txt"),
+        )
+    if all(e.accelerator == "cpu" for e in found) and _has_gpus():
+        yield warning(
+            "engines",
+            _("There are GPUs here, but all engines were built for the processor."),
+            _("Install one for GPUs: %(command)s")
+            % {"command": installations.INSTALL["vllm"]},
+        )
 
 
 def gpus() -> Iterator[Finding]:
     try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError as trouble:
-        yield _without_nvml(trouble)
-        return
-    try:
-        names = [
-            pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(index))
-            for index in range(pynvml.nvmlDeviceGetCount())
-        ]
+        yield ok("gpus", ", ".join(_gpu_names()) or _no_gpu())
     except pynvml.NVMLError as trouble:
         yield _gpu_trouble(trouble)
-    else:
-        yield ok("gpus", ", ".join(names) or _no_gpu())
-    finally:
-        pynvml.nvmlShutdown()
 
 
 def disk() -> Iterator[Finding]:
@@ -144,9 +137,28 @@ def _answers(port: int) -> bool:
     return reply.status < 500
 
 
-def _without_nvml(trouble: pynvml.NVMLError) -> Finding:
-    absent = trouble.value in NO_GPU_HERE
-    return ok("gpus", _no_gpu()) if absent else _gpu_trouble(trouble)
+def _gpu_names() -> list[str]:
+    """None where there is no driver."""
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as trouble:
+        if trouble.value in NO_GPU_HERE:
+            return []
+        raise
+    try:
+        return [
+            pynvml.nvmlDeviceGetName(pynvml.nvmlDeviceGetHandleByIndex(index))
+            for index in range(pynvml.nvmlDeviceGetCount())
+        ]
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _has_gpus() -> bool:
+    try:
+        return bool(_gpu_names())
+    except pynvml.NVMLError:
+        return False
 
 
 def _no_gpu() -> str:

@@ -37,13 +37,18 @@ def end_with_reason(run: Run, seen: Observation) -> None:
     end(
         run,
         code,
-        {"path": run.config.get("model_path", "")}
-        if code == "model_file_missing"
-        else {},
+        _named(run, code),
         exit_code=left.code if left else None,
         exit_signal=left.signal if left else None,
         log_tail=log_tail,
     )
+
+
+def _named(run: Run, code: str) -> dict[str, object]:
+    """What the words for a code tell of the model."""
+    model = run.config.get("model_path") or run.config.get("model_name", "")
+    names = {"model_file_missing": "path", "hub_offline": "model"}
+    return {names[code]: model} if code in names else {}
 
 
 def handle_of(run: Run) -> Handle:

@@ -10,7 +10,14 @@ ASKED_FOR = frozenset(
     {"stopped", "restarted", "scaled_down", "preempted", "gpu_drained"}
 )
 NOT_THE_ENGINES_FAULT = frozenset({"node_rebooted"})
-NEVER_RETRIED = frozenset({"bad_config", "config_refused", "model_file_missing"})
+NEVER_RETRIED = frozenset(
+    {
+        *("bad_config", "config_refused", "model_file_missing", "hub_offline"),
+        "image_missing",
+        *("engine_missing", "engine_broken", "driver_mismatch"),
+        *("unknown_architecture", "needs_remote_code", "kv_cache_too_small"),
+    }
+)
 # On such a GPU nothing will be finished, and it is given to nobody.
 GPU_GONE = frozenset({"gpu_lost", "gpu_unhealthy"})
 # Another port is drawn, or another GPU.

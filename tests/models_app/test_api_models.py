@@ -104,7 +104,7 @@ def test_create_refuses_and_makes_nothing(wrong, field, code):
         ({"priority": 11}, "priority is 11; allowed: 1 to 10."),
         ({"priority": "high"}, 'priority is "high"; needed: integer.'),
         ({"priorty": 3}, "Unknown field priorty. Did you mean priority?"),
-        ({"framework": "torch"}, "Unknown framework torch. Allowed: llama.cpp."),
+        ({"framework": "torch"}, "Unknown framework torch. Allowed: llama.cpp, vllm."),
         ({"driver": "rocket"}, "Unknown driver rocket. Allowed: process."),
     ],
 )

