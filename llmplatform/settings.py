@@ -223,8 +223,23 @@ ENGINE_DOWNLOADS = env.flag("ENGINE_DOWNLOADS")  # of models, from a hub
 HUB_DIR = Path(
     env.text("HF_HUB_CACHE") or f"{env.text('HF_HOME', '~/.cache/huggingface')}/hub"
 ).expanduser()
-DRIVERS = {"process": "runtimes.drivers.process.ProcessDriver"}
+DRIVERS = {
+    "process": "runtimes.drivers.process.ProcessDriver",
+    "docker": "runtimes.drivers.docker.DockerDriver",
+}
 ENGINE_ENVIRONMENT = env.variables  # the driver passes on what engines need of it
+DRIVER_OPTIONS = {
+    "process": {"environment": ENGINE_ENVIRONMENT},
+    "docker": {
+        "url": env.text("DOCKER_HOST", "unix:///var/run/docker.sock"),
+        "images": {
+            "llama.cpp": env.text("DOCKER_IMAGE_LLAMACPP", "llmplatform-llamacpp"),
+            "vllm": env.text("DOCKER_IMAGE_VLLM", "llmplatform-vllm"),
+        },
+        "user": env.text("DOCKER_USER"),
+        "folders": MODEL_ROOTS,
+    },
+}
 DRAIN_SECONDS = env.number("DRAIN_SECONDS", 30)
 LAUNCH_RETRY_SECONDS = 5
 TERMINATE_SECONDS = env.number("TERMINATE_SECONDS", 10)

@@ -75,6 +75,14 @@ MESSAGES = {
     "hang": _("The engine stopped making progress."),
     "start_timeout": _("The engine was not ready within %(seconds)s s."),
     "launch_failed": _("The engine could not be started: %(detail)s"),
+    "image_missing": _(
+        "The image %(image)s is not on this machine. Load it with docker pull, docker"
+        " load or docker build, and start the model again."
+    ),
+    "docker_unavailable": _(
+        "The Docker daemon at %(socket)s cannot be used: %(detail)s."
+    ),
+    "removed_outside": _("Its container was removed from outside."),
     "launch_lost": _("The engine was never started: its launcher was interrupted."),
     "node_rebooted": _("The machine was restarted."),
     # why a GPU takes no models
@@ -216,6 +224,11 @@ MESSAGES = {
         " driver upgrade, restart the machine."
     ),
     "gpus_readable": _("The GPUs of %(node)s can be read again."),
+    "engines_unseen": _(
+        "Engines of the driver %(driver)s on %(node)s cannot be seen; they are taken"
+        " to run on: %(models)s."
+    ),
+    "engines_seen": _("Engines of the driver %(driver)s on %(node)s are seen again."),
     "engine_reaped": _("A leftover engine without a run (%(uid)s) was killed."),
     "gpu_mode_open": _("GPU %(gpu)s takes models again."),
     "gpu_mode_excluded": _("GPU %(gpu)s takes no more models."),

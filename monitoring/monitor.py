@@ -115,7 +115,8 @@ class Monitor:
                     self.sampler.hear(run, said)
             if asked := question(run):
                 self.probes.ask(asked)
-        self.health.act(runs)
+        # An engine that cannot be seen may be out of reach for the same reason.
+        self.health.act([run for run in runs if run.driver not in self.lookout.unseen])
         if self.loads_due.due():
             self.health.loads.write(runs)
 

@@ -23,7 +23,7 @@ from models_app.exceptions import AnyProblem
 from models_app.failpoints import reach
 from models_app.models import Run
 from models_app.runs import end, move
-from runtimes.drivers.base import DriverError, Handle
+from runtimes.drivers.base import Bounds, DriverError, Handle
 from runtimes.equipment import equipped, problems_of
 from runtimes.frameworks.base import Placement
 from runtimes.registry import driver, framework
@@ -41,9 +41,9 @@ def launch(uid: str) -> None:
     reach("launch.accepted")
     command = framework(run).command(run.config, equipped(run, _placement(run)))
     try:
-        handle = driver(run.driver).start(run.uid, command)
+        handle = driver(run.driver).start(run.uid, command, _bounds(run))
     except DriverError as error:
-        end(run, "launch_failed", {"detail": error.params.get("detail", error.code)})
+        _fail(run, error)
         return
     reach("launch.spawned")
     store_handle(run, handle)
@@ -73,6 +73,13 @@ def _refuse(run: Run, problem: AnyProblem) -> None:
         end(run, "config_refused", {"cause": cause})
 
 
+def _fail(run: Run, error: DriverError) -> None:
+    if error.code in ("image_missing", "docker_unavailable"):
+        end(run, error.code, error.params)
+    else:
+        end(run, "launch_failed", {"detail": error.params.get("detail", error.code)})
+
+
 def _port_is_taken(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -89,6 +96,17 @@ def _placement(run: Run) -> Placement:
         api_key=run.engine_key,
         model_name=run.model.name,
         cpu_cores=run.cpu_cores,
+        gpu_uuids=tuple(run.gpu_uuids),
+        host=driver(run.driver).engine_host,
+    )
+
+
+def _bounds(run: Run) -> Bounds:
+    return Bounds(
+        framework=run.framework,
+        port=run.port,
+        cpu_cores=run.cpu_cores,
+        memory_mib=run.memory_mib,
         gpu_uuids=tuple(run.gpu_uuids),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import cast
+from typing import Any, cast
 
 from django.conf import settings
 from django.utils.crypto import salted_hmac
@@ -22,10 +22,11 @@ def driver(name: str) -> Driver:
     if name not in settings.DRIVERS:
         allowed = list(settings.DRIVERS)
         raise PlatformError("unknown_driver", value=name, allowed=allowed)
+    options = cast(dict[str, Any], settings.DRIVER_OPTIONS.get(name, {}))
     made: Driver = import_string(settings.DRIVERS[name])(
         runs_dir=settings.RUNS_DIR,
         instance=instance(),
-        environment=settings.ENGINE_ENVIRONMENT,
+        **options,
     )
     return made
 

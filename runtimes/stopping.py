@@ -7,6 +7,8 @@ deadline, never a second one.
 
 from __future__ import annotations
 
+import logging
+
 from django.conf import settings
 
 from models_app import clock, nudge
@@ -14,8 +16,11 @@ from models_app.enums import RunState
 from models_app.failpoints import reach
 from models_app.models import Run
 from models_app.runs import ask_to_stop, end, move
+from runtimes.drivers.base import DriverError
 from runtimes.registry import driver
 from runtimes.watch import handle_of, look
+
+logger = logging.getLogger(__name__)
 
 # Requests accepted by a gateway that had not heard of the drain must have arrived.
 IDLE_S = 0.5
@@ -28,7 +33,11 @@ def advance_all() -> None:
     for run in here.exclude(boot_id=clock.boot_id()):
         look(run)
     for run in here.exclude(state=RunState.READY):
-        advance(run, clock.uptime())
+        try:
+            advance(run, clock.uptime())
+        except DriverError as error:
+            # The deadline comes again; other drivers' engines do not wait for it.
+            logger.warning("run %s: %s", run.uid, error)
 
 
 def advance(run: Run, now: float) -> None:

@@ -33,7 +33,8 @@ def conclude(run: Run, seen: Observation | None) -> bool:
 def end_with_reason(run: Run, seen: Observation) -> None:
     log_tail = driver(run.driver).tail(run.uid, 16384)
     left = seen.exit
-    code = framework(run).end_reason(left, log_tail) if left else "crashed"
+    guess = framework(run).end_reason(left, log_tail) if left else "crashed"
+    code = seen.reason or guess
     end(
         run,
         code,

@@ -11,13 +11,15 @@ from runtimes.frameworks.base import Command, Exit
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handle:
     """Who runs a run. A pid alone proves nothing: it is used again after the process
-    and after every boot. pid, started: the shim and its start in clock ticks."""
+    and after every boot. pid, started: the shim and its start in clock ticks.
+    container: the id of a container, which is used once; the rest is then unset."""
 
     uid: str
-    pid: int
-    started: int
-    boot_id: str
-    engine_pid: int | None
+    pid: int = 0
+    started: int = 0
+    boot_id: str = ""
+    engine_pid: int | None = None
+    container: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -28,11 +30,31 @@ class Handle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What a run was given, 0 for no limit. A process is held to its GPUs only, and
+    that by its engine's settings; a container to all of it. framework: chooses the
+    image."""
+
+    framework: str = ""
+    port: int = 0
+    cpu_cores: int = 0
+    memory_mib: int = 0
+    gpu_uuids: tuple[str, ...] = ()
+
+
+NO_BOUNDS = Bounds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """alive: the engine or any process it left behind. exit: set when not alive."""
+    """alive: the engine or any process it left behind, as far as is known. exit: set
+    when not alive. reason: an end code, where the driver knows better than the log.
+    blind: nothing can be seen now; what was alive is taken to be so still."""
 
     alive: bool
     exit: Exit | None
+    reason: str = ""
+    blind: bool = False
 
     @property
     def vanished(self) -> bool:
@@ -42,7 +64,7 @@ class Observation:
 
 class DriverError(Exception):
     """abandoned: this uid may never start. launch_failed: nothing was started, and
-    params["detail"] says why."""
+    params["detail"] says why. Other codes have words of their own in messages."""
 
     def __init__(self, code: str, **params: object) -> None:
         super().__init__(": ".join([code, *map(str, params.values())]))
@@ -51,9 +73,14 @@ class DriverError(Exception):
 
 
 class Driver(Protocol):
-    """Every step is short and may be repeated. A uid is 32 hex digits, used once."""
+    """Every step is short and may be repeated. A uid is 32 hex digits, used once.
+    Questions never raise DriverError; start, find, abandon, terminate and kill may."""
 
-    def start(self, uid: str, command: Command) -> Handle:
+    @property
+    def engine_host(self) -> str:
+        """Where engines have to listen, to be reached at 127.0.0.1 of this machine."""
+
+    def start(self, uid: str, command: Command, bounds: Bounds) -> Handle:
         """A run that was started before, alive or not, is returned as it is."""
 
     def find(self, uid: str) -> Handle | None: ...

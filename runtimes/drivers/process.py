@@ -20,7 +20,13 @@ from typing import Any
 
 from runtimes import shim
 from runtimes.drivers import procfs
-from runtimes.drivers.base import DriverError, Handle, Observation
+from runtimes.drivers.base import (
+    NO_BOUNDS,
+    Bounds,
+    DriverError,
+    Handle,
+    Observation,
+)
 from runtimes.frameworks.base import Command, Exit
 
 LOG_BYTES = 16 * 1024 * 1024
@@ -44,6 +50,8 @@ class ProcessDriver:
     """instance: tells installations on one machine apart. environment: the platform's
     own; engines get what PATH, HOME, locale and GPU libraries need, no secrets."""
 
+    engine_host = "127.0.0.1"
+
     def __init__(
         self,
         runs_dir: Path,
@@ -58,7 +66,7 @@ class ProcessDriver:
         passed_on = {k: v for k, v in given.items() if PASSED_ON.fullmatch(k)}
         self.environment = {**BASE_ENVIRONMENT, **passed_on}
 
-    def start(self, uid: str, command: Command) -> Handle:
+    def start(self, uid: str, command: Command, bounds: Bounds = NO_BOUNDS) -> Handle:
         if (handle := self.find(uid)) is not None:
             return handle
         self._refuse_abandoned(uid)

@@ -2,7 +2,7 @@ import pytest
 from django.conf import settings
 
 from models_app.enums import RunState
-from models_app.models import Run, new_uid
+from models_app.models import Activity, Run, new_uid
 from monitoring.brake import Brake
 from monitoring.lookout import Lookout
 from runtimes.registry import driver
@@ -70,3 +70,18 @@ def test_runs_of_other_machines_are_not_looked_at(model):
     vanished(model, 0, node="elsewhere")
     assert Lookout().step() == []
     assert ends() == {}
+
+
+def test_engines_out_of_sight_are_taken_to_run_on_and_told_of_once(model):
+    fields = {"driver": "docker", "handle": {"uid": new_uid(), "container": "ab" * 32}}
+    runs = [vanished(model, replica, **fields) for replica in range(3)]
+    lookout = Lookout()
+    driver("docker").daemon.url = "unix:///nowhere/docker.sock"
+    assert [set(lookout.step()) for _ in range(3)] == [set(runs)] * 3
+    assert list(lookout.unseen) == ["docker"]
+    Run.objects.update(driver="process")
+    lookout.brake = Brake(look_again_s=0)
+    lookout.step()
+    told = Activity.objects.filter(code__startswith="engines_").order_by("pk")
+    assert [entry.code for entry in told] == ["engines_unseen", "engines_seen"]
+    assert told[0].params["models"] == [model.name]

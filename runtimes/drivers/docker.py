@@ -1,0 +1,243 @@
+"""Engines as containers of this machine's Docker daemon.
+
+The daemon knows all there is: a container's name is made of the run's uid, so that it
+exists once, and its labels tell whose it is. Only what may never start is in a file of
+ours, runs_dir/docker/UID: that must hold without an image and without a daemon.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from docker import APIClient
+from docker.errors import APIError, ImageNotFound
+
+from runtimes.drivers.base import Bounds, DriverError, Handle, Observation
+from runtimes.drivers.containers import (
+    INSTANCE_LABEL,
+    LIVE,
+    REMOVED,
+    RUN_LABEL,
+    Surroundings,
+    container_of,
+    name_of,
+    observation,
+    publishes,
+    specification,
+    was_started,
+)
+from runtimes.drivers.dockerd import EFFECT_S, Daemon, create, details, fed
+from runtimes.frameworks.base import Command
+
+UID = re.compile("[0-9a-f]{32}")
+NOBODY = "65534:65534"
+TAIL_LINES = 1000
+BLIND = Observation(alive=True, exit=None, blind=True)
+
+
+class DockerDriver:
+    """images: by framework; never pulled from here. user: "uid:gid" of engines; this
+    process's own if empty, but never root."""
+
+    engine_host = "0.0.0.0"  # noqa: S104 -- in there; it is published on loopback only
+
+    def __init__(
+        self,
+        runs_dir: Path,
+        instance: str,
+        url: str,
+        images: Mapping[str, str],
+        folders: Sequence[Path] = (),
+        user: str = "",
+    ) -> None:
+        self.abandoned_dir = runs_dir / "docker"
+        self.instance = instance
+        self.daemon = Daemon(url)
+        self.images = images
+        self.folders = folders
+        self.user = user or _own_user()
+        self.runs: dict[str, str] = {}  # uids by container id; empty: not ours
+
+    def start(self, uid: str, command: Command, bounds: Bounds) -> Handle:
+        with self.daemon.talk(EFFECT_S) as client:
+            if handle := self._handle(client, uid):
+                return handle
+            self._refuse_abandoned(uid)
+            detail = ""
+            try:
+                self._launch(client, uid, command, bounds)
+            except APIError as error:
+                detail = str(error.explanation or error)[:400]
+            # Another launcher may have been quicker: what the daemon has counts.
+            if handle := self._handle(client, uid):
+                return handle
+        self._refuse_abandoned(uid)
+        raise DriverError("launch_failed", detail=detail)
+
+    def find(self, uid: str) -> Handle | None:
+        with self.daemon.talk() as client:
+            return self._handle(client, uid)
+
+    def abandon(self, uid: str) -> bool:
+        """The mark is set before the daemon is asked: a launcher looks for it between
+        making a container and starting it."""
+        mark = self._mark(uid)
+        self.abandoned_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mark.touch()
+        with self.daemon.talk(EFFECT_S) as client:
+            self._remove(client, uid)
+            return self._handle(client, uid) is None
+
+    def observe(self, handle: Handle) -> Observation:
+        try:
+            with self.daemon.talk() as client:
+                found = details(client, handle.container)
+        except (DriverError, APIError):
+            return BLIND
+        return observation(found["State"]) if found else REMOVED
+
+    def terminate(self, handle: Handle) -> None:
+        self._signal(handle.container, "SIGTERM")
+
+    def kill(self, handle: Handle) -> None:
+        self._signal(handle.container, "SIGKILL")
+
+    def tail(self, uid: str, max_bytes: int = 65_536) -> str:
+        log = b""
+        with suppress(DriverError, APIError), self.daemon.talk() as client:
+            log = client.logs(name_of(_checked(uid)), tail=TAIL_LINES)
+        return log[-max_bytes:].decode(errors="replace")
+
+    def owned(self) -> dict[str, list[int]]:
+        """Without pids: the daemon does not tell them in one answer, and they mean
+        nothing where the platform itself is in a container."""
+        return {uid: [] for uid in self._listed(status=list(LIVE))}
+
+    def run_of(self, pid: int) -> str:
+        try:
+            container = container_of(Path(f"/proc/{pid}/cgroup").read_text())
+        except OSError:
+            return ""
+        return self._run_in(container) if container else ""
+
+    def reap(self, uid: str) -> None:
+        with suppress(DriverError):
+            self._signal(name_of(uid), "SIGKILL")
+
+    def kept(self) -> list[str]:
+        marks = [p.name for p in self.abandoned_dir.glob("*") if UID.fullmatch(p.name)]
+        return sorted({*self._listed(), *marks})
+
+    def cpu_seconds(self, handle: Handle) -> float:
+        try:
+            with self.daemon.talk() as client:
+                told = client.stats(handle.container, stream=False, one_shot=True)
+        except (DriverError, APIError):
+            return 0.0
+        return float(told["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
+
+    def listens(self, handle: Handle, port: int) -> bool:
+        """The daemon holds the port for its container and nobody else."""
+        try:
+            with self.daemon.talk() as client:
+                found = details(client, handle.container)
+        except (DriverError, APIError):
+            return False
+        return found is not None and publishes(found, port)
+
+    def discard(self, uid: str) -> None:
+        with suppress(DriverError), self.daemon.talk(EFFECT_S) as client:
+            self._remove(client, uid, ended=True)
+        self._mark(uid).unlink(missing_ok=True)
+
+    def _launch(
+        self, client: APIClient, uid: str, command: Command, bounds: Bounds
+    ) -> None:
+        if bounds.framework not in self.images:
+            raise DriverError("image_missing", image=bounds.framework)
+        # Of a launcher that was cut off; it may hold a part of its text.
+        self._remove(client, uid)
+        body = specification(uid, command, bounds, self._surroundings())
+        try:
+            made = create(client, body, name_of(uid))
+        except ImageNotFound:
+            raise DriverError("image_missing", image=body["Image"]) from None
+        if self._mark(uid).exists():
+            self._remove(client, uid)
+            return
+        try:
+            with fed(client, made, command.stdin):
+                client.start(made)
+        except APIError:
+            self._remove(client, uid)
+            raise
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            instance=self.instance,
+            user=self.user,
+            images=self.images,
+            folders=[str(path) for path in self.folders if path.is_dir()],
+        )
+
+    def _handle(self, client: APIClient, uid: str) -> Handle | None:
+        found = details(client, name_of(_checked(uid)))
+        if found is None or not self._is_ours(found) or not was_started(found):
+            return None
+        return Handle(uid=uid, container=found["Id"])
+
+    def _remove(self, client: APIClient, uid: str, *, ended: bool = False) -> None:
+        """A container that never started, or one that has ended; the daemon refuses
+        to remove a live one without force."""
+        found = details(client, name_of(_checked(uid)))
+        if found and self._is_ours(found) and (ended or not was_started(found)):
+            with suppress(APIError):
+                client.remove_container(found["Id"], v=True)
+
+    def _signal(self, container: str, name: str) -> None:
+        """Gone, or ended: nothing to do."""
+        with suppress(APIError), self.daemon.talk(EFFECT_S) as client:
+            client.kill(container, signal=name)
+
+    def _listed(self, **filters: Any) -> list[str]:
+        labels = {"label": f"{INSTANCE_LABEL}={self.instance}", **filters}
+        found: list[dict[str, Any]] = []
+        with suppress(DriverError, APIError), self.daemon.talk() as client:
+            found = client.containers(all=True, filters=labels)
+        return [entry["Labels"][RUN_LABEL] for entry in found]
+
+    def _run_in(self, container: str) -> str:
+        if container not in self.runs:
+            with suppress(DriverError, APIError), self.daemon.talk() as client:
+                found = details(client, container)
+                ours = found is not None and self._is_ours(found)
+                self.runs[container] = (
+                    found["Config"]["Labels"][RUN_LABEL] if found and ours else ""
+                )
+        return self.runs.get(container, "")
+
+    def _is_ours(self, found: Mapping[str, Any]) -> bool:
+        labels = found["Config"]["Labels"] or {}
+        return bool(labels.get(INSTANCE_LABEL) == self.instance)
+
+    def _refuse_abandoned(self, uid: str) -> None:
+        if self._mark(uid).exists():
+            raise DriverError("abandoned", uid=uid)
+
+    def _mark(self, uid: str) -> Path:
+        return self.abandoned_dir / _checked(uid)
+
+
+def _checked(uid: str) -> str:
+    if not UID.fullmatch(uid):
+        raise ValueError(f"not a run uid: {uid!r}")
+    return uid
+
+
+def _own_user() -> str:
+    return f"{os.geteuid()}:{os.getegid()}" if os.geteuid() else NOBODY
