@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from runtimes.drivers.process import ProcessDriver
+from runtimes.installations import INSTALL
+from tests.engines.builds import lacking
 from tests.engines.client import Engine
 from tests.runtimes.processes import kill_owned
 
@@ -29,3 +31,10 @@ def engine(driver, model):
     engine = Engine(driver, {"model_path": str(model), "n_ctx": 512, "n_parallel": 2})
     engine.wait_until_ready()
     return engine
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Engines are tested as far as they are here: the rest must not be silent."""
+    for name in lacking():
+        command = INSTALL[name]
+        terminalreporter.write_line(f"not tested, not installed: {name} ({command})")

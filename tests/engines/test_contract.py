@@ -1,0 +1,148 @@
+"""What every engine has to do for the platform, shown with the real ones."""
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+from runtimes.drivers.process import ProcessDriver
+from tests.engines.builds import here
+from tests.engines.client import KEY, Engine
+from tests.runtimes.processes import until
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+
+SAY = {"temperature": 0, "max_tokens": 8}
+LONG = {"temperature": 1, "max_tokens": 120, "ignore_eos": True}
+ENDLESS = {**LONG, "max_tokens": 450}
+STOP_S = 30  # a machine that is busy with other tests is slow
+
+
+def pytest_generate_tests(metafunc):
+    if "build" in metafunc.fixturenames:
+        builds = here()
+        names = [f"{build.name}/process" for build in builds]
+        metafunc.parametrize("build", builds, ids=names, scope="module")
+
+
+@pytest.fixture(scope="module")
+def start(driver, model):
+    def started(build, path="", **more):
+        config = build.config(path or build.served(model))
+        return Engine(driver, config, rules=build.rules, program=build.program, **more)
+
+    return started
+
+
+@pytest.fixture(scope="module")
+def ready(start, build):
+    """For tests that leave it as it is."""
+    engine = start(build)
+    engine.wait_until_ready()
+    yield engine
+    engine.driver.kill(engine.handle)
+
+
+def wait_until_gone(engine):
+    """With every process of it."""
+    until(lambda: not engine.driver.observe(engine.handle).alive, seconds=STOP_S)
+    until(lambda: engine.uid not in engine.driver.owned())
+
+
+def test_ready_engine_listens_where_it_was_told(ready):
+    assert ready.health() == 200
+    assert ready.driver.listens(ready.handle, ready.port)
+
+
+def test_engine_generates(ready):
+    status, body = ready.chat("What is 2 + 2?", **SAY)
+    answer = json.loads(body)
+    assert (status, answer["model"]) == (200, "smol")
+    assert answer["choices"][0]["message"]["content"].strip()
+    assert 0 < answer["usage"]["completion_tokens"] <= 8
+
+
+def test_engine_streams(ready):
+    status, body = ready.chat("Count to ten.", stream=True, **SAY)
+    lines = [line for line in body.splitlines() if line.startswith("data: ")]
+    assert status == 200
+    assert len(lines) > 3
+    assert lines[-1] == "data: [DONE]"
+
+
+def test_key_is_needed(ready):
+    body = {"messages": [{"role": "user", "content": "Hello"}]}
+    status, text = ready.request("POST", "/v1/chat/completions", body, key="wrong")
+    assert (status, "choices" in text) == (401, False)
+
+
+def test_requests_are_counted_and_answers_come_meanwhile(ready, build):
+    asked = threading.Thread(target=ready.chat, args=["Count."], kwargs=LONG)
+    asked.start()
+    if build.queues:
+        until(lambda: ready.in_flight() == 1, seconds=30)
+    path = build.rules.metrics_path(ready.config)
+    assert ready.request("GET", path)[0] == 200
+    asked.join()
+    assert ready.in_flight() == (0 if build.queues else None)
+
+
+def test_engine_is_found_by_whoever_comes_later(ready):
+    later = ProcessDriver(ready.driver.runs_dir, ready.driver.instance)
+    assert later.find(ready.uid) == ready.handle
+    assert later.observe(ready.handle).alive
+    assert later.run_of(ready.handle.engine_pid) == ready.uid
+
+
+def test_log_has_an_end_without_prompts_and_keys(ready):
+    ready.chat("PROMPT", **SAY)
+    log = ready.log()
+    assert log.strip()
+    assert "PROMPT" not in log
+    assert KEY not in log
+
+
+def test_engine_stops_with_a_request_in_flight(start, build):
+    engine = start(build)
+    engine.wait_until_ready()
+    body = json.dumps({"messages": [{"role": "user", "content": "Go."}], **ENDLESS})
+    with socket.create_connection(("127.0.0.1", engine.port)) as client:
+        client.sendall(
+            "POST /v1/chat/completions HTTP/1.1\r\nHost: engine\r\n"
+            "Content-Type: application/json\r\n"
+            f"Authorization: Bearer {KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"{body}".encode()
+        )
+        if build.queues:
+            until(lambda: engine.in_flight() == 1, seconds=30)
+        else:
+            time.sleep(1)
+        engine.driver.terminate(engine.handle)
+        wait_until_gone(engine)
+    exit = engine.driver.observe(engine.handle).exit
+    assert exit.code == 0 or exit.signal == signal.SIGTERM
+
+
+def test_killed_engine_leaves_nothing_behind(start, build):
+    engine = start(build)
+    engine.wait_until_ready()
+    os.kill(engine.handle.engine_pid, signal.SIGKILL)
+    wait_until_gone(engine)
+    assert engine.end_reason() == "killed"
+
+
+def test_refused_model_is_told(start, build, tmp_path):
+    engine = start(build, build.broken(tmp_path))
+    until(lambda: not engine.driver.observe(engine.handle).alive, seconds=120)
+    assert engine.end_reason() == build.reason
+
+
+def test_taken_port_is_told(start, build):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        engine = start(build, port=other.getsockname()[1])
+        until(lambda: not engine.driver.observe(engine.handle).alive, seconds=120)
+    assert engine.end_reason() == "port_in_use"
