@@ -105,7 +105,7 @@ def test_create_refuses_and_makes_nothing(wrong, field, code):
         ({"priority": "high"}, 'priority is "high"; needed: integer.'),
         ({"priorty": 3}, "Unknown field priorty. Did you mean priority?"),
         ({"framework": "torch"}, "Unknown framework torch. Allowed: llama.cpp, vllm."),
-        ({"driver": "rocket"}, "Unknown driver rocket. Allowed: process."),
+        ({"driver": "rocket"}, "Unknown driver rocket. Allowed: process, docker."),
     ],
 )
 def test_create_names_the_value_and_what_is_allowed(wrong, words):
