@@ -50,7 +50,8 @@ class Engine:
             connection.close()
 
     def chat(self, text, **options):
-        body = {"messages": [{"role": "user", "content": text}], **options}
+        messages = [{"role": "user", "content": text}]
+        body = {"model": "smol", "messages": messages, **options}
         return self.request("POST", "/v1/chat/completions", body)
 
     def health(self):
