@@ -109,12 +109,26 @@ def _next() -> ExportJob | None:
         if job.state == ExportState.RUNNING and not _is_silent(job):
             return None
     found.filter(attempts__gte=MAX_ATTEMPTS).update(state=ExportState.FAILED)
-    taken = found.all().first()
-    if taken is not None:
-        taken.state, taken.rows = ExportState.RUNNING, 0
-        taken.attempts, taken.beat_at = taken.attempts + 1, timezone.now()
-        taken.save(update_fields=["state", "rows", "attempts", "beat_at"])
-    return taken
+    oldest = found.all().first()
+    return oldest if oldest is not None and _take(oldest) else None
+
+
+def _take(job: ExportJob) -> bool:
+    """False: another process was faster."""
+    begun = {
+        "state": ExportState.RUNNING,
+        "rows": 0,
+        "attempts": job.attempts + 1,
+        "beat_at": timezone.now(),
+    }
+    as_read = ExportJob.objects.filter(
+        pk=job.pk, state=job.state, attempts=job.attempts
+    )
+    if not as_read.update(**begun):
+        return False
+    for name, value in begun.items():
+        setattr(job, name, value)
+    return True
 
 
 def _write(job: ExportJob) -> None:

@@ -206,3 +206,15 @@ def test_jobs_go_with_their_user():
     a_job(a_user("viewer"))
     User.objects.all().delete()
     assert not ExportJob.objects.exists()
+
+
+def test_a_job_that_another_process_took_meanwhile_is_not_taken():
+    job = ExportJob.objects.create(
+        requested_by=a_user("viewer"), format="csv", words={}, file_name="f.csv",
+        rows_expected=1,
+    )  # fmt: skip
+    rival = ExportJob.objects.get()
+    assert jobs._take(rival)
+    assert not jobs._take(job)
+    stored = ExportJob.objects.get()
+    assert (stored.state, stored.attempts) == ("running", 1)
