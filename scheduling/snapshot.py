@@ -84,6 +84,7 @@ def _history(
         Run.objects.ended()
         .filter(model__desired_state=Desired.RUNNING, generation=F("model__generation"))
         .newest_per_model(HISTORY_PER_MODEL)
+        .defer("log_tail")  # the largest column by far, and no plan reads it
         .order_by("-pk")
     )
     history: dict[int, dict[int, list[EndedRun]]] = defaultdict(dict)
