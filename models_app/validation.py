@@ -38,12 +38,7 @@ def problems(
     machine there is may be saved, and waits.
     """
     before = instance or ServedModel()
-    after = {name: fields.get(name, getattr(before, name)) for name in CHECKED}
-    changed = {
-        name
-        for name in CHECKED
-        if name in fields and not (instance and after[name] == getattr(before, name))
-    }
+    after, changed = _compared(fields, instance)
     found: list[AnyProblem] = [*_name(after, before, changed)]
     found += [*_unknown_plugins(after, changed), *_gpus(after)]
     if "config" in changed or ("framework" in changed and instance):
@@ -56,8 +51,35 @@ def problems(
     return found
 
 
+def refused(
+    fields: Mapping[str, Any], *, instance: ServedModel | None, actor: Actor
+) -> list[AnyProblem]:
+    """Those of the problems for which no file or machine is looked at."""
+    before = instance or ServedModel()
+    after, changed = _compared(fields, instance)
+    found: list[AnyProblem] = [*_unknown_plugins(after, changed), *_gpus(after)]
+    if "config" in changed:
+        unfit = _unfit(after["config"])
+        found += [unfit] if unfit else _reserved(after["config"], before, actor)
+    return found
+
+
 def taken(name: str) -> Problem:
     return Problem(code="duplicate_name", field="name", params={"value": name})
+
+
+def _compared(
+    fields: Mapping[str, Any], instance: ServedModel | None
+) -> tuple[dict[str, Any], set[str]]:
+    """How it would be, and what of it is new or other than it was."""
+    before = instance or ServedModel()
+    after = {name: fields.get(name, getattr(before, name)) for name in CHECKED}
+    changed = {
+        name
+        for name in CHECKED
+        if name in fields and not (instance and after[name] == getattr(before, name))
+    }
+    return after, changed
 
 
 def _name(

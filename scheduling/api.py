@@ -9,20 +9,17 @@ from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from models_app.messages import render
-from models_app.models import ServedModel
+from models_app.drafts import Draft, drafted
 from scheduling.enums import DecisionKind
 from scheduling.models import Decision
 from scheduling.outlook import machines_now, preview_of, queue_now
 from scheduling.serializers import (
     DecisionSerializer,
     MachineSerializer,
-    PreviewRequest,
     PreviewSerializer,
     WaitingSerializer,
 )
@@ -69,23 +66,10 @@ class Scheduling(GenericViewSet[Decision]):
         page = self.paginate_queryset(cast(Any, rows))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
-    @extend_schema(request=PreviewRequest, responses=PreviewSerializer)
+    @extend_schema(request=Draft, responses=PreviewSerializer)
     @action(detail=False, methods=["post"], **whole)
     def preview(self, request: Request) -> Response:
-        asked = PreviewRequest(data=request.data, context=self.get_serializer_context())
-        if instance := _named(request.data):
-            asked.instance, asked.partial = instance, True
-        asked.is_valid(raise_exception=True)
-        found = preview_of(cast(Any, asked.validated_data), instance)
+        context = self.get_serializer_context()
+        fields, instance = drafted(Draft, request.data, context)
+        found = preview_of(fields, instance)
         return Response(PreviewSerializer(found).data)
-
-
-def _named(body: Any) -> ServedModel | None:
-    """What is no id at all, the serializer refuses."""
-    wanted = body.get("id") if isinstance(body, dict) else None
-    if type(wanted) is not int or wanted < 1:
-        return None
-    model = ServedModel.objects.named(str(wanted)).first()
-    if model is None:
-        raise NotFound(render("no_such_model", {"value": wanted}))
-    return model

@@ -9,15 +9,12 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from models_app.messages import render
-from models_app.models import name_is_slug
-from models_app.serializers import ReasonSerializer, ServedModelSerializer, WholeNumber
+from models_app.serializers import ReasonSerializer
 from runtimes.enums import GpuMode
 from scheduling.models import Decision
 from scheduling.picture import Help, Reason
 from scheduling.preview import Preview
 from scheduling.queue import Waiting
-
-MAX_ID = 2**63 - 1
 
 
 def told(reason: Reason) -> dict[str, Any]:
@@ -65,25 +62,6 @@ class WaitingSerializer(serializers.Serializer[Any]):
     def to_representation(self, instance: Waiting) -> dict[str, Any]:
         shown = super().to_representation(instance)
         return {**shown, "machine": instance.machine or None}
-
-
-class PreviewRequest(ServedModelSerializer):
-    """A model as one that is created, name and all else optional where it has a
-    default; or changes of the model `id`."""
-
-    id = WholeNumber(
-        required=False, min_value=1, max_value=MAX_ID,
-        help_text="Of a model that is there; the rest is what is changed.",
-    )  # fmt: skip
-
-    class Meta(ServedModelSerializer.Meta):
-        extra_kwargs: dict[str, dict[str, Any]] = {
-            "name": {"validators": [name_is_slug], "required": False}
-        }
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        attrs.pop("id", None)
-        return super().validate(attrs)
 
 
 class PlacementSerializer(serializers.Serializer[Any]):
