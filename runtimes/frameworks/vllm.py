@@ -1,8 +1,4 @@
-"""vLLM: its OpenAI server, on GPUs or, in a build of its own, on the processor.
-
-It cannot read its API key from standard input: the key goes by the environment, which
-only the engine's own user and root can read, never by argv, which everybody can.
-"""
+"""vLLM: its OpenAI server, on GPUs or, in a build of its own, on the processor."""
 
 from __future__ import annotations
 
@@ -45,6 +41,8 @@ TENSOR_PARALLEL = "tensor_parallel_size"
 OVERHEAD_MIB = 2048
 KV_CACHE_MIB = 1024
 LEAST_KV_CACHE_MIB = 256
+# Run as it is by vLLM's own Python, in a virtual environment or an image.
+LAUNCHER = Path(__file__).parents[1] / "engines" / "vllm_server.py"
 # Share of a GPU: below its driver's own part no engine starts.
 MOST_UTILIZATION = 0.98
 LEAST_UTILIZATION = 0.01
@@ -83,9 +81,11 @@ class Vllm:
 
     def command(self, config: Config, placement: Placement) -> Command:
         program = placement.program or sys.executable
-        server = ("-P", "-m", "vllm.entrypoints.openai.api_server")
-        argv = (program, *server, *_arguments(config, placement))
-        return Command(argv=argv, env=_environment(placement), stdin="")
+        return Command(
+            argv=(program, "-P", "-", *_arguments(config, placement)),
+            env=_environment(placement),
+            stdin=f"{LAUNCHER.read_text()}\n\nserve({placement.api_key!r})\n",
+        )
 
     def ready_path(self, config: Config) -> str:
         return "/health"
@@ -181,7 +181,6 @@ def _environment(placement: Placement) -> dict[str, str]:
     visible = ",".join(placement.gpu_uuids)
     offline = "0" if placement.downloads else "1"
     env = {
-        "VLLM_API_KEY": placement.api_key,
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_DO_NOT_TRACK": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",

@@ -1,5 +1,7 @@
+import ast
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -212,7 +214,7 @@ def test_heads_of_the_part_that_writes_count(folder):
 
 def test_command_is_a_list_of_options():
     assert VLLM.command(GUIDE, ON_GPUS).argv[1:] == (
-        *("-P", "-m", "vllm.entrypoints.openai.api_server"),
+        *("-P", "-"),
         "--model=meta-llama/Llama-2-7b-hf",
         *("--served-model-name", "smol"),
         *("--host=127.0.0.1", "--port=21000"),
@@ -222,10 +224,12 @@ def test_command_is_a_list_of_options():
     )
 
 
-def test_key_is_in_the_environment_alone():
-    command = VLLM.command(GUIDE, ON_GPU)
-    assert "sesame" not in repr(command.argv) + command.stdin
-    assert command.env["VLLM_API_KEY"] == "sesame"
+@pytest.mark.parametrize("key", ["sesame", 'it\'s "so"\\\n\u00fc'])
+def test_key_is_in_the_program_on_standard_input_alone(key):
+    command = VLLM.command(GUIDE, replace(ON_GPU, api_key=key))
+    assert "sesame" not in repr((command.argv, command.env))
+    *_, call = ast.parse(command.stdin).body
+    assert ast.unparse(call) == f"serve({key!r})"
 
 
 @pytest.mark.parametrize(
