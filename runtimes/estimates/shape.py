@@ -69,7 +69,7 @@ class Shape:
 
 def shape_of(path: Path) -> Shape:
     """Of a model file, or the first of its parts. Raises BadGguf."""
-    headers = [_cached(part) for part in parts(path)]
+    headers = headers_of(path)
     said = _Said(headers[0])
     count = said.whole("block_count", most=MAX_KEPT)
     weights = _weights(headers, count)
@@ -95,6 +95,11 @@ def shape_of(path: Path) -> Shape:
         output_weights=weights["output"],
         tied=not any(tensor.name == "output.weight" for tensor in tensors),
     )
+
+
+def headers_of(path: Path) -> list[Header]:
+    """Of all parts. Raises BadGguf."""
+    return [_cached(part) for part in parts(path)]
 
 
 def parts(path: Path) -> list[Path]:

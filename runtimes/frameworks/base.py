@@ -90,6 +90,19 @@ class Estimate:
     host: Share
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What the files of a model tell, by their headers. paths: all of them, the first
+    one first. bytes: of its weights. Empty or 0: not told."""
+
+    paths: tuple[Path, ...]
+    bytes: int
+    architectures: tuple[str, ...]
+    context: int = 0
+    parameters: int = 0
+    quantisation: str = ""
+
+
 class Framework(Protocol):
     name: str
 
@@ -111,6 +124,10 @@ class Framework(Protocol):
 
     def hub_model(self, config: Config) -> str:
         """Id of a model that is not here but on a hub; empty: its files are here."""
+
+    def contents(self, config: Config) -> Contents | Problem:
+        """For a config without problems whose files are here; a Problem of files that
+        no engine can load."""
 
     def command(self, config: Config, placement: Placement) -> Command:
         """For a config without problems."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from runtimes.estimates.shape import parts
 from runtimes.frameworks.base import Problem
 from runtimes.frameworks.fields import shown
 
@@ -18,8 +19,22 @@ def check_model_file(path: str, model_roots: Sequence[Path]) -> Problem | None:
     real = located(path, model_roots, FIELD)
     if isinstance(real, Problem):
         return real
-    code = _trouble(real)
-    return path_problem(code, FIELD, path) if code else None
+    if code := _trouble(real):
+        return path_problem(code, FIELD, path)
+    return next(_other_parts(path, model_roots), None)
+
+
+def _other_parts(path: str, model_roots: Sequence[Path]) -> Iterator[Problem]:
+    """The engine opens them by their names; it has to be told the first."""
+    first, *others = parts(Path(path))
+    if others and first.name != Path(path).name:
+        yield path_problem("gguf_not_first", FIELD, path, first=str(first))
+    for part in others:
+        real = located(str(part), model_roots, FIELD)
+        if isinstance(real, Problem):
+            yield real
+        elif code := _trouble(real):
+            yield path_problem(code, FIELD, part)
 
 
 def located(path: str, model_roots: Sequence[Path], field: str) -> Path | Problem:

@@ -12,6 +12,7 @@ from runtimes.frameworks import llamacpp_metrics
 from runtimes.frameworks.base import (
     Command,
     Config,
+    Contents,
     Estimate,
     Exit,
     Placement,
@@ -24,6 +25,7 @@ from runtimes.frameworks.fields import bad_values, out_of_range, unknown_keys
 from runtimes.frameworks.files import check_model_file
 from runtimes.frameworks.llamacpp_builds import BUILDS, build_of
 from runtimes.frameworks.llamacpp_endings import ENDINGS
+from runtimes.frameworks.llamacpp_files import contents
 from runtimes.frameworks.llamacpp_memory import memory
 from runtimes.frameworks.llamacpp_options import CONFIG, DEFAULT, EXTRA_ARGS
 from runtimes.frameworks.metrics import EngineMetrics
@@ -59,6 +61,9 @@ class LlamaCpp:
 
     def hub_model(self, config: Config) -> str:
         return ""
+
+    def contents(self, config: Config) -> Contents | Problem:
+        return contents(config)
 
     def command(self, config: Config, placement: Placement) -> Command:
         return build_of(config).command(config, placement)

@@ -13,6 +13,7 @@ from runtimes.frameworks import vllm_metrics
 from runtimes.frameworks.base import (
     Command,
     Config,
+    Contents,
     Estimate,
     Exit,
     Placement,
@@ -25,6 +26,7 @@ from runtimes.frameworks.fields import bad_values, unknown_keys
 from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.frameworks.sampling import sampling
 from runtimes.frameworks.vllm_endings import ENDINGS
+from runtimes.frameworks.vllm_files import contents
 from runtimes.frameworks.vllm_model import (
     FIELD,
     attention_heads,
@@ -78,6 +80,9 @@ class Vllm:
     def hub_model(self, config: Config) -> str:
         name = cast(str, config["model_name"])
         return "" if is_folder(name) else name
+
+    def contents(self, config: Config) -> Contents | Problem:
+        return contents(cast(str, config["model_name"]))
 
     def command(self, config: Config, placement: Placement) -> Command:
         program = placement.program or sys.executable

@@ -69,7 +69,7 @@ def attention_heads(description: Mapping[str, Any]) -> int | None:
 def weights_mib(name: str) -> int:
     """On disk; 0: not here."""
     try:
-        sizes = [p.stat().st_size for p in _entries(Path(name)) if p.suffix in WEIGHTS]
+        sizes = [p.stat().st_size for p in entries(Path(name)) if p.suffix in WEIGHTS]
     except OSError:
         return 0
     return sum(sizes) // 2**20
@@ -90,8 +90,8 @@ def _check_folder(name: str, model_roots: Sequence[Path]) -> Problem | None:
 
 
 def _troubles(folder: Path, model_roots: Sequence[Path]) -> Iterator[Problem]:
-    entries = [*_entries(folder)]
-    for entry in entries:
+    found = [*entries(folder)]
+    for entry in found:
         real = located(str(entry), model_roots, FIELD)
         if isinstance(real, Problem):
             yield real
@@ -100,9 +100,9 @@ def _troubles(folder: Path, model_roots: Sequence[Path]) -> Iterator[Problem]:
         yield path_problem("file_missing", FIELD, config)
     elif not config.is_file() or not described(str(folder)):
         yield path_problem("bad_model_config", FIELD, config, max=CONFIG_BYTES)
-    if not any(e.suffix in WEIGHTS and e.is_file() for e in entries):
+    if not any(e.suffix in WEIGHTS and e.is_file() for e in found):
         yield path_problem("no_weights", FIELD, folder, expected=list(WEIGHTS))
 
 
-def _entries(folder: Path) -> Iterator[Path]:
+def entries(folder: Path) -> Iterator[Path]:
     return islice(folder.iterdir(), ENTRIES)

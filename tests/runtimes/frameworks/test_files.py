@@ -103,3 +103,31 @@ def test_impossible_names_are_missing_and_can_be_shown(roots, bad):
     problem = check_model_file(f"{roots[0]}/{bad}", roots)
     assert problem.code == "file_missing"
     problem.params["path"].encode()
+
+
+def parts_of_three(folder, *present):
+    names = [f"m-{at:05}-of-00003.gguf" for at in (1, 2, 3)]
+    for at in present:
+        (folder / names[at]).write_bytes(GGUF)
+    return [folder / name for name in names]
+
+
+def test_all_parts_have_to_be_there(roots):
+    paths = parts_of_three(roots[0], 0, 1)
+    problem = check_model_file(str(paths[0]), roots)
+    assert problem.code == "file_missing"
+    assert problem.params == {"path": str(paths[2])}
+    parts_of_three(roots[0], 2)
+    assert code_of(paths[0], roots) is None
+
+
+def test_first_part_is_named_to_who_gives_another(roots):
+    paths = parts_of_three(roots[0], 0, 1, 2)
+    problem = check_model_file(str(paths[1]), roots)
+    assert (problem.code, problem.params["first"]) == ("gguf_not_first", str(paths[0]))
+
+
+def test_no_part_may_lie_outside_the_roots(roots, tmp_path):
+    paths = parts_of_three(roots[0], 0, 2)
+    paths[1].symlink_to(tmp_path / "outside" / "secret.gguf")
+    assert code_of(paths[0], roots) == "path_outside_roots"
