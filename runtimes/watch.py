@@ -6,6 +6,7 @@ from models_app import clock
 from models_app.models import Run
 from models_app.runs import end
 from runtimes.drivers.base import Handle, Observation
+from runtimes.log_text import clean
 from runtimes.registry import driver, framework
 
 
@@ -31,7 +32,7 @@ def conclude(run: Run, seen: Observation | None) -> bool:
 
 
 def end_with_reason(run: Run, seen: Observation) -> None:
-    log_tail = driver(run.driver).tail(run.uid, 16384)
+    log_tail = clean(driver(run.driver).tail(run.uid, 16384), [run.engine_key])
     left = seen.exit
     guess = framework(run).end_reason(left, log_tail) if left else "crashed"
     code = seen.reason or guess

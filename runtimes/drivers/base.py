@@ -62,6 +62,23 @@ class Observation:
         return self.exit == Exit(code=None, signal=None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """Of a log. skipped: what came right before it was left out, or lost."""
+
+    data: bytes
+    skipped: bool = False
+
+
+class LogReader(Protocol):
+    """Of one caller; never in two threads at once. Raises nothing but OSError."""
+
+    def read(self, max_bytes: int) -> Chunk:
+        """What comes next, without waiting for it; without data: nothing, for now."""
+
+    def close(self) -> None: ...
+
+
 class DriverError(Exception):
     """abandoned: this uid may never start. launch_failed: nothing was started, and
     params["detail"] says why. Other codes have words of their own in messages."""
@@ -95,6 +112,9 @@ class Driver(Protocol):
     def kill(self, handle: Handle) -> None: ...
 
     def tail(self, uid: str, max_bytes: int = 65_536) -> str: ...
+
+    def log(self, uid: str, max_bytes: int) -> LogReader:
+        """From max_bytes before its end on. Nothing is opened before it is read."""
 
     def owned(self) -> dict[str, list[int]]:
         """Live processes of this installation, by run."""

@@ -18,6 +18,7 @@ from docker import APIClient
 from docker.errors import APIError, ImageNotFound
 
 from runtimes.drivers.base import Bounds, DriverError, Handle, Observation
+from runtimes.drivers.container_log import ContainerLog
 from runtimes.drivers.containers import (
     INSTANCE_LABEL,
     LIVE,
@@ -37,6 +38,7 @@ from runtimes.frameworks.base import Command
 UID = re.compile("[0-9a-f]{32}")
 NOBODY = "65534:65534"
 TAIL_LINES = 1000
+PORT_IN_USE = re.compile("port is already allocated|address already in use")
 BLIND = Observation(alive=True, exit=None, blind=True)
 
 
@@ -77,6 +79,8 @@ class DockerDriver:
             if handle := self._handle(client, uid):
                 return handle
         self._refuse_abandoned(uid)
+        if PORT_IN_USE.search(detail):
+            raise DriverError("port_in_use", port=bounds.port)
         raise DriverError("launch_failed", detail=detail)
 
     def find(self, uid: str) -> Handle | None:
@@ -112,6 +116,9 @@ class DockerDriver:
         with suppress(DriverError, APIError), self.daemon.talk() as client:
             log = client.logs(name_of(_checked(uid)), tail=TAIL_LINES)
         return log[-max_bytes:].decode(errors="replace")
+
+    def log(self, uid: str, max_bytes: int) -> ContainerLog:
+        return ContainerLog(self.daemon, name_of(_checked(uid)), max_bytes)
 
     def owned(self) -> dict[str, list[int]]:
         """Without pids: the daemon does not tell them in one answer, and they mean

@@ -27,6 +27,7 @@ from runtimes.drivers.base import (
     Handle,
     Observation,
 )
+from runtimes.drivers.log_files import LogFiles
 from runtimes.frameworks.base import Command, Exit
 
 LOG_BYTES = 16 * 1024 * 1024
@@ -123,6 +124,9 @@ class ProcessDriver:
         # Rotated between the two reads: some lines come twice, none is lost.
         before = _last_bytes(run_dir / "engine.log.1", max_bytes - len(newest))
         return (before + newest).decode(errors="replace")
+
+    def log(self, uid: str, max_bytes: int) -> LogFiles:
+        return LogFiles(self._run_dir(uid), max_bytes)
 
     def owned(self) -> dict[str, list[int]]:
         runs: dict[str, list[int]] = {}

@@ -1,0 +1,89 @@
+"""Reading on in the log of a container.
+
+The daemon has no place in a log to go on from, only times: so entries are asked for
+since the second before the newest one known, and those known are left out.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+
+from docker import APIClient
+
+from runtimes.drivers.base import Chunk, DriverError
+from runtimes.drivers.dockerd import Daemon
+
+# Of one answer, and so of what may be said between two reads before some is skipped.
+MOST_ENTRIES = 20_000
+ENTRY_BYTES = 64  # of a usual line, to guess how many make up so many bytes
+HEADER = struct.Struct(">BxxxL")
+
+
+class ContainerLog:
+    """Begins some max_bytes before the end of what there is. name: of the container."""
+
+    def __init__(self, daemon: Daemon, name: str, max_bytes: int) -> None:
+        self.daemon = daemon
+        self.name = name
+        self.max_bytes = max_bytes
+        self.unread = b""
+        self.known: set[bytes] = set()
+        self.newest = b""
+        self.skipped = False
+
+    def read(self, max_bytes: int) -> Chunk:
+        if not self.unread:
+            self._ask()
+        data, self.unread = self.unread[:max_bytes], self.unread[max_bytes:]
+        skipped = self.skipped and bool(data)
+        self.skipped = self.skipped and not data
+        return Chunk(data=data, skipped=skipped)
+
+    def close(self) -> None:
+        self.unread = b""
+
+    def _ask(self) -> None:
+        most = min(MOST_ENTRIES, 1 + self.max_bytes // ENTRY_BYTES)
+        found: list[bytes] = []
+        with suppress(DriverError), self.daemon.talk() as client:
+            found = list(_entries(client, self.name, most, _second_before(self.newest)))
+        entries = [entry.partition(b" ") for entry in found]
+        new = [(at, text) for at, _, text in entries if at not in self.known]
+        if new:
+            self.skipped = len(new) == most
+            self._take(b"".join(text for _, text in new), first=not self.newest)
+            self.known = {at for at, _, _ in entries}
+            self.newest = max(self.known)
+
+    def _take(self, data: bytes, *, first: bool) -> None:
+        if first and len(data) > self.max_bytes:
+            data, self.skipped = data[-self.max_bytes :], True
+        self.unread = data
+
+
+def _entries(
+    client: APIClient, name: str, most: int, since: int | None
+) -> Iterator[bytes]:
+    """TIME SPACE TEXT each; a line of more than 16 KiB is several."""
+    params = {"stdout": 1, "stderr": 1, "timestamps": 1, "tail": most}
+    if since is not None:
+        params["since"] = since
+    url = f"{client.base_url}/v{client.api_version}/containers/{name}/logs"
+    answer = client.get(url, params=params, timeout=client.timeout)
+    answer.raise_for_status()
+    content, at = answer.content, 0
+    while at + HEADER.size <= len(content):
+        _stream, length = HEADER.unpack_from(content, at)
+        at += HEADER.size
+        yield content[at : at + length]
+        at += length
+
+
+def _second_before(time: bytes) -> int | None:
+    """time: 2024-01-31T12:00:00.123456789Z."""
+    if not time:
+        return None
+    return int(datetime.fromisoformat(f"{time[:19].decode()}+00:00").timestamp()) - 1

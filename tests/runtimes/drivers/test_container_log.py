@@ -1,0 +1,62 @@
+"""Reading on in the log of a container, of a real Docker daemon."""
+
+from contextlib import closing
+
+from runtimes.drivers.base import Bounds
+from tests.runtimes.processes import a_uid, ended, shell, until
+
+BOUNDS = Bounds(framework="llama.cpp", cpu_cores=1, memory_mib=128)
+COUNT = "for n in $(seq 300); do echo out $n; echo err $n >&2; done"
+LONG = "/usr/bin/python3 -c \"print('x' * 100_000); print('end')\""
+
+
+def read_until(reader, end, step=1000):
+    told = b""
+    while not told.endswith(end):
+        told += until(lambda: reader.read(step).data)
+    return told
+
+
+def test_reads_on_without_loss_or_repetition(containers):
+    uid = a_uid()
+    with closing(containers.log(uid, 100_000)) as reader:
+        assert reader.read(100).data == b""
+        containers.start(uid, shell(f"{COUNT}; sleep 1.5; {COUNT}; echo over"), BOUNDS)
+        lines = read_until(reader, b"over\n").decode().splitlines()
+        assert reader.read(100).data == b""
+    for name in ("out", "err"):
+        said = [line for line in lines if line.startswith(name)]
+        assert said == 2 * [f"{name} {n}" for n in range(1, 301)]
+    assert len(lines) == 1201
+
+
+def test_long_line_is_whole(containers):
+    uid = a_uid()
+    ended(containers, containers.start(uid, shell(LONG), BOUNDS))
+    with closing(containers.log(uid, 1 << 20)) as reader:
+        assert read_until(reader, b"end\n") == b"x" * 100_000 + b"\nend\n"
+
+
+def test_begins_before_the_end_and_says_so(containers):
+    uid = a_uid()
+    ended(containers, containers.start(uid, shell(COUNT), BOUNDS))
+    with closing(containers.log(uid, 30)) as reader:
+        chunk = reader.read(1000)
+    assert chunk.skipped
+    assert 0 < len(chunk.data) <= 30
+
+
+def test_daemon_that_is_away_says_nothing_and_goes_on(containers, dockerd):
+    uid = a_uid()
+    containers.start(uid, shell("echo before; sleep 3; echo after"), BOUNDS)
+    with closing(containers.log(uid, 1000)) as reader:
+        assert read_until(reader, b"before\n") == b"before\n"
+        dockerd.stop()
+        assert reader.read(1000).data == b""
+        dockerd.start()
+        assert read_until(reader, b"after\n") == b"after\n"
+
+
+def test_container_that_never_was_says_nothing(containers):
+    with closing(containers.log(a_uid(), 1000)) as reader:
+        assert reader.read(1000).data == b""
