@@ -48,6 +48,7 @@ PLATFORM = [
         "active": lambda request: request.path == str(reverse_lazy("admin:index")),
     },
     _rows(_("Models"), "deployed_code", "models_app.servedmodel"),
+    _page(_("Model library"), "library_books", "runtimes_library"),
     _page(_("Queue"), "low_priority", "scheduling_queue"),
     _page(_("Machines and GPUs"), "memory", "runtimes_gpu_changelist"),
     _rows(_("Runs"), "terminal", "models_app.run"),

@@ -61,6 +61,15 @@ class ConfigField(forms.JSONField):
         return super().prepare_value(value)
 
 
+def initial_config(text: str) -> dict[str, Any]:
+    """Of a form that an address fills in: only what may be a configuration."""
+    try:
+        config = json.loads(text)
+    except (RecursionError, ValueError):
+        return {}
+    return config if isinstance(config, dict) else {}
+
+
 class TagsField(TagField):  # type: ignore[misc]
     widget = TagWidget({"class": " ".join(INPUT_CLASSES)})
 

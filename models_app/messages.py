@@ -41,6 +41,7 @@ MESSAGES = {
     "bad_config": _("The engine refused its configuration or model file."),
     "config_refused": _("The configuration does not fit. %(cause)s"),
     "model_file_missing": _("The model file %(path)s is missing or unreadable."),
+    "model_file_broken": _("The model file cannot be used. %(cause)s"),
     "out_of_gpu_memory": _("The engine ran out of GPU memory."),
     "out_of_memory": _("The engine ran out of memory."),
     "port_in_use": _("The engine's port was taken by another process."),
@@ -127,8 +128,24 @@ MESSAGES = {
     "gguf_value": _("%(path)s says that %(key)s is %(value)s, which cannot be."),
     "gguf_lacks": _("%(path)s does not say what its %(key)s is."),
     "gguf_not_first": _("%(path)s is not the first of its parts. That is %(first)s."),
-    "gguf_not_a_model": _("%(path)s is no model by itself: it says of itself %(kind)s."),
+    "gguf_not_a_model": _(
+        "%(path)s is no model by itself: it says of itself %(kind)s."
+    ),
     "weights_truncated": _("%(path)s is smaller than the weights it should hold."),
+    "architecture_unknown": _(
+        "%(engine)s does not know models of the architecture %(architecture)s."
+    ),
+    # what a scan of the model folders leaves out
+    "folder_missing": _("There is no folder %(path)s."),
+    "folder_unreadable": _("The folder %(path)s cannot be read by the platform."),
+    "link_outside": _("%(path)s is a link that leads out of the model folders."),
+    "folders_too_deep": _(
+        "Folders in %(path)s are left out: only %(max)s levels are read."
+    ),
+    "scan_cut": _(
+        "The scan ended in %(path)s, after %(entries)s files and folders: what comes"
+        " after is left out. Scan again to go on, or use smaller model folders."
+    ),
     "unknown_gpu": _("There is no GPU %(value)s. Allowed: %(allowed)s."),
     "unknown_framework": _("Unknown framework %(value)s. Allowed: %(allowed)s."),
     "unknown_driver": _("Unknown driver %(value)s. Allowed: %(allowed)s."),

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -16,6 +17,7 @@ from models_app.admin.operations import may_operate
 from models_app.messages import render
 from models_app.roles import VIEW
 from runtimes.enums import GpuMode
+from runtimes.library import pages
 from runtimes.maintenance import mark_healthy, set_mode
 from runtimes.models import Gpu, Node
 
@@ -107,3 +109,12 @@ class NodeAdmin(MachineryAdmin):
     @admin.display(description=_("last seen"))
     def seen(self, node: Node) -> str:
         return short_time(node.seen_at)
+
+    def get_urls(self) -> list[URLPattern]:
+        inside, name = self.admin_site.admin_view, "runtimes_library"
+        own = [
+            path("library/", inside(pages.library_page), name=name),
+            path("library/add/", inside(pages.add), name=f"{name}_add"),
+            path("library/scan/", inside(pages.scan_again), name=f"{name}_scan"),
+        ]
+        return own + list(super().get_urls())

@@ -22,7 +22,7 @@ from models_app.admin.operations import bulk, may_operate, operate
 from models_app.admin.panel import panel_of
 from models_app.catalogue import create_model, update_model
 from models_app.enums import Operation
-from models_app.forms import ServedModelForm
+from models_app.forms import ServedModelForm, initial_config
 from models_app.models import ServedModel
 
 
@@ -121,6 +121,13 @@ class ServedModelAdmin(DeletesStopped):
         return cells.operations(model)
 
     # Saving
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """What the address says of a new model; the configuration as JSON."""
+        told: dict[str, Any] = super().get_changeform_initial_data(request)
+        if "config" in told:
+            told["config"] = initial_config(told["config"])
+        return told
 
     def get_form(
         self, request: HttpRequest, obj: ServedModel | None = None, **kwargs: Any

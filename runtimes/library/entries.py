@@ -1,0 +1,83 @@
+"""What a library holds: an entry for each model, however many files it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from runtimes.frameworks.base import Problem
+
+# Name, size, time and inode of each file: what was read of them holds until it changes
+Version = tuple[tuple[str, int, int, int], ...]
+
+
+# Of files that are not all there yet, or not whole
+INCOMPLETE = frozenset(
+    {"file_missing", "gguf_truncated", "no_weights", "weights_truncated"}
+)
+
+
+class Kind(StrEnum):
+    """Only models can be served; projectors and adapters belong to one."""
+
+    MODEL = "model"
+    PROJECTOR = "projector"
+    ADAPTER = "adapter"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """What may be a model, by the names of its files. config: the least that serves it;
+    size: bytes of all its files."""
+
+    path: str
+    framework: str
+    title: str
+    config: Mapping[str, object]
+    version: Version
+
+    @property
+    def size(self) -> int:
+        return sum(size for _, size, _, _ in self.version)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A candidate, and what its files say of it. "" and 0: not known. config: to start
+    with. memory_mib: of one replica with it, without GPUs, gpu_memory_mib: on one GPU;
+    None: cannot be told."""
+
+    candidate: Candidate
+    config: Mapping[str, object]
+    kind: Kind = Kind.MODEL
+    architecture: str = ""
+    quantisation: str = ""
+    context: int = 0
+    parameters: int = 0
+    memory_mib: int | None = None
+    gpu_memory_mib: int | None = None
+    problem: Problem | None = None
+
+    @property
+    def path(self) -> str:
+        return self.candidate.path
+
+    @property
+    def is_incomplete(self) -> bool:
+        return self.problem is not None and self.problem.code in INCOMPLETE
+
+    @property
+    def addable(self) -> bool:
+        return self.kind == Kind.MODEL and self.problem is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """troubles: folders and links that were left out, and how many more there are."""
+
+    entries: tuple[Entry, ...]
+    troubles: tuple[Problem, ...]
+    more_troubles: int
+    seconds: float

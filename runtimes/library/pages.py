@@ -1,0 +1,134 @@
+"""The page of the model library."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from models_app.messages import render
+from models_app.models import ServedModel
+from models_app.problems import shown
+from models_app.roles import ADD, VIEW
+from runtimes.library.adding import new_model
+from runtimes.library.entries import Entry, Kind
+from runtimes.library.shelf import found, library, selected, serving
+from runtimes.library.words import count_words, mib_words, size_words
+
+PAGE_ROWS = 50
+SEARCH_MAX_CHARS = 200
+PATH_SHOWN = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An entry in words."""
+
+    entry: Entry
+    models: list[ServedModel]
+
+    @property
+    def title(self) -> str:
+        return shown(self.entry.candidate.title)
+
+    @property
+    def path(self) -> str:
+        return shown(self.entry.path, PATH_SHOWN)
+
+    @property
+    def size(self) -> str:
+        return size_words(self.entry.candidate.size)
+
+    @property
+    def parameters(self) -> str:
+        return count_words(self.entry.parameters)
+
+    @property
+    def memory(self) -> str:
+        return mib_words(self.entry.memory_mib)
+
+    @property
+    def gpu_memory(self) -> str:
+        return mib_words(self.entry.gpu_memory_mib)
+
+    @property
+    def kind(self) -> str:
+        return {
+            Kind.MODEL: "",
+            Kind.PROJECTOR: _("Image encoder"),
+            Kind.ADAPTER: _("Adapter (LoRA)"),
+            Kind.OTHER: _("Not a model"),
+        }[self.entry.kind]
+
+    @property
+    def problem(self) -> str:
+        found = self.entry.problem
+        return render(found.code, found.params) if found else ""
+
+
+@require_GET
+def library_page(request: HttpRequest) -> HttpResponse:
+    if not request.user.has_perm(VIEW):
+        raise PermissionDenied
+    framework = request.GET.get("framework", "")
+    search = request.GET.get("search", "")[:SEARCH_MAX_CHARS]
+    shelf = library()
+    entries = selected(shelf.scan.entries, framework=framework, search=search)
+    page = Paginator(entries, PAGE_ROWS).get_page(request.GET.get("page"))
+    models = serving(page.object_list)
+    context = {
+        **admin.site.each_context(request),
+        "title": _("Model library"),
+        "shelf": shelf,
+        "page": page,
+        "rows": [Row(entry, models[entry.path]) for entry in page.object_list],
+        "troubles": [render(t.code, t.params) for t in shelf.scan.troubles],
+        "frameworks": list(settings.FRAMEWORKS),
+        "framework": framework,
+        "search": search,
+        "asked": urlencode({"framework": framework, "search": search}),
+        "may_add": request.user.has_perm(ADD),
+    }
+    return TemplateResponse(request, "runtimes/library.html", context)
+
+
+@require_POST
+def scan_again(request: HttpRequest) -> HttpResponse:
+    if not request.user.has_perm(VIEW):
+        raise PermissionDenied
+    scan = library(again=True).scan
+    told = {"count": len(scan.entries), "seconds": f"{scan.seconds:.1f}"}
+    done = _("Models and files found: %(count)s, in %(seconds)s s.")
+    messages.success(request, done % told)
+    return redirect("admin:runtimes_library")
+
+
+@require_GET
+def add(request: HttpRequest) -> HttpResponse:
+    """To the form of a new model, filled in."""
+    if not request.user.has_perm(ADD):
+        raise PermissionDenied
+    path = request.GET.get("path", "")
+    entry = found(path)
+    if entry is None or not entry.addable:
+        gone = _("%(path)s cannot be added: it has changed, or is no longer there.")
+        messages.error(request, gone % {"path": shown(path, PATH_SHOWN)})
+        return redirect("admin:runtimes_library")
+    form = reverse("admin:models_app_servedmodel_add")
+    return redirect(f"{form}?{urlencode(_as_text(new_model(entry)))}")
+
+
+def _as_text(fields: dict[str, Any]) -> dict[str, Any]:
+    return {**fields, "config": json.dumps(fields["config"], ensure_ascii=False)}

@@ -1,0 +1,126 @@
+"""Folders below the model folders, with the files that may be models.
+
+Links to folders are not followed: where they lead is either a model folder's own, or
+outside of them. Links to files count where their files are inside.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from runtimes.frameworks.base import Problem
+from runtimes.frameworks.files import path_problem
+
+FIELD = "MODEL_ROOTS"
+SUFFIXES = (".gguf", ".safetensors", ".bin", ".json")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Of one scan; what is beyond them is left out, and that is told."""
+
+    entries: int = 200_000
+    depth: int = 16
+    seconds: float = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folder:
+    path: str
+    files: Mapping[str, os.stat_result]
+
+
+@dataclass(slots=True)
+class Walk:
+    """Folders one by one; in troubles what was left out."""
+
+    roots: Sequence[Path]
+    limits: Limits = field(default_factory=Limits)
+    troubles: list[Problem] = field(default_factory=list)
+    entries: int = 0
+    seen: set[tuple[int, int]] = field(default_factory=set)
+    began: float = field(default_factory=time.monotonic)
+
+    def folders(self) -> Iterator[Folder]:
+        ahead = [(str(root), 0) for root in reversed(self.roots)]
+        while ahead:
+            path, depth = ahead.pop()
+            found = self._list(path, is_root=depth == 0)
+            yield self._folder(path, found)
+            below = [e.path for e in found if self._is_folder(e)]
+            if below and depth >= self.limits.depth:
+                self.leave_out("folders_too_deep", path, max=self.limits.depth)
+            elif not self.is_over():
+                ahead += [(each, depth + 1) for each in reversed(below)]
+            else:
+                self.leave_out("scan_cut", path, entries=self.entries)
+                return
+
+    def is_late(self) -> bool:
+        return time.monotonic() - self.began > self.limits.seconds
+
+    def is_over(self) -> bool:
+        return self.is_late() or self.entries >= self.limits.entries
+
+    def _list(self, path: str, *, is_root: bool) -> list[os.DirEntry[str]]:
+        try:
+            about = Path(path).stat()
+            if (about.st_dev, about.st_ino) in self.seen:
+                return []  # a model folder inside another, or mounted twice
+            self.seen.add((about.st_dev, about.st_ino))
+            with os.scandir(path) as listing:
+                left = max(0, self.limits.entries - self.entries)
+                found = [*islice(listing, left)]
+        except FileNotFoundError:
+            if is_root:
+                self.leave_out("folder_missing", path)
+            return []
+        except (OSError, ValueError):
+            self.leave_out("folder_unreadable", path)
+            return []
+        self.entries += len(found)
+        shown = [entry for entry in found if not entry.name.startswith(".")]
+        return sorted(shown, key=lambda entry: entry.name)
+
+    def _is_folder(self, entry: os.DirEntry[str]) -> bool:
+        try:
+            if entry.is_symlink() and entry.is_dir() and not self._inside(entry.path):
+                self.leave_out("link_outside", entry.path)
+            return entry.is_dir(follow_symlinks=False)
+        except OSError:
+            return False
+
+    def _folder(self, path: str, found: Sequence[os.DirEntry[str]]) -> Folder:
+        named = [e for e in found if e.name.lower().endswith(SUFFIXES)]
+        files = {entry.name: self._file(entry) for entry in named}
+        kept = {name: about for name, about in files.items() if about}
+        return Folder(path=path, files=kept)
+
+    def _file(self, entry: os.DirEntry[str]) -> os.stat_result | None:
+        try:
+            about = entry.stat()
+            if not stat.S_ISREG(about.st_mode):
+                return None
+            if entry.is_symlink() and not self._inside(entry.path):
+                self.leave_out("link_outside", entry.path)
+                return None
+        except FileNotFoundError:
+            self.leave_out("file_missing", entry.path)
+        except OSError:
+            self.leave_out("file_unreadable", entry.path)
+        else:
+            return about
+        return None
+
+    def _inside(self, path: str) -> bool:
+        real = Path(path).resolve()
+        return any(real.is_relative_to(root.resolve()) for root in self.roots)
+
+    def leave_out(self, code: str, path: str, **params: object) -> None:
+        self.troubles.append(path_problem(code, FIELD, path, **params))
