@@ -26,11 +26,17 @@ from models_app.runs import end, move
 from runtimes.drivers.base import Bounds, DriverError, Handle
 from runtimes.equipment import equipped, problems_of
 from runtimes.frameworks.base import Placement
+from runtimes.preflight.subjects import FORMAT
 from runtimes.registry import driver, framework
 
 logger = logging.getLogger(__name__)
 
 SPAWN_DUE_S = 5
+# End codes of problems that are not the configuration's
+REFUSED = {
+    "architecture_unknown": "unknown_architecture",
+    **dict.fromkeys(FORMAT, "model_file_broken"),
+}
 
 
 def launch(uid: str) -> None:
@@ -54,8 +60,8 @@ def _may_start(run: Run) -> bool:
     """Steps 1 and 2. A run that is `starting` already has passed them."""
     if run.state != RunState.SCHEDULED:
         return run.state == RunState.STARTING
-    if problem := next(problems_of(run), None):
-        _refuse(run, problem)
+    if problems := problems_of(run):
+        _refuse(run, problems[0])
         return False
     if _port_is_taken(run.port):
         end(run, "port_in_use")
@@ -70,11 +76,11 @@ def _refuse(run: Run, problem: AnyProblem) -> None:
         end(run, problem.code, dict(problem.params))
     else:
         cause = {"code": problem.code, "params": problem.params}
-        end(run, "config_refused", {"cause": cause})
+        end(run, REFUSED.get(problem.code, "config_refused"), {"cause": cause})
 
 
 def _fail(run: Run, error: DriverError) -> None:
-    if error.code in ("image_missing", "docker_unavailable"):
+    if error.code in ("image_missing", "docker_unavailable", "port_in_use"):
         end(run, error.code, error.params)
     else:
         end(run, "launch_failed", {"detail": error.params.get("detail", error.code)})

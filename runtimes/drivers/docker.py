@@ -39,6 +39,7 @@ UID = re.compile("[0-9a-f]{32}")
 NOBODY = "65534:65534"
 TAIL_LINES = 1000
 PORT_IN_USE = re.compile("port is already allocated|address already in use")
+PORT_IN_USE = re.compile("port is already allocated|address already in use")
 BLIND = Observation(alive=True, exit=None, blind=True)
 
 
