@@ -1,3 +1,4 @@
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -6,11 +7,40 @@ from babel.messages.pofile import read_po
 from django.utils import translation
 from hypothesis import settings
 
+from tests.runtimes.drivers.daemons import Dockerd, why_not
+
 # The same examples in each run: what is found on one machine is found on all.
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
 
 LOCALE = Path(__file__).parents[1] / "locale"
+
+NO_DOCKER = why_not()
+
+
+def pytest_terminal_summary(terminalreporter):
+    if NO_DOCKER:
+        terminalreporter.write_line(f"The Docker driver was not tested: {NO_DOCKER}.")
+
+
+@pytest.fixture(scope="session")
+def docker_daemon():
+    # Paths of sockets have 108 characters at most.
+    with tempfile.TemporaryDirectory(prefix="dockerd-", dir="/tmp") as folder:
+        daemon = Dockerd(Path(folder))
+        daemon.start()
+        try:
+            daemon.load_image()
+            yield daemon
+            daemon.clear()
+        finally:
+            daemon.leave()
+
+
+@pytest.fixture(scope="session", params=[] if NO_DOCKER else ["dockerd"])
+def dockerd(docker_daemon):
+    """For tests that are left out where there can be none."""
+    return docker_daemon
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -16,6 +16,14 @@ DATA_DIR = Path(tempfile.mkdtemp(prefix="llmplatform-test-"))
 SOCKET = DATA_DIR / "broker.sock"
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--all-engines",
+        action="store_true",
+        help="fail where an engine that the contract is for cannot be tested",
+    )
+
+
 def start_broker() -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         [

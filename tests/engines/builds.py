@@ -12,8 +12,9 @@ from django.conf import settings
 from runtimes.frameworks.base import Framework
 from runtimes.frameworks.llamacpp import LlamaCpp
 from runtimes.frameworks.vllm import Vllm
-from runtimes.installations import find
+from runtimes.installations import INSTALL, find
 from tests.engines import hf_folder
+from tests.runtimes.drivers import daemons
 
 CONVERTERS = ("gguf==0.19.0", "accelerate==1.15.0")
 
@@ -103,9 +104,37 @@ BUILDS = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """A build and the driver that runs it."""
+
+    build: Build
+    driver: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.build.name}/{self.driver}"
+
+    @property
+    def obstacle(self) -> str:
+        """Why it cannot be tested on this machine; empty: it can."""
+        if self.driver == "docker":
+            return daemons.why_not()
+        name = self.build.name
+        return "" if find(name) else f"not installed ({INSTALL[name]})"
+
+
+PLACES = (
+    *(Place(build=build, driver="process") for build in BUILDS),
+    Place(build=BUILDS[0], driver="docker"),
+)
+# Without an option of pip's or apt's a machine has no llama-server.
+REQUIRED = [place for place in PLACES if place.build.name != "llama-server"]
+
+
+def places() -> list[Place]:
+    return [place for place in PLACES if not place.obstacle]
+
+
 def here() -> list[Build]:
-    return [build for build in BUILDS if find(build.name)]
-
-
-def lacking() -> list[str]:
-    return [build.name for build in BUILDS if not find(build.name)]
+    return [place.build for place in places() if place.driver == "process"]

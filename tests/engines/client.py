@@ -6,6 +6,7 @@ import json
 import socket
 import time
 
+from runtimes.drivers.base import Bounds
 from runtimes.frameworks.base import Placement
 from runtimes.frameworks.llamacpp import LlamaCpp
 from tests.runtimes.processes import a_uid, ended
@@ -32,10 +33,12 @@ class Engine:
             model_name="smol",
             cpu_cores=1,
             program=program,
+            host=driver.engine_host,
         )
         command = rules.command(config, placement)
         command = dataclasses.replace(command, argv=(*wrap, *command.argv))
-        self.handle = driver.start(self.uid, command)
+        bounds = Bounds(framework=rules.name, port=self.port)
+        self.handle = driver.start(self.uid, command, bounds)
 
     def request(self, method, path, body=None, key=KEY):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -58,7 +61,7 @@ class Engine:
         """A status, or None while nobody listens."""
         try:
             return self.request("GET", self.rules.ready_path(self.config))[0]
-        except ConnectionRefusedError:
+        except (ConnectionError, http.client.RemoteDisconnected):
             return None
 
     def wait_until_ready(self):

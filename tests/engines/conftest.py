@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from runtimes.drivers.process import ProcessDriver
-from runtimes.installations import INSTALL
-from tests.engines.builds import lacking
+from tests.engines.builds import PLACES
 from tests.engines.client import Engine
 from tests.runtimes.processes import kill_owned
 
@@ -35,6 +34,6 @@ def engine(driver, model):
 
 def pytest_terminal_summary(terminalreporter):
     """Engines are tested as far as they are here: the rest must not be silent."""
-    for name in lacking():
-        command = INSTALL[name]
-        terminalreporter.write_line(f"not tested, not installed: {name} ({command})")
+    for place in PLACES:
+        if place.obstacle:
+            terminalreporter.write_line(f"not tested: {place.name}: {place.obstacle}")

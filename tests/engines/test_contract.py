@@ -4,14 +4,18 @@ import json
 import os
 import signal
 import socket
+import tempfile
 import threading
 import time
+from pathlib import Path
 
+import psutil
 import pytest
 
-from runtimes.drivers.process import ProcessDriver
-from tests.engines.builds import here
+from runtimes.drivers.base import DriverError
+from tests.engines.builds import REQUIRED, places
 from tests.engines.client import KEY, Engine
+from tests.engines.sites import Containers, Processes
 from tests.runtimes.processes import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
@@ -19,38 +23,73 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 SAY = {"temperature": 0, "max_tokens": 8}
 LONG = {"temperature": 1, "max_tokens": 120, "ignore_eos": True}
 ENDLESS = {**LONG, "max_tokens": 450}
-STOP_S = 30  # a machine that is busy with other tests is slow
+STOP_S = 90  # vLLM answers what it has begun, slowly where others are busy
 
 
 def pytest_generate_tests(metafunc):
-    if "build" in metafunc.fixturenames:
-        builds = here()
-        names = [f"{build.name}/process" for build in builds]
-        metafunc.parametrize("build", builds, ids=names, scope="module")
+    if "place" in metafunc.fixturenames:
+        found = places()
+        names = [place.name for place in found]
+        metafunc.parametrize("place", found, ids=names, scope="module")
 
 
 @pytest.fixture(scope="module")
-def start(driver, model):
-    def started(build, path="", **more):
+def build(place):
+    return place.build
+
+
+@pytest.fixture(scope="module")
+def site(place, request, model, folder, tmp_path_factory):
+    runs_dir = tmp_path_factory.mktemp("runs")
+    if place.driver == "docker":
+        daemon = request.getfixturevalue("docker_daemon")
+        site = Containers(runs_dir, daemon, [model.parent, folder])
+    else:
+        site = Processes(runs_dir)
+    yield site
+    site.close()
+
+
+@pytest.fixture(scope="module")
+def folder():
+    """For models that any user may read; those of pytest are private."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def start(site, build, model):
+    def started(path="", **more):
         config = build.config(path or build.served(model))
-        return Engine(driver, config, rules=build.rules, program=build.program, **more)
+        settings = {"rules": build.rules, "program": build.program, **more}
+        return Engine(site.driver, config, **settings)
 
     return started
 
 
 @pytest.fixture(scope="module")
-def ready(start, build):
+def ready(start):
     """For tests that leave it as it is."""
-    engine = start(build)
+    engine = start()
     engine.wait_until_ready()
     yield engine
     engine.driver.kill(engine.handle)
 
 
-def wait_until_gone(engine):
-    """With every process of it."""
+def wait_until_gone(engine, pids):
+    """With every process of it, and so with all the memory it had."""
     until(lambda: not engine.driver.observe(engine.handle).alive, seconds=STOP_S)
     until(lambda: engine.uid not in engine.driver.owned())
+    assert pids
+    until(lambda: not any(map(psutil.pid_exists, pids)))
+
+
+def test_all_places_that_have_to_be_are_tested(pytestconfig):
+    required = REQUIRED if pytestconfig.option.all_engines else []
+    obstacles = {place.name: place.obstacle for place in required if place.obstacle}
+    assert not obstacles
 
 
 def test_ready_engine_listens_where_it_was_told(ready):
@@ -91,11 +130,11 @@ def test_requests_are_counted_and_answers_come_meanwhile(ready, build):
     assert ready.in_flight() == (0 if build.queues else None)
 
 
-def test_engine_is_found_by_whoever_comes_later(ready):
-    later = ProcessDriver(ready.driver.runs_dir, ready.driver.instance)
+def test_engine_is_found_by_whoever_comes_later(ready, site):
+    later = site.renewed()
     assert later.find(ready.uid) == ready.handle
     assert later.observe(ready.handle).alive
-    assert later.run_of(ready.handle.engine_pid) == ready.uid
+    assert later.run_of(site.program(ready)) == ready.uid
 
 
 def test_log_has_an_end_without_prompts_and_keys(ready):
@@ -106,9 +145,10 @@ def test_log_has_an_end_without_prompts_and_keys(ready):
     assert KEY not in log
 
 
-def test_engine_stops_with_a_request_in_flight(start, build):
-    engine = start(build)
+def test_engine_stops_with_a_request_in_flight(start, site, build):
+    engine = start()
     engine.wait_until_ready()
+    pids = site.pids(engine)
     body = json.dumps({"messages": [{"role": "user", "content": "Go."}], **ENDLESS})
     with socket.create_connection(("127.0.0.1", engine.port)) as client:
         client.sendall(
@@ -122,27 +162,33 @@ def test_engine_stops_with_a_request_in_flight(start, build):
         else:
             time.sleep(1)
         engine.driver.terminate(engine.handle)
-        wait_until_gone(engine)
+        wait_until_gone(engine, pids)
     exit = engine.driver.observe(engine.handle).exit
     assert exit.code == 0 or exit.signal == signal.SIGTERM
 
 
-def test_killed_engine_leaves_nothing_behind(start, build):
-    engine = start(build)
+def test_killed_engine_leaves_nothing_behind(start, site):
+    engine = start()
     engine.wait_until_ready()
-    os.kill(engine.handle.engine_pid, signal.SIGKILL)
-    wait_until_gone(engine)
+    pids = site.pids(engine)
+    os.kill(site.program(engine), signal.SIGKILL)
+    wait_until_gone(engine, pids)
     assert engine.end_reason() == "killed"
 
 
-def test_refused_model_is_told(start, build, tmp_path):
-    engine = start(build, build.broken(tmp_path))
+def test_refused_model_is_told(start, build, folder):
+    engine = start(build.broken(folder))
     until(lambda: not engine.driver.observe(engine.handle).alive, seconds=120)
     assert engine.end_reason() == build.reason
 
 
-def test_taken_port_is_told(start, build):
+def test_taken_port_is_told(start, place):
     with socket.create_server(("127.0.0.1", 0)) as other:
-        engine = start(build, port=other.getsockname()[1])
-        until(lambda: not engine.driver.observe(engine.handle).alive, seconds=120)
-    assert engine.end_reason() == "port_in_use"
+        port = other.getsockname()[1]
+        if place.driver == "docker":
+            with pytest.raises(DriverError, match="port_in_use"):
+                start(port=port)
+        else:
+            engine = start(port=port)
+            until(lambda: not engine.driver.observe(engine.handle).alive, seconds=120)
+            assert engine.end_reason() == "port_in_use"
