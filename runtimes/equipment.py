@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from django.conf import settings
@@ -12,22 +13,70 @@ from django.db.models import Min
 from models_app import plugins
 from models_app.exceptions import AnyProblem
 from models_app.models import Run
-from runtimes import hub, installations
-from runtimes.frameworks.base import Framework, Placement
+from runtimes import architectures, hub, installations
+from runtimes.frameworks.base import Contents, Framework, Placement, Problem
+from runtimes.installations import Engine
 from runtimes.models import Gpu
 from runtimes.registry import framework
 
 
-def problems_of(run: Run) -> Iterator[AnyProblem]:
-    """Why it can never be started here."""
-    gpu_count = len(run.gpu_uuids)
-    rules = framework(run)
-    found = rules.check(
-        run.config, model_roots=settings.MODEL_ROOTS, gpu_count=gpu_count
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """problems: why it can never be started here. What could not be looked at because
+    of them is None, as is what others than this machine have."""
+
+    problems: tuple[AnyProblem, ...]
+    contents: Contents | None = None
+    engine: Engine | None = None
+    knows: bool | None = None
+
+
+def problems_of(run: Run) -> tuple[AnyProblem, ...]:
+    return look(framework(run), run.driver, run.config, len(run.gpu_uuids)).problems
+
+
+def look(
+    rules: Framework, driver: str, config: Mapping[str, Any], gpu_count: int
+) -> Findings:
+    """At all that starting it needs, without starting anything."""
+    found = rules.check(config, model_roots=settings.MODEL_ROOTS, gpu_count=gpu_count)
+    if found:
+        return Findings(problems=tuple(found))
+    problems = [*lacking(rules, driver, config, gpu_count)]
+    contents = _contents(rules, config)
+    if isinstance(contents, Problem):
+        problems.append(contents)
+        contents = None
+    engine = None
+    if driver == installations.LOCAL_DRIVER:
+        engine = installations.find(rules.engine(config, gpu_count))
+    knows = None
+    if contents and engine:
+        knows = architectures.known(engine, contents.architectures)
+    if contents and engine and knows is False:
+        problems.append(_unknown(engine, contents))
+    return Findings(
+        problems=tuple(problems), contents=contents, engine=engine, knows=knows
     )
-    yield from found
-    if not found:
-        yield from lacking(rules, run.driver, run.config, gpu_count)
+
+
+def _contents(rules: Framework, config: Mapping[str, Any]) -> Contents | Problem | None:
+    """None: its files are not here yet, or not all of them."""
+    model = rules.hub_model(config)
+    if not model:
+        return rules.contents(config)
+    folder = hub.folder(model)
+    if folder is None or settings.ENGINE_DOWNLOADS:
+        return None
+    return rules.contents({**config, "model_name": str(folder)})
+
+
+def _unknown(engine: Engine, contents: Contents) -> Problem:
+    params: dict[str, object] = {
+        "engine": f"{engine.name} {engine.version}",
+        "architecture": list(contents.architectures),
+    }
+    return Problem(code="architecture_unknown", field="config", params=params)
 
 
 def lacking(

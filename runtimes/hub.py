@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from django.conf import settings
 
 from models_app.problems import Problem
@@ -9,11 +11,17 @@ from models_app.problems import Problem
 
 def offline(model: str, field: str) -> Problem | None:
     """What is wrong with asking for it, if it would have to be downloaded."""
-    if settings.ENGINE_DOWNLOADS or _is_here(model):
+    if settings.ENGINE_DOWNLOADS or folder(model):
         return None
     return Problem(code="hub_offline", field=field, params={"model": model})
 
 
-def _is_here(model: str) -> bool:
+def folder(model: str) -> Path | None:
+    """Where it is kept; None: it was never downloaded."""
     kept = settings.HUB_DIR / f"models--{model.replace('/', '--')}" / "snapshots"
-    return any(kept.glob("*/config.json"))
+    found = sorted(kept.glob("*/config.json"), key=_changed)
+    return found[-1].parent if found else None
+
+
+def _changed(config: Path) -> float:
+    return config.parent.stat().st_mtime

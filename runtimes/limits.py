@@ -15,8 +15,12 @@ from runtimes.models import Gpu, Node
 
 
 def problems(fields: Mapping[str, Any]) -> Iterator[AnyProblem]:
-    """No size is refused while no machine is known: the first one is yet to come."""
     yield from lacking_of(fields)
+    yield from too_large(fields)
+
+
+def too_large(fields: Mapping[str, Any]) -> Iterator[AnyProblem]:
+    """No size is refused while no machine is known: the first one is yet to come."""
     most = Node.objects.annotate(
         gpu_number=Count("gpus", filter=Q(gpus__present=True))
     ).aggregate(

@@ -13,6 +13,7 @@ NOT_THE_ENGINES_FAULT = frozenset({"node_rebooted"})
 NEVER_RETRIED = frozenset(
     {
         *("bad_config", "config_refused", "model_file_missing", "hub_offline"),
+        "model_file_broken",
         "image_missing",
         *("engine_missing", "engine_broken", "driver_mismatch"),
         *("unknown_architecture", "needs_remote_code", "kv_cache_too_small"),

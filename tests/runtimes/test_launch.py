@@ -1,4 +1,5 @@
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from runtimes.launch import launch, store_handle
 from runtimes.registry import driver
 from tests.builders import a_run, a_wanted_model
 from tests.environment import DATA_DIR
+from tests.gguf import LLAMA, a_gguf
 
 pytestmark = pytest.mark.django_db
 
@@ -18,7 +20,7 @@ HANDLE = Handle(uid="0" * 32, pid=1, started=1, boot_id="b", engine_pid=None)
 @pytest.fixture
 def gguf():
     path = DATA_DIR / "models" / "header.gguf"
-    path.write_bytes(b"GGUF")
+    path.write_bytes(a_gguf())
     return str(path)
 
 
@@ -39,6 +41,31 @@ def test_launch_of_what_cannot_work_ends_with_the_reason(config, code):
     assert (run.state, run.end_code) == ("ended", code)
     assert run.model.status == Status.ERROR
     assert driver("process").find(run.uid) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "cause"),
+    [
+        (a_gguf()[:200], "model_file_broken", "gguf_truncated"),
+        (
+            a_gguf({**LLAMA, "general.type": "adapter"}),
+            "model_file_broken",
+            "gguf_not_a_model",
+        ),
+        (
+            a_gguf({**LLAMA, "general.architecture": "no-such"}),
+            "unknown_architecture",
+            "architecture_unknown",
+        ),
+    ],
+)
+def test_launch_of_what_no_engine_can_load_ends_in_words(gguf, content, code, cause):
+    Path(gguf).write_bytes(content)
+    run = a_run(a_wanted_model(config={"model_path": gguf}))
+    launch(run.uid)
+    run.refresh_from_db()
+    assert (run.end_code, run.end_params["cause"]["code"]) == (code, cause)
+    assert "%(" not in run.end_reason
 
 
 def test_launch_on_a_taken_port_ends_before_anything_is_started(gguf):

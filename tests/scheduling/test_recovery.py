@@ -34,6 +34,7 @@ def failures(count, ago):
         ([ended("bad_config", ago=9999)], False),
         ([ended("config_refused", ago=9999)], False),
         ([ended("model_file_missing", ago=9999)], False),
+        ([ended("model_file_broken", ago=9999)], False),
         ([ended("preempted")], True),
         ([ended("restarted")], True),
         ([ended("node_rebooted")], True),
