@@ -1,0 +1,101 @@
+"""The fetcher as a child process: started, listened to, killed. Pure.
+
+A process of its own, because libraries cannot be interrupted, read their settings from
+variables when imported, and must not keep what they took of memory.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from runtimes.downloads.fetcher import Spec
+
+Event = dict[str, Any]
+
+# The operator's proxy and certificates hold for downloads, too.
+PASSED_ON = re.compile(
+    "PATH|LANG|LC_ALL|TZ|TMPDIR|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
+    "|(HTTPS?|ALL|NO)_PROXY",
+    re.IGNORECASE,
+)
+OWN = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_HUB_DISABLE_XET": "1",
+    "HF_HUB_DOWNLOAD_TIMEOUT": "30",
+    # It would ask a server of one cloud which region this is.
+    "INTRA_CLOUD_ACCELERATION": "false",
+    # Per file; a whole one may take days, and a stalled one is noticed by its rate.
+    "MODELSCOPE_DOWNLOAD_TOTAL_TIMEOUT": str(30 * 24 * 3600),
+    "MODELSCOPE_LOG_LEVEL": "WARNING",
+    "TQDM_DISABLE": "1",
+    "PYTHONUNBUFFERED": "1",
+}
+READ_BYTES = 65_536
+
+
+class Child:
+    """source: folder of the program's code. environment: the platform's own."""
+
+    def __init__(
+        self, spec: Spec, source: Path, environment: Mapping[str, str]
+    ) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "runtimes.downloads.fetcher"],
+            cwd=source,
+            env=_environment(spec, environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self.process.stdin is not None  # noqa: S101 -- asked for above
+        with self.process.stdin as told:
+            told.write(spec.text().encode())
+
+    def __enter__(self) -> Child:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdout:
+            self.process.stdout.close()
+
+    def events(self, every: float) -> Iterator[Event | None]:
+        """What it tells, until it ends; None after so many seconds of silence."""
+        assert self.process.stdout is not None  # noqa: S101 -- asked for above
+        pipe = self.process.stdout.fileno()
+        begun = b""
+        while True:
+            if not select.select([pipe], [], [], every)[0]:
+                yield None
+                continue
+            chunk = os.read(pipe, READ_BYTES)
+            if not chunk:
+                return
+            *lines, begun = (begun + chunk).split(b"\n")
+            yield from map(json.loads, lines)
+
+
+def _environment(spec: Spec, given: Mapping[str, str]) -> dict[str, str]:
+    """What libraries write beside the files goes into the hidden folder."""
+    own = str(spec.part / ".cache")
+    homes = dict.fromkeys(
+        ("HOME", "HF_HOME", "MODELSCOPE_HOME", "MODELSCOPE_CACHE"), own
+    )
+    passed_on = {k: v for k, v in given.items() if PASSED_ON.fullmatch(k)}
+    return {**passed_on, **OWN, **homes}

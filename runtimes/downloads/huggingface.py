@@ -1,0 +1,139 @@
+"""Hugging Face, by its own library: its metadata, headers, redirects and retries.
+
+The library's own way into a folder begins each file afresh in each process. A model is
+tens of gigabytes and processes get killed, so the file that is gone on with is given
+to the function that it uses itself. Plain HTTP with ranges, without its Xet storage:
+that cannot go on where it was, and needs servers that a mirror does not have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+from huggingface_hub import HfApi, constants, get_hf_file_metadata, hf_hub_url
+from huggingface_hub.errors import (
+    FileMetadataError,
+    GatedRepoError,
+    HfHubHTTPError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from huggingface_hub.file_download import http_get
+from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+
+from runtimes.downloads.remote import Failed, Listing, RemoteFile, of_status
+
+AT_ONCE = 4
+OWN_HOST = "huggingface.co"
+SETTING = "HF_TOKEN"
+# A cut or a kill loses what is not written yet; progress is told in these steps.
+constants.DOWNLOAD_CHUNK_SIZE = 1024 * 1024
+
+
+class HuggingFace:
+    def __init__(self, endpoint: str, token: str) -> None:
+        self.endpoint = endpoint
+        # False: none of those that the library might find on this machine.
+        self.token: str | bool = token or False
+        self.api = HfApi(endpoint=endpoint, token=self.token)
+
+    def listing(self, repo: str, revision: str) -> Listing:
+        try:
+            commit = self.api.model_info(repo, revision=revision or None).sha or ""
+            entries = self.api.list_repo_tree(repo, recursive=True, revision=commit)
+            files = tuple(_file(e) for e in entries if isinstance(e, RepoFile))
+        except (HfHubHTTPError, httpx2.HTTPError) as error:
+            raise self._failed(error, repo, revision) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Failed("not_a_hub", endpoint=self.endpoint) from error
+        return Listing(commit=commit, files=files)
+
+    def fetch(
+        self, repo: str, revision: str, files: Sequence[RemoteFile], folder: str
+    ) -> None:
+        for file in files:
+            if file.size > constants.MAX_HTTP_DOWNLOAD_SIZE:
+                most = constants.MAX_HTTP_DOWNLOAD_SIZE // 10**9
+                raise Failed("file_too_large", path=file.path, max=most)
+        pool = ThreadPoolExecutor(AT_ONCE)
+        begun = [
+            pool.submit(self._fetch, repo, revision, file, Path(folder, file.path))
+            for file in files
+        ]
+        try:
+            for one in begun:
+                one.result()
+        finally:
+            # The first failure is told at once, not when the other files are here.
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _fetch(self, repo: str, revision: str, file: RemoteFile, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as out:
+            if out.tell() > file.size:
+                out.truncate(0)
+            if (here := out.tell()) == file.size:
+                return
+            try:
+                url, headers = self._location(repo, revision, file.path)
+                http_get(
+                    url,
+                    out,
+                    resume_size=here,
+                    headers=headers,
+                    expected_size=file.size,
+                )
+            except (HfHubHTTPError, httpx2.HTTPError, FileMetadataError) as error:
+                raise self._failed(error, repo, revision) from error
+            except OSError as error:
+                raise _of_disk(error, file.path) from error
+
+    def _location(
+        self, repo: str, revision: str, path: str
+    ) -> tuple[str, dict[str, str]]:
+        """Where its bytes are. The token goes to the hub alone, not to the servers that
+        it sends to, which are asked with a signed address."""
+        url = hf_hub_url(repo, path, revision=revision, endpoint=self.endpoint)
+        seen = get_hf_file_metadata(url, token=self.token, endpoint=self.endpoint)
+        host = urlsplit(seen.location).netloc
+        is_own = host in (urlsplit(self.endpoint).netloc, OWN_HOST)
+        headers = build_hf_headers(token=self.token if is_own else False)
+        return seen.location, headers
+
+    def _failed(self, error: Exception, repo: str, revision: str) -> Failed:
+        wanted: dict[str, Any] = {"repo": repo, "revision": revision or "main"}
+        if isinstance(error, GatedRepoError):
+            return Failed("repo_gated", **wanted, setting=SETTING)
+        if isinstance(error, RevisionNotFoundError):
+            return Failed("revision_not_found", **wanted)
+        if isinstance(error, RepositoryNotFoundError):
+            return Failed("repo_not_found", **wanted, setting=SETTING)
+        if isinstance(error, HfHubHTTPError):
+            status = error.response.status_code
+            # Without a token, what is private looks like what does not exist.
+            status = 404 if status == 401 and not self.token else status
+            return of_status(status, self.endpoint, wanted, SETTING)
+        if isinstance(error, FileMetadataError):
+            return Failed("not_a_hub", endpoint=self.endpoint)
+        detail = f"{type(error).__name__}: {error}"[:200]
+        code = "hub_unreachable"
+        return Failed(code, passing=True, endpoint=self.endpoint, detail=detail)
+
+
+def _file(entry: RepoFile) -> RemoteFile:
+    if entry.lfs is None:
+        return RemoteFile(path=entry.path, size=entry.size, git_sha1=entry.blob_id)
+    return RemoteFile(path=entry.path, size=entry.lfs.size, sha256=entry.lfs.sha256)
+
+
+def _of_disk(error: OSError, path: str) -> Exception:
+    """The library says with an OSError, too, that it got fewer bytes than expected."""
+    if error.errno is not None:
+        return error
+    return Failed("download_cut", passing=True, path=path)

@@ -1,0 +1,92 @@
+"""ModelScope, by its own library.
+
+It would check hashes itself, and fetch what is wrong three times: hashes are kept from
+it, since every file of every hub is checked once, when all are here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from modelscope_hub import HubApi
+from modelscope_hub.errors import (
+    APIError,
+    FileDownloadError,
+    FileSizeMismatchError,
+    HubError,
+    NotExistError,
+)
+
+from runtimes.downloads.remote import Failed, Listing, RemoteFile, of_status
+
+AT_ONCE = 4
+KIND = "model"
+
+
+class ModelScope:
+    def __init__(self, endpoint: str, token: str) -> None:
+        self.endpoint = endpoint
+        self.api = HubApi(endpoint=endpoint, token=token or None)
+
+    def listing(self, repo: str, revision: str) -> Listing:
+        try:
+            found = self.api.list_repo_files(repo, KIND, revision=revision or None)
+        except NotExistError as error:
+            raise self._missing(repo, revision) from error
+        except HubError as error:
+            raise self._failed(error, repo, revision) from error
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise Failed("not_a_hub", endpoint=self.endpoint) from error
+        files = (
+            RemoteFile(path=file.path, size=file.size, sha256=file.sha256 or "")
+            for file in found
+            if not file.is_dir
+        )
+        return Listing(commit="", files=tuple(files))
+
+    def _missing(self, repo: str, revision: str) -> Failed:
+        """The hub says the same of a missing repository and of a missing revision."""
+        wanted: dict[str, Any] = {"repo": repo, "revision": revision or "master"}
+        try:
+            exists = self.api.repo_exists(repo, KIND)
+        except HubError:
+            exists = False
+        code = "revision_not_found" if exists else "repo_not_found"
+        return Failed(code, **wanted, setting="MODELSCOPE_API_TOKEN")
+
+    def fetch(
+        self, repo: str, revision: str, files: Sequence[RemoteFile], folder: str
+    ) -> None:
+        listed = [{"Path": file.path, "Size": file.size} for file in files]
+        try:
+            self.api.download_repo(
+                repo,
+                KIND,
+                revision=revision or None,
+                cache_dir=Path(folder, ".cache"),
+                local_dir=folder,
+                max_workers=AT_ONCE,
+                file_list=listed,
+            )
+        except FileDownloadError as error:
+            path, first = next(iter(error.failed_files.items()), ("", error))
+            raise self._failed(first, repo, revision, path) from error
+        except HubError as error:
+            raise self._failed(error, repo, revision) from error
+
+    def _failed(
+        self, error: BaseException, repo: str, revision: str, path: str = ""
+    ) -> Exception:
+        if isinstance(error, OSError) and error.errno is not None:
+            return error  # of the local disk
+        if isinstance(error, FileSizeMismatchError):
+            return Failed("checksum_mismatch", path=path)
+        if isinstance(error, APIError) and error.status_code:
+            wanted = {"repo": repo, "revision": revision or "master"}
+            setting = "MODELSCOPE_API_TOKEN"
+            return of_status(error.status_code, self.endpoint, wanted, setting)
+        detail = f"{type(error).__name__}: {error}"[:200]
+        code = "hub_unreachable"
+        return Failed(code, passing=True, endpoint=self.endpoint, detail=detail)

@@ -1,0 +1,108 @@
+"""What a hub has, before any of it is here. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+from typing import Any, Protocol
+
+MAX_FILES = 5000
+# Some file systems take no longer names of a file.
+MAX_NAME_BYTES = 200
+CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
+
+
+class Failed(Exception):
+    """Why a download ends. params: fit for a message. passing: it may go away without
+    anybody's doing, so that another try later makes sense."""
+
+    def __init__(self, code: str, *, passing: bool = False, **params: object) -> None:
+        super().__init__(code)
+        self.code = code
+        self.params = params
+        self.passing = passing
+
+
+def of_status(
+    status: int, endpoint: str, wanted: dict[str, Any], setting: str
+) -> Failed:
+    """What an HTTP status of the hub means. setting: of the token."""
+    codes = {401: "token_refused", 403: "repo_gated", 404: "repo_not_found"}
+    if code := codes.get(status):
+        return Failed(code, **wanted, setting=setting)
+    passing = status >= 500 or status in (408, 429)
+    return Failed("hub_error", passing=passing, endpoint=endpoint, status=status)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteFile:
+    """size: bytes. sha256, git_sha1: what the hub says its content has; git_sha1 is of
+    a Git blob, and known where the file is not kept in LFS."""
+
+    path: str
+    size: int
+    sha256: str = ""
+    git_sha1: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """commit: empty where the hub does not tell."""
+
+    commit: str
+    files: tuple[RemoteFile, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+
+class Hub(Protocol):
+    """Both raise Failed, or OSError of the local disk."""
+
+    def listing(self, repo: str, revision: str) -> Listing: ...
+
+    def fetch(
+        self, repo: str, revision: str, files: Sequence[RemoteFile], folder: str
+    ) -> None:
+        """Each file is at its path below the folder afterwards; what is there already
+        is not fetched again, and what is there in part is gone on with."""
+        ...
+
+
+def select(listing: Listing, patterns: Sequence[str]) -> Listing:
+    """Those that match one of the patterns; all, without patterns. `*` matches `/` as
+    well, and a pattern that ends with `/` means the whole folder."""
+    wanted = [f"{p}*" if p.endswith("/") else p for p in patterns]
+    files = tuple(
+        file
+        for file in listing.files
+        if not wanted or any(fnmatchcase(file.path, pattern) for pattern in wanted)
+    )
+    if not files:
+        shown = [file.path for file in listing.files[:10]]
+        raise Failed("no_such_files", patterns=list(patterns), there=shown)
+    if len(files) > MAX_FILES:
+        raise Failed("too_many_files", value=len(files), max=MAX_FILES)
+    check_names(file.path for file in files)
+    return Listing(commit=listing.commit, files=files)
+
+
+def check_names(paths: Iterable[str]) -> None:
+    """A hub decides on names, so they must not lead out of the folder."""
+    for path in paths:
+        if not is_safe(path):
+            raise Failed("unsafe_file_name", value=repr(path)[1:100])
+
+
+def is_safe(path: str) -> bool:
+    parts = path.split("/")
+    return (
+        not CONTROL.search(path)
+        and not PurePosixPath(path).is_absolute()
+        and all(part not in ("", ".", "..") for part in parts)
+        and all(len(part.encode()) <= MAX_NAME_BYTES for part in parts)
+    )

@@ -1,0 +1,25 @@
+import random
+
+import pytest
+
+from tests.runtimes.downloads.hubs import Hub
+
+REPO = "own/tiny"
+
+
+@pytest.fixture(scope="session")
+def weights():
+    return random.Random(7).randbytes(3 * 2**20)
+
+
+@pytest.fixture
+def hub(weights):
+    files = {
+        "README.md": b"# tiny\n",
+        "config.json": b"{}",
+        "empty.txt": b"",
+        "parts/tiny-Q4_K_M.gguf": weights,
+        "tiny-Q8_0.gguf": weights[::-1],
+    }
+    with Hub({REPO: files}) as hub:
+        yield hub

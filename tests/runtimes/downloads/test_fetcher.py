@@ -1,0 +1,236 @@
+import os
+import stat
+import time
+from pathlib import Path
+
+import pytest
+
+from runtimes.downloads import folder
+from runtimes.downloads.child import Child
+from tests.runtimes.downloads.fetching import (
+    SOURCE,
+    UID,
+    a_spec,
+    ended,
+    fetched,
+    files_in,
+)
+
+HUBS = ["huggingface", "modelscope"]
+MIB = 2**20
+Q4 = "parts/tiny-Q4_K_M.gguf"
+DONE = ("done", "")
+
+
+@pytest.fixture(params=HUBS)
+def kind(request):
+    return request.param
+
+
+def failed(code):
+    return ("failed", code)
+
+
+def test_whole_repository_is_fetched(hub, tmp_path, kind):
+    told = fetched(hub, tmp_path, hub=kind)
+    wanted = hub.repos["own/tiny"]
+    assert files_in(tmp_path) == {f"tiny/{path}": data for path, data in wanted.items()}
+    size = sum(map(len, wanted.values()))
+    assert (told[0]["event"], told[0]["bytes"], told[0]["files"]) == ("listed", size, 5)
+    assert [e["bytes"] for e in told if e["event"] in ("fetching", "verifying")][
+        -1
+    ] == size
+    assert told[-1] == {"event": "done"}
+
+
+def test_only_files_that_match_are_fetched(hub, tmp_path, kind):
+    patterns = ["*Q4_K_M*.gguf", "*.json"]
+    assert ended(hub, tmp_path, hub=kind, patterns=patterns) == DONE
+    assert set(files_in(tmp_path / "tiny")) == {Q4, "config.json"}
+    assert hub.firsts("tiny-Q8_0.gguf") == []
+
+
+def test_others_may_read_what_is_fetched(hub, tmp_path, kind):
+    """Engines in containers run as another user."""
+    assert ended(hub, tmp_path, hub=kind) == DONE
+    for path in [tmp_path / "tiny", *(tmp_path / "tiny").rglob("*")]:
+        wanted = 0o755 if path.is_dir() else 0o644
+        assert stat.S_IMODE(path.stat().st_mode) == wanted, path
+
+
+def test_cut_connection_is_gone_on_with(hub, tmp_path, kind):
+    hub.cuts = {Q4: [2 * MIB]}
+    assert ended(hub, tmp_path, hub=kind, patterns=[Q4]) == DONE
+    assert hub.firsts(Q4) == [0, 2 * MIB]
+    assert hub.sent[Q4] == len(hub.repos["own/tiny"][Q4])
+
+
+def test_killed_fetcher_is_gone_on_with(hub, tmp_path, kind):
+    """Only the rest is fetched again, in another process."""
+    hub.pause_s = 0.05
+    spec = a_spec(hub, tmp_path, hub=kind, patterns=["*.gguf"])
+    with Child(spec, SOURCE, os.environ) as child:
+        for event in child.events(0.05):
+            if folder.bytes_in(spec.part) > 3 * MIB:
+                break
+            assert event is None or event["event"] != "failed", event
+    assert not (tmp_path / "tiny").exists()
+    hub.pause_s = 0
+    assert ended(hub, tmp_path, hub=kind, patterns=["*.gguf"]) == DONE
+    for path in (Q4, "tiny-Q8_0.gguf"):
+        first, second = hub.firsts(path)
+        assert first == 0
+        assert second >= MIB
+        assert (tmp_path / "tiny" / path).read_bytes() == hub.repos["own/tiny"][path]
+
+
+def test_killed_between_name_and_word_is_done(hub, tmp_path, kind):
+    told = fetched(hub, tmp_path, hub=kind)
+    hub.requests.clear()
+    assert ended(hub, tmp_path, hub=kind, inode=told[0]["inode"]) == DONE
+    assert hub.requests == []
+
+
+def test_wrong_content_is_refused(hub, tmp_path, kind):
+    hub.spoilt = {Q4}
+    assert ended(hub, tmp_path, hub=kind) == failed("checksum_mismatch")
+    assert not (tmp_path / "tiny").exists()
+    assert hub.firsts(Q4) == [0, 0]
+    assert hub.firsts("tiny-Q8_0.gguf") == [0]
+    hub.spoilt.clear()
+    assert ended(hub, tmp_path, hub=kind) == DONE
+    assert hub.firsts("tiny-Q8_0.gguf") == [0]
+
+
+def test_wrong_small_file_is_refused(hub, tmp_path):
+    """Which is not kept in LFS: the hub tells how Git names it."""
+    hub.spoilt = {"config.json"}
+    assert ended(hub, tmp_path) == failed("checksum_mismatch")
+
+
+ANSWERS = [
+    (401, "", "repo_not_found", "token_refused"),
+    (401, "GatedRepo", "repo_gated", "token_refused"),
+    (403, "GatedRepo", "repo_gated", "repo_gated"),
+    (404, "RepoNotFound", "repo_not_found", "repo_not_found"),
+    (418, "", "hub_error", "hub_error"),
+]
+
+
+@pytest.mark.parametrize(("status", "code", "face", "scope"), ANSWERS)
+def test_refusal_is_told(hub, tmp_path, kind, status, code, face, scope):
+    hub.statuses = {"/": status}
+    hub.error_code = code
+    expected = face if kind == "huggingface" else scope
+    assert ended(hub, tmp_path, hub=kind) == failed(expected)
+    assert files_in(tmp_path) == {}
+
+
+def test_unknown_repository_and_revision(hub, tmp_path, kind):
+    assert ended(hub, tmp_path, hub=kind, repo="own/not") == failed("repo_not_found")
+    unknown = ended(hub, tmp_path, hub=kind, revision="v9")
+    assert unknown == failed("revision_not_found")
+
+
+FAULTS = [(500, "hub_error"), (429, "hub_error")]
+
+
+@pytest.mark.parametrize(("status", "code"), FAULTS)
+def test_fault_of_the_hub_may_pass(hub, tmp_path, status, code):
+    hub.statuses = {"/own/tiny/resolve": status}
+    last = fetched(hub, tmp_path)[-1]
+    assert (last["code"], last["passing"]) == (code, True)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://nowhere.invalid"])
+def test_hub_that_is_not_there(hub, tmp_path, url):
+    last = fetched(hub, tmp_path, endpoint=url)[-1]
+    assert (last["code"], last["passing"]) == ("hub_unreachable", True)
+
+
+def test_other_server_is_no_hub(hub, tmp_path):
+    hub.repos = {}
+    hub.statuses = {"/api": 200}
+    assert ended(hub, tmp_path) == failed("not_a_hub")
+
+
+def test_token_goes_to_the_hub(hub, tmp_path, kind):
+    hub.token = "hf_secret"
+    assert ended(hub, tmp_path, hub=kind, token="hf_secret") == DONE
+    assert hub.tokens == {"Bearer hf_secret"}
+
+
+def test_pattern_that_matches_nothing(hub, tmp_path, kind):
+    last = fetched(hub, tmp_path, hub=kind, patterns=["*Q2*"])[-1]
+    assert last["code"] == "no_such_files"
+    assert last["params"]["there"][:2] == ["README.md", "config.json"]
+
+
+@pytest.mark.parametrize("path", ["../up", "/etc/x", "a/../../b", "a\\b", "x" * 300])
+def test_names_that_lead_elsewhere(hub, tmp_path, kind, path):
+    root = tmp_path / "root"
+    root.mkdir()
+    hub.repos["own/tiny"][path] = b"bad"
+    assert ended(hub, root, hub=kind) == failed("unsafe_file_name")
+    assert files_in(tmp_path) == {}
+
+
+def test_too_little_room(hub, tmp_path, kind):
+    last = fetched(hub, tmp_path, hub=kind, reserve=2**60)[-1]
+    assert last["code"] == "disk_too_small"
+    assert last["params"]["needed"] == 7
+    assert hub.requests == []
+
+
+@pytest.mark.parametrize("make", ["mkdir", "touch", "dangling"])
+def test_folder_that_is_there_is_left_alone(hub, tmp_path, make):
+    target = tmp_path / "tiny"
+    target.symlink_to("nowhere") if make == "dangling" else getattr(target, make)()
+    assert ended(hub, tmp_path) == failed("folder_exists")
+    assert [path.name for path in tmp_path.iterdir()] == ["tiny"]
+
+
+def test_folder_made_meanwhile_is_left_alone(hub, tmp_path):
+    hub.pause_s = 0.01
+    with Child(a_spec(hub, tmp_path), SOURCE, os.environ) as child:
+        for event in child.events(5):
+            if event["event"] == "listed":
+                (tmp_path / "tiny").mkdir()
+            last = event
+    assert (last["event"], last["code"]) == ("failed", "folder_exists")
+    assert list((tmp_path / "tiny").iterdir()) == []
+
+
+def test_one_process_works_in_a_folder(hub, tmp_path):
+    spec = a_spec(hub, tmp_path)
+    held = folder.hold(spec.part)
+    assert ended(hub, tmp_path) == failed("download_is_held")
+    os.close(held)
+    assert ended(hub, tmp_path) == DONE
+
+
+def test_it_ends_with_its_starter(hub, tmp_path):
+    """Whose pid it was told: somebody else has it, or nobody."""
+    with Child(a_spec(hub, tmp_path, parent=1), SOURCE, os.environ) as child:
+        assert list(child.events(5)) == []
+        assert child.process.wait(5) == 1
+    assert folder.parts_in(tmp_path) == {}
+
+
+def test_secret_is_in_neither_arguments_nor_variables(hub, tmp_path):
+    hub.pause_s = 0.05
+    environment = {**os.environ, "HF_TOKEN": "hf_secret"}
+    spec = a_spec(hub, tmp_path, token="hf_secret")
+    with Child(spec, SOURCE, environment) as child:
+        time.sleep(0.3)
+        process = Path("/proc", str(child.process.pid))
+        for name in ("cmdline", "environ"):
+            assert b"hf_secret" not in (process / name).read_bytes()
+
+
+def test_parts_are_known_by_their_download(tmp_path):
+    part = folder.part_of(tmp_path, "tiny.v2", UID)
+    part.mkdir()
+    (tmp_path / ".tiny.part").mkdir()
+    assert folder.parts_in(tmp_path) == {UID: part}
+    assert folder.parts_in(tmp_path / "not") == {}
