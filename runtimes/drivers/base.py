@@ -91,11 +91,20 @@ class DriverError(Exception):
 
 class Driver(Protocol):
     """Every step is short and may be repeated. A uid is 32 hex digits, used once.
-    Questions never raise DriverError; start, find, abandon, terminate and kill may."""
+    Questions never raise DriverError; image, start, find, abandon, terminate and kill
+    may."""
 
     @property
     def engine_host(self) -> str:
         """Where engines have to listen, to be reached at 127.0.0.1 of this machine."""
+
+    @property
+    def engine_user(self) -> tuple[int, int] | None:
+        """uid and gid of engines; None: this process's own."""
+
+    def image(self, framework: str) -> str:
+        """What its engines are made of, in words; empty: of what is installed here.
+        Raises DriverError image_missing, docker_unavailable."""
 
     def start(self, uid: str, command: Command, bounds: Bounds) -> Handle:
         """A run that was started before, alive or not, is returned as it is."""

@@ -39,7 +39,6 @@ UID = re.compile("[0-9a-f]{32}")
 NOBODY = "65534:65534"
 TAIL_LINES = 1000
 PORT_IN_USE = re.compile("port is already allocated|address already in use")
-PORT_IN_USE = re.compile("port is already allocated|address already in use")
 BLIND = Observation(alive=True, exit=None, blind=True)
 
 
@@ -65,6 +64,25 @@ class DockerDriver:
         self.folders = folders
         self.user = user or _own_user()
         self.runs: dict[str, str] = {}  # uids by container id; empty: not ours
+
+    @property
+    def engine_user(self) -> tuple[int, int] | None:
+        user, _, group = self.user.partition(":")
+        named = not user.isdigit() or not (group or "0").isdigit()
+        return None if named else (int(user), int(group or 0))
+
+    def image(self, framework: str) -> str:
+        name = self.images.get(framework)
+        if name is None:
+            raise DriverError("image_missing", image=framework)
+        with self.daemon.talk() as client:
+            try:
+                found = client.inspect_image(name)  # type: ignore[no-untyped-call]
+            except ImageNotFound:
+                raise DriverError("image_missing", image=name) from None
+            except APIError as error:
+                raise self.daemon.unavailable(str(error.explanation)) from None
+        return f"{name}, {found['Id'][7:19]}, {found['Size'] // 2**20} MiB"
 
     def start(self, uid: str, command: Command, bounds: Bounds) -> Handle:
         with self.daemon.talk(EFFECT_S) as client:

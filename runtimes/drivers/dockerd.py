@@ -34,7 +34,7 @@ class Daemon:
         """A client of its own each time: connections survive neither forks nor the
         daemon's restarts. APIError, the daemon's refusal, is left to the caller."""
         if time.monotonic() < self.asked_again_at:
-            raise self._unavailable("it did not answer in time")
+            raise self.unavailable("it did not answer in time")
         try:
             with closing(self._client(seconds)) as client:
                 yield client
@@ -45,7 +45,7 @@ class Daemon:
             self.version = None
             if "timed out" in str(error):
                 self.asked_again_at = time.monotonic() + REST_S
-            raise self._unavailable(_innermost(error)) from error
+            raise self.unavailable(_innermost(error)) from error
 
     def _client(self, seconds: int) -> APIClient:
         self._knock(seconds)
@@ -61,7 +61,7 @@ class Daemon:
                 knocking.settimeout(seconds)
                 knocking.connect(path)
 
-    def _unavailable(self, detail: str) -> DriverError:
+    def unavailable(self, detail: str) -> DriverError:
         return DriverError("docker_unavailable", socket=self.url, detail=detail)
 
 

@@ -52,6 +52,7 @@ class ProcessDriver:
     own; engines get what PATH, HOME, locale and GPU libraries need, no secrets."""
 
     engine_host = "127.0.0.1"
+    engine_user = None
 
     def __init__(
         self,
@@ -66,6 +67,9 @@ class ProcessDriver:
         given = environment or {}
         passed_on = {k: v for k, v in given.items() if PASSED_ON.fullmatch(k)}
         self.environment = {**BASE_ENVIRONMENT, **passed_on}
+
+    def image(self, framework: str) -> str:
+        return ""
 
     def start(self, uid: str, command: Command, bounds: Bounds = NO_BOUNDS) -> Handle:
         if (handle := self.find(uid)) is not None:

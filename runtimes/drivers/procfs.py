@@ -90,6 +90,24 @@ def listeners(port: int, address: str = "127.0.0.1") -> set[str]:
     return {row[9] for row in rows if row[1] == wanted and row[3] == LISTEN}
 
 
+def ports_in_use() -> set[int]:
+    """That anybody listens on, at any address of the machine."""
+    rows = (
+        line.split()
+        for family in ("tcp", "tcp6")
+        for line in _lines(PROC / "net" / family)[1:]
+    )
+    return {int(row[1].rpartition(":")[2], 16) for row in rows if row[3] == LISTEN}
+
+
+def _lines(path: Path) -> list[str]:
+    """None of a protocol that the machine does without."""
+    try:
+        return path.read_text().splitlines()
+    except OSError:
+        return []
+
+
 def sockets(pid: int) -> set[str]:
     """Inodes of its open sockets."""
     try:

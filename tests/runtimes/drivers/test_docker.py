@@ -1,7 +1,9 @@
 """What a driver promises, kept by a real Docker daemon."""
 
+import re
 import uuid
 from contextlib import closing
+from functools import partial
 
 import pytest
 import requests
@@ -245,10 +247,28 @@ def test_cpu_seconds_grow(containers):
 def test_missing_image_is_named(containers):
     containers.images = {"llama.cpp": "no-such-image:1"}
     for framework, image in (("llama.cpp", "no-such-image:1"), ("vllm", "vllm")):
-        with pytest.raises(DriverError) as missing:
-            containers.start(a_uid(), SLEEP, Bounds(framework=framework))
-        assert missing.value.code == "image_missing"
-        assert missing.value.params == {"image": image}
+        bounds = Bounds(framework=framework)
+        for step in (
+            partial(containers.start, a_uid(), SLEEP, bounds),
+            partial(containers.image, framework),
+        ):
+            with pytest.raises(DriverError) as missing:
+                step()
+            assert missing.value.code == "image_missing"
+            assert missing.value.params == {"image": image}
+
+
+def test_image_is_told_with_its_size(containers):
+    words = re.escape(IMAGE) + r", [0-9a-f]{12}, \d+ MiB"
+    assert re.fullmatch(words, containers.image("llama.cpp"))
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"), [("7:8", (7, 8)), ("7", (7, 0)), ("me", None), ("7:us", None)]
+)
+def test_user_of_engines_is_told_where_it_is_a_number(tmp_path, user, expected):
+    driver = DockerDriver(tmp_path, "x", "unix:///nowhere", {}, user=user)
+    assert driver.engine_user == expected
 
 
 def test_gpu_that_is_not_there_fails_the_launch(containers):
@@ -289,6 +309,7 @@ def test_without_a_daemon_questions_are_answered_and_steps_are_refused(tmp_path)
     driver.reap(handle.uid)
     driver.discard(handle.uid)
     for step in (
+        lambda: driver.image("llama.cpp"),
         lambda: driver.start(handle.uid, SLEEP, BOUNDS),
         lambda: driver.find(handle.uid),
         lambda: driver.abandon(handle.uid),

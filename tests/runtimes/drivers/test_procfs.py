@@ -3,6 +3,8 @@ import signal
 import socket
 import subprocess
 
+import pytest
+
 from runtimes.drivers import procfs
 from runtimes.shim import started_at
 from tests.runtimes.processes import until
@@ -44,6 +46,23 @@ def test_listeners_and_sockets_meet():
         assert inode in procfs.sockets(os.getpid())
         assert procfs.listeners(port, "127.0.0.2") == set()
     assert procfs.listeners(port) == set()
+
+
+@pytest.mark.parametrize(
+    ("family", "address"),
+    [
+        (socket.AF_INET, "127.0.0.1"),
+        (socket.AF_INET, ""),
+        (socket.AF_INET6, "::1"),
+        (socket.AF_INET6, "::"),
+    ],
+)
+def test_port_is_in_use_whatever_the_address(family, address):
+    with socket.create_server((address, 0), family=family) as server:
+        port = server.getsockname()[1]
+        assert port in procfs.ports_in_use()
+        assert server.fileno()
+    assert port not in procfs.ports_in_use()
 
 
 def test_sockets_of_nobody_are_none():
