@@ -20,8 +20,10 @@ CACHE_BYTES = {
     "iq4_nl": 18 / 32, "q5_0": 22 / 32, "q5_1": 24 / 32,
 }  # fmt: skip
 CELLS = 256  # the engine rounds caches up to this
-# The engine without a model, and what it keeps of each token of the vocabulary.
+# The engine without a model, as its own server and as that of its Python binding, and
+# what it keeps of each token of the vocabulary.
 PROCESS_MIB = 36
+PYTHON_MIB = 85
 TOKEN_BYTES = 320
 # What the driver takes for a process: on each GPU, and on the host.
 GPU_CONTEXT_MIB = 400
@@ -44,6 +46,7 @@ class Use:
     whole_window: bool = False
     cache_on_gpu: bool = True
     prompt_cache_mib: int = 0
+    process_mib: int = PROCESS_MIB
 
 
 def estimate(shape: Shape, use: Use) -> Estimate:
@@ -119,7 +122,7 @@ def _gpu_overhead_mib(shape: Shape, use: Use) -> int:
 def _host_overhead_mib(shape: Shape, use: Use) -> int:
     """Without GPUs the buffer for computing counts as far as it is used: a number for
     each token of the vocabulary only of the last token of a request."""
-    process = PROCESS_MIB + (GPU_PROCESS_MIB if use.gpus else 0)
+    process = use.process_mib + (GPU_PROCESS_MIB if use.gpus else 0)
     output = 4 * shape.vocabulary * use.n_parallel
     mask_and_input = 4 * (use.n_ctx + shape.embedding)
     working = 0 if use.gpus else _working_bytes(shape, use)

@@ -93,7 +93,11 @@ def _llama_server(config: Config, placement: Placement) -> Command:
 
 
 def _llama_cpp_python(config: Config, placement: Placement) -> Command:
-    """It serves one request at a time. A new one must not cut the current one off."""
+    """It serves one request at a time. A new one must not cut the current one off.
+
+    It would keep a number for each token of the context and of the vocabulary, which
+    takes GiB of large models, for log probabilities alone: those it has to refuse.
+    """
     settings = _settings(config, placement)
     model = {PYTHON_NAMES.get(key, key): value for key, value in settings.items()}
     model["offload_kqv"] = not model.pop("no_kv_offload", False)
@@ -103,12 +107,13 @@ def _llama_cpp_python(config: Config, placement: Placement) -> Command:
         model["tensor_split"] = shares
     for name in ("n_parallel", "cache_ram_mib"):
         model.pop(name, None)
+    model |= {"model_alias": placement.model_name, "verbose": False}
     spec = {
         "host": placement.host,
         "port": placement.port,
         "api_key": placement.api_key,
         "interrupt_requests": False,
-        "models": [{**model, "model_alias": placement.model_name, "verbose": False}],
+        "models": [{**model, "logits_all": False}],
     }
     return Command(
         argv=(

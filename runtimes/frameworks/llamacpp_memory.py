@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 from runtimes.estimates.gguf import BadGguf
-from runtimes.estimates.memory import Use, estimate
+from runtimes.estimates.memory import PYTHON_MIB, Use, estimate
 from runtimes.estimates.shape import shape_of
 from runtimes.frameworks.base import Config, Estimate, Problem
-from runtimes.frameworks.llamacpp_options import (
-    CACHE_RAM_MIB,
-    N_CTX,
-    N_PARALLEL,
-    N_UBATCH,
-)
+from runtimes.frameworks.llamacpp_builds import requests_at_once
+from runtimes.frameworks.llamacpp_options import CACHE_RAM_MIB, N_CTX, N_UBATCH
+
+BINDING = "llama-cpp-python"
 
 
 def memory(config: Config, gpu_count: int) -> Estimate | Problem:
@@ -28,9 +28,9 @@ def memory(config: Config, gpu_count: int) -> Estimate | Problem:
 def use_of(config: Config, gpu_count: int) -> Use:
     given = cast(dict[str, Any], config)
     extra = given.get("extra_args", {})
-    return Use(
+    use = Use(
         n_ctx=given.get("n_ctx", N_CTX),
-        n_parallel=given.get("n_parallel", N_PARALLEL),
+        n_parallel=requests_at_once(config),
         n_gpu_layers=given.get("n_gpu_layers", -1),
         gpus=gpu_count,
         cache_type_k=extra.get("cache_type_k", "f16"),
@@ -40,4 +40,15 @@ def use_of(config: Config, gpu_count: int) -> Use:
         whole_window=extra.get("swa_full", False),
         cache_on_gpu=not extra.get("no_kv_offload", False),
         prompt_cache_mib=extra.get("cache_ram_mib", CACHE_RAM_MIB),
+    )
+    return _bound(use, extra) if given.get("engine") == BINDING else use
+
+
+def _bound(use: Use, extra: Mapping[str, Any]) -> Use:
+    """The Python binding keeps no cache of prompts, and decides nothing itself."""
+    return replace(
+        use,
+        flash_attention=extra.get("flash_attn_type") == "on",
+        prompt_cache_mib=0,
+        process_mib=PYTHON_MIB,
     )

@@ -1,27 +1,53 @@
-"""The estimate, held against what a real engine takes."""
+"""The estimate, held against what real engines take."""
 
 import psutil
 import pytest
 
-from tests.engines.client import LLAMA, Engine
+from tests.engines.builds import here
+from tests.engines.client import Engine
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 MIB = 2**20
-QUANTISED = {"extra_args": {"cache_type_k": "q8_0", "cache_type_v": "q8_0"}}
+QUANTISED = {"cache_type_k": "q8_0", "cache_type_v": "q8_0"}
+SIZES = {
+    "xllamacpp": [
+        {"n_ctx": 2048, "n_parallel": 1},
+        {"n_ctx": 8192, "n_parallel": 1},
+        {"n_ctx": 2048, "n_parallel": 4},
+        {"n_ctx": 8192, "n_parallel": 4},
+        {"n_ctx": 8192, "n_parallel": 4, "extra_args": QUANTISED},
+    ],
+    "llama-cpp-python": [
+        {"n_ctx": 1024},
+        {"n_ctx": 8192, "extra_args": {"flash_attn_type": "on"}},
+        {"n_ctx": 8192, "extra_args": {"flash_attn_type": "on", **QUANTISED}},
+    ],
+}
 
 
-@pytest.mark.parametrize(
-    ("n_ctx", "n_parallel", "more"),
-    [(2048, 1, {}), (8192, 1, {}), (2048, 4, {}), (8192, 4, {}), (8192, 4, QUANTISED)],
-)
-def test_engine_takes_what_was_estimated(driver, model, n_ctx, n_parallel, more):
-    sizes = {"n_ctx": n_ctx, "n_parallel": n_parallel}
-    config = {"model_path": str(model), **sizes, **more}
-    engine = Engine(driver, config)
+def pytest_generate_tests(metafunc):
+    cases = [(build, more) for build in here() for more in SIZES.get(build.name, ())]
+    ids = [f"{build.name}/{'/'.join(map(str, more.values()))}" for build, more in cases]
+    metafunc.parametrize(("build", "more"), cases, ids=ids)
+
+
+def taken_mib(pid):
+    """By all processes of an engine. What they share counts once: the same libraries,
+    the same model file."""
+    first = psutil.Process(pid)
+    tree = [first, *first.children(recursive=True)]
+    found = [process.memory_full_info() for process in tree]
+    shared = max(one.rss - one.uss for one in found)
+    return (sum(one.uss for one in found) + shared) / MIB
+
+
+def test_engine_takes_what_was_estimated(driver, model, build, more):
+    config = {**build.config(build.served(model)), **more}
+    engine = Engine(driver, config, rules=build.rules, program=build.program)
     engine.wait_until_ready()
-    assert engine.chat("word " * 1500, max_tokens=4)[0] == 200
-    taken = psutil.Process(engine.handle.engine_pid).memory_info().rss / MIB
+    assert engine.chat("word " * 700, max_tokens=4)[0] == 200
+    taken = taken_mib(engine.handle.engine_pid)
     driver.kill(engine.handle)
-    host = LLAMA.memory(config, gpu_count=0).host
+    host = build.rules.memory(config, gpu_count=0).host
     assert host.total_mib - host.prompt_cache_mib == pytest.approx(taken, rel=0.15)

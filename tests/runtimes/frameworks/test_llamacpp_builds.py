@@ -129,6 +129,7 @@ def test_python_binding_is_told_everything_in_its_names():
                 "n_gpu_layers": 0,
                 "offload_kqv": True,
                 "verbose": False,
+                "logits_all": False,
             }
         ],
     }

@@ -31,8 +31,15 @@ def test_everything_that_is_said_counts():
     same = [
         f.name for f in fields(Use) if getattr(use, f.name) == getattr(plain, f.name)
     ]
-    assert same == ["prompt_cache_mib"]
+    assert same == ["prompt_cache_mib", "process_mib"]
     assert use.n_ubatch == 64
+
+
+def test_python_binding_serves_one_request_and_keeps_no_prompts():
+    use = use_of({"model_path": "/m.gguf", "engine": "llama-cpp-python"}, gpu_count=0)
+    assert (use.n_parallel, use.prompt_cache_mib) == (1, 0)
+    assert not use.flash_attention
+    assert use.process_mib > Use(n_ctx=1, n_parallel=1).process_mib
 
 
 def test_cache_types_are_the_ones_of_the_config():
