@@ -41,6 +41,7 @@ DEFAULT_ALIGNMENT = 32
 SCALARS = dict(zip((0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12), "BbHhIif?Qqd", strict=True))
 STRING, ARRAY = 8, 9
 LAYOUTS = {letter: struct.Struct(f"<{letter}") for letter in SCALARS.values()}
+PLACES = [struct.Struct(f"<{count}QIQ") for count in range(MAX_DIMENSIONS + 1)]
 SPANS = Spans()
 
 Value = int | float | bool | str | tuple[int | float | bool, ...]
@@ -111,11 +112,11 @@ class _Bytes:
         if end > len(self.held):  # cut short since its size was read
             raise BadGguf("gguf_truncated", self.path, at=self.at, size=len(self.held))
 
+    def numbers(self, layout: struct.Struct) -> tuple[int, ...]:
+        return layout.unpack_from(self.held, self.skip(layout.size))
+
     def number(self, kind: str) -> int:
-        layout = LAYOUTS[kind]
-        begin = self.skip(layout.size)
-        number: int = layout.unpack_from(self.held, begin)[0]
-        return number
+        return self.numbers(LAYOUTS[kind])[0]
 
     def count(self, what: str, most: int) -> int:
         number = self.number("Q")
@@ -223,6 +224,5 @@ def _tensor(source: _Bytes) -> tuple[str, int, int]:
     name, dimensions = source.text(), source.number("I")
     if dimensions > MAX_DIMENSIONS:
         raise source.bad("dimensions")
-    elements = prod(source.number("Q") for _ in range(dimensions))
-    source.number("I")  # its type
-    return name, elements, source.number("Q")
+    *shape, _type, offset = source.numbers(PLACES[dimensions])
+    return name, prod(shape), offset
