@@ -21,6 +21,8 @@ from llmplatform.bodies import limited  # noqa: E402
 from monitoring.admission import Admission  # noqa: E402
 from monitoring.consumers import LiveConsumer  # noqa: E402
 from monitoring.hub import Hub  # noqa: E402
+from monitoring.logs import consumers as logs  # noqa: E402
+from monitoring.logs.feeds import FEEDS  # noqa: E402
 from monitoring.recorder import Recorder  # noqa: E402
 
 LIVE = "/ws/live"
@@ -34,6 +36,7 @@ recording = Recording(
 admission = Admission()
 hub = Hub(settings.REDIS_URL, on_change=admission.look_soon)
 live = LiveConsumer.as_asgi(hub=hub, admission=admission)
+log = logs.LogConsumer.as_asgi(feeds=FEEDS, admission=admission)
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
@@ -48,6 +51,8 @@ async def http(scope: Scope, receive: Receive, send: Send) -> None:
 async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["path"] == LIVE:
         await live(scope, receive, send)
+    elif logs.PATH.fullmatch(scope["path"]):
+        await log(scope, receive, send)
     else:
         await receive()
         await send({"type": "websocket.close"})
@@ -61,6 +66,7 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     await receive()
     await gateway.close()
     await recording.close()
+    await FEEDS.close()
     await hub.close()
     await admission.close()
     loader.close()

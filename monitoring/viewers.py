@@ -23,6 +23,8 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 Topics = frozenset[str]
 NOTHING: Topics = frozenset()
+# What everybody hears who may view models
+OF_MODELS: Topics = frozenset(TOPICS) - {ACTIVITY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ def topics_of(credentials: Collection[Credential]) -> dict[Credential, Topics]:
     may_view_activity = _allowed(VIEW_ACTIVITY, pks)
     found = {}
     for credential, pk in users.items():
-        heard = frozenset(TOPICS) - {ACTIVITY} if pk in may_view else NOTHING
+        heard = OF_MODELS if pk in may_view else NOTHING
         if pk in may_view_activity:
             heard |= {ACTIVITY}
         if heard:

@@ -30,11 +30,13 @@ class Server:
         self.app = LiveConsumer.as_asgi(hub=self.hub, admission=self.admission)
         self.clients = []
 
-    def client(self, *, origin=ORIGIN, host=HOST, subprotocols=None, **headers):
+    def client(
+        self, *, path="/ws/live", origin=ORIGIN, host=HOST, subprotocols=None, **headers
+    ):
         sent = {"host": host, "origin": origin, **headers}
         client = WebsocketCommunicator(
             self.app,
-            "/ws/live",
+            path,
             headers=[(n.encode(), v.encode()) for n, v in sent.items() if v],
             subprotocols=subprotocols,
         )

@@ -11,7 +11,8 @@ from django.utils import timezone
 from models_app.models import ApiToken
 from models_app.tokens import create_token, delete_token
 from monitoring import live
-from monitoring.consumers import AHEAD, BAD_MESSAGE, LONGEST_MESSAGE, SIGNED_OUT
+from monitoring.consumers import LiveConsumer
+from monitoring.guarded import BAD_MESSAGE, LONGEST_MESSAGE, SIGNED_OUT
 from tests.builders import a_token, a_user
 from tests.gateway.client import until
 from tests.models_app.people import ROLES, a_person
@@ -202,15 +203,15 @@ async def test_bytes_close(client):
 async def test_client_that_has_not_seen_skips_to_the_newest(server, client):
     await client.send_to('{"topics": ["host"], "seen": 0}')
     await asyncio.sleep(0.1)
-    for number in range(AHEAD + 10):
+    for number in range(LiveConsumer.ahead + 10):
         live.publish("host", number)
         await until(lambda n=number: server.newest("host") == n)
         await asyncio.sleep(0.03)
-    got = [await heard(client, "host") for _ in range(AHEAD)]
-    assert got == list(range(got[0], got[0] + AHEAD))
+    got = [await heard(client, "host") for _ in range(LiveConsumer.ahead)]
+    assert got == list(range(got[0], got[0] + LiveConsumer.ahead))
     assert await client.receive_nothing(0.1)
-    await client.send_to(json.dumps({"seen": AHEAD}))
-    assert await heard(client, "host") == AHEAD + 9
+    await client.send_to(json.dumps({"seen": LiveConsumer.ahead}))
+    assert await heard(client, "host") == LiveConsumer.ahead + 9
     assert await client.receive_nothing(0.1)
 
 
