@@ -3,8 +3,6 @@
 import uuid
 from contextlib import closing
 
-import psutil
-
 from runtimes.drivers.docker import DockerDriver
 from runtimes.drivers.process import ProcessDriver
 from tests.runtimes.drivers.daemons import IMAGE
@@ -46,11 +44,7 @@ class Containers:
         return [int(row[0]) for row in told["Processes"]]
 
     def program(self, engine):
-        """The engine itself: the only child of the container's init."""
-        with closing(self.dockerd.client()) as client:
-            state = client.inspect_container(engine.handle.container)["State"]
-        [child] = psutil.Process(state["Pid"]).children()
-        return child.pid
+        return self.dockerd.engine_pid(engine.handle.container)
 
     def close(self):
         self.dockerd.clear()

@@ -4,8 +4,10 @@ import os
 import shutil
 import signal
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
+import psutil
 from docker import APIClient
 
 from runtimes.drivers.base import DriverError
@@ -82,6 +84,13 @@ class Dockerd:
 
     def client(self) -> APIClient:
         return APIClient(self.url, version="auto", timeout=20)
+
+    def engine_pid(self, container: str) -> int:
+        """The only child of the container's init."""
+        with closing(self.client()) as client:
+            init = client.inspect_container(container)["State"]["Pid"]
+        [engine] = psutil.Process(init).children()
+        return engine.pid
 
     def load_image(self) -> None:
         client = self.client()
