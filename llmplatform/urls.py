@@ -8,7 +8,9 @@ from llmplatform.errors import UnknownPath
 from models_app.api import ServedModels
 from monitoring.api import Monitoring, System
 from monitoring.exports.api import Exports
+from monitoring.logs.api import Logs
 from monitoring.prometheus.view import Metrics
+from runtimes.api import Drafts
 from scheduling.api import Scheduling
 
 
@@ -23,6 +25,7 @@ class Router(DefaultRouter):
 
 
 router = Router()
+router.register("models", Drafts, basename="draft")  # ahead of names of models
 router.register("models", ServedModels, basename="model")
 router.register("monitoring/exports", Exports, basename="export")
 router.register("monitoring", Monitoring, basename="monitoring")
@@ -41,6 +44,7 @@ urlpatterns = [
     re_path(r"^metrics/?$", Metrics.as_view()),
     re_path(r"^docs/?$", SpectacularSwaggerView.as_view(), name="docs"),
     re_path(r"^api/schema/?$", SpectacularAPIView.as_view(), name="schema"),
+    re_path(r"^api/models/(?P<id>[A-Za-z0-9._-]+)/logs/?$", Logs.as_view()),
     path("api", router.get_api_root_view()),
     path("api/", include(router.urls)),
     re_path("^api/", UnknownPath.as_view()),

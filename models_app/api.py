@@ -21,16 +21,12 @@ from models_app.filters import ServedModelFilter, ShortSearch, StableOrdering
 from models_app.lifecycle import request_restart, request_start, request_stop
 from models_app.messages import render
 from models_app.models import Run, ServedModel
-from models_app.plugins import tail
+from models_app.querysets import ServedModelQuerySet
 from models_app.serializers import (
     ActivitySerializer,
-    LogQuery,
-    LogSerializer,
     ServedModelSerializer,
     StatusSerializer,
 )
-
-LOG_BYTES = 1024 * 1024
 
 
 def accepted(name: str) -> Callable[[Any], Any]:
@@ -55,10 +51,7 @@ class ServedModels(ModelViewSet[ServedModel]):
 
     def get_object(self) -> ServedModel:
         """By id or name; filters of the list have no say."""
-        wanted = self.kwargs["id"]
-        model: ServedModel | None = self.get_queryset().named(wanted).first()
-        if model is None:
-            raise NotFound(render("no_such_model", {"value": wanted}))
+        model = model_named(self.get_queryset(), self.kwargs["id"])
         self.check_object_permissions(self.request, model)
         return model
 
@@ -96,26 +89,6 @@ class ServedModels(ModelViewSet[ServedModel]):
     def status(self, request: Request, id: str) -> Response:
         return Response(self.get_serializer(self.get_object()).data)
 
-    @extend_schema(parameters=[LogQuery], responses=LogSerializer)
-    @action(detail=True, serializer_class=LogSerializer)
-    def logs(self, request: Request, id: str) -> Response:
-        query = LogQuery(data=request.query_params)
-        query.is_valid(raise_exception=True)
-        run = self._run(self.get_object(), query.validated_data.get("run"))
-        text = tail(run, LOG_BYTES) if run else ""
-        lines = text.splitlines()[-query.validated_data["tail"] :]
-        return Response({"run": run.uid if run else None, "text": "\n".join(lines)})
-
-    def _run(self, model: ServedModel, uid: str | None) -> Run | None:
-        """The newest without uid; None when there was none yet."""
-        if uid is None:
-            return model.runs.order_by("-pk").first()
-        run = model.runs.filter(uid=uid).first()
-        if run is None:
-            params = {"model": model.name, "value": uid}
-            raise NotFound(render("no_such_run", params))
-        return run
-
     @extend_schema(responses=ActivitySerializer(many=True))
     @action(detail=True, serializer_class=ActivitySerializer, filter_backends=[])
     def activity(self, request: Request, id: str) -> Response:
@@ -129,3 +102,11 @@ class ServedModels(ModelViewSet[ServedModel]):
             live = Run.objects.live().order_by("replica", "pk")
             return models.prefetch_related(Prefetch("runs", live, to_attr="live_runs"))
         return models
+
+
+def model_named(models: ServedModelQuerySet, name_or_id: str) -> ServedModel:
+    """Raises NotFound."""
+    model = models.named(name_or_id).first()
+    if model is None:
+        raise NotFound(render("no_such_model", {"value": name_or_id}))
+    return model

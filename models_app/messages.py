@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
+from models_app.download_messages import DOWNLOADS
 from models_app.enums import Operation, Status
 
-MESSAGES = {
+MESSAGES = DOWNLOADS | {
     # why a model waits or is in error
     "insufficient_cpu": _(
         "Needs %(needed)s CPU cores; %(node)s has %(free)s of %(total)s free."
@@ -120,13 +121,20 @@ MESSAGES = {
     "not_with_engine": _(
         "%(key)s cannot be set with the engine %(engine)s. It can with: %(others)s."
     ),
-    "no_estimate": _("%(framework)s fills the memory it is given."),
+    "no_estimate": _(
+        "The files of %(model)s are not on this machine: how much memory it takes is"
+        " not known."
+    ),
     "gguf_truncated": _(
         "%(path)s is cut short: it ends at byte %(size)s, in what begins at %(at)s."
     ),
     "gguf_broken": _("The header of %(path)s is broken at byte %(at)s: %(what)s."),
     "gguf_value": _("%(path)s says that %(key)s is %(value)s, which cannot be."),
     "gguf_lacks": _("%(path)s does not say what its %(key)s is."),
+    "model_config_value": _(
+        "%(path)s says that %(key)s is %(value)s, which cannot be."
+    ),
+    "model_config_lacks": _("%(path)s does not say what its %(key)s is."),
     "gguf_not_first": _("%(path)s is not the first of its parts. That is %(first)s."),
     "gguf_not_a_model": _(
         "%(path)s is no model by itself: it says of itself %(kind)s."
@@ -150,6 +158,7 @@ MESSAGES = {
     "unknown_framework": _("Unknown framework %(value)s. Allowed: %(allowed)s."),
     "unknown_driver": _("Unknown driver %(value)s. Allowed: %(allowed)s."),
     "duplicate_name": _("The name %(value)s is taken by another model."),
+    "name_reserved": _("The name %(value)s is the platform's own. Choose another."),
     "unknown_field": _("Unknown field %(key)s. Allowed: %(allowed)s."),
     "unknown_field_nearest": _("Unknown field %(key)s. Did you mean %(nearest)s?"),
     "gpu_memory_without_gpus": _(
@@ -165,6 +174,9 @@ MESSAGES = {
     "admin_only": _("Only administrators may set %(key)s."),
     "no_such_model": _("There is no model %(value)s."),
     "no_such_run": _("Model %(model)s has no run %(value)s."),
+    "too_many_logs": _(
+        "Logs followed at once: up to %(max)s. End one of yours, or try again later."
+    ),
     "search_too_long": _(
         "The search has %(value)s characters; allowed: up to %(max)s."
     ),

@@ -16,7 +16,6 @@ from models_app.problems import out_of_range, unknown_fields, wrong_type
 from models_app.validation import problems
 
 MAX_TAGS = 50
-MAX_LOG_LINES = 10_000
 
 
 class WholeNumber(serializers.IntegerField):
@@ -152,17 +151,3 @@ class ActivitySerializer(serializers.ModelSerializer[Activity]):
 
     def get_actor(self, activity: Activity) -> str | None:
         return activity.actor_name or None
-
-
-class LogQuery(serializers.Serializer[Any]):
-    tail = WholeNumber(
-        min_value=1, max_value=MAX_LOG_LINES, default=200, help_text="Lines."
-    )
-    run = serializers.CharField(
-        required=False, max_length=32, help_text="uid of a run; without it, the newest."
-    )
-
-
-class LogSerializer(serializers.Serializer[Any]):
-    run = serializers.CharField(allow_null=True)
-    text = serializers.CharField()

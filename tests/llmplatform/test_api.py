@@ -3,13 +3,13 @@ from django.test import Client
 
 from models_app.models import ApiToken
 from tests.api import a_body, client_of, codes, operator, send
-from tests.builders import a_model, a_run, a_user, a_wanted_model
+from tests.builders import a_model, a_user
 
 pytestmark = pytest.mark.django_db
 
 
-def broken(run, max_bytes):
-    """A LOG_TAIL that fails in a way nobody foresaw."""
+def broken():
+    """A framework that fails in a way nobody foresaw."""
     raise ZeroDivisionError("the secret in the trace")
 
 
@@ -145,9 +145,9 @@ def test_other_kinds_of_bodies_are_415(kind):
 
 
 def test_what_nobody_foresaw_is_500_without_a_trace(settings):
-    settings.LOG_TAIL = f"{__name__}.broken"
-    a_run(a_wanted_model())
-    answer = operator().get("/api/models/smol/logs")
+    settings.FRAMEWORKS = {"odd": f"{__name__}.broken"}
+    body = a_body(framework="odd")
+    answer = send(operator(), "POST", "/api/models", body)
     assert answer.status_code == 500
     assert answer.json()["code"] == "internal_error"
     assert "secret" not in answer.content.decode()

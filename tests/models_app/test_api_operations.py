@@ -1,28 +1,14 @@
 import pytest
-from django.conf import settings
 
 from models_app import lifecycle, runs
 from models_app.enums import ALLOWED, Operation, RunState, Status
 from models_app.models import ServedModel
-from tests.api import client_of, codes, operator
+from tests.api import client_of, operator
 from tests.builders import a_model, a_run, a_user, a_wanted_model
 
 pytestmark = pytest.mark.django_db
 
 VERBS = (Operation.START, Operation.STOP, Operation.RESTART)
-LOGGED = "first\nsecond\nthird\n"
-
-
-def logged(run, max_bytes):
-    """A log, as the setting LOG_TAIL names one."""
-    return f"{LOGGED}{run.uid} {max_bytes}"
-
-
-@pytest.fixture(autouse=True)
-def _a_log():
-    settings.LOG_TAIL, kept = f"{__name__}.logged", settings.LOG_TAIL
-    yield
-    settings.LOG_TAIL = kept
 
 
 @pytest.mark.parametrize("status", list(Status))
@@ -96,50 +82,6 @@ def test_status_says_why_in_the_readers_words():
         "params": {"needed": 8, "node": "here", "free": 1, "total": 4},
         "message": "Needs 8 CPU cores; here has 1 of 4 free.",
     }
-
-
-def test_logs_of_the_newest_run():
-    model = a_wanted_model()
-    a_run(model, RunState.ENDED)
-    newest = a_run(model)
-    body = operator().get("/api/models/smol/logs").json()
-    assert body == {"run": newest.uid, "text": f"{LOGGED}{newest.uid} 1048576"}
-
-
-def test_logs_of_a_run_and_its_last_lines():
-    model = a_wanted_model()
-    older = a_run(model, RunState.ENDED)
-    a_run(model)
-    answer = operator().get(f"/api/models/smol/logs?run={older.uid}&tail=2")
-    assert answer.json()["text"] == f"third\n{older.uid} 1048576"
-
-
-def test_logs_before_the_first_run_are_empty():
-    a_model()
-    assert operator().get("/api/models/smol/logs").json() == {"run": None, "text": ""}
-
-
-def test_logs_of_another_models_run_are_404():
-    a_model()
-    uid = a_run(a_wanted_model("other")).uid
-    answer = operator().get(f"/api/models/smol/logs?run={uid}")
-    assert answer.status_code == 404
-    assert answer.json()["message"] == f"Model smol has no run {uid}."
-
-
-@pytest.mark.parametrize(
-    ("query", "field", "code"),
-    [
-        ("tail=0", "tail", "out_of_range"),
-        ("tail=many", "tail", "wrong_type"),
-        ("tail=" + "9" * 30, "tail", "out_of_range"),
-        ("run=a%00b", "run", "null_characters_not_allowed"),
-    ],
-)
-def test_logs_refuse(query, field, code):
-    a_run(a_wanted_model())
-    answer = operator().get(f"/api/models/smol/logs?{query}")
-    assert (answer.status_code, codes(answer)) == (400, [(field, code)])
 
 
 def test_activity_is_newest_first_with_who_and_why():
