@@ -25,7 +25,7 @@ FIELD = "config.model_path"
 PATH_SHOWN = 255
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
-CHUNK = 1024 * 1024
+CHUNK = 256 * 1024
 # Real ones: up to 20 MiB, 2,000 tensors, 50 values, vocabularies of 300,000 tokens.
 MAX_HEADER = 64 * 1024 * 1024
 MAX_TENSORS = 1_000_000

@@ -3,7 +3,7 @@ import time
 import pytest
 
 from runtimes.estimates.gguf import MAX_HEADER, MAX_STRINGS, BadGguf, read_header
-from runtimes.estimates.spans import KEPT, WORTH_KEEPING, Spans, walk
+from runtimes.estimates.spans import KEPT_BYTES, WORTH_KEEPING, Spans, walk
 from tests.gguf import LLAMA, a_gguf, text
 
 WORDS = [f"word {n}" for n in range(WORTH_KEEPING)]
@@ -43,11 +43,17 @@ def test_other_counts_and_cut_arrays_are_not_known():
     assert not spans_of(WORDS[:-1])[0].known  # too short to be worth it
 
 
-def test_only_so_many_are_kept():
+def test_only_so_much_is_kept_and_what_was_met_last_stays():
     spans, held = spans_of(WORDS)
-    for n in range(2 * KEPT):
-        spans.keep(held, 0, len(held), WORTH_KEEPING + n)
-    assert len(spans.known) == KEPT
+    long = held + bytes(KEPT_BYTES // 4)
+    for count in range(WORTH_KEEPING + 1, WORTH_KEEPING + 9):
+        assert spans.knows(long, 0, len(WORDS))
+        spans.keep(long, 0, len(long), count)
+    assert sum(map(len, spans.known.values())) <= KEPT_BYTES
+    assert [count for count, _ in spans.known][-1] == WORTH_KEEPING + 8
+    assert spans.knows(long, 0, len(WORDS))
+    spans.keep(long * 5, 0, 5 * len(long), WORTH_KEEPING)
+    assert len(spans.known) > 1
 
 
 def test_files_with_one_vocabulary_are_read_alike(tmp_path):
