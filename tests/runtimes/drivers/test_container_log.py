@@ -6,7 +6,7 @@ from runtimes.drivers.base import Bounds
 from tests.runtimes.processes import a_uid, ended, shell, until
 
 BOUNDS = Bounds(framework="llama.cpp", cpu_cores=1, memory_mib=128)
-COUNT = "for n in $(seq 300); do echo out $n; echo err $n >&2; done"
+COUNT = "n=0; while [ $n -lt 300 ]; do n=$((n+1)); echo out $n; echo err $n >&2; done"
 LONG = "/usr/bin/python3 -c \"print('x' * 100_000); print('end')\""
 
 
