@@ -115,6 +115,9 @@ MESSAGES = DOWNLOADS | {
     "gpus_disagree": _(
         "tensor_parallel_size is %(value)s, but the model is given %(gpus)s GPUs."
     ),
+    "engine_and_gpus": _(
+        "%(engine)s does not fit %(gpus)s GPUs: vllm needs one or more, vllm-cpu none."
+    ),
     "heads_indivisible": _(
         "The model's %(heads)s attention heads cannot be shared among %(value)s GPUs."
     ),

@@ -12,6 +12,7 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
+from runtimes.frameworks.fields import kind_of
 from runtimes.installations import DEFAULT, LLAMA_SERVER, Engine
 
 # Told of the library that holds the names, and of no other
@@ -43,7 +44,7 @@ def _libraries(engine: Engine) -> Iterator[Path]:
         yield from (
             Path(str(package.locate_file(f))) for f in files if f.suffix == ".so"
         )
-    elif engine.name == LLAMA_SERVER:
+    elif kind_of(engine.name) == LLAMA_SERVER:
         program = Path(engine.program).resolve()
         yield program
         yield from program.parent.glob("libllama.*")

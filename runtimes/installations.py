@@ -2,7 +2,9 @@
 
 xllamacpp comes with the platform, llama-server is looked for on the PATH. All others
 have virtual environments of their own in ENGINES_DIR (scripts/install-engine.sh), which
-count once their file .installed is there. None of them is imported here.
+count once their file .installed is there. Several of a kind have labels: a link
+ENGINES_DIR/vllm@nightly to a virtual environment, or llama-server@cuda to a binary.
+None of them is imported here.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from pathlib import Path
 from django.conf import settings
 
 from models_app.problems import Problem
+from runtimes.frameworks.fields import kind_of
 
 # Others bring their engines with them.
 LOCAL_DRIVER = "process"
@@ -41,6 +44,7 @@ GPU_LIBRARIES = {
     "rocm": re.compile(r"ggml-hip|rocblas|amdhip"),
     "vulkan": re.compile(r"ggml-vulkan"),
 }
+LIBRARIES = ("llama_cpp/lib/*", "xllamacpp*/*.so*")
 GPU_DEVICES = {"cuda": "CUDA0", "rocm": "ROCm0", "vulkan": "Vulkan0"}
 
 
@@ -53,25 +57,31 @@ class Engine:
     accelerator: str
     program: str
 
+    @property
+    def title(self) -> str:
+        return f"{self.name} {self.version}"
+
 
 def installed() -> list[Engine]:
-    return [engine for engine in map(find, INSTALL) if engine]
+    labelled = sorted(path.name for path in settings.ENGINES_DIR.glob("*@*"))
+    return [engine for engine in map(find, [*INSTALL, *labelled]) if engine]
 
 
 def find(name: str) -> Engine | None:
+    """By kind, or KIND@LABEL for one of which the operator has made several."""
     if name == DEFAULT:
         return _of_the_platform(name)
-    if name == LLAMA_SERVER:
-        return _on_path(name)
-    return _in_environment(name) if name in INSTALL else None
+    if kind_of(name) == LLAMA_SERVER:
+        return _binary(name)
+    return _in_environment(name) if kind_of(name) in INSTALL else None
 
 
 def missing(name: str, field: str) -> Problem:
-    known = [f"{engine.name} {engine.version}" for engine in installed()]
+    known = [engine.title for engine in installed()]
     params = {
         "engine": name,
         "installed": known,
-        "command": INSTALL.get(name, ""),
+        "command": INSTALL.get(kind_of(name), ""),
     }
     return Problem(code="engine_missing", field=field, params=params)
 
@@ -89,21 +99,24 @@ def _of_the_platform(name: str) -> Engine | None:
     )
 
 
-def _on_path(name: str) -> Engine | None:
-    found = shutil.which(name, path=settings.ENGINES_PATH)
+def _binary(name: str) -> Engine | None:
+    """That of the PATH, or a link in ENGINES_DIR."""
+    usual = name == LLAMA_SERVER
+    path = settings.ENGINES_PATH if usual else str(settings.ENGINES_DIR)
+    found = shutil.which(name, path=path)
     if found is None:
         return None
-    return _asked(found, Path(found).stat().st_mtime_ns)
+    return _asked(name, found, Path(found).stat().st_mtime_ns)
 
 
 @cache
-def _asked(program: str, changed: int) -> Engine:
+def _asked(name: str, program: str, changed: int) -> Engine:
     """A binary, by what it says of itself; asked again when it has changed."""
     version = VERSION.search(_output(program, "--version"))
     devices = _output(program, "--list-devices")
     kinds = (kind for kind, device in GPU_DEVICES.items() if device in devices)
     return Engine(
-        name=LLAMA_SERVER,
+        name=name,
         version=version[1] if version else "?",
         accelerator=next(kinds, "cpu"),
         program=program,
@@ -126,12 +139,16 @@ def _output(*words: str) -> str:
 
 def _in_environment(name: str) -> Engine | None:
     home = settings.ENGINES_DIR / name
-    package = next(_packages(home, name.replace("-", "_")), None)
-    if package is None or not (home / ".installed").exists():
+    kind = kind_of(name)
+    package = next(_packages(home, kind.replace("-", "_")), None)
+    # A link to another's environment has been made on purpose.
+    if package is None or not (home.is_symlink() or (home / ".installed").exists()):
         return None
     version = package.name.removesuffix(".dist-info").partition("-")[2]
-    files = (str(path) for path in package.parent.glob("llama_cpp/lib/*"))
-    cuda = name == "vllm" and "+cpu" not in version
+    files = (
+        str(path) for pattern in LIBRARIES for path in package.parent.glob(pattern)
+    )
+    cuda = kind == "vllm" and "+cpu" not in version
     return Engine(
         name=name,
         version=version,

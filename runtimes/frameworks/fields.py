@@ -115,6 +115,22 @@ class Object:
         return None if isinstance(value, dict) else wrong_type(key, value, "object")
 
 
+LABEL = r"[A-Za-z0-9][\w.-]{0,63}"
+
+
+def installation(*kinds: str) -> Pattern:
+    """The usual installation of an engine, or another one of its kind."""
+    names = ", ".join(kinds)
+    return Pattern(
+        f"(?:{'|'.join(kinds)})(?:@{LABEL})?",
+        f"one of {names}, or one of them with @ and the label of an installation",
+    )
+
+
+def kind_of(engine: str) -> str:
+    return engine.partition("@")[0]
+
+
 def shown(text: str, limit: int = SHORT) -> str:
     """Cut, and without halves of surrogate pairs, which no answer could be made of."""
     text = text.encode(errors="replace").decode()

@@ -14,10 +14,10 @@ from runtimes.frameworks.base import Command, Config, Placement
 from runtimes.frameworks.fields import Choice, Field
 from runtimes.frameworks.llamacpp_options import (
     CACHE_RAM_MIB,
-    DEFAULT,
     EXTRA_ARGS,
     N_CTX,
     N_PARALLEL,
+    build_kind,
 )
 
 PROJECT_ROOT = Path(__file__).resolve().parents[2]
@@ -39,7 +39,7 @@ class Build:
 
 
 def build_of(config: Config) -> Build:
-    return BUILDS[cast(str, config.get("engine", DEFAULT))]
+    return BUILDS[build_kind(config)]
 
 
 def _xllamacpp(config: Config, placement: Placement) -> Command:
@@ -145,7 +145,7 @@ def _settings(config: Config, placement: Placement) -> dict[str, Any]:
 
 
 def requests_at_once(config: Config) -> int:
-    most = 1 if config.get("engine") == "llama-cpp-python" else N_PARALLEL
+    most = 1 if build_kind(config) == "llama-cpp-python" else N_PARALLEL
     return cast(int, config.get("n_parallel", most))
 
 

