@@ -223,6 +223,18 @@ ENGINE_DOWNLOADS = env.flag("ENGINE_DOWNLOADS")  # of models, from a hub
 HUB_DIR = Path(
     env.text("HF_HUB_CACHE") or f"{env.text('HF_HOME', '~/.cache/huggingface')}/hub"
 ).expanduser()
+# Address and token of each hub that people may download from
+HUBS = {
+    "huggingface": (
+        env.text("HF_ENDPOINT", "https://huggingface.co").rstrip("/"),
+        env.text("HF_TOKEN"),
+    ),
+    "modelscope": (
+        env.text("MODELSCOPE_ENDPOINT", "https://modelscope.cn").rstrip("/"),
+        env.text("MODELSCOPE_API_TOKEN"),
+    ),
+}
+DOWNLOAD_RESERVE_MIB = env.number("DOWNLOAD_RESERVE_MIB", 1024)  # of disk, stays free
 DRIVERS = {
     "process": "runtimes.drivers.process.ProcessDriver",
     "docker": "runtimes.drivers.docker.DockerDriver",

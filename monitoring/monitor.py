@@ -17,6 +17,7 @@ from monitoring.lookout import Lookout
 from monitoring.probes import Probes
 from monitoring.reaper import Reaper
 from monitoring.sampler import Sampler
+from runtimes.downloads import work as downloads
 
 logger = logging.getLogger(__name__)
 
@@ -61,6 +62,7 @@ class Monitor:
         self.inventory_due = Every(5)
         self.reaper_due = Every(5)
         self.nudge_due = Every(5)
+        self.downloads_due = Every(5)
         self.tidy_due = Every(3600)
 
     def step(self) -> float:
@@ -90,6 +92,8 @@ class Monitor:
             nudge.enqueue("monitoring.tasks.prune")
         if self.roll_up_due.due():
             nudge.enqueue("monitoring.tasks.roll_up")
+        if self.downloads_due.due() and downloads.is_due():
+            nudge.enqueue("runtimes.tasks.download")
         moving = any(run.state != RunState.READY for run in runs)
         if moving or self.nudge_due.due():
             nudge.wake()

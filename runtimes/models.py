@@ -1,14 +1,17 @@
-"""Machines that run engines, and their GPUs. Sensors write, the planner reads."""
+"""Machines that run engines, and their GPUs: sensors write, the planner reads. Models
+that are downloaded: people ask, the worker fetches."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from models_app.models import reason_of
-from runtimes.enums import GpuMode
+from models_app.models import new_uid, reason_of
+from runtimes.enums import DownloadState, GpuMode, Hub
 
 
 class Node(models.Model):
@@ -76,3 +79,73 @@ class Gpu(models.Model):
     @property
     def reason(self) -> dict[str, Any] | None:
         return reason_of(self.reason_code, self.unhealthy_params)
+
+
+class Download(models.Model):
+    """A model, or some of its files, from a hub into a folder of this machine."""
+
+    uid = models.CharField(max_length=32, unique=True, default=new_uid, editable=False)
+    hub = models.CharField(_("hub"), max_length=20, choices=Hub)
+    repo = models.CharField(_("repository"), max_length=200)
+    revision = models.CharField(_("revision"), max_length=100, blank=True)
+    patterns = models.JSONField(default=list, blank=True)  # of files; none: all
+    root = models.CharField(max_length=1000)
+    folder = models.CharField(_("folder"), max_length=100)
+    state = models.CharField(
+        _("state"), max_length=10, choices=DownloadState, default=DownloadState.QUEUED
+    )
+    code = models.CharField(max_length=40, blank=True)
+    params = models.JSONField(default=dict, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    finished_at = models.DateTimeField(_("finished"), null=True)
+    retry_at = models.DateTimeField(null=True)
+    # Of the first listing: what is fetched stays the same, though branches move. Null:
+    # nothing was listed yet
+    commit = models.CharField(max_length=64, blank=True)
+    inode = models.PositiveBigIntegerField(default=0)
+    files_total = models.PositiveIntegerField(null=True)
+    bytes_total = models.PositiveBigIntegerField(null=True)
+    bytes_done = models.PositiveBigIntegerField(default=0)
+    # Whose it is now, when that one last showed itself, and how often in a row somebody
+    # began without getting any further
+    claim = models.CharField(max_length=32, blank=True)
+    beat_at = models.DateTimeField(null=True)
+    idle_attempts = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("download")
+        verbose_name_plural = _("downloads")
+        ordering = ("-pk",)
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=DownloadState.values),
+                name="download_state_known",
+            ),
+            models.UniqueConstraint(
+                fields=("root", "folder"),
+                condition=models.Q(state__in=sorted(DownloadState.OPEN)),
+                name="download_target_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.repo
+
+    @property
+    def path(self) -> Path:
+        """Of the folder when it is whole."""
+        return Path(self.root, self.folder)
+
+    @property
+    def progress(self) -> float:
+        """0 to 1."""
+        if self.state == DownloadState.DONE:
+            return 1.0
+        return min(0.99, self.bytes_done / max(1, self.bytes_total or 0))
+
+    @property
+    def reason(self) -> dict[str, Any] | None:
+        return reason_of(self.code, self.params)

@@ -2,6 +2,7 @@
 
 from runtimes import housekeeping
 from runtimes import launch as launching
+from runtimes.downloads import starting, tidying
 
 
 def launch(uid: str) -> None:
@@ -10,3 +11,8 @@ def launch(uid: str) -> None:
 
 def tidy() -> None:
     housekeeping.tidy()
+    tidying.tidy()
+
+
+def download() -> None:
+    starting.start()

@@ -67,7 +67,12 @@ OWNERS = {
     "status": {"models_app/lifecycle.py"},
     "desired_state": {"models_app/lifecycle.py"},
     "generation": {"models_app/lifecycle.py"},
-    "state": {"models_app/runs.py", "monitoring/exports/jobs.py"},
+    "state": {
+        "models_app/runs.py",
+        "monitoring/exports/jobs.py",
+        "runtimes/downloads/asking.py",
+        "runtimes/downloads/work.py",
+    },
 }
 FORBIDDEN_IN_TESTS = {
     "mock.patch",

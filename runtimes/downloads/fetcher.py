@@ -77,7 +77,7 @@ def main() -> None:
             folder.discard_if_empty(spec.part)
         tell("failed", code=failed.code, params=failed.params, passing=failed.passing)
     except OSError as error:
-        code = "disk_full" if error.errno in FULL else "download_failed"
+        code = "disk_full" if error.errno in FULL else "files_unwritable"
         tell(
             "failed", code=code, params={"path": spec.root, "detail": str(error)[:200]}
         )

@@ -23,3 +23,12 @@ def hub(weights):
     }
     with Hub({REPO: files}) as hub:
         yield hub
+
+
+@pytest.fixture
+def root(settings, hub, tmp_path):
+    """The only model folder; both hubs are the one on loopback."""
+    settings.MODEL_ROOTS = [tmp_path]
+    settings.HUBS = dict.fromkeys(settings.HUBS, (hub.url, ""))
+    settings.DOWNLOAD_RESERVE_MIB = 0
+    return tmp_path

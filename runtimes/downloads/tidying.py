@@ -1,0 +1,45 @@
+"""Keep what is left of downloads bounded."""
+
+from __future__ import annotations
+
+import logging
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from runtimes.downloads import folder
+from runtimes.downloads.remote import Failed
+from runtimes.enums import DownloadState
+from runtimes.models import Download
+
+logger = logging.getLogger(__name__)
+
+KEPT = timedelta(days=30)
+
+
+def tidy() -> None:
+    """Old rows go, and hidden folders without a row. Whole models are never touched."""
+    old = Download.objects.exclude(state__in=DownloadState.OPEN)
+    old.filter(created_at__lt=timezone.now() - KEPT).delete()
+    # Folders are listed before rows are read: a row exists before its folder does.
+    parts = {
+        uid: part
+        for root in settings.MODEL_ROOTS
+        for uid, part in folder.parts_in(root).items()
+    }
+    known = set(Download.objects.filter(uid__in=parts).values_list("uid", flat=True))
+    for uid in parts.keys() - known:
+        _discard(parts[uid])
+
+
+def _discard(part: Path) -> None:
+    try:
+        held = folder.hold(part)
+    except (Failed, OSError):
+        return  # somebody still writes there
+    folder.discard(part)
+    os.close(held)
+    logger.info("tidy: %s removed", part)

@@ -1,0 +1,78 @@
+"""What people ask for, as words and as checked values. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from models_app.problems import Problem, shown
+
+NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}"
+REPO = re.compile(f"{NAME}/{NAME}")
+# Old models of Hugging Face have no owner.
+SHORT_REPO = re.compile(f"(?:{NAME}/)?{NAME}")
+REVISION = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._/-]{0,99})?")
+FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+MAX_PATTERNS = 50
+MAX_PATTERN = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """files: patterns, separated by commas or blanks. root, folder: empty for the
+    usual ones."""
+
+    hub: str
+    repo: str
+    revision: str = ""
+    files: str = ""
+    root: str = ""
+    folder: str = ""
+
+    @property
+    def repo_name(self) -> str:
+        """Without what an address copied from a browser has around it."""
+        text = self.repo.strip()
+        if "://" not in text:
+            return text
+        parts = [part for part in urlsplit(text).path.split("/") if part]
+        parts = parts[1:] if parts[:1] == ["models"] else parts
+        return "/".join(parts[:2])
+
+    @property
+    def patterns(self) -> list[str]:
+        return re.split(r"[\s,]+", self.files.strip()) if self.files.strip() else []
+
+    @property
+    def folder_name(self) -> str:
+        return self.folder.strip() or self.repo_name.rpartition("/")[2]
+
+
+def problems(wanted: Wanted) -> Iterator[Problem]:
+    """Of words alone; whether there is such a thing is the hub's to say."""
+    repo = REPO if wanted.hub == "modelscope" else SHORT_REPO
+    checks = [
+        ("repo", "bad_repo", repo, wanted.repo_name),
+        ("revision", "bad_revision", REVISION, wanted.revision.strip()),
+        ("folder", "bad_folder", FOLDER, wanted.folder_name),
+    ]
+    for field, code, allowed, value in checks:
+        if not allowed.fullmatch(value) or ".." in value:
+            yield Problem(code=code, field=field, params={"value": shown(value)})
+    if len(wanted.patterns) > MAX_PATTERNS:
+        count = {"value": len(wanted.patterns), "max": MAX_PATTERNS}
+        yield Problem(code="too_many_patterns", field="files", params=count)
+    for pattern in wanted.patterns[:MAX_PATTERNS]:
+        if len(pattern) > MAX_PATTERN or not pattern.isprintable():
+            params = {"value": shown(pattern), "max": MAX_PATTERN}
+            yield Problem(code="bad_pattern", field="files", params=params)
+
+
+def root_problem(root: Path, roots: list[Path]) -> Problem | None:
+    if root in roots:
+        return None
+    params = {"path": shown(str(root)), "roots": [str(path) for path in roots]}
+    return Problem(code="path_outside_roots", field="root", params=params)
