@@ -138,6 +138,10 @@ MESSAGES = DOWNLOADS | {
         "%(path)s says that %(key)s is %(value)s, which cannot be."
     ),
     "model_config_lacks": _("%(path)s does not say what its %(key)s is."),
+    "model_config_value": _(
+        "%(path)s says that %(key)s is %(value)s, which cannot be."
+    ),
+    "model_config_lacks": _("%(path)s does not say what its %(key)s is."),
     "gguf_not_first": _("%(path)s is not the first of its parts. That is %(first)s."),
     "gguf_not_a_model": _(
         "%(path)s is no model by itself: it says of itself %(kind)s."

@@ -68,7 +68,7 @@ def _listed(folder: Path) -> set[str]:
     if not index.is_file():
         return set()
     with index.open("rb") as file:
-        text = file.read(INDEX_BYTES)
+        text = file.read(min(index.stat().st_size, INDEX_BYTES))
     return {found[1].decode(errors="replace") for found in PART.finditer(text)}
 
 

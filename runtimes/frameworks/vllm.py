@@ -27,22 +27,17 @@ from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.frameworks.sampling import sampling
 from runtimes.frameworks.vllm_endings import ENDINGS
 from runtimes.frameworks.vllm_files import contents
+from runtimes.frameworks.vllm_memory import kv_cache_mib, memory
 from runtimes.frameworks.vllm_model import (
     FIELD,
     attention_heads,
     check_model,
     described,
     is_folder,
-    weights_mib,
 )
 from runtimes.frameworks.vllm_options import CONFIG, EXTRA_ARGS, FLAGS
 
 TENSOR_PARALLEL = "tensor_parallel_size"
-# On the processor: what torch and the server take besides weights and cache, and the
-# cache of a model that does not say how much memory it may take.
-OVERHEAD_MIB = 2048
-KV_CACHE_MIB = 1024
-LEAST_KV_CACHE_MIB = 256
 # Run as it is by vLLM's own Python, in a virtual environment or an image.
 LAUNCHER = Path(__file__).parents[1] / "engines" / "vllm_server.py"
 # Share of a GPU: below its driver's own part no engine starts.
@@ -105,8 +100,7 @@ class Vllm:
         return max(1, len(os.sched_getaffinity(0)) // 2)
 
     def memory(self, config: Config, gpu_count: int) -> Estimate | Problem:
-        """It fills whatever it is given with its cache."""
-        return Problem(code="no_estimate", field=FIELD, params={"framework": self.name})
+        return memory(config, gpu_count)
 
     def sampling(self, config: Config) -> dict[str, float]:
         return sampling(config)
@@ -164,7 +158,7 @@ def _arguments(config: Config, placement: Placement) -> Iterator[str]:
         if share is not None:
             yield f"--gpu-memory-utilization={share:.3f}"
     else:
-        yield f"--kv-cache-memory-bytes={_kv_cache_mib(config, placement) * 2**20}"
+        yield f"--kv-cache-memory-bytes={kv_cache_mib(config, placement) * 2**20}"
 
 
 def _flag(key: str, value: object) -> str:
@@ -184,16 +178,6 @@ def _utilization(config: Config, placement: Placement) -> float | None:
     booked = 1000 * placement.gpu_share_mib // placement.gpu_total_mib / 1000
     share = min(booked, MOST_UTILIZATION, given or 1.0)
     return max(share, LEAST_UTILIZATION)
-
-
-def _kv_cache_mib(config: Config, placement: Placement) -> int:
-    """Of a model on the processor: what its memory leaves. Its own setting takes whole
-    GiB only, and without any it would take most of the machine."""
-    if not placement.memory_mib:
-        return KV_CACHE_MIB
-    weights = weights_mib(cast(str, config["model_name"]))
-    left = placement.memory_mib - weights - OVERHEAD_MIB
-    return max(left, LEAST_KV_CACHE_MIB)
 
 
 def _environment(placement: Placement) -> dict[str, str]:
