@@ -21,6 +21,7 @@ BY_ACTION = {
     "stop": OPERATE,
     "restart": OPERATE,
     "preview": ADD,
+    "scan_again": ADD,
 }
 
 

@@ -18,6 +18,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from models_app.filters import SEARCH_MAX_CHARS
 from models_app.messages import render
 from models_app.models import ServedModel
 from models_app.problems import shown
@@ -28,13 +29,12 @@ from runtimes.library.shelf import found, library, selected, serving
 from runtimes.library.words import count_words, mib_words, size_words
 
 PAGE_ROWS = 50
-SEARCH_MAX_CHARS = 200
 PATH_SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An entry in words."""
+    """An entry in words, and the models that serve it."""
 
     entry: Entry
     models: list[ServedModel]
@@ -106,7 +106,7 @@ def library_page(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def scan_again(request: HttpRequest) -> HttpResponse:
-    if not request.user.has_perm(VIEW):
+    if not request.user.has_perm(ADD):
         raise PermissionDenied
     scan = library(again=True).scan
     told = {"count": len(scan.entries), "seconds": f"{scan.seconds:.1f}"}

@@ -34,3 +34,11 @@ def _short(number: float) -> str:
     return (
         f"{number:.0f}" if number >= 100 or number == int(number) else f"{number:.1f}"
     )
+
+
+def one_line(text: str) -> str:
+    """For a terminal: names of files may hold anything, its commands too."""
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}"
+        for letter in text
+    )

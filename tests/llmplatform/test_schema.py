@@ -7,6 +7,8 @@ from django.core.management import call_command
 from django.test import Client
 
 OPERATIONS = {
+    "/api/library": {"get"},
+    "/api/library/scan": {"get", "post"},
     "/api/models": {"get", "post"},
     "/api/models/{id}": {"get", "put", "patch", "delete"},
     "/api/models/{id}/activity": {"get"},

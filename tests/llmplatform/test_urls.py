@@ -37,6 +37,7 @@ def test_slash_at_the_end_is_optional_when_writing(slash):
 def test_root_leads_to_the_lists():
     root = client_of(a_user("viewer")).get("/api").json()
     assert root == {
+        "library": "http://testserver/api/library",
         "models": "http://testserver/api/models",
         "monitoring/exports": "http://testserver/api/monitoring/exports",
     }
