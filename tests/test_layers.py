@@ -34,6 +34,10 @@ PURE = [
     "monitoring.ranges",
     "monitoring.rollup",
     "monitoring.steps",
+    *(
+        f"runtimes.library.{name}"
+        for name in ("candidates", "entries", "names", "scan", "walk", "words")
+    ),
     "runtimes.shim",
     "scheduling.board",
     "scheduling.capacity",
