@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, cast
 
 from rest_framework import serializers
@@ -15,6 +16,7 @@ from models_app.serializers import ServedModelSerializer, WholeNumber
 from models_app.validation import refused
 
 MAX_ID = 2**63 - 1
+NOT_COLUMNS = frozenset({"tags"})
 
 
 class Draft(ServedModelSerializer):
@@ -59,6 +61,14 @@ def drafted(
     )
     asked.is_valid(raise_exception=True)
     return cast(dict[str, Any], asked.validated_data), instance
+
+
+def imagined(fields: Mapping[str, Any], instance: ServedModel | None) -> ServedModel:
+    """How it would be. Writes nothing, also not to the instance."""
+    model = copy(instance) if instance else ServedModel()
+    for name in fields.keys() - NOT_COLUMNS:
+        setattr(model, name, fields[name])
+    return model
 
 
 def _named(body: Any) -> ServedModel | None:

@@ -22,6 +22,7 @@ BY_ACTION = {
     "restart": OPERATE,
     "preview": ADD,
     "scan_again": ADD,
+    "preflight": ADD,
 }
 
 

@@ -19,6 +19,8 @@ from models_app.storable import MAX_DEPTH, has_unstorable, too_deep
 CONFIG_MAX_BYTES = 256 * 1024
 # Tuning that can starve the neighbours of an engine; code of a model, run as it is.
 ADMIN_KEYS = ("extra_args", "trust_remote_code")
+# Paths of the API beside those of models
+RESERVED_NAMES = frozenset({"estimate", "preflight"})
 SIZES = ("gpu_count", "gpu_memory_mib", "pinned_gpus", "cpu_cores", "memory_mib")
 CHECKED = ("name", "framework", "driver", "config", *SIZES)
 
@@ -85,6 +87,10 @@ def _compared(
 def _name(
     after: Mapping[str, Any], before: ServedModel, changed: set[str]
 ) -> Iterator[Problem]:
+    if "name" in changed and after["name"] in RESERVED_NAMES:
+        yield Problem(
+            code="name_reserved", field="name", params={"value": after["name"]}
+        )
     others = ServedModel.objects.filter(name=after["name"]).exclude(pk=before.pk)
     if "name" in changed and others.exists():
         yield taken(after["name"])

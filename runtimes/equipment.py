@@ -23,9 +23,11 @@ from runtimes.registry import framework
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """problems: why it can never be started here. What could not be looked at because
-    of them is None, as is what others than this machine have."""
+    of them is None, as is what others than this machine have. config: with the folder
+    of a model of a hub; None: its files are not here."""
 
     problems: tuple[AnyProblem, ...]
+    config: Mapping[str, Any] | None = None
     contents: Contents | None = None
     engine: Engine | None = None
     knows: bool | None = None
@@ -43,7 +45,8 @@ def look(
     if found:
         return Findings(problems=tuple(found))
     problems = [*lacking(rules, driver, config, gpu_count)]
-    contents = _contents(rules, config)
+    here = _here(rules, config)
+    contents = rules.contents(here) if here else None
     if isinstance(contents, Problem):
         problems.append(contents)
         contents = None
@@ -56,24 +59,28 @@ def look(
     if contents and engine and knows is False:
         problems.append(_unknown(engine, contents))
     return Findings(
-        problems=tuple(problems), contents=contents, engine=engine, knows=knows
+        problems=tuple(problems),
+        config=here,
+        contents=contents,
+        engine=engine,
+        knows=knows,
     )
 
 
-def _contents(rules: Framework, config: Mapping[str, Any]) -> Contents | Problem | None:
+def _here(rules: Framework, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """None: its files are not here yet, or not all of them."""
     model = rules.hub_model(config)
     if not model:
-        return rules.contents(config)
+        return config
     folder = hub.folder(model)
     if folder is None or settings.ENGINE_DOWNLOADS:
         return None
-    return rules.contents({**config, "model_name": str(folder)})
+    return {**config, "model_name": str(folder)}
 
 
 def _unknown(engine: Engine, contents: Contents) -> Problem:
     params: dict[str, object] = {
-        "engine": f"{engine.name} {engine.version}",
+        "engine": engine.title,
         "architecture": list(contents.architectures),
     }
     return Problem(code="architecture_unknown", field="config", params=params)

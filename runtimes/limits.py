@@ -28,7 +28,7 @@ def too_large(fields: Mapping[str, Any]) -> Iterator[AnyProblem]:
     )
     if most["cpu_cores"] is None:
         return
-    field, cores = _cpu_cores(fields)
+    field, cores = cores_of(fields)
     if cores > most["cpu_cores"]:
         yield out_of_range(field, cores, 1, most["cpu_cores"])
     if fields["memory_mib"] > most["memory_mib"]:
@@ -39,7 +39,7 @@ def too_large(fields: Mapping[str, Any]) -> Iterator[AnyProblem]:
         yield from _gpus(fields)
 
 
-def _cpu_cores(fields: Mapping[str, Any]) -> tuple[str, int]:
+def cores_of(fields: Mapping[str, Any]) -> tuple[str, int]:
     """How many, and by which field; without GPUs, as many as the engine has threads."""
     if fields["cpu_cores"] or fields["gpu_count"]:
         return "cpu_cores", fields["cpu_cores"] or 1

@@ -4,13 +4,13 @@ carried out, in a fixed number of queries."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import copy
 from dataclasses import replace
 from typing import Any
 
 from django.utils import timezone
 
 from models_app import clock
+from models_app.drafts import imagined
 from models_app.enums import Desired
 from models_app.models import ServedModel
 from runtimes.models import Node
@@ -23,7 +23,6 @@ from scheduling.queue import Waiting, queue_of
 from scheduling.resources import Machine, machines
 from scheduling.snapshot import load, picture_of, policy
 
-NOT_COLUMNS = frozenset({"tags"})
 LACKS = frozenset({"insufficient_cpu", "insufficient_memory", "insufficient_gpus"})
 
 
@@ -54,9 +53,7 @@ def machines_now() -> list[Machine]:
 def preview_of(fields: Mapping[str, Any], instance: ServedModel | None) -> Preview:
     """Of a new model, or of instance with these fields changed. Fields come checked by
     models_app.validation. Writes nothing, also not to the instance."""
-    model = copy(instance) if instance else ServedModel()
-    for name in fields.keys() - NOT_COLUMNS:
-        setattr(model, name, fields[name])
+    model = imagined(fields, instance)
     picture = picture_of(model, {})
     picture = replace(picture, wanted=True, contexts=contexts_of(model))
     if instance is None or instance.desired_state != Desired.RUNNING:

@@ -8,7 +8,6 @@ SUBJECTS = (
     *("config", "path", "permission", "format", "architecture", "engine", "image"),
     *("port", "cpu", "memory", "gpus"),
 )
-PLACES = ("config.model_path", "config.model_name")
 PATH = frozenset(
     {"file_missing", "not_a_file", "not_a_folder", "path_outside_roots", "hub_offline"}
 )
@@ -40,5 +39,10 @@ BY_FIELD = {
 
 
 def subject_of(problem: AnyProblem) -> str:
-    """One of those of a configuration, or of what is missing here."""
+    """Of the model, or of what is missing here."""
     return BY_CODE.get(problem.code, "config")
+
+
+def room_of(problem: AnyProblem) -> str:
+    """Of what is too large for all machines."""
+    return BY_FIELD.get(problem.field, "config")

@@ -10,6 +10,7 @@ OPERATIONS = {
     "/api/library": {"get"},
     "/api/library/scan": {"get", "post"},
     "/api/models": {"get", "post"},
+    "/api/models/preflight": {"post"},
     "/api/models/{id}": {"get", "put", "patch", "delete"},
     "/api/models/{id}/activity": {"get"},
     "/api/models/{id}/generate": {"post"},

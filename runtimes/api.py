@@ -1,0 +1,45 @@
+"""What can be asked about a model before it is saved or started."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from models_app.drafts import Draft, UncheckedDraft, drafted, imagined
+from models_app.models import ServedModel
+from runtimes.findings import Finding, Level
+from runtimes.preflight.examine import examine, is_ok
+from runtimes.preflight.subjects import SUBJECTS
+
+
+class FindingSerializer(serializers.Serializer[Finding]):
+    name = serializers.ChoiceField(choices=SUBJECTS)
+    level = serializers.ChoiceField(choices=[str(level) for level in Level])
+    message = serializers.CharField()
+    advice = serializers.CharField(help_text="What to do; empty where all is well.")
+
+
+class PreflightSerializer(serializers.Serializer[Any]):
+    ok = serializers.BooleanField(help_text="No error among the findings.")
+    findings = FindingSerializer(many=True)
+
+
+class Drafts(GenericViewSet[ServedModel]):
+    queryset = ServedModel.objects.all()
+
+    @extend_schema(
+        operation_id="models_preflight", request=Draft, responses=PreflightSerializer
+    )
+    @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])
+    def preflight(self, request: Request) -> Response:
+        """Would it start here, and if not, what to do."""
+        context = self.get_serializer_context()
+        found = examine(imagined(*drafted(UncheckedDraft, request.data, context)))
+        told = {"ok": is_ok(found), "findings": found}
+        return Response(PreflightSerializer(told).data)

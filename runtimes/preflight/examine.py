@@ -1,0 +1,69 @@
+"""Would this model start here: a line for each subject, always in the same order.
+
+What cannot be looked at, because of what another line says, is left out. Nothing is
+started and nothing written.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
+
+from django.utils.translation import gettext as _
+
+from models_app import plugins
+from models_app.exceptions import AnyProblem, PlatformError
+from models_app.messages import render
+from models_app.models import ServedModel
+from runtimes.equipment import look
+from runtimes.findings import Finding, Level, error
+from runtimes.frameworks.base import Framework
+from runtimes.limits import too_large
+from runtimes.preflight import machine_lines, model_lines
+from runtimes.preflight.advice import advice
+from runtimes.preflight.model_lines import Asked
+from runtimes.preflight.subjects import SUBJECTS, room_of, subject_of
+from runtimes.registry import driver
+
+LIMITED = (
+    *("framework", "config", "gpu_count", "gpu_memory_mib", "pinned_gpus"),
+    *("cpu_cores", "memory_mib"),
+)
+
+
+def examine(model: ServedModel) -> list[Finding]:
+    """Of a model as it is, saved or not; its config of any content."""
+    try:
+        rules = cast(Framework, plugins.framework(model.framework))
+        seen = look(rules, model.driver, model.config, model.gpu_count)
+        asked = Asked(model=model, driver=driver(model.driver), rules=rules, seen=seen)
+    except PlatformError as missing:
+        advised = _("Choose one that there is.")
+        return [error("config", str(missing), advised)]
+    return [*_lines(asked)]
+
+
+def is_ok(findings: Iterable[Finding]) -> bool:
+    return not any(finding.level == Level.ERROR for finding in findings)
+
+
+def _lines(asked: Asked) -> Iterator[Finding]:
+    fields = {name: getattr(asked.model, name) for name in LIMITED}
+    troubles: dict[str, list[AnyProblem]] = defaultdict(list)
+    for problem in asked.seen.problems:
+        troubles[subject_of(problem)].append(problem)
+    for problem in too_large(fields):
+        troubles[room_of(problem)].append(problem)
+    asked = asked.with_troubles(troubles)
+    looks = {**model_lines.LOOKS, **machine_lines.LOOKS}
+    for subject in SUBJECTS:
+        if subject in troubles:
+            yield _trouble(subject, troubles[subject])
+        elif finding := looks[subject](asked):
+            yield finding
+
+
+def _trouble(subject: str, problems: Sequence[AnyProblem]) -> Finding:
+    words = " ".join(render(p.code, p.params) for p in problems)
+    return error(subject, words, advice(subject, problems))

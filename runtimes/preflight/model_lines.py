@@ -1,0 +1,172 @@
+"""Lines about the model itself, and about what runs it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from models_app.messages import render
+from models_app.models import ServedModel
+from runtimes import installations
+from runtimes.drivers.base import Driver, DriverError
+from runtimes.equipment import Findings
+from runtimes.findings import Finding, error, ok, warning
+from runtimes.frameworks.base import Contents, Framework
+from runtimes.library.words import count_words, size_words
+from runtimes.preflight.advice import BY_CODE
+from runtimes.preflight.permissions import unreadable
+from runtimes.preflight.subjects import subject_of
+
+PLACES = ("model_path", "model_name")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """troubles: subjects that have problems."""
+
+    model: ServedModel
+    driver: Driver
+    rules: Framework
+    seen: Findings
+    troubles: Collection[str] = ()
+
+    def with_troubles(self, troubles: Collection[str]) -> Asked:
+        return dataclasses.replace(self, troubles=troubles)
+
+    @property
+    def place(self) -> str:
+        """Path or id of the model; empty: none that can be used."""
+        wrong = [p for p in self.seen.problems if subject_of(p) == "config"]
+        fields = {problem.field for problem in wrong}
+        config = self.model.config
+        keys = [k for k in PLACES if k in config and f"config.{k}" not in fields]
+        return str(config[keys[0]]) if keys else ""
+
+    @property
+    def is_local(self) -> bool:
+        return self.model.driver == installations.LOCAL_DRIVER
+
+
+Look = Callable[[Asked], Finding | None]
+
+
+def config(asked: Asked) -> Finding:
+    words = _("Settings: %(count)s, all of them known and within their limits.")
+    return ok("config", words % {"count": len(asked.model.config)})
+
+
+def path(asked: Asked) -> Finding | None:
+    contents = asked.seen.contents
+    if contents:
+        return _found(asked, contents)
+    if "config" in asked.troubles or not asked.place:
+        return None
+    if asked.place.startswith("/") or asked.seen.config:
+        return ok("path", asked.place)
+    message = _("%(model)s is downloaded when it is started.")
+    advice = _("Download it first: then it is known that all of it is there.")
+    return warning("path", message % {"model": asked.place}, advice)
+
+
+def _found(asked: Asked, contents: Contents) -> Finding:
+    where = str((asked.seen.config or {}).get("model_name") or contents.paths[0])
+    if not asked.is_local and not asked.place.startswith("/"):
+        message = _("%(model)s is on this machine, where containers do not see it.")
+        advice = _("Give the folder of the model, in one of: %(roots)s.") % {
+            "roots": ", ".join(map(str, settings.MODEL_ROOTS))
+        }
+        return warning("path", message % {"model": asked.place}, advice)
+    files = _("files: %(count)s") % {"count": len(contents.paths)}
+    return ok("path", f"{where}: {size_words(contents.bytes)}, {files}")
+
+
+def permission(asked: Asked) -> Finding | None:
+    contents, user = asked.seen.contents, asked.driver.engine_user
+    if contents is None:
+        return None
+    if user is None:
+        return ok("permission", _("The platform can read it."))
+    shown = {"user": ":".join(map(str, user))}
+    closed = unreadable(contents.paths, settings.MODEL_ROOTS, user)
+    if closed is None:
+        return ok("permission", _("User %(user)s of the engine can read it.") % shown)
+    return warning(
+        "permission",
+        _("%(path)s is closed to user %(user)s of the engine.")
+        % {"path": closed, **shown},
+        _("Run: chmod -R a+rX %(path)s") % {"path": closed},
+    )
+
+
+def format_(asked: Asked) -> Finding | None:
+    contents = asked.seen.contents
+    return ok("format", ", ".join(_features(contents))) if contents else None
+
+
+def _features(contents: Contents) -> Iterator[str]:
+    yield ", ".join(contents.architectures) or "?"
+    if contents.parameters:
+        yield _("%(count)s parameters") % {"count": count_words(contents.parameters)}
+    if contents.context:
+        shown = {"tokens": f"{contents.context:,}"}
+        yield _("%(tokens)s tokens of context") % shown
+    if contents.quantisation:
+        yield contents.quantisation
+
+
+def architecture(asked: Asked) -> Finding | None:
+    contents, engine = asked.seen.contents, asked.seen.engine
+    if contents is None or "engine" in asked.troubles:
+        return None
+    names = ", ".join(contents.architectures)
+    if not names:
+        message = _("The model does not say what architecture it has.")
+        return warning("architecture", message, str(BY_CODE["no_weights"]))
+    if engine and asked.seen.knows:
+        words = _("%(engine)s knows %(name)s.")
+        return ok("architecture", words % {"engine": engine.title, "name": names})
+    message = _("Whether %(name)s is known to the engine shows when it is started.") % {
+        "name": names
+    }
+    if engine is None:
+        return ok("architecture", message)
+    advice = _("Start it, and read its log if it fails.")
+    return warning("architecture", message, advice)
+
+
+def engine(asked: Asked) -> Finding | None:
+    found = asked.seen.engine
+    if not asked.is_local:
+        return ok("engine", _("It comes with the image."))
+    if found is None:
+        return None
+    message = f"{found.title}, {found.accelerator}, {found.program}"
+    if asked.model.gpu_count and found.accelerator == "cpu":
+        advice = _("Install an engine for GPUs, or ask for none.")
+        words = _("It was built for the processor, and would leave its GPUs idle.")
+        return warning("engine", f"{message}. {words}", advice)
+    return ok("engine", message)
+
+
+def image(asked: Asked) -> Finding:
+    try:
+        name = asked.driver.image(asked.model.framework)
+    except DriverError as missing:
+        words = render(missing.code, missing.params)
+        return error("image", words, str(BY_CODE.get(missing.code, "")))
+    return ok("image", name or _("None: the engine is a process of this machine."))
+
+
+LOOKS: Mapping[str, Look] = {
+    "config": config,
+    "path": path,
+    "permission": permission,
+    "format": format_,
+    "architecture": architecture,
+    "engine": engine,
+    "image": image,
+}

@@ -1,0 +1,54 @@
+"""May the user of an engine read a file: by the bits of it and of its folders. Other
+rules of the system, such as access lists, are not looked at. Pure but for stat()."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+READ, ENTER = 0o4, 0o1
+
+
+def unreadable(
+    paths: Iterable[Path], roots: Sequence[Path], user: tuple[int, int]
+) -> Path | None:
+    """The first file, or folder of its model folder, that is closed to user (uid, gid),
+    who sees nothing but the model folders."""
+    for path in paths:
+        real = path.resolve()
+        for folder in reversed(_folders(real, roots)):
+            if not _may(ENTER, folder, user):
+                return folder
+        if not _may(READ, real, user):
+            return real
+    return None
+
+
+def _folders(real: Path, roots: Sequence[Path]) -> list[Path]:
+    """From the file's own up to the model folder it is in."""
+    tops = {root.resolve() for root in roots}
+    found = []
+    for folder in real.parents:
+        found.append(folder)
+        if folder in tops:
+            break
+    return found
+
+
+def _may(what: int, path: Path, user: tuple[int, int]) -> bool:
+    try:
+        return granted(what, path.stat(), *user)
+    except OSError:  # gone since it was found
+        return False
+
+
+def granted(what: int, about: os.stat_result, uid: int, gid: int) -> bool:
+    """A container's root has no more rights than its bits: all else is taken away."""
+    mode = stat.S_IMODE(about.st_mode)
+    if about.st_uid == uid:
+        return bool(mode >> 6 & what)
+    if about.st_gid == gid:
+        return bool(mode >> 3 & what)
+    return bool(mode & what)

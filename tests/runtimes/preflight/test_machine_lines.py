@@ -1,0 +1,87 @@
+"""What the machines have, as their rows tell it."""
+
+import socket
+
+import pytest
+
+from models_app.models import ServedModel
+from runtimes.models import Gpu
+from runtimes.preflight.examine import examine
+from tests.builders import a_model, a_node, a_run
+
+pytestmark = pytest.mark.django_db
+
+
+def line(gguf, name, **fields):
+    config = {"model_path": str(gguf), "n_threads": 1, **fields.pop("config", {})}
+    findings = examine(ServedModel(config=config, **fields))
+    return next(finding for finding in findings if finding.name == name)
+
+
+@pytest.mark.parametrize("name", ["cpu", "memory", "gpus"])
+def test_without_machines_nothing_can_be_told(gguf, name):
+    found = line(gguf, name, gpu_count=1)
+    assert found.level == "warning"
+    assert found.message == "No machine is known yet. Is the monitor role running?"
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "level"),
+    [
+        ("cpu", {}, "ok"),
+        ("cpu", {"cpu_cores": 9}, "error"),
+        ("cpu", {"config": {"n_threads": 9}}, "error"),
+        ("cpu", {"config": {"n_threads": 9}, "gpu_count": 1}, "ok"),
+        ("memory", {}, "ok"),
+        ("memory", {"memory_mib": 1}, "warning"),
+        ("memory", {"memory_mib": 64_001}, "error"),
+        ("memory", {"config": {"n_ctx": 1_048_576, "n_parallel": 256}}, "error"),
+        ("gpus", {}, "ok"),
+        ("gpus", {"gpu_count": 1, "gpu_memory_mib": 20_000}, "ok"),
+        ("gpus", {"gpu_count": 1, "gpu_memory_mib": 1}, "warning"),
+        ("gpus", {"gpu_count": 3}, "error"),
+        ("gpus", {"gpu_count": 1, "gpu_memory_mib": 24_001}, "error"),
+        ("gpus", {"gpu_count": 1, "gpu_memory_mib": 23_900}, "error"),  # kept back
+        ("gpus", {"gpu_count": 1, "pinned_gpus": ["GPU-none"]}, "error"),
+        ("gpus", {"gpu_count": 2, "pinned_gpus": ["GPU-here-0"]}, "error"),
+    ],
+)
+def test_sizes_are_compared_with_the_machines(gguf, name, fields, level):
+    a_node(gpus=[24_000, 24_000])
+    found = line(gguf, name, **fields)
+    assert found.level == level
+    assert bool(found.advice) == (level != "ok")
+
+
+@pytest.mark.parametrize(
+    ("changes", "level", "words"),
+    [
+        ({"free_mib": 24_000}, "ok", ""),
+        ({"free_mib": 3000}, "warning", ""),
+        ({"mode": "excluded"}, "error", "Excluded"),
+        ({"lost": True}, "error", "The driver no longer reaches it."),
+        (
+            {"unhealthy_code": "gpu_needs_reset", "unhealthy_params": {"xid": 79}},
+            "error",
+            "XID 79",
+        ),
+        ({"present": False}, "error", ""),
+    ],
+)
+def test_gpus_have_to_be_open_healthy_and_free(gguf, changes, level, words):
+    a_node(gpus=[24_000, 24_000])
+    Gpu.objects.filter(index=1).update(**changes)
+    found = line(gguf, "gpus", gpu_count=2, gpu_memory_mib=40_000)
+    assert found.level == level
+    assert words in found.message
+
+
+def test_ports_of_runs_and_of_strangers_are_taken(gguf, settings):
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        first = stranger.getsockname()[1]
+        settings.ENGINE_PORTS = range(first, first + 2)
+        found = line(gguf, "port", replicas=2)
+        assert found.level == "warning"
+        assert found.message.startswith("1 of 2 are free")
+        a_run(a_model(), port=first + 1, node=settings.NODE_NAME)
+        assert line(gguf, "port").level == "error"
