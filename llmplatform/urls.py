@@ -11,6 +11,7 @@ from monitoring.exports.api import Exports
 from monitoring.logs.api import Logs
 from monitoring.prometheus.view import Metrics
 from runtimes.api import Drafts
+from runtimes.downloads.api import Downloads
 from runtimes.library.api import Library
 from scheduling.api import Scheduling
 
@@ -32,6 +33,7 @@ router.register("monitoring/exports", Exports, basename="export")
 router.register("monitoring", Monitoring, basename="monitoring")
 router.register("system", System, basename="system")
 router.register("scheduling", Scheduling, basename="scheduling")
+router.register("library/downloads", Downloads, basename="download")
 router.register("library", Library, basename="library")
 
 to_admin = RedirectView.as_view(url=reverse_lazy("admin:index"))

@@ -8,6 +8,10 @@ from django.test import Client
 
 OPERATIONS = {
     "/api/library": {"get"},
+    "/api/library/downloads": {"get", "post"},
+    "/api/library/downloads/{uid}": {"get", "delete"},
+    "/api/library/downloads/{uid}/cancel": {"post"},
+    "/api/library/downloads/{uid}/retry": {"post"},
     "/api/library/scan": {"get", "post"},
     "/api/models": {"get", "post"},
     "/api/models/preflight": {"post"},

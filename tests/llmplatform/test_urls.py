@@ -38,6 +38,7 @@ def test_root_leads_to_the_lists():
     root = client_of(a_user("viewer")).get("/api").json()
     assert root == {
         "library": "http://testserver/api/library",
+        "library/downloads": "http://testserver/api/library/downloads",
         "models": "http://testserver/api/models",
         "monitoring/exports": "http://testserver/api/monitoring/exports",
     }

@@ -7,6 +7,7 @@ from tests.builders import a_model, a_user
 pytestmark = pytest.mark.django_db
 
 ROLES = ("viewer", "operator", "admin", "nobody", "anonymous")
+NOBODY = "0" * 32
 VERBS = {
     ("GET", "/api"): (200, 200, 200, 403, 401),
     ("GET", "/api/models"): (200, 200, 200, 403, 401),
@@ -35,6 +36,10 @@ VERBS = {
     ("GET", "/api/system/status"): (200, 200, 200, 403, 401),
     ("GET", "/api/system/gpu"): (200, 200, 200, 403, 401),
     ("GET", "/metrics"): (200, 200, 200, 403, 401),
+    ("GET", "/api/library/downloads"): (200, 200, 200, 403, 401),
+    ("POST", "/api/library/downloads"): (403, 400, 400, 403, 401),
+    ("POST", f"/api/library/downloads/{NOBODY}/cancel"): (403, 404, 404, 403, 401),
+    ("DELETE", f"/api/library/downloads/{NOBODY}"): (403, 404, 404, 403, 401),
     ("GET", "/api/models/none"): (404, 404, 404, 403, 401),
     ("POST", "/api/models/none/start"): (403, 404, 404, 403, 401),
 }

@@ -1,0 +1,110 @@
+import pytest
+
+from runtimes.downloads import work
+from runtimes.models import Download
+from tests.api import client_of, operator, send
+from tests.builders import a_user
+from tests.runtimes.downloads.rows import changed
+
+pytestmark = pytest.mark.django_db
+
+DOWNLOADS = "/api/library/downloads"
+BODY = {"repo": "own/tiny", "files": "*Q4_K_M*.gguf"}
+
+
+def ask(api, **body):
+    return send(api, "POST", DOWNLOADS, {**BODY, **body})
+
+
+def test_download_is_asked_for_and_watched(root):
+    api = operator()
+    asked = ask(api)
+    assert asked.status_code == 202
+    told = asked.json()
+    assert (told["state"], told["progress"], told["bytes_total"]) == ("queued", 0, None)
+    assert (told["hub"], told["files"]) == ("huggingface", ["*Q4_K_M*.gguf"])
+    assert (told["path"], told["created_by"]) == (str(root / "tiny"), "operator")
+    work.work()
+    told = api.get(f"{DOWNLOADS}/{told['uid']}").json()
+    assert (told["state"], told["progress"], told["reason"]) == ("done", 1, None)
+    assert told["bytes_done"] == told["bytes_total"] == 3 * 2**20
+    assert [one["uid"] for one in api.get(DOWNLOADS).json()] == [told["uid"]]
+
+
+def test_failure_says_what_to_do(root):
+    api = operator(HTTP_ACCEPT_LANGUAGE="zh-hans")
+    uid = ask(api, files="*Q2*").json()["uid"]
+    work.work()
+    told = api.get(f"{DOWNLOADS}/{uid}").json()
+    assert (told["state"], told["reason"]["code"]) == ("failed", "no_such_files")
+    assert "没有文件匹配 *Q2*" in told["reason"]["message"]
+
+
+BAD = [
+    ({"repo": ""}, "repo", "blank"),
+    ({"hub": "elsewhere"}, "hub", "invalid_choice"),
+    ({"folder": "../x"}, "folder", "bad_folder"),
+    ({"root": "/"}, "root", "path_outside_roots"),
+    ({"file": "*.gguf"}, "file", "unknown_field"),
+    ({"repo": "own/tiny\x00"}, "repo", "null_characters_not_allowed"),
+    ({"files": "x" * 3000}, "files", "max_length"),
+]
+
+
+@pytest.mark.parametrize(("body", "field", "code"), BAD)
+def test_bad_input_is_named(root, body, field, code):
+    answer = ask(operator(), **body)
+    assert answer.status_code == 400
+    errors = [(error["field"], error["code"]) for error in answer.json()["errors"]]
+    assert errors == [(field, code)]
+    assert not Download.objects.exists()
+
+
+def test_download_is_cancelled_tried_again_and_removed(root):
+    api = operator()
+    path = f"{DOWNLOADS}/{ask(api).json()['uid']}"
+    assert api.post(f"{path}/cancel").json()["state"] == "cancelled"
+    again = api.post(f"{path}/cancel")
+    assert (again.status_code, again.json()["code"]) == (409, "download_not_allowed")
+    assert api.post(f"{path}/retry").json()["state"] == "queued"
+    assert api.delete(path).status_code == 204
+    assert api.get(path).status_code == 404
+    assert not Download.objects.exists()
+
+
+def test_viewer_only_looks_on(root):
+    ask(operator())
+    viewer = client_of(a_user("viewer"))
+    [told] = viewer.get(DOWNLOADS).json()
+    assert viewer.post(f"{DOWNLOADS}/{told['uid']}/cancel").status_code == 403
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_list_asks_a_fixed_number_of_times(root, django_assert_num_queries, number):
+    api = operator()
+    for index in range(number):
+        ask(api, folder=f"n{index}")
+    with django_assert_num_queries(5):
+        assert len(api.get(DOWNLOADS).json()) == number
+
+
+def test_secret_is_told_to_nobody(root, settings, hub, caplog):
+    settings.HUBS = dict.fromkeys(settings.HUBS, (hub.url, "hf_secret"))
+    api = operator()
+    uid = ask(api, repo="own/not").json()["uid"]
+    work.work()
+    assert hub.tokens == {"Bearer hf_secret"}
+    told = api.get(f"{DOWNLOADS}/{uid}").content.decode()
+    row = str(Download.objects.values().get())
+    assert "hf_secret" not in told + row + caplog.text
+
+
+def test_time_of_another_try_is_told(root, hub):
+    api = operator()
+    uid = ask(api).json()["uid"]
+    changed(Download.objects.get(), bytes_total=1)
+    hub.statuses = {"/": 503}
+    work.work()
+    told = api.get(f"{DOWNLOADS}/{uid}").json()
+    assert (told["state"], told["reason"]["code"]) == ("queued", "hub_error")
+    assert told["retry_at"]
