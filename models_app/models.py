@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 from taggit.managers import TaggableManager
 
+from models_app.advice import advise
 from models_app.enums import (
     ALLOWED,
     Desired,
@@ -37,7 +38,12 @@ name_is_slug = RegexValidator(
 def reason_of(code: str, params: dict[str, Any]) -> dict[str, Any] | None:
     if not code:
         return None
-    return {"code": code, "params": params, "message": render(code, params)}
+    return {
+        "code": code,
+        "params": params,
+        "message": render(code, params),
+        "advice": advise(code, params),
+    }
 
 
 class ServedModel(models.Model):
@@ -186,6 +192,9 @@ class Run(models.Model):
     gpu_room_mib = models.PositiveIntegerField(null=True, editable=False)
     # Measured: MiB by GPU UUID, null where the driver does not tell; tokens a second
     gpu_used = models.JSONField(null=True, editable=False)
+    # The most that was measured: MiB on its GPUs in all, and of the host
+    gpu_peak_mib = models.PositiveIntegerField(null=True, editable=False)
+    memory_peak_mib = models.PositiveIntegerField(null=True, editable=False)
     traffic = models.FloatField(default=0, editable=False)
     engine_key = models.CharField(max_length=64, default=new_key, editable=False)
     handle = models.JSONField(null=True, editable=False)

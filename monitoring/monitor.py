@@ -9,7 +9,7 @@ from django.db import DatabaseError, close_old_connections
 from models_app import clock, nudge
 from models_app.enums import RunState
 from models_app.models import Run
-from monitoring import inventory
+from monitoring import inventory, peaks
 from monitoring.collectors.gpus import GpuSeen, Nvml
 from monitoring.gpu_health import GpuHealth
 from monitoring.health import Health, question
@@ -59,6 +59,7 @@ class Monitor:
         self.sample_due = Every(1)
         self.roll_up_due = Every(60)
         self.loads_due = Every(10)
+        self.peaks_due = Every(10)
         self.inventory_due = Every(5)
         self.reaper_due = Every(5)
         self.nudge_due = Every(5)
@@ -85,6 +86,8 @@ class Monitor:
         self.gpu_health.step(self.nvml)
         runs = self.runs = self.lookout.step()
         self._listen(runs)
+        if self.peaks_due.due():
+            peaks.write(runs)
         if self.reaper_due.due():
             self.reaper.step()
         if self.tidy_due.due():

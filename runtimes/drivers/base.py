@@ -140,6 +140,9 @@ class Driver(Protocol):
     def cpu_seconds(self, handle: Handle) -> float:
         """Processor time of all its processes that live, since they began."""
 
+    def memory_mib(self, handle: Handle) -> int | None:
+        """Of the host, held by all its processes; None: not known."""
+
     def listens(self, handle: Handle, port: int) -> bool:
         """The run, and nobody else, listens on 127.0.0.1:port."""
 

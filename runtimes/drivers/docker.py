@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from docker import APIClient
 from docker.errors import APIError, ImageNotFound
@@ -160,12 +160,24 @@ class DockerDriver:
         return sorted({*self._listed(), *marks})
 
     def cpu_seconds(self, handle: Handle) -> float:
+        told = self._stats(handle).get("cpu_stats", {}).get("cpu_usage", {})
+        return float(told.get("total_usage", 0)) / 1e9
+
+    def memory_mib(self, handle: Handle) -> int | None:
+        """Without files that were only read: those the kernel may drop."""
+        told = self._stats(handle).get("memory_stats", {}).get("stats", {})
+        # By the names of cgroups 2, then 1
+        held = told.get("anon", told.get("rss", 0))
+        held += told.get("file_mapped", told.get("mapped_file", 0))
+        return int(held) // 2**20 or None
+
+    def _stats(self, handle: Handle) -> dict[str, Any]:
         try:
             with self.daemon.talk() as client:
                 told = client.stats(handle.container, stream=False, one_shot=True)
         except (DriverError, APIError):
-            return 0.0
-        return float(told["cpu_stats"]["cpu_usage"]["total_usage"]) / 1e9
+            return {}
+        return cast(dict[str, Any], told)
 
     def listens(self, handle: Handle, port: int) -> bool:
         """The daemon holds the port for its container and nobody else."""

@@ -156,6 +156,10 @@ class ProcessDriver:
     def cpu_seconds(self, handle: Handle) -> float:
         return sum(map(procfs.cpu_seconds, self._pids(handle.uid)))
 
+    def memory_mib(self, handle: Handle) -> int | None:
+        pids = [pid for pid in self._pids(handle.uid) if pid != handle.pid]
+        return procfs.memory_kib(pids) // 1024 or None
+
     def listens(self, handle: Handle, port: int) -> bool:
         listening = procfs.listeners(port)
         if not listening:

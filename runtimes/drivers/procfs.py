@@ -8,7 +8,7 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +19,7 @@ PROC = Path("/proc")
 UTIME, STIME = 14, 15
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 LISTEN = "0A"
+RESIDENT = re.compile(r"^Rss(Anon|File|Shmem):\s+(\d+) kB$", re.MULTILINE)
 SOCKET_LINK = re.compile(r"socket:\[(\d+)\]")
 
 
@@ -80,6 +81,24 @@ def environment(pid: int) -> dict[bytes, bytes]:
 def cpu_seconds(pid: int) -> float:
     fields = stat_fields(pid)
     return (int(fields.get(UTIME, 0)) + int(fields.get(STIME, 0))) / TICKS_A_SECOND
+
+
+def memory_kib(pids: Iterable[int]) -> int:
+    """Held by these processes of one program. Files that are mapped into several of
+    them, libraries and models, count once: they are about the same ones."""
+    private, mapped = 0, 0
+    for pid in pids:
+        told = dict(RESIDENT.findall(_text(PROC / str(pid) / "status")))
+        private += int(told.get("Anon", 0))
+        mapped = max(mapped, int(told.get("File", 0)) + int(told.get("Shmem", 0)))
+    return private + mapped
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def listeners(port: int, address: str = "127.0.0.1") -> set[str]:

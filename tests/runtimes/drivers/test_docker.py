@@ -244,6 +244,12 @@ def test_cpu_seconds_grow(containers):
     until(lambda: containers.cpu_seconds(handle) > 0.2)
 
 
+def test_memory_is_what_its_processes_hold(containers):
+    hold = python("import time; x = b'x' * 60_000_000; time.sleep(60)")
+    handle = containers.start(a_uid(), hold, BOUNDS)
+    until(lambda: (containers.memory_mib(handle) or 0) > 58)
+
+
 def test_missing_image_is_named(containers):
     containers.images = {"llama.cpp": "no-such-image:1"}
     for framework, image in (("llama.cpp", "no-such-image:1"), ("vllm", "vllm")):
@@ -306,6 +312,7 @@ def test_without_a_daemon_questions_are_answered_and_steps_are_refused(tmp_path)
     assert driver.observe(handle).blind
     assert (driver.owned(), driver.kept(), driver.tail(handle.uid)) == ({}, [], "")
     assert (driver.cpu_seconds(handle), driver.listens(handle, 1)) == (0, False)
+    assert driver.memory_mib(handle) is None
     driver.reap(handle.uid)
     driver.discard(handle.uid)
     for step in (

@@ -2,6 +2,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 
 import pytest
 
@@ -63,6 +64,30 @@ def test_port_is_in_use_whatever_the_address(family, address):
         assert port in procfs.ports_in_use()
         assert server.fileno()
     assert port not in procfs.ports_in_use()
+
+
+MIB = 2**20
+
+
+def test_memory_is_that_of_all_and_files_count_once():
+    code = f"x = b'x' * {50 * MIB}; print(flush=True); input()"
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        for _ in range(2)
+    ]
+    for process in both:
+        process.stdout.readline()
+    one, two = (
+        procfs.memory_kib([both[0].pid]),
+        procfs.memory_kib([p.pid for p in both]),
+    )
+    for process in both:
+        process.communicate(b"\n")
+    assert 50 < one / 1024 < 80
+    assert 100 < two / 1024 < 2 * one / 1024
+    assert procfs.memory_kib([both[0].pid, 2**22 + 1]) == 0
 
 
 def test_sockets_of_nobody_are_none():
