@@ -29,7 +29,7 @@ BATCHED = {True: 8192, False: 2048}
 AT_ONCE = {True: 256, False: 128}
 LOGITS = 4 * 3  # bytes: of each word of the vocabulary, and what sampling copies
 # Server, engine and one worker on the processor; and what a compiled model adds.
-CPU_PROCESSES_MIB = 1830
+CPU_PROCESSES_MIB = 1930
 CPU_COMPILED_MIB = 150
 LEAST_CPU_CACHE_MIB = 256
 # On each GPU: its context, recorded graphs, and what several exchange.

@@ -23,6 +23,8 @@ SIZES = {
         {"n_ctx": 8192, "extra_args": {"flash_attn_type": "on"}},
         {"n_ctx": 8192, "extra_args": {"flash_attn_type": "on", **QUANTISED}},
     ],
+    # It takes a minute to start.
+    "vllm-cpu": [{"max_model_len": 4096, "max_num_seqs": 8, "dtype": "float32"}],
 }
 
 
