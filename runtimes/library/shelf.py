@@ -73,7 +73,7 @@ def selected(
 def serving(entries: Iterable[Entry]) -> dict[str, list[ServedModel]]:
     """Models that serve an entry already, by its path."""
     models: dict[str, list[ServedModel]] = {}
-    for model in ServedModel.objects.order_by("name"):
+    for model in ServedModel.objects.only("name", "config").order_by("name"):
         served = model.config.get("model_path") or model.config.get("model_name")
         if isinstance(served, str):
             models.setdefault(_real(served), []).append(model)

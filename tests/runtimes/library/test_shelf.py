@@ -1,0 +1,67 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from runtimes.library.shelf import found, library, selected, serving
+from tests import builders
+from tests.runtimes.library.folders import a_folder, a_model
+
+
+def test_scan_is_kept_until_it_is_asked_for_again(root):
+    assert library().scan.entries == ()
+    path = a_model(root / "m.gguf")
+    assert found(str(path)) is None
+    assert len(library(again=True).scan.entries) == 1
+    assert found(str(path)).path == str(path)
+
+
+def test_scan_of_other_folders_is_not_kept(root, settings, tmp_path):
+    a_model(root / "m.gguf")
+    assert len(library().scan.entries) == 1
+    settings.MODEL_ROOTS = [tmp_path / "others"]
+    assert library().scan.entries == ()
+    assert library().roots == (str(tmp_path / "others"),)
+
+
+def test_those_who_ask_at_once_get_the_same_scan(root):
+    a_model(root / "m.gguf")
+    with ThreadPoolExecutor(4) as pool:
+        shelves = [*pool.map(lambda _: library(), range(4))]
+    assert {id(shelf) for shelf in shelves} == {id(shelves[0])}
+
+
+@pytest.mark.parametrize(
+    ("asked", "titles"),
+    [
+        ({}, ["Alpha-Q4", "Beta", "hf"]),
+        ({"framework": "vllm"}, ["hf"]),
+        ({"framework": "other"}, []),
+        ({"search": "BETA"}, ["Beta"]),
+        ({"search": "llama q4_k"}, ["Alpha-Q4", "Beta"]),
+        ({"search": "llamaforcausal"}, ["hf"]),
+        ({"search": "alpha vllm"}, []),
+    ],
+)
+def test_selected_entries(root, asked, titles):
+    a_model(root / "Alpha-Q4.gguf")
+    a_model(root / "Beta.gguf")
+    a_folder(root / "hf")
+    chosen = selected(library().scan.entries, **asked)
+    assert [entry.candidate.title for entry in chosen] == titles
+
+
+@pytest.mark.django_db
+def test_models_that_serve_an_entry(root):
+    path = a_model(root / "m.gguf")
+    folder = a_folder(root / "hf")
+    (root / "link").symlink_to(root)
+    builders.a_model("direct", config={"model_path": str(path)})
+    builders.a_model("by-link", config={"model_path": str(root / "link/m.gguf")})
+    builders.a_model("hf", framework="vllm", config={"model_name": str(folder)})
+    builders.a_model("hub", framework="vllm", config={"model_name": "org/name"})
+    builders.a_model("odd", config={"model_path": 7})
+    names = {
+        path.removeprefix(f"{root}/"): [model.name for model in models]
+        for path, models in serving(library().scan.entries).items()
+    }
+    assert names == {"hf": ["hf"], "m.gguf": ["by-link", "direct"]}
