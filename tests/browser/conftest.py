@@ -1,6 +1,7 @@
 """A whole installation, and a browser in front of it. Chromium is the system's: the
 package of Playwright brings none."""
 
+import random
 import shutil
 import socket
 import sys
@@ -9,7 +10,8 @@ import urllib.request
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.faults.installation import Installation
+from tests.faults.installation import SMOLLM2, Installation
+from tests.runtimes.downloads.hubs import Hub
 
 PASSWORD = "a long enough password"
 OPTIONS = (
@@ -52,8 +54,17 @@ class Site(Installation):
 
 
 @pytest.fixture(scope="package")
-def site():
-    with Site(ALLOWED_HOSTS="127.0.0.1") as site:
+def hub():
+    """Where the site downloads models from."""
+    noise = random.Random(3).randbytes(4 * 2**20)
+    files = {"config.json": b"{}", "smol.gguf": SMOLLM2.read_bytes(), "big.bin": noise}
+    with Hub({"own/smol": files}) as hub:
+        yield hub
+
+
+@pytest.fixture(scope="package")
+def site(hub):
+    with Site(ALLOWED_HOSTS="127.0.0.1", HF_ENDPOINT=hub.url) as site:
         site.open()
         yield site
 
