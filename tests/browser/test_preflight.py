@@ -1,0 +1,113 @@
+"""The button "Check" of a model's form, in front of a real installation."""
+
+import json
+
+import pytest
+
+ADD = "/admin/models_app/servedmodel/add/"
+PREFLIGHT = "**/api/models/preflight"
+
+
+@pytest.fixture
+def path(site):
+    return str(site.model_path)
+
+
+def check(page, config, **fields):
+    text = config if isinstance(config, str) else json.dumps(config)
+    page.fill("[name=config]", text)
+    for name, value in fields.items():
+        page.fill(f"[name={name}]", str(value))
+    with page.expect_response(PREFLIGHT):
+        page.get_by_role("button", name="Check").click()
+    page.wait_for_selector("[data-preflight] [data-lines]:not([hidden])")
+
+
+def told(page):
+    return page.locator("[data-preflight] [role=status]").inner_text()
+
+
+def levels(page):
+    lines = page.locator("[data-lines] li").all()
+    return {
+        line.locator("[data-part=name]").inner_text(): line.get_attribute("data-level")
+        for line in lines
+    }
+
+
+def test_new_model_is_checked_before_it_is_saved(page, path):
+    page.goto(ADD)
+    check(page, {"model_path": path, "n_threads": 1})
+    assert told(page) == "It can be started."
+    assert list(levels(page)) == [
+        "Configuration", "Path", "Permission", "Format", "Architecture", "Engine",
+        "Image", "Ports", "Processor", "Memory", "GPUs",
+    ]  # fmt: skip
+    assert set(levels(page).values()) == {"ok"}
+    assert page.url.endswith(ADD)
+
+
+def test_errors_are_told_with_what_to_do(page, path):
+    page.goto(ADD)
+    check(page, {"model_path": f"{path}.gone"})
+    assert told(page) == "It cannot be started as it is."
+    line = page.locator("[data-lines] li[data-level=error]")
+    assert f"There is no file {path}.gone." in line.inner_text()
+    assert "Correct the path" in line.inner_text()
+    assert line.locator("[data-part=level]").text_content() == "Error:"
+    page.fill("[name=config]", json.dumps({"model_path": path}))
+    assert told(page) == "Changed since: check again."
+    check(page, {"model_path": path, "n_threads": 1}, memory_mib=1)
+    assert told(page) == "It can be started; see the warnings."
+    assert levels(page)["Memory"] == "warning"
+
+
+def test_what_the_api_refuses_is_told_by_field(page, path):
+    page.goto(ADD)
+    check(page, {"model_path": path}, gpu_memory_mib=8)
+    assert levels(page) == {"gpu_memory_mib": "error"}
+
+
+def test_config_that_is_no_json_is_told_at_once(page):
+    page.goto(ADD)
+    page.fill("[name=config]", '{"model_path": ')
+    page.get_by_role("button", name="Check").click()
+    assert told(page) == "The configuration is not valid JSON."
+
+
+def test_server_that_is_away_is_told(page):
+    page.goto(ADD)
+    page.route(PREFLIGHT, lambda route: route.abort())
+    page.fill("[name=config]", "{}")
+    page.get_by_role("button", name="Check").click()
+    page.wait_for_function(
+        "document.querySelector('[data-preflight] [role=status]').textContent"
+        ".startsWith('The server did not answer')"
+    )
+    assert page.get_by_role("button", name="Check").is_enabled()
+
+
+def test_saved_model_is_checked_as_it_is_typed_now(page, site, path):
+    page.goto(ADD)
+    page.fill("[name=name]", "checked")
+    page.fill("[name=config]", json.dumps({"model_path": path, "n_threads": 1}))
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("link", name="checked").first.click()
+    check(page, {"model_path": path, "n_threads": 1})
+    assert told(page) == "It can be started."
+    check(page, {"model_path": path, "n_threads": 5000})
+    assert levels(page)["Configuration"] == "error"
+    page.reload()
+    assert "5000" not in page.input_value("[name=config]")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_lines_fit_any_screen(page, path, width, scheme):
+    page.set_viewport_size({"width": width, "height": 844})
+    page.emulate_media(color_scheme=scheme)
+    page.goto(ADD)
+    check(page, {"model_path": f"{path}-{'x' * 200}"})
+    card = page.locator("[data-preflight]")
+    assert card.evaluate("card => card.scrollWidth <= card.clientWidth")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
