@@ -40,6 +40,9 @@ VERBS = {
     ("POST", "/api/library/downloads"): (403, 400, 400, 403, 401),
     ("POST", f"/api/library/downloads/{NOBODY}/cancel"): (403, 404, 404, 403, 401),
     ("DELETE", f"/api/library/downloads/{NOBODY}"): (403, 404, 404, 403, 401),
+    ("GET", "/api/library"): (200, 200, 200, 403, 401),
+    ("GET", "/api/library/scan"): (200, 200, 200, 403, 401),
+    ("POST", "/api/library/scan"): (403, 200, 200, 403, 401),
     ("GET", "/api/models/none"): (404, 404, 404, 403, 401),
     ("POST", "/api/models/none/start"): (403, 404, 404, 403, 401),
 }
