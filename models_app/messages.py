@@ -124,6 +124,9 @@ MESSAGES = DOWNLOADS | {
     "not_with_engine": _(
         "%(key)s cannot be set with the engine %(engine)s. It can with: %(others)s."
     ),
+    "use_measured": _(
+        "Estimated %(estimated)s MiB, measured %(measured)s MiB: use what was measured."
+    ),
     "no_estimate": _(
         "The files of %(model)s are not on this machine: how much memory it takes is"
         " not known."

@@ -23,6 +23,7 @@ BY_ACTION = {
     "preview": ADD,
     "scan_again": ADD,
     "preflight": ADD,
+    "estimate": ADD,
 }
 
 

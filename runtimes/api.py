@@ -16,6 +16,8 @@ from models_app.models import ServedModel
 from runtimes.findings import Finding, Level
 from runtimes.preflight.examine import examine, is_ok
 from runtimes.preflight.subjects import SUBJECTS
+from runtimes.serializers import SizingSerializer
+from runtimes.sizing import sizing
 
 
 class FindingSerializer(serializers.Serializer[Finding]):
@@ -43,3 +45,13 @@ class Drafts(GenericViewSet[ServedModel]):
         found = examine(imagined(*drafted(UncheckedDraft, request.data, context)))
         told = {"ok": is_ok(found), "findings": found}
         return Response(PreflightSerializer(told).data)
+
+    @extend_schema(
+        operation_id="models_estimate", request=Draft, responses=SizingSerializer
+    )
+    @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])
+    def estimate(self, request: Request) -> Response:
+        """How much memory it would take, and what its runs have taken so far."""
+        context = self.get_serializer_context()
+        draft = imagined(*drafted(UncheckedDraft, request.data, context))
+        return Response(SizingSerializer(sizing(draft)).data)

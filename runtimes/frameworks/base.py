@@ -106,6 +106,10 @@ class Contents:
 class Framework(Protocol):
     name: str
 
+    @property
+    def fills_memory(self) -> bool:
+        """It takes all it is given, whatever it needs."""
+
     def keys(self) -> Sequence[str]:
         """Of a config, in the order in which people should read them."""
 

@@ -37,6 +37,7 @@ FIELD = "config.model_path"
 @dataclass(frozen=True, slots=True)
 class LlamaCpp:
     name: str = "llama.cpp"
+    fills_memory: bool = False
 
     def keys(self) -> Sequence[str]:
         return tuple(CONFIG)

@@ -48,6 +48,7 @@ LEAST_UTILIZATION = 0.01
 @dataclass(frozen=True, slots=True)
 class Vllm:
     name: str = "vllm"
+    fills_memory: bool = True
 
     def keys(self) -> Sequence[str]:
         return tuple(CONFIG)

@@ -14,6 +14,7 @@ OPERATIONS = {
     "/api/library/downloads/{uid}/retry": {"post"},
     "/api/library/scan": {"get", "post"},
     "/api/models": {"get", "post"},
+    "/api/models/estimate": {"post"},
     "/api/models/preflight": {"post"},
     "/api/models/{id}": {"get", "put", "patch", "delete"},
     "/api/models/{id}/activity": {"get"},

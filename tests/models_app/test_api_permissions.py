@@ -13,6 +13,7 @@ VERBS = {
     ("GET", "/api/models"): (200, 200, 200, 403, 401),
     ("OPTIONS", "/api/models"): (200, 200, 200, 403, 401),
     ("POST", "/api/models"): (403, 201, 201, 403, 401),
+    ("POST", "/api/models/estimate"): (403, 200, 200, 403, 401),
     ("POST", "/api/models/preflight"): (403, 200, 200, 403, 401),
     ("GET", "/api/models/smol"): (200, 200, 200, 403, 401),
     ("PUT", "/api/models/smol"): (403, 200, 200, 403, 401),

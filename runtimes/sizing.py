@@ -1,0 +1,140 @@
+"""How much memory a model needs: what is estimated from its files, and what its runs
+have really taken."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from models_app.exceptions import AnyProblem, Invalid
+from models_app.models import Run, ServedModel
+from models_app.plugins import framework, problems_of
+from models_app.problems import Problem
+from runtimes.frameworks.base import Estimate, Framework
+
+# Newest runs of a model that are looked at
+RUNS = 50
+# Keys of a config that change nothing of what it takes
+WEIGHTLESS = frozenset(
+    {"temperature", "top_p", "n_threads", "chat_template", "served_model_name"}
+)
+# What a run took beyond the estimate by less is no news.
+NOTABLE = 0.02
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """MiB of one replica: on its GPUs in all, and of the host. None: not known."""
+
+    gpu_memory_mib: int | None
+    memory_mib: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured(Sizes):
+    """The most that any of the runs took, each replica by itself."""
+
+    runs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizing:
+    """Either estimate or problem is set. suggested: what to book, the larger of both
+    where they are known. advice: codes with params, for words see messages."""
+
+    gpu_count: int
+    estimate: Estimate | None
+    problem: AnyProblem | None
+    measured: Measured | None
+    suggested: Sizes
+    advice: tuple[Problem, ...]
+
+
+def sizing(model: ServedModel) -> Sizing:
+    """Of a model as it is, saved or not. Raises Invalid of a config with problems."""
+    gpu_count = model.gpu_count
+    if found := problems_of(model.framework, model.config, gpu_count):
+        raise Invalid(found)
+    rules = cast(Framework, framework(model.framework))
+    told = rules.memory(model.config, gpu_count)
+    estimate = told if isinstance(told, Estimate) else None
+    seen = measured(model)
+    # What fills all it is given has taken what was booked: that says nothing.
+    news = None if rules.fills_memory else seen
+    return Sizing(
+        gpu_count=gpu_count,
+        estimate=estimate,
+        problem=None if isinstance(told, Estimate) else told,
+        measured=seen,
+        suggested=_suggested(estimate, news, gpu_count),
+        advice=tuple(_advice(estimate, news)),
+    )
+
+
+def measured(model: ServedModel) -> Measured | None:
+    """By runs of what would be started now, as far as memory is concerned."""
+    if model.pk is None:
+        return None
+    ready = model.runs.filter(ready_at__isnull=False).order_by("-pk")[:RUNS]
+    alike = [run for run in ready if _is_alike(run, model)]
+    gpu = _most(run.gpu_peak_mib for run in alike)
+    host = _most(run.memory_peak_mib for run in alike)
+    if gpu is None and host is None:
+        return None
+    return Measured(gpu_memory_mib=gpu, memory_mib=host, runs=len(alike))
+
+
+def defaults(fields: Mapping[str, Any]) -> dict[str, int]:
+    """gpu_memory_mib and memory_mib of a new model that says neither; nothing where no
+    estimate is possible. Takes checked fields: those of a config without problems."""
+    rules = cast(Framework, framework(fields["framework"]))
+    gpu_count = fields.get("gpu_count", 0)
+    told = rules.memory(fields["config"], gpu_count)
+    if not isinstance(told, Estimate):
+        return {}
+    sizes = {"memory_mib": told.host.total_mib}
+    return sizes | ({"gpu_memory_mib": told.gpu.total_mib} if gpu_count else {})
+
+
+def _is_alike(run: Run, model: ServedModel) -> bool:
+    started = (run.framework, run.driver, len(run.gpu_uuids), _weighing(run.config))
+    wanted = (
+        *(model.framework, model.driver, model.gpu_count),
+        _weighing(model.config),
+    )
+    return started == wanted
+
+
+def _weighing(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in WEIGHTLESS}
+
+
+def _most(sizes: Iterable[int | None]) -> int | None:
+    return max((size for size in sizes if size is not None), default=None)
+
+
+def _suggested(
+    estimate: Estimate | None, seen: Measured | None, gpu_count: int
+) -> Sizes:
+    gpu = [seen.gpu_memory_mib] if seen else []
+    host = [seen.memory_mib] if seen else []
+    if estimate:
+        gpu.append(estimate.gpu.total_mib)
+        host.append(estimate.host.total_mib)
+    return Sizes(
+        gpu_memory_mib=_most(gpu) if gpu_count else None, memory_mib=_most(host)
+    )
+
+
+def _advice(estimate: Estimate | None, seen: Measured | None) -> Iterator[Problem]:
+    if estimate is None or seen is None:
+        return
+    pairs = (
+        ("gpu_memory_mib", estimate.gpu.total_mib, seen.gpu_memory_mib),
+        ("memory_mib", estimate.host.total_mib, seen.memory_mib),
+    )
+    for field, expected, taken in pairs:
+        if taken is not None and taken > expected * (1 + NOTABLE):
+            params = {"field": field, "estimated": expected, "measured": taken}
+            yield Problem(code="use_measured", field=field, params=params)

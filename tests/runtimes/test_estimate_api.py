@@ -1,0 +1,101 @@
+import pytest
+
+from models_app.enums import RunState
+from models_app.models import Activity, ServedModel
+from runtimes.demo import packaged_file
+from tests.api import a_gguf, codes, operator, send
+from tests.builders import a_model, a_run
+
+pytestmark = pytest.mark.django_db
+
+PATH = "/api/models/estimate"
+SHARE = {
+    *("weights_mib", "kv_cache_mib", "overhead_mib", "prompt_cache_mib", "total_mib"),
+}
+
+
+@pytest.fixture
+def config(settings):
+    settings.MODEL_ROOTS = [*settings.MODEL_ROOTS, packaged_file().parent]
+    return {"model_path": str(packaged_file()), "n_ctx": 4096}
+
+
+def ask(path=PATH, **fields):
+    return send(operator(), "POST", path, {"framework": "llama.cpp", **fields})
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_estimate_is_told_part_by_part(config, slash):
+    answer = ask(PATH + slash, config=config, gpu_count=1)
+    assert answer.status_code == 200
+    told = answer.json()
+    assert set(told) == {
+        *("gpu_count", "estimate", "problem", "measured", "suggested", "advice"),
+    }
+    assert (told["estimate"]["n_ctx"], told["gpu_count"]) == (4096, 1)
+    assert set(told["estimate"]["gpu"]) == set(told["estimate"]["host"]) == SHARE
+    assert told["estimate"]["gpu"]["kv_cache_mib"] == 360
+    assert (told["problem"], told["measured"], told["advice"]) == (None, None, [])
+    assert told["suggested"] == {
+        "gpu_memory_mib": told["estimate"]["gpu"]["total_mib"],
+        "memory_mib": told["estimate"]["host"]["total_mib"],
+    }
+
+
+def test_nothing_is_saved(config):
+    ask(config=config, name="smol")
+    assert ServedModel.objects.count() == Activity.objects.count() == 0
+
+
+def test_changes_of_a_model_are_estimated_beside_what_its_runs_took(config):
+    model = a_model(config=config)
+    a_run(model, RunState.READY, memory_peak_mib=5000)
+    asked = {"framework": "llama.cpp", "id": model.pk}
+    client = operator()
+    told = send(client, "POST", PATH, asked).json()
+    assert told["measured"] == {"gpu_memory_mib": None, "memory_mib": 5000, "runs": 1}
+    [advice] = told["advice"]
+    estimated = told["estimate"]["host"]["total_mib"]
+    assert (advice["code"], advice["field"]) == ("use_measured", "memory_mib")
+    assert advice["message"] == (
+        f"Estimated {estimated} MiB, measured 5000 MiB: use what was measured."
+    )
+    asked["config"] = {**config, "n_ctx": 512}
+    assert send(client, "POST", PATH, asked).json()["measured"] is None
+    model.refresh_from_db()
+    assert model.config == config
+
+
+def test_file_without_an_estimate_says_why():
+    answer = ask(config={"model_path": a_gguf()})
+    told = answer.json()
+    assert (answer.status_code, told["estimate"]) == (200, None)
+    assert told["problem"]["code"] == "gguf_broken"
+    assert told["problem"]["message"].startswith("The header of")
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"config": {"model_path": "/etc/passwd"}},
+         ("config.model_path", "path_outside_roots")),
+        ({"config": {"n_ctx": 5}}, ("config.model_path", "missing_key")),
+        ({"config": 5}, ("config", "wrong_type")),
+        ({"config": {"model_path": "x" * 300_000}}, ("config", "config_too_large")),
+        ({"framework": "no", "config": {}}, ("framework", "unknown_framework")),
+        ({"config": {}, "gpu_count": -1}, ("gpu_count", "out_of_range")),
+        ({"config": {"extra_args": {}}}, ("config.extra_args", "admin_only")),
+        ({"no_such": 1, "config": {}}, ("no_such", "unknown_field")),
+    ],
+)  # fmt: skip
+def test_bad_input_is_named(fields, expected):
+    answer = ask(**fields)
+    assert answer.status_code == 400
+    assert expected in codes(answer)
+
+
+@pytest.mark.parametrize(
+    ("id", "status"), [(77, 404), (0, 400), ("smol", 400), (2**70, 404)]
+)
+def test_id_of_no_model(id, status):
+    assert ask(id=id, config={}).status_code == status
