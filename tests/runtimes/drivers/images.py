@@ -1,4 +1,5 @@
-"""An image like the product's, made of this machine's own files: no registry needed."""
+"""Images made of this machine's own files, since no registry may be in reach: one like
+the product's engine, and one that the product's own can be built on."""
 
 import io
 import re
@@ -6,26 +7,38 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
 TOOLS = ["/bin/sh", "/bin/sleep", "/bin/cat", "/usr/bin/id"]
+BUILD_TOOLS = ["/bin/mv", "/bin/rm", "/bin/mkdir", "/bin/chown"]
+TIME_ZONE = "/usr/share/zoneinfo/UTC"
 LEFT_OUT = re.compile(r"/(test|tests|idlelib|lib2to3|site-packages|dist-packages)(/|$)")
 LINKS = {"bin": "usr/bin", "lib": "usr/lib", "lib64": "usr/lib64"}
 PYTHON = "usr/bin/python3"
 
 
 def archive() -> bytes:
+    return _written(TOOLS, _python, _engine)
+
+
+def base() -> bytes:
+    files = [*TOOLS, *BUILD_TOOLS, TIME_ZONE]
+    return _written(files, _python, _libraries_of_wheels)
+
+
+def _written(files: list[str], *parts: Callable[[tarfile.TarFile], None]) -> bytes:
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w") as tar:
         for name, target in LINKS.items():
             _link(tar, name, target)
         _folder(tar, "tmp")
-        for program in TOOLS:
-            _file(tar, Path(program))
-        _python(tar)
-        _engine(tar)
+        for path in files:
+            _file(tar, Path(path))
+        for add in parts:
+            add(tar)
     return written.getvalue()
 
 
@@ -38,6 +51,12 @@ def _python(tar: tarfile.TarFile) -> None:
     _file(tar, program)
     if str(program) != f"/{PYTHON}":
         _link(tar, PYTHON, str(program))
+
+
+def _libraries_of_wheels(tar: tarfile.TarFile) -> None:
+    """Of the system, such as that of C++; all others are in the wheels."""
+    for library in Path(find_spec("xllamacpp").origin).parent.glob("*.so"):
+        _libraries(tar, library)
 
 
 def _engine(tar: tarfile.TarFile) -> None:
