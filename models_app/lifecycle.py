@@ -90,10 +90,16 @@ def settle(model_id: int, blocked: Blocked | None = None) -> None:
     if model is None:
         return
     new = derive(model.desired_state, model.generation, _live(model), blocked)
-    why = blocked if blocked and new == blocked.status else None
+    why = blocked if blocked and new == blocked.status else _unseen(model, new)
     told = (why.code, why.params) if why else ("", {})
     if (new, *told) != (model.status, model.reason_code, model.reason_params):
         _swap(model, new, why)
+
+
+def _unseen(model: ServedModel, status: Status) -> Blocked | None:
+    run = model.runs.live().filter(unseen=True).first()
+    params: dict[str, object] = {"driver": run.driver} if run else {}
+    return Blocked(status=status, code="engine_unseen", params=params) if run else None
 
 
 def _live(model: ServedModel) -> Iterable[tuple[str, int]]:

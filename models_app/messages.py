@@ -84,6 +84,9 @@ MESSAGES = DOWNLOADS | {
     "docker_unavailable": _(
         "The Docker daemon at %(socket)s cannot be used: %(detail)s."
     ),
+    "engine_unseen": _(
+        "Its driver %(driver)s cannot see its engines now; they are taken to run on."
+    ),
     "removed_outside": _("Its container was removed from outside."),
     "launch_lost": _("The engine was never started: its launcher was interrupted."),
     "node_rebooted": _("The machine was restarted."),
@@ -137,10 +140,6 @@ MESSAGES = DOWNLOADS | {
     "gguf_broken": _("The header of %(path)s is broken at byte %(at)s: %(what)s."),
     "gguf_value": _("%(path)s says that %(key)s is %(value)s, which cannot be."),
     "gguf_lacks": _("%(path)s does not say what its %(key)s is."),
-    "model_config_value": _(
-        "%(path)s says that %(key)s is %(value)s, which cannot be."
-    ),
-    "model_config_lacks": _("%(path)s does not say what its %(key)s is."),
     "model_config_value": _(
         "%(path)s says that %(key)s is %(value)s, which cannot be."
     ),

@@ -196,6 +196,8 @@ class Run(models.Model):
     gpu_peak_mib = models.PositiveIntegerField(null=True, editable=False)
     memory_peak_mib = models.PositiveIntegerField(null=True, editable=False)
     traffic = models.FloatField(default=0, editable=False)
+    # Its driver sees nothing just now: it is taken to go on
+    unseen = models.BooleanField(default=False, editable=False)
     engine_key = models.CharField(max_length=64, default=new_key, editable=False)
     handle = models.JSONField(null=True, editable=False)
     # Seconds of models_app.clock.uptime() under boot_id

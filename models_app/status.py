@@ -8,7 +8,8 @@ from models_app.enums import Desired, RunState, Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blocked:
-    """Why a wanted model has no run: `waiting` for room, or `error`."""
+    """Why a wanted model has no run: `waiting` for room, or `error`; or why its status
+    is not known for certain."""
 
     status: Status
     code: str

@@ -123,7 +123,7 @@ class Monitor:
             if asked := question(run):
                 self.probes.ask(asked)
         # An engine that cannot be seen may be out of reach for the same reason.
-        self.health.act([run for run in runs if run.driver not in self.lookout.unseen])
+        self.health.act([run for run in runs if not run.unseen])
         if self.loads_due.due():
             self.health.loads.write(runs)
 

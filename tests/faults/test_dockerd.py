@@ -38,6 +38,10 @@ def uids(site):
     }
 
 
+def reasons(site):
+    return {name: site.model(name)["reason_code"] for name in ("plain", "boxed")}
+
+
 def told(site, code):
     return site.rows("select * from models_app_activity where code=?", code)
 
@@ -49,9 +53,11 @@ def test_models_go_on_without_the_daemon_and_are_known_again(site, dockerd):
     [unseen] = site.until(lambda: told(site, "engines_unseen"))
     assert '"boxed"' in unseen["params"]
     assert '"plain"' not in unseen["params"]
+    assert reasons(site) == {"plain": "", "boxed": "engine_unseen"}
     dockerd.start()
     site.until(lambda: told(site, "engines_seen"))
     assert uids(site) == before
+    assert reasons(site) == {"plain": "", "boxed": ""}
     assert {site.model(name)["status"] for name in before} == {"running"}
 
     dockerd.stop()

@@ -78,7 +78,11 @@ def test_engines_out_of_sight_are_taken_to_run_on_and_told_of_once(model):
     lookout = Lookout()
     driver("docker").daemon.url = "unix:///nowhere/docker.sock"
     assert [set(lookout.step()) for _ in range(3)] == [set(runs)] * 3
-    assert list(lookout.unseen) == ["docker"]
+    model.refresh_from_db()
+    assert model.reason_code == "engine_unseen"
+    assert model.reason_params == {"driver": "docker"}
+    lookout = Lookout()  # of a monitor that was restarted meanwhile
+    lookout.step()
     Run.objects.update(driver="process")
     lookout.brake = Brake(look_again_s=0)
     lookout.step()
