@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,7 +17,7 @@ GGUF, SAFETENSORS, BIN = ".gguf", ".safetensors", ".bin"
 INDEX = ".index.json"
 ADAPTER = "adapter_config.json"
 # Names that say nothing, in folders that say more
-NAMELESS = ("model", "ggml-model")
+NAMELESS = re.compile(r"(ggml-)?model([-._]([a-z]{0,3}\d\w*))?", re.IGNORECASE)
 # Of a hub's own cache: models--org--name/snapshots/<commit>
 SNAPSHOTS, HUB = "snapshots", "models--"
 
@@ -95,7 +96,7 @@ def _version(files: Files, names: list[str]) -> Version:
 def _file_title(folder: str, name: str) -> str:
     found = PART.search(name)
     stem = name[: found.start()] if found else name[: -len(GGUF)]
-    if stem.lower().startswith(NAMELESS):
+    if NAMELESS.fullmatch(stem):
         return f"{_folder_title(folder)}-{stem}"
     return stem
 

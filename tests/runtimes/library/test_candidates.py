@@ -161,8 +161,17 @@ def test_titles_of_folders(tmp_path, path, title):
     assert listed(tmp_path)[path].candidate.title == title
 
 
-def test_file_without_a_name_is_called_by_its_folder(tmp_path):
-    a_model(tmp_path / "Tiny-1B/model.gguf")
-    a_model(tmp_path / "Tiny-1B/ggml-model-q4_0.gguf")
-    titles = sorted(entry.candidate.title for entry in listed(tmp_path).values())
-    assert titles == ["Tiny-1B-ggml-model-q4_0", "Tiny-1B-model"]
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("model.gguf", "Tiny-1B-model"),
+        ("ggml-model-q4_0.gguf", "Tiny-1B-ggml-model-q4_0"),
+        ("model.IQ2_XXS.gguf", "Tiny-1B-model.IQ2_XXS"),
+        ("Model-X.gguf", "Model-X"),
+        ("big-00001-of-00001.gguf", "big"),
+    ],
+)
+def test_file_without_a_name_is_called_by_its_folder(tmp_path, name, title):
+    a_model(tmp_path / "Tiny-1B" / name)
+    [entry] = listed(tmp_path).values()
+    assert entry.candidate.title == title
