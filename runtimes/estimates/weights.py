@@ -16,9 +16,12 @@ from typing import Any
 
 from runtimes.frameworks.base import Problem
 from runtimes.frameworks.files import path_problem
-from runtimes.frameworks.vllm_files import HEADER_LENGTH, INDEX, INDEX_BYTES
 from runtimes.frameworks.vllm_model import FIELD, WEIGHTS, entries
 
+INDEX = "model.safetensors.index.json"
+# The largest that are known have 10 MB.
+INDEX_BYTES = 64 * 2**20
+HEADER_LENGTH = 8  # bytes, in front of each file of safetensors
 HEADER_BYTES = 64 * 2**20
 HEADERS_KEPT = 1024
 TENSOR = re.compile(rb"\{[^{}]*\}")

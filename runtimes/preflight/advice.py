@@ -38,6 +38,7 @@ BY_CODE = {
     "gguf_value": AGAIN,
     "weights_truncated": AGAIN,
     "bad_model_config": AGAIN,
+    "model_config_value": AGAIN,
     "no_weights": gettext_lazy("Copy or download all files of the model."),
     "gguf_not_first": gettext_lazy("Give the path of the first part."),
     "gguf_not_a_model": gettext_lazy("Give the path of the model it belongs to."),

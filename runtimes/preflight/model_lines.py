@@ -153,8 +153,11 @@ def engine(asked: Asked) -> Finding | None:
 
 
 def image(asked: Asked) -> Finding:
+    engine = ""
+    if "config" not in asked.troubles:
+        engine = asked.rules.engine(asked.model.config, asked.model.gpu_count)
     try:
-        name = asked.driver.image(asked.model.framework)
+        name = asked.driver.image(asked.model.framework, engine)
     except DriverError as missing:
         words = render(missing.code, missing.params)
         return error("image", words, str(BY_CODE.get(missing.code, "")))

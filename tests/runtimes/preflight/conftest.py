@@ -31,7 +31,13 @@ def gguf(root):
 def a_folder(folder: Path, **config) -> Path:
     """Of a model for vLLM."""
     folder.mkdir(parents=True)
-    about = {"architectures": ["LlamaForCausalLM"], "num_attention_heads": 4, **config}
+    about = {
+        "architectures": ["LlamaForCausalLM"],
+        "hidden_size": 64,
+        "num_attention_heads": 4,
+        "num_hidden_layers": 2,
+        **config,
+    }
     (folder / "config.json").write_text(json.dumps(about))
     (folder / "model.safetensors").write_bytes(WEIGHTS)
     return folder
