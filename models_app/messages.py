@@ -40,6 +40,8 @@ MESSAGES = DOWNLOADS | {
     "preempted": _("Stopped to make room for %(by)s."),
     "gpu_drained": _("Stopped because one of its GPUs is being drained."),
     "bad_config": _("The engine refused its configuration or model file."),
+    "bad_argument": _("The engine does not take one of its arguments."),
+    "model_file_damaged": _("The model's files are damaged or incomplete."),
     "config_refused": _("The configuration does not fit. %(cause)s"),
     "model_file_missing": _("The model file %(path)s is missing or unreadable."),
     "model_file_broken": _("The model file cannot be used. %(cause)s"),
@@ -56,6 +58,7 @@ MESSAGES = DOWNLOADS | {
     "driver_mismatch": _(
         "The GPU driver of this machine is too old for the engine. Upgrade the driver."
     ),
+    "gpu_unsupported": _("The engine's build cannot use the GPU of this machine."),
     "hub_offline": _(
         "%(model)s is not on this machine, and downloads are not allowed here. Give the"
         " folder of a model, or allow downloads with ENGINE_DOWNLOADS=1."

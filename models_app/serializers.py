@@ -8,14 +8,20 @@ from django.db import models
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from models_app.activity import Actor
 from models_app.enums import Operation, RunState
 from models_app.exceptions import Invalid
 from models_app.messages import render
 from models_app.models import Activity, Run, ServedModel, name_is_slug
+from models_app.plugins import default_sizes
 from models_app.problems import out_of_range, unknown_fields, wrong_type
 from models_app.validation import problems
 
 MAX_TAGS = 50
+SIZE_HELP = (
+    "MiB of one replica. Of a new model that does not say it: as estimated from its"
+    " files, where that can be done; 0 books nothing."
+)
 
 
 class WholeNumber(serializers.IntegerField):
@@ -57,6 +63,9 @@ class ReasonSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     params = serializers.DictField()
     message = serializers.CharField()
+    advice = serializers.CharField(
+        help_text="What to do about it; empty where the message says it, or nothing is."
+    )
 
 
 class Operations(serializers.ListField):
@@ -93,7 +102,11 @@ class ServedModelSerializer(serializers.ModelSerializer[ServedModel]):
         )  # fmt: skip
         read_only_fields = ("desired_state", "status")
         # Without the uniqueness of the field itself: validation has a code for it.
-        extra_kwargs = {"name": {"validators": [name_is_slug]}}
+        extra_kwargs = {
+            "name": {"validators": [name_is_slug]},
+            "gpu_memory_mib": {"help_text": SIZE_HELP},
+            "memory_mib": {"help_text": SIZE_HELP},
+        }
 
     def to_internal_value(self, data: Any) -> Any:
         names = data if isinstance(data, dict) else {}
@@ -104,9 +117,17 @@ class ServedModelSerializer(serializers.ModelSerializer[ServedModel]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         actor = self.context["request"].user
         force = attrs.pop("force", False)
+        self._refuse(attrs, actor, force)
+        if self.instance is None:
+            sizes = {k: v for k, v in default_sizes(attrs).items() if k not in attrs}
+            attrs |= sizes
+            if sizes:
+                self._refuse(attrs, actor, force)
+        return attrs
+
+    def _refuse(self, attrs: dict[str, Any], actor: Actor, force: bool) -> None:
         if found := problems(attrs, instance=self.instance, actor=actor, force=force):
             raise Invalid(found)
-        return attrs
 
 
 class RunSerializer(serializers.ModelSerializer[Run]):

@@ -9,6 +9,9 @@ from runtimes.drivers.base import Handle, Observation
 from runtimes.log_text import clean
 from runtimes.registry import driver, framework
 
+# The word that tells may be followed by long traces of other processes.
+LOG_BYTES = 65_536
+
 
 def look(run: Run) -> bool:
     """True while the engine lives, or may yet be started."""
@@ -32,7 +35,7 @@ def conclude(run: Run, seen: Observation | None) -> bool:
 
 
 def end_with_reason(run: Run, seen: Observation) -> None:
-    log_tail = clean(driver(run.driver).tail(run.uid, 16384), [run.engine_key])
+    log_tail = clean(driver(run.driver).tail(run.uid, LOG_BYTES), [run.engine_key])
     left = seen.exit
     guess = framework(run).end_reason(left, log_tail) if left else "crashed"
     code = seen.reason or guess

@@ -12,6 +12,7 @@ ASKED_FOR = frozenset(
 NOT_THE_ENGINES_FAULT = frozenset({"node_rebooted"})
 NEVER_RETRIED = frozenset(
     {
+        *("bad_argument", "model_file_damaged", "gpu_unsupported"),
         *("bad_config", "config_refused", "model_file_missing", "hub_offline"),
         "model_file_broken",
         "image_missing",

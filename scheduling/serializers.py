@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from models_app.messages import render
+from models_app.models import reason_of
 from models_app.serializers import ReasonSerializer
 from runtimes.enums import GpuMode
 from scheduling.models import Decision
@@ -18,8 +19,8 @@ from scheduling.queue import Waiting
 
 
 def told(reason: Reason) -> dict[str, Any]:
-    words = render(reason.code, reason.params)
-    return {"code": reason.code, "params": reason.params, "message": words}
+    """As ReasonSerializer has it."""
+    return reason_of(reason.code, dict(reason.params)) or {}
 
 
 def help_words(offered: Help) -> str:

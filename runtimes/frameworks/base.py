@@ -159,5 +159,7 @@ class Framework(Protocol):
         """Requests processed or queued, by the text of /metrics; None: not known."""
 
     def end_reason(self, exit: Exit, log_tail: str) -> str:
-        """bad_config, model_file_missing, hub_offline, engine_broken, driver_mismatch,
-        out_of_gpu_memory, out_of_memory, port_in_use, gpu_lost, killed or crashed."""
+        """bad_config, bad_argument, model_file_missing, model_file_damaged,
+        unknown_architecture, needs_remote_code, kv_cache_too_small, hub_offline,
+        engine_broken, driver_mismatch, gpu_unsupported, out_of_gpu_memory,
+        out_of_memory, port_in_use, gpu_lost, killed or crashed."""

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+from runtimes.frameworks.common_endings import (
+    DRIVER_MISMATCH,
+    GPU_LOST,
+    GPU_UNSUPPORTED,
+)
 from runtimes.frameworks.endings import pattern
 
 # In this order: llama.cpp ends every failed start with "failed to load model", so the
-# general pattern comes last; both kinds of memory log "failed to allocate".
+# general pattern comes last; both kinds of memory log "failed to allocate". A driver
+# that is too old is told of, too, where no GPU is wanted.
 ENDINGS = (
     (
         "port_in_use",
         pattern("couldn't bind HTTP server socket", "address already in use"),
     ),
-    (
-        "gpu_lost",
-        pattern(
-            "GPU is lost",
-            "fallen off the bus",
-            "ErrorDeviceLost",
-            "uncorrectable ECC error",
-            r"CUDA error: .*(busy or unavailable|no CUDA-capable device)",
-        ),
-    ),
+    ("gpu_lost", pattern(*GPU_LOST, "ErrorDeviceLost")),
     (
         "out_of_gpu_memory",
         pattern(
@@ -49,8 +46,35 @@ ENDINGS = (
         ),
     ),
     (
+        "unknown_architecture",
+        pattern(
+            "unknown model architecture: '[^']+'",
+            "unknown pre-tokenizer type",
+        ),
+    ),
+    (
+        "model_file_damaged",
+        pattern(
+            "invalid magic characters",
+            "is not within the file bounds",
+            "model is corrupted or incomplete",
+            "failed to read tensor data",
+        ),
+    ),
+    GPU_UNSUPPORTED,
+    (
         "engine_broken",
         pattern("No module named", "error while loading shared libraries"),
+    ),
+    (
+        "bad_argument",
+        pattern(
+            "error: invalid argument",
+            "error while handling argument",
+            "error: (unrecognized arguments|argument )",
+            "validation errors? for ConfigFileSettings",
+            "bad setting",
+        ),
     ),
     (
         "bad_config",
@@ -60,10 +84,8 @@ ENDINGS = (
             "failed to create_context",
             "chat template parsing error",
             "failed to create llama_context",
-            "bad setting",
-            "error: invalid argument",
-            "error while handling argument",
             "shim: cannot execute",
         ),
     ),
+    DRIVER_MISMATCH,
 )

@@ -3,28 +3,18 @@ and the general ValueError of a refused configuration comes last."""
 
 from __future__ import annotations
 
+from runtimes.frameworks.common_endings import (
+    DRIVER_MISMATCH,
+    GPU_LOST,
+    GPU_UNSUPPORTED,
+)
 from runtimes.frameworks.endings import pattern
 
 ENDINGS = (
     ("port_in_use", pattern("address already in use")),
-    (
-        "driver_mismatch",
-        pattern(
-            "NVIDIA driver on your system is too old",
-            "CUDA driver version is insufficient",
-            "forward compatibility was attempted",
-            "unsupported display driver / cuda driver combination",
-        ),
-    ),
-    (
-        "gpu_lost",
-        pattern(
-            "GPU is lost",
-            "fallen off the bus",
-            "uncorrectable ECC error",
-            "CUDA error: .*(busy or unavailable|no CUDA-capable device)",
-        ),
-    ),
+    DRIVER_MISMATCH,
+    ("gpu_lost", pattern(*GPU_LOST)),
+    GPU_UNSUPPORTED,
     (
         "kv_cache_too_small",
         pattern(
@@ -65,6 +55,7 @@ ENDINGS = (
             "Cannot find any model weights",
             "does not appear to have a file named",
             "Invalid repository ID or local directory",
+            "HFValidationError",
         ),
     ),
     (
@@ -76,6 +67,14 @@ ENDINGS = (
     ),
     ("needs_remote_code", pattern("trust_remote_code=True")),
     (
+        "model_file_damaged",
+        pattern(
+            "SafetensorError|JSONDecodeError",
+            "is not a valid JSON file",
+            "Couldn't instantiate the backend tokenizer",
+        ),
+    ),
+    (
         "engine_broken",
         pattern(
             "ModuleNotFoundError|No module named",
@@ -84,12 +83,14 @@ ENDINGS = (
         ),
     ),
     (
+        "bad_argument",
+        pattern("error: (unrecognized arguments|argument |the following arguments)"),
+    ),
+    (
         "bad_config",
         pattern(
-            "error: (unrecognized arguments|argument|the following arguments)",
             "pydantic_core._pydantic_core.ValidationError",
             "ValueError: ",
-            "SafetensorError|JSONDecodeError",
         ),
     ),
 )

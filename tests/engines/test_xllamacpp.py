@@ -135,7 +135,7 @@ def test_half_a_model_is_told(driver, model, tmp_path):
     with model.open("rb") as whole:
         (tmp_path / "half.gguf").write_bytes(whole.read(3_000_000))
     engine = Engine(driver, {"model_path": str(tmp_path / "half.gguf")})
-    assert engine.end_reason() == "bad_config"
+    assert engine.end_reason() == "model_file_damaged"
 
 
 def test_bad_chat_template_is_told(driver, model):

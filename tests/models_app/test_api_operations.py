@@ -81,6 +81,7 @@ def test_status_says_why_in_the_readers_words():
         "code": "insufficient_cpu",
         "params": {"needed": 8, "node": "here", "free": 1, "total": 4},
         "message": "Needs 8 CPU cores; here has 1 of 4 free.",
+        "advice": "",
     }
 
 

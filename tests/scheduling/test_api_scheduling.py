@@ -62,6 +62,7 @@ def test_queue_shows_who_waits_in_order_with_reason_and_helps():
         "code": "insufficient_cpu",
         "params": {"node": "here", "needed": 2, "free": 0, "total": 2},
         "message": "Needs 2 CPU cores; here has 0 of 2 free.",
+        "advice": "",
     }
     named = {"model": "low", "id": low.pk, "priority": 3}
     assert told[0]["helps"] == [
@@ -239,6 +240,7 @@ def test_decisions_are_paginated_newest_first():
             "code": "making_room",
             "params": {"model": "chat", "node": "b"},
             "message": "Room is being made on b.",
+            "advice": "",
         },
     }
     assert told["results"][1]["run"] == "abc"

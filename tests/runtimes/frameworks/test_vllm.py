@@ -390,7 +390,7 @@ def test_id_of_a_hub_is_told_from_a_folder():
         ),
         ("/v/bin/python: No module named vllm", "engine_broken"),
         ("shim: cannot execute the engine: [Errno 2] No such file", "engine_broken"),
-        ("api_server.py: error: argument --dtype: invalid choice", "bad_config"),
+        ("api_server.py: error: argument --dtype: invalid choice", "bad_argument"),
         ("pydantic_core._pydantic_core.ValidationError: 1 validation", "bad_config"),
         ("Segmentation fault", "crashed"),
     ],

@@ -1,0 +1,77 @@
+"""What to do about a reason, where its own words do not say it already."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django.utils.translation import gettext_lazy as _
+
+ADVICE = {
+    "bad_config": _(
+        "The last lines of the log say what it refused. Check the configuration, and"
+        " that the model file is whole."
+    ),
+    "bad_argument": _(
+        "The last lines of the log name it. Correct it in the configuration or in"
+        " extra_args; other versions of an engine know other arguments."
+    ),
+    "model_file_damaged": _(
+        "The file is damaged, cut off or of another format. Compare its size and"
+        " checksum with those of its source, and fetch it again."
+    ),
+    "config_refused": _("Correct the configuration and start the model again."),
+    "model_file_missing": _(
+        "Check the path, that it is under one of MODEL_ROOTS on this machine, and that"
+        " the platform's user may read it."
+    ),
+    "out_of_gpu_memory": _(
+        "Lower the context, the requests at once or n_gpu_layers, use a smaller"
+        " quantisation or more GPUs, or book more GPU memory for it, so that it is"
+        " placed where there is more."
+    ),
+    "out_of_memory": _(
+        "Lower the context, use a smaller model or quantisation, give it more memory,"
+        " or stop other models on this machine."
+    ),
+    "port_in_use": _(
+        "It is started again on another port. If this comes back, choose ports that"
+        " nothing else here uses: ENGINE_PORT_FIRST and ENGINE_PORT_LAST."
+    ),
+    "gpu_lost": _(
+        "See the GPU under Machines and GPUs, and dmesg for its XID. It is used again"
+        " once the driver reaches it; that may need a restart of the machine."
+    ),
+    "gpu_unsupported": _(
+        "Install a build of the engine made for this GPU, or take the GPU out of"
+        " service for such models."
+    ),
+    "killed": _(
+        "Somebody on the machine, or a program that guards it, ended the engine: see"
+        " journalctl around that time."
+    ),
+    "crashed": _(
+        "See the last lines of the log. If it comes back, try another version of the"
+        " engine, and report it to its makers with this log."
+    ),
+    "hang": _(
+        "See the log's last lines, and the GPU's health. If long prompts are usual"
+        " here, raise HANG_SECONDS."
+    ),
+    "start_timeout": _(
+        "See how far the log got. Large models on slow disks take long: raise"
+        " START_SECONDS."
+    ),
+    "removed_outside": _("Containers of models are stopped here, not with docker rm."),
+    "docker_unavailable": _(
+        "Start the Docker daemon, and let the platform's user reach its socket; see"
+        " manage.py doctor."
+    ),
+}
+
+
+def advise(code: str, params: Mapping[str, object]) -> str:
+    """Empty where there is none. Of a reason with a cause, the cause's."""
+    cause = params.get("cause")
+    if isinstance(cause, Mapping) and "code" in cause:
+        return advise(str(cause["code"]), cause.get("params") or {})
+    return str(ADVICE.get(code, ""))
