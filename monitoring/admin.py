@@ -15,6 +15,7 @@ from models_app.admin import dashboard
 from models_app.admin.base import ReadOnlyAdmin
 from models_app.roles import VIEW
 from monitoring import pages
+from monitoring.logs import page
 from monitoring.models import Source
 from monitoring.words import LABELS
 
@@ -103,4 +104,6 @@ class SourceAdmin(ReadOnlyAdmin):
             path("gpus/", inside(gpus), name="monitoring_gpus"),
             path("models/", inside(models), name="monitoring_models"),
             path("history/", inside(history), name="monitoring_history"),
+            path("logs/<int:model_id>/", inside(page.log), name="monitoring_log"),
+            path("runs/<int:run_id>/", inside(page.run_log), name="monitoring_run_log"),
         ]

@@ -10,7 +10,10 @@ from django.contrib import admin, messages
 from django.forms import Script
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django_q.models import Failure, Schedule, Success
@@ -55,6 +58,11 @@ class PlatformAdmin(ModelAdmin):  # type: ignore[misc]
 
 def short_time(moment: datetime | None) -> str:
     return date_format(localtime(moment), "Y-m-d H:i:s") if moment else ""
+
+
+def log_link(run_id: int) -> SafeString:
+    url = reverse("admin:monitoring_run_log", args=[run_id])
+    return format_html('<a class="text-link" href="{}">{}</a>', url, _("Log"))
 
 
 class ReadOnlyAdmin(PlatformAdmin):

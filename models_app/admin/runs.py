@@ -9,8 +9,9 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from models_app.admin.base import ReadOnlyAdmin, short_time
+from models_app.admin.base import ReadOnlyAdmin, log_link, short_time
 from models_app.admin.panel import last_lines
+from models_app.advice import advise
 from models_app.models import Run
 from models_app.templatetags.platform_labels import LABEL, label
 
@@ -19,7 +20,7 @@ from models_app.templatetags.platform_labels import LABEL, label
 class RunAdmin(ReadOnlyAdmin):
     list_display = (
         "short_uid", "model", "replica", "state_label", "node", "created", "ready",
-        "ended", "why",
+        "ended", "why", "to_log",
     )  # fmt: skip
     list_filter = ("state", "model")
     search_fields = ("^model__name", "^uid")
@@ -33,7 +34,7 @@ class RunAdmin(ReadOnlyAdmin):
                 "fields": (
                     "uid", "state_label", "model", "replica", "node", "port",
                     "cpu_cores", "memory_mib", "gpus", "created", "ready", "ended",
-                    "why", "exit_code", "exit_signal",
+                    "why", "what_to_do", "exit_code", "exit_signal",
                 )
             },
         ),
@@ -72,6 +73,14 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(description=_("why it ended"))
     def why(self, run: Run) -> str:
         return run.end_reason
+
+    @admin.display(description=_("what to do"))
+    def what_to_do(self, run: Run) -> str:
+        return advise(run.end_code, run.end_params)
+
+    @admin.display(description=_("log"))
+    def to_log(self, run: Run) -> SafeString:
+        return log_link(run.pk)
 
     @admin.display(description=_("end of the log"))
     def log(self, run: Run) -> SafeString:

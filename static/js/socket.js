@@ -4,16 +4,11 @@
    time in detail.at; "interrupted" when nothing comes any more, "resumed" when it does
    again. While it is interrupted the API is asked instead. */
 
+import { Reconnecting, SIGNED_OUT } from "./reconnecting.js";
+
 const STALE_MS = 5000;
 const POLL_MS = 5000;
-const FIRST_BACK_OFF_MS = 500;
-const LONGEST_BACK_OFF_MS = 15000;
-const SIGNED_OUT = 4401;
-
-function websocketUrl() {
-  const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-  return `${scheme}//${location.host}/ws/live`;
-}
+const ACKNOWLEDGE_MS = 500;
 
 async function ask(path) {
   const response = await fetch(path, { headers: { Accept: "application/json" } });
@@ -24,19 +19,16 @@ async function ask(path) {
 class Live extends EventTarget {
   #topics = new Set();
   #socket = null;
-  #backOff = FIRST_BACK_OFF_MS;
-  #received = 0;
   #heardAt = performance.now();
   #interrupted = false;
   #signedOut = false;
-  #acknowledging = null;
 
   /* Calls take(data, at) at each text of the topic. */
   on(topic, take) {
     this.addEventListener(topic, ({ detail }) => take(detail.data, detail.at));
     this.#topics.add(topic);
     if (!this.#socket) this.#start();
-    else this.#say({ topics: [...this.#topics] });
+    else this.#socket.say({ topics: [...this.#topics] });
   }
 
   get interrupted() {
@@ -52,52 +44,29 @@ class Live extends EventTarget {
   }
 
   #connect() {
-    const socket = new WebSocket(websocketUrl());
-    this.#socket = socket;
-    this.#received = 0;
-    socket.addEventListener("open", () => {
-      this.#say({ topics: [...this.#topics], seen: 0 });
+    this.#socket = new Reconnecting("/ws/live", {
+      opened: () => this.#socket.say({ topics: [...this.#topics], seen: 0 }),
+      told: (text) => this.#take(text),
+      closed: (code) => this.#closed(code),
+      acknowledgeMs: ACKNOWLEDGE_MS,
     });
-    socket.addEventListener("message", ({ data }) => this.#take(data));
-    socket.addEventListener("close", ({ code }) => this.#closed(code));
   }
 
   #closed(code) {
-    if (code === SIGNED_OUT) {
-      this.#signedOut = true;
-      this.#interrupt();
-      return;
-    }
-    // Not all pages at once, when a server comes back.
-    setTimeout(() => this.#connect(), this.#backOff * (0.5 + Math.random()));
-    this.#backOff = Math.min(this.#backOff * 2, LONGEST_BACK_OFF_MS);
-  }
-
-  #say(words) {
-    if (this.#socket.readyState === WebSocket.OPEN) {
-      this.#socket.send(JSON.stringify(words));
-    }
+    if (code !== SIGNED_OUT) return true;
+    this.#signedOut = true;
+    this.#interrupt();
+    return false;
   }
 
   #take(text) {
-    this.#received += 1;
-    this.#backOff = FIRST_BACK_OFF_MS;
     this.#heardAt = performance.now();
-    this.#acknowledge();
     const { topic, data, at } = JSON.parse(text);
     this.#tell(topic, data, at);
     if (this.#interrupted) {
       this.#interrupted = false;
       this.dispatchEvent(new Event("resumed"));
     }
-  }
-
-  /* Once for all that came in together. */
-  #acknowledge() {
-    this.#acknowledging ??= setTimeout(() => {
-      this.#acknowledging = null;
-      this.#say({ seen: this.#received });
-    }, 500);
   }
 
   #tell(topic, data, at) {

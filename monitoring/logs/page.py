@@ -1,0 +1,90 @@
+"""The page of a model's logs, in the admin's frame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from models_app.advice import advise
+from models_app.models import Run, ServedModel
+from models_app.roles import VIEW
+from runtimes.logs import last_lines
+
+FIRST_LINES = 500
+RUNS = 20
+
+
+def log(request: HttpRequest, model_id: int) -> HttpResponse:
+    """?run=UID: the newest without it. ?part=head: only what changes around the log."""
+    if not request.user.has_perm(VIEW):
+        raise PermissionDenied
+    model = get_object_or_404(ServedModel, pk=model_id)
+    run = _chosen(model, request.GET.get("run"))
+    told = {"model": model, **_of_run(model, run)}
+    if request.GET.get("part") == "head":
+        return TemplateResponse(request, "monitoring/log_head.html", told)
+    context = {
+        **admin.site.each_context(request),
+        **told,
+        "title": _("Log of %(model)s") % {"model": model},
+        "runs": list(_runs(model)[:RUNS]),
+        "found": last_lines(run, FIRST_LINES) if run else None,
+        "words": _words(),
+    }
+    return TemplateResponse(request, "monitoring/log.html", context)
+
+
+def run_log(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The same page, for links that know no more than a run."""
+    if not request.user.has_perm(VIEW):
+        raise PermissionDenied
+    run = get_object_or_404(Run.objects.only("uid", "model_id"), pk=run_id)
+    return redirect(f"{page_of(run.model_id)}?run={run.uid}")
+
+
+def page_of(model_id: int) -> str:
+    return reverse("admin:monitoring_log", args=[model_id])
+
+
+def _runs(model: ServedModel) -> Any:
+    return model.runs.select_related("model").order_by("-pk")
+
+
+def _chosen(model: ServedModel, uid: str | None) -> Run | None:
+    found: Run | None = _runs(model).filter(**({"uid": uid} if uid else {})).first()
+    if uid and found is None:
+        raise Http404
+    return found
+
+
+def _of_run(model: ServedModel, run: Run | None) -> dict[str, Any]:
+    """newer: there is a run that was started after it."""
+    if run is None:
+        return {"run": None}
+    return {
+        "run": run,
+        "advice": advise(run.end_code, run.end_params),
+        "newer": model.runs.filter(pk__gt=run.pk).exists(),
+    }
+
+
+def _words() -> dict[str, str]:
+    """Said by the page itself."""
+    return {
+        "skipped": _("%(count)s lines were left out"),
+        "connecting": _("Connecting…"),
+        "live": _("Live"),
+        "paused": _("Paused: %(count)s new lines"),
+        "ended": _("The run has ended: this is all"),
+        "empty": _("This run left no log"),
+        "interrupted": _("Interrupted; trying again…"),
+        "closed": _("Signed out, or the run is gone: reload the page"),
+        "matches": _("%(at)s of %(count)s"),
+    }
