@@ -24,6 +24,7 @@ from runtimes.preflight.room import (
     memory_finding,
     port_finding,
 )
+from runtimes.sizing import Sizes, measured
 
 
 def port(asked: Asked) -> Finding:
@@ -55,7 +56,8 @@ def memory(asked: Asked) -> Finding:
         return warning("memory", render(told.code, told.params), advice)
     usable = most - settings.RESERVED_MEMORY_MIB
     share = told.host if isinstance(told, Estimate) else None
-    return memory_finding(share, asked.model.memory_mib, usable)
+    taken = _measured(asked).memory_mib or 0
+    return memory_finding(share, taken, asked.model.memory_mib, usable)
 
 
 def gpus(asked: Asked) -> Finding:
@@ -65,10 +67,11 @@ def gpus(asked: Asked) -> Finding:
     if not Node.objects.exists():
         return _no_machine("gpus")
     told = _estimate(asked)
+    estimated = told.gpu.total_mib if isinstance(told, Estimate) else 0
     wish = Wish(
         count=model.gpu_count,
         mib=-(-model.gpu_memory_mib // model.gpu_count),
-        needed_mib=told.gpu.total_mib if isinstance(told, Estimate) else 0,
+        needed_mib=max(estimated, _measured(asked).gpu_memory_mib or 0),
     )
     return gpus_finding(_cards(model.pinned_gpus), wish)
 
@@ -79,6 +82,12 @@ def _estimate(asked: Asked) -> Estimate | Problem | None:
     if not seen.contents or not seen.config or "architecture" in asked.troubles:
         return None
     return asked.rules.memory(seen.config, asked.model.gpu_count)
+
+
+def _measured(asked: Asked) -> Sizes:
+    """What fills all it is given tells nothing of what it needs."""
+    seen = None if asked.rules.fills_memory else measured(asked.model)
+    return seen or Sizes(gpu_memory_mib=None, memory_mib=None)
 
 
 def _cards(pinned: list[str]) -> list[Card]:

@@ -35,7 +35,8 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """count GPUs, mib of each of them; needed_mib by the estimate. 0: not said."""
+    """count GPUs, mib of each of them; needed_mib by the estimate, or by what its runs
+    have taken. 0: not said."""
 
     count: int
     mib: int
@@ -51,16 +52,24 @@ def port_finding(first: int, last: int, free: int, replicas: int) -> Finding:
     return (warning if free else error)("port", message, advice)
 
 
-def memory_finding(share: Share | None, given_mib: int, largest_mib: int) -> Finding:
-    """share: estimated, of the host. largest_mib: of the machine that has most."""
-    given = _booked(given_mib, largest_mib)
-    if share is None:
-        return ok("memory", given)
-    message = f"{_estimated(share)} {given}"
-    if share.total_mib - share.prompt_cache_mib > largest_mib:
+def memory_finding(
+    share: Share | None, taken_mib: int, given_mib: int, largest_mib: int
+) -> Finding:
+    """share: estimated, of the host. taken_mib: measured, 0 is not yet. largest_mib: of
+    the machine that has most."""
+    words, needed, least = [], taken_mib, taken_mib
+    if share:
+        words.append(_estimated(share))
+        needed = max(needed, share.total_mib)
+        least = max(least, share.total_mib - share.prompt_cache_mib)
+    if taken_mib:
+        taken = _("Its runs have taken up to %(taken)s.")
+        words.append(taken % {"taken": mib_words(taken_mib)})
+    message = " ".join([*words, _booked(given_mib, largest_mib)])
+    if least > largest_mib:
         return error("memory", message, _smaller())
-    if given_mib and share.total_mib > given_mib:
-        advice = _("Give it %(needed)s MiB of memory.") % {"needed": share.total_mib}
+    if given_mib and needed > given_mib:
+        advice = _("Give it %(needed)s MiB of memory.") % {"needed": needed}
         return warning("memory", message, advice)
     return ok("memory", message)
 
@@ -79,7 +88,7 @@ def gpus_finding(cards: Sequence[Card], wish: Wish) -> Finding:
     total, needed = wish.mib * wish.count, wish.needed_mib
     message = given
     if needed:
-        message += "; " + _("estimated %(needed)s, booked %(booked)s") % {
+        message += "; " + _("needs %(needed)s, booked %(booked)s") % {
             "needed": mib_words(needed),
             "booked": mib_words(total),
         }

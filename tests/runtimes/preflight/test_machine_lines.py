@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from models_app.enums import RunState
 from models_app.models import ServedModel
 from runtimes.models import Gpu
 from runtimes.preflight.examine import examine
@@ -85,3 +86,21 @@ def test_ports_of_runs_and_of_strangers_are_taken(gguf, settings):
         assert found.message.startswith("1 of 2 are free")
         a_run(a_model(), port=first + 1, node=settings.NODE_NAME)
         assert line(gguf, "port").level == "error"
+
+
+def test_what_runs_have_taken_counts_as_well_as_the_estimate(gguf):
+    a_node(gpus=[24_000])
+    config = {"model_path": str(gguf), "n_threads": 1}
+    model = a_model(config=config, gpu_count=1, gpu_memory_mib=1000, memory_mib=9000)
+    found = {f.name: f for f in examine(model)}
+    assert (found["memory"].level, found["gpus"].level) == ("ok", "ok")
+    a_run(
+        model,
+        RunState.READY,
+        gpu_uuids=["GPU-here-0"],
+        memory_peak_mib=9001,
+        gpu_peak_mib=1001,
+    )
+    found = {f.name: f for f in examine(model)}
+    assert found["memory"].advice == "Give it 9001 MiB of memory."
+    assert found["gpus"].advice == "Give it 1001 MiB of GPU memory."

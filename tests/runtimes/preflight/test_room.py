@@ -37,31 +37,37 @@ def test_port_for_each_replica(free, replicas, level):
 
 
 @pytest.mark.parametrize(
-    ("share", "given", "largest", "level"),
+    ("share", "taken", "given", "largest", "level"),
     [
-        (None, 0, 64_000, "ok"),
-        (None, 9000, 64_000, "ok"),
-        (SHARE, 0, 64_000, "ok"),
-        (SHARE, 4856, 64_000, "ok"),
-        (SHARE, 4855, 64_000, "warning"),
-        (SHARE, 0, 4600, "ok"),  # all but what fills as it is used
-        (SHARE, 0, 4599, "error"),
-        (SHARE, 9000, 4599, "error"),
+        (None, 0, 0, 64_000, "ok"),
+        (None, 0, 9000, 64_000, "ok"),
+        (None, 9001, 9000, 64_000, "warning"),
+        (None, 9001, 0, 9000, "error"),
+        (SHARE, 0, 0, 64_000, "ok"),
+        (SHARE, 0, 4856, 64_000, "ok"),
+        (SHARE, 0, 4855, 64_000, "warning"),
+        (SHARE, 5000, 4856, 64_000, "warning"),
+        (SHARE, 0, 0, 4600, "ok"),  # all but what fills as it is used
+        (SHARE, 0, 0, 4599, "error"),
+        (SHARE, 0, 9000, 4599, "error"),
     ],
 )
-def test_memory_is_compared_with_what_is_given_and_there(share, given, largest, level):
-    found = memory_finding(share, given, largest)
+def test_memory_is_compared_with_what_is_given_and_there(
+    share, taken, given, largest, level
+):
+    found = memory_finding(share, taken, given, largest)
     assert (found.name, found.level) == ("memory", level)
     assert bool(found.advice) == (level != "ok")
 
 
 def test_memory_is_told_by_its_parts():
-    found = memory_finding(SHARE, 2048, 65_536)
+    found = memory_finding(SHARE, 5120, 2048, 65_536)
     assert found.message == (
-        "Estimated 4.7 GiB: weights 3.9 GiB, context 500 MiB, the rest 356 MiB. 2 GiB"
-        " are booked for it; the largest machine has 64 GiB."
+        "Estimated 4.7 GiB: weights 3.9 GiB, context 500 MiB, the rest 356 MiB. Its"
+        " runs have taken up to 5 GiB. 2 GiB are booked for it; the largest machine has"
+        " 64 GiB."
     )
-    assert found.advice == "Give it 4856 MiB of memory."
+    assert found.advice == "Give it 5120 MiB of memory."
 
 
 @pytest.mark.parametrize(
