@@ -247,9 +247,16 @@ DRIVER_OPTIONS = {
         "images": {
             "llama.cpp": env.text("DOCKER_IMAGE_LLAMACPP", "llmplatform-llamacpp"),
             "vllm": env.text("DOCKER_IMAGE_VLLM", "llmplatform-vllm"),
+            "vllm-cpu": env.text("DOCKER_IMAGE_VLLM_CPU", "llmplatform-vllm-cpu"),
         },
         "user": env.text("DOCKER_USER"),
-        "folders": MODEL_ROOTS,
+        "folders": [*MODEL_ROOTS, HUB_DIR],
+        # In there the folder of what was downloaded can only be read.
+        "environment": {
+            "HF_HUB_CACHE": str(HUB_DIR),
+            "HF_HUB_OFFLINE": "1",
+            "TRANSFORMERS_OFFLINE": "1",
+        },
     },
 }
 DRAIN_SECONDS = env.number("DRAIN_SECONDS", 30)
@@ -261,6 +268,7 @@ BACK_OFF_SECONDS = env.number("BACK_OFF_SECONDS", 10)
 MAX_ATTEMPTS = env.number("MAX_ATTEMPTS", 8)
 LOG_TAIL = "runtimes.logs.tail"
 MACHINE_LIMITS = "runtimes.limits.problems"
+MODEL_SIZES = "runtimes.sizing.defaults"
 FAILPOINT = env.text("FAILPOINT")  # for tests of crashes only
 KEPT_RUNS = env.number("KEPT_RUNS", 50)  # ended runs and their logs, per model
 ACTIVITY_DAYS = env.number("ACTIVITY_DAYS", 365)

@@ -22,7 +22,7 @@ from runtimes.registry import driver
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """Of one framework under one driver. problem: why it cannot be used, in words."""
+    """Of one framework or engine. problem: why it cannot be used, in words."""
 
     driver: str
     framework: str
@@ -50,8 +50,7 @@ def engine_page(request: HttpRequest) -> HttpResponse:
 
 def _images() -> Iterator[Image]:
     for name in settings.DRIVERS:
-        if name != installations.LOCAL_DRIVER:
-            yield from (_image(name, framework) for framework in settings.FRAMEWORKS)
+        yield from (_image(name, framework) for framework in driver(name).images)
 
 
 def _image(name: str, framework: str) -> Image:

@@ -110,6 +110,7 @@ def _placement(run: Run) -> Placement:
 def _bounds(run: Run) -> Bounds:
     return Bounds(
         framework=run.framework,
+        engine=framework(run).engine(run.config, len(run.gpu_uuids)),
         port=run.port,
         cpu_cores=run.cpu_cores,
         memory_mib=run.memory_mib,

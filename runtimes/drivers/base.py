@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -32,10 +33,11 @@ class Handle:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
     """What a run was given, 0 for no limit. A process is held to its GPUs only, and
-    that by its engine's settings; a container to all of it. framework: chooses the
-    image."""
+    that by its engine's settings; a container to all of it. framework and engine, the
+    installation it would have without an image, choose the image."""
 
     framework: str = ""
+    engine: str = ""
     port: int = 0
     cpu_cores: int = 0
     memory_mib: int = 0
@@ -102,7 +104,12 @@ class Driver(Protocol):
     def engine_user(self) -> tuple[int, int] | None:
         """uid and gid of engines; None: this process's own."""
 
-    def image(self, framework: str) -> str:
+    @property
+    def images(self) -> Mapping[str, str]:
+        """Names by framework, and by engine where its own is another; empty: engines
+        are installed here."""
+
+    def image(self, framework: str, engine: str = "") -> str:
         """What its engines are made of, in words; empty: of what is installed here.
         Raises DriverError image_missing, docker_unavailable."""
 

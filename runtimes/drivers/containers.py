@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from signal import Signals
 from typing import Any
@@ -19,7 +19,8 @@ MIB = 2**20
 MOST_PROCESSES = 4096
 # Caches of compiled kernels; they count as memory of the run.
 SCRATCH_MIB = 1024
-# GPUs of one engine exchange tensors there; Docker's own 64 MiB end in a bus error.
+# GPUs of one engine exchange tensors there; Docker's own 64 MiB end in a bus error. For
+# each GPU.
 SHARED_MIB = 1024
 LOG_OPTIONS = {"max-size": "16m", "max-file": "2"}
 # A shell's and Docker's way to tell of a signal
@@ -35,17 +36,25 @@ CONTAINER_ID = re.compile("[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What is the same for all containers. user: "uid:gid". folders: of models, which
-    engines read under the paths they have here."""
+    """What is the same for all containers. user: "uid:gid". images: by framework, or by
+    engine where its own is another. folders: of models, which engines read under the
+    paths they have here. environment: overrides what commands say."""
 
     instance: str
     user: str
     images: Mapping[str, str]
     folders: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def name_of(uid: str) -> str:
     return f"llmplatform-{uid}"
+
+
+def image_of(images: Mapping[str, str], framework: str, engine: str = "") -> str | None:
+    """engine: KIND, or KIND@LABEL."""
+    kind = engine.partition("@")[0]
+    return images.get(engine) or images.get(kind) or images.get(framework)
 
 
 def specification(
@@ -54,11 +63,12 @@ def specification(
     """The body of POST /containers/create. Its standard input is closed when who feeds
     it leaves; init passes signals on, which have no default action for a process 1."""
     program, *arguments = command.argv
+    environment = _environment(command, bounds, around)
     return {
-        "Image": around.images[bounds.framework],
+        "Image": image_of(around.images, bounds.framework, bounds.engine),
         "Entrypoint": [_program(program)],
         "Cmd": arguments,
-        "Env": [f"{name}={value}" for name, value in _environment(command, bounds)],
+        "Env": [f"{name}={value}" for name, value in environment],
         "User": around.user,
         "Labels": {RUN_LABEL: uid, INSTANCE_LABEL: around.instance},
         "AttachStdin": True,
@@ -78,7 +88,9 @@ def _program(path: str) -> str:
     return "python3" if name.startswith("python") else name
 
 
-def _environment(command: Command, bounds: Bounds) -> list[tuple[str, str]]:
+def _environment(
+    command: Command, bounds: Bounds, around: Surroundings
+) -> list[tuple[str, str]]:
     given = {k: v for k, v in command.env.items() if k not in PATHS_OF_THE_HOST}
     fixed = {
         # Of the user nothing is known in there, and nothing else can be written to.
@@ -87,7 +99,7 @@ def _environment(command: Command, bounds: Bounds) -> list[tuple[str, str]]:
         # Images for GPUs ask for all of them.
         "NVIDIA_VISIBLE_DEVICES": ",".join(bounds.gpu_uuids) or "void",
     }
-    return sorted({**given, **fixed}.items())
+    return sorted({**given, **around.environment, **fixed}.items())
 
 
 def _ports(bounds: Bounds) -> list[int]:
@@ -111,7 +123,7 @@ def _host_config(bounds: Bounds, around: Surroundings) -> dict[str, Any]:
         "Memory": memory,
         "MemorySwap": memory,  # with memory: none
         "PidsLimit": MOST_PROCESSES,
-        "ShmSize": SHARED_MIB * MIB,
+        "ShmSize": SHARED_MIB * MIB * max(1, len(bounds.gpu_uuids)),
         "IpcMode": "private",
         "Init": True,
         "Privileged": False,

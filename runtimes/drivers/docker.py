@@ -26,6 +26,7 @@ from runtimes.drivers.containers import (
     RUN_LABEL,
     Surroundings,
     container_of,
+    image_of,
     name_of,
     observation,
     publishes,
@@ -43,8 +44,9 @@ BLIND = Observation(alive=True, exit=None, blind=True)
 
 
 class DockerDriver:
-    """images: by framework; never pulled from here. user: "uid:gid" of engines; this
-    process's own if empty, but never root."""
+    """images: by framework or engine; never pulled from here. user: "uid:gid" of
+    engines; this process's own if empty, but never root. environment: of all of them,
+    over what their commands say."""
 
     engine_host = "0.0.0.0"  # noqa: S104 -- in there; it is published on loopback only
 
@@ -56,6 +58,7 @@ class DockerDriver:
         images: Mapping[str, str],
         folders: Sequence[Path] = (),
         user: str = "",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.abandoned_dir = runs_dir / "docker"
         self.instance = instance
@@ -63,6 +66,7 @@ class DockerDriver:
         self.images = images
         self.folders = folders
         self.user = user or _own_user()
+        self.environment = environment or {}
         self.runs: dict[str, str] = {}  # uids by container id; empty: not ours
 
     @property
@@ -71,8 +75,8 @@ class DockerDriver:
         named = not user.isdigit() or not (group or "0").isdigit()
         return None if named else (int(user), int(group or 0))
 
-    def image(self, framework: str) -> str:
-        name = self.images.get(framework)
+    def image(self, framework: str, engine: str = "") -> str:
+        name = image_of(self.images, framework, engine)
         if name is None:
             raise DriverError("image_missing", image=framework)
         with self.daemon.talk() as client:
@@ -196,7 +200,7 @@ class DockerDriver:
     def _launch(
         self, client: APIClient, uid: str, command: Command, bounds: Bounds
     ) -> None:
-        if bounds.framework not in self.images:
+        if image_of(self.images, bounds.framework, bounds.engine) is None:
             raise DriverError("image_missing", image=bounds.framework)
         # Of a launcher that was cut off; it may hold a part of its text.
         self._remove(client, uid)
@@ -221,6 +225,7 @@ class DockerDriver:
             user=self.user,
             images=self.images,
             folders=[str(path) for path in self.folders if path.is_dir()],
+            environment=self.environment,
         )
 
     def _handle(self, client: APIClient, uid: str) -> Handle | None:

