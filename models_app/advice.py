@@ -6,6 +6,13 @@ from collections.abc import Mapping
 
 from django.utils.translation import gettext_lazy as _
 
+AGAIN = _(
+    "Copy or download it again, and compare its size and checksum with the original's."
+)
+DAMAGED = _(
+    "The file is damaged, cut off or of another format. Compare its size and checksum"
+    " with those of its source, and fetch it again."
+)
 ADVICE = {
     "bad_config": _(
         "The last lines of the log say what it refused. Check the configuration, and"
@@ -15,10 +22,8 @@ ADVICE = {
         "The last lines of the log name it. Correct it in the configuration or in"
         " extra_args; other versions of an engine know other arguments."
     ),
-    "model_file_damaged": _(
-        "The file is damaged, cut off or of another format. Compare its size and"
-        " checksum with those of its source, and fetch it again."
-    ),
+    "model_file_damaged": DAMAGED,
+    "model_file_broken": DAMAGED,
     "config_refused": _("Correct the configuration and start the model again."),
     "model_file_missing": _(
         "Check the path, that it is under one of MODEL_ROOTS on this machine, and that"
@@ -66,12 +71,50 @@ ADVICE = {
         "Start the Docker daemon, and let the platform's user reach its socket; see"
         " manage.py doctor."
     ),
+    # what is wrong before an engine is started
+    "file_missing": _(
+        "Correct the path, or put the file there; all parts of a model have to be in"
+        " one folder."
+    ),
+    "not_a_file": _("Give the path of the .gguf file itself."),
+    "not_a_folder": _("Give the folder that holds config.json."),
+    "path_outside_roots": _(
+        "Move the model into one of these folders, or add its folder to MODEL_ROOTS and"
+        " restart the platform."
+    ),
+    "hub_offline": _("Download it in the model library, or give a folder."),
+    "file_unreadable": _(
+        "Let the user that the platform runs as read it, and enter its folders: chmod,"
+        " chown."
+    ),
+    "not_gguf": _(
+        "llama.cpp needs a file in the format GGUF; folders with safetensors run on"
+        " vLLM."
+    ),
+    "gguf_truncated": AGAIN,
+    "gguf_broken": AGAIN,
+    "gguf_lacks": AGAIN,
+    "gguf_value": AGAIN,
+    "weights_truncated": AGAIN,
+    "bad_model_config": AGAIN,
+    "model_config_value": AGAIN,
+    "no_weights": _("Copy or download all files of the model."),
+    "gguf_not_first": _("Give the path of the first part."),
+    "gguf_not_a_model": _("Give the path of the model it belongs to."),
+    "architecture_unknown": _(
+        "Use a newer version of the engine, another engine, or another model."
+    ),
+    "engine_missing": _("Install it, or choose one that is installed."),
+    "image_missing": _(
+        "Load the image, or name another one in the platform's settings."
+    ),
+    "unknown_gpu": _("Pin it to GPUs that are there."),
 }
 
 
 def advise(code: str, params: Mapping[str, object]) -> str:
-    """Empty where there is none. Of a reason with a cause, the cause's."""
-    cause = params.get("cause")
+    """Empty where there is none. Of a reason with a cause, rather the cause's."""
+    cause, of_cause = params.get("cause"), ""
     if isinstance(cause, Mapping) and "code" in cause:
-        return advise(str(cause["code"]), cause.get("params") or {})
-    return str(ADVICE.get(code, ""))
+        of_cause = advise(str(cause["code"]), cause.get("params") or {})
+    return of_cause or str(ADVICE.get(code, ""))

@@ -13,6 +13,7 @@ from typing import cast
 from django.utils.translation import gettext as _
 
 from models_app import plugins
+from models_app.advice import advise
 from models_app.exceptions import AnyProblem, PlatformError
 from models_app.messages import render
 from models_app.models import ServedModel
@@ -21,7 +22,6 @@ from runtimes.findings import Finding, Level, error
 from runtimes.frameworks.base import Framework
 from runtimes.limits import too_large
 from runtimes.preflight import machine_lines, model_lines
-from runtimes.preflight.advice import advice
 from runtimes.preflight.model_lines import Asked
 from runtimes.preflight.subjects import SUBJECTS, room_of, subject_of
 from runtimes.registry import driver
@@ -65,5 +65,10 @@ def _lines(asked: Asked) -> Iterator[Finding]:
 
 
 def _trouble(subject: str, problems: Sequence[AnyProblem]) -> Finding:
+    """Each sentence of advice once."""
     words = " ".join(render(p.code, p.params) for p in problems)
-    return error(subject, words, advice(subject, problems))
+    usual = _("Ask for less, or use a larger machine.")
+    if subject == "config":
+        usual = _("Correct the configuration.")
+    advised = [advise(p.code, p.params) or usual for p in problems]
+    return error(subject, words, " ".join(dict.fromkeys(advised)))

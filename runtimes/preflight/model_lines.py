@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from models_app.advice import advise
 from models_app.messages import render
 from models_app.models import ServedModel
 from runtimes import installations
@@ -17,7 +18,6 @@ from runtimes.equipment import Findings
 from runtimes.findings import Finding, error, ok, warning
 from runtimes.frameworks.base import Contents, Framework
 from runtimes.library.words import count_words, size_words
-from runtimes.preflight.advice import BY_CODE
 from runtimes.preflight.permissions import unreadable
 from runtimes.preflight.subjects import subject_of
 
@@ -125,7 +125,7 @@ def architecture(asked: Asked) -> Finding | None:
     names = ", ".join(contents.architectures)
     if not names:
         message = _("The model does not say what architecture it has.")
-        return warning("architecture", message, str(BY_CODE["no_weights"]))
+        return warning("architecture", message, advise("no_weights", {}))
     if engine and asked.seen.knows:
         words = _("%(engine)s knows %(name)s.")
         return ok("architecture", words % {"engine": engine.title, "name": names})
@@ -160,7 +160,7 @@ def image(asked: Asked) -> Finding:
         name = asked.driver.image(asked.model.framework, engine)
     except DriverError as missing:
         words = render(missing.code, missing.params)
-        return error("image", words, str(BY_CODE.get(missing.code, "")))
+        return error("image", words, advise(missing.code, missing.params))
     return ok("image", name or _("None: the engine is a process of this machine."))
 
 

@@ -23,6 +23,14 @@ def test_advice_of_a_reason_with_a_cause_is_the_causes():
     assert advise("retrying", {"cause": nested}) == advise("out_of_memory", {})
 
 
+def test_advice_of_a_reason_whose_cause_has_none_is_its_own():
+    cause = {"code": "missing_key", "params": {"key": "model_path"}}
+    assert advise("config_refused", {"cause": cause}) == advise("config_refused", {})
+    broken = {"code": "gguf_truncated", "params": {}}
+    again = advise("model_file_broken", {"cause": broken})
+    assert again.startswith("Copy or download it again")
+
+
 @pytest.mark.parametrize("params", [{}, {"cause": None}, {"cause": "x"}, {"cause": {}}])
 def test_reason_without_advice_has_none(params):
     assert reason_of("insufficient_cpu", params)["advice"] == ""
