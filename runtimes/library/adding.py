@@ -12,12 +12,12 @@ from models_app.models import ServedModel
 from models_app.plugins import framework
 from runtimes import installations
 from runtimes.enums import GpuMode
-from runtimes.frameworks.base import Config, Estimate, Framework
+from runtimes.frameworks.base import Config, Framework
 from runtimes.library.entries import Entry
 from runtimes.library.names import name_of
 from runtimes.models import Gpu, Node
+from runtimes.sizing import defaults
 
-DRIVER = "process"
 DISPLAY_NAME_CHARS = 200
 GPU_COUNTS = (1, 2, 4, 8)
 
@@ -30,45 +30,48 @@ def new_model(entry: Entry) -> dict[str, Any]:
         "name": name_of(about.title, taken),
         "display_name": about.title[:DISPLAY_NAME_CHARS],
         "framework": about.framework,
-        "driver": DRIVER,
-        "config": dict(entry.config),
-        **_resources(about.framework, entry.config),
+        "driver": installations.LOCAL_DRIVER,
+        **_placed(about.framework, entry.config),
     }
 
 
-def _resources(name: str, config: Config) -> dict[str, int]:
-    """On as few GPUs as have room for it, else on none."""
-    rules = cast(Framework, framework(name))
-    for gpus in _gpu_counts(rules, config):
-        told = rules.memory(config, gpus)
-        if isinstance(told, Estimate) and told.gpu.total_mib <= gpus * _room_mib():
-            return _sizes(gpus, told.gpu.total_mib, told.host.total_mib)
-    told = rules.memory(config, 0)
-    return _sizes(0, 0, told.host.total_mib if isinstance(told, Estimate) else 0)
+def _placed(name: str, config: Config) -> dict[str, Any]:
+    """config and sizes: on as few GPUs as have room for it, else on none."""
+    for variant, gpus in _on_gpus(cast(Framework, framework(name)), config):
+        fields = {"framework": name, "config": variant, "gpu_count": gpus}
+        sizes = defaults(fields)
+        if 0 < sizes.get("gpu_memory_mib", 0) <= gpus * _room_mib():
+            return {**fields, **sizes}
+    fields = {"framework": name, "config": dict(config), "gpu_count": 0}
+    return {**fields, "gpu_memory_mib": 0, "memory_mib": 0, **defaults(fields)}
 
 
-def _sizes(gpu_count: int, gpu_memory_mib: int, memory_mib: int) -> dict[str, int]:
-    return {
-        "gpu_count": gpu_count,
-        "gpu_memory_mib": gpu_memory_mib,
-        "memory_mib": memory_mib,
-    }
+def _on_gpus(rules: Framework, config: Config) -> Iterator[tuple[dict[str, Any], int]]:
+    counts = [count for count in GPU_COUNTS if count <= _most_gpus()]
+    for variant in _for_gpus(rules, config) if counts else ():
+        for count in counts:
+            if not rules.check(
+                variant, model_roots=settings.MODEL_ROOTS, gpu_count=count
+            ):
+                yield variant, count
 
 
-def _gpu_counts(rules: Framework, config: Config) -> Iterator[int]:
-    """Numbers of GPUs that a machine has and its engine can use."""
-    engine = installations.find(rules.engine(config, 1))
-    if engine is None or engine.accelerator == "cpu":
-        return
+def _for_gpus(rules: Framework, config: Config) -> Iterator[dict[str, Any]]:
+    """With the engine that the framework takes by itself, and with others."""
+    others = [{**config, "engine": each.name} for each in installations.installed()]
+    for variant in [dict(config), *others]:
+        if rules.check(variant, model_roots=settings.MODEL_ROOTS):
+            continue  # an engine of another framework
+        engine = installations.find(rules.engine(variant, 1))
+        if engine and engine.accelerator != "cpu":
+            yield variant
+
+
+def _most_gpus() -> int:
+    """That any machine has for models."""
     usable = Q(gpus__present=True, gpus__mode=GpuMode.OPEN)
     nodes = Node.objects.annotate(usable=Count("gpus", filter=usable))
-    most = nodes.aggregate(most=Max("usable"))["most"] or 0
-    for count in GPU_COUNTS:
-        problems = rules.check(
-            config, model_roots=settings.MODEL_ROOTS, gpu_count=count
-        )
-        if count <= most and not problems:
-            yield count
+    return nodes.aggregate(most=Max("usable"))["most"] or 0
 
 
 def _room_mib() -> int:

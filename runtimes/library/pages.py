@@ -21,10 +21,11 @@ from django.views.decorators.http import require_GET, require_POST
 from models_app.filters import SEARCH_MAX_CHARS
 from models_app.messages import render
 from models_app.models import ServedModel
-from models_app.problems import shown
+from models_app.problems import Problem, shown
 from models_app.roles import ADD, VIEW
 from runtimes.library.adding import new_model
 from runtimes.library.entries import Entry, Kind
+from runtimes.library.hindrances import hindrances
 from runtimes.library.shelf import found, library, selected, serving
 from runtimes.library.words import count_words, mib_words, size_words
 
@@ -38,6 +39,7 @@ class Row:
 
     entry: Entry
     models: list[ServedModel]
+    hindrance: Problem | None
 
     @property
     def title(self) -> str:
@@ -74,7 +76,7 @@ class Row:
 
     @property
     def problem(self) -> str:
-        found = self.entry.problem
+        found = self.entry.problem or self.hindrance
         return render(found.code, found.params) if found else ""
 
 
@@ -87,13 +89,16 @@ def library_page(request: HttpRequest) -> HttpResponse:
     shelf = library()
     entries = selected(shelf.scan.entries, framework=framework, search=search)
     page = Paginator(entries, PAGE_ROWS).get_page(request.GET.get("page"))
-    models = serving(page.object_list)
+    models, hindered = serving(page.object_list), hindrances(page.object_list)
     context = {
         **admin.site.each_context(request),
         "title": _("Model library"),
         "shelf": shelf,
         "page": page,
-        "rows": [Row(entry, models[entry.path]) for entry in page.object_list],
+        "rows": [
+            Row(entry, models[entry.path], hindered.get(entry.path))
+            for entry in page.object_list
+        ],
         "troubles": [render(t.code, t.params) for t in shelf.scan.troubles],
         "frameworks": list(settings.FRAMEWORKS),
         "framework": framework,

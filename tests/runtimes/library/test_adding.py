@@ -67,6 +67,18 @@ def test_engine_without_gpus_is_given_none(root):
 
 
 @pytest.mark.usefixtures("engines")
+def test_build_for_gpus_is_named_where_there_is_one(root, tmp_path):
+    path = a_model(root / "tiny.gguf")
+    library = "llama_cpp/lib/libggml-cuda.so"
+    make(tmp_path, "llama-cpp-python", "llama_cpp_python-0.3.36", library)
+    builders.a_node(gpus=[24_000])
+    fields = added()
+    assert (fields["gpu_count"], fields["config"]["engine"]) == (1, "llama-cpp-python")
+    assert fields["config"]["model_path"] == str(path)
+    assert fields["gpu_memory_mib"] > 0
+
+
+@pytest.mark.usefixtures("engines")
 @pytest.mark.parametrize(
     ("gpus", "share", "heads", "count"),
     [

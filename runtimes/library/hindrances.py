@@ -1,0 +1,45 @@
+"""Why no engine that is installed here would serve an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
+
+from models_app.plugins import framework
+from models_app.problems import Problem
+from runtimes import architectures, installations
+from runtimes.frameworks.base import Config, Framework
+from runtimes.installations import Engine
+from runtimes.library.entries import Entry
+
+
+def hindrances(entries: Iterable[Entry]) -> dict[str, Problem]:
+    """By path, of those that could be added otherwise."""
+    engines: dict[str, list[Engine]] = {}
+    found: dict[str, Problem] = {}
+    for entry in filter(lambda each: each.addable, entries):
+        name = entry.candidate.framework
+        if name not in engines:
+            engines[name] = _engines(name, entry.config)
+        if problem := _hindrance(entry, engines[name]):
+            found[entry.path] = problem
+    return found
+
+
+def _engines(name: str, config: Config) -> list[Engine]:
+    """Those that are taken on GPUs and without, as far as they are installed."""
+    rules = cast(Framework, framework(name))
+    names = dict.fromkeys(rules.engine(config, gpus) for gpus in (0, 1))
+    return [engine for engine in map(installations.find, names) if engine]
+
+
+def _hindrance(entry: Entry, engines: list[Engine]) -> Problem | None:
+    if not engines:
+        rules = cast(Framework, framework(entry.candidate.framework))
+        return installations.missing(rules.engine(entry.config, 0), "framework")
+    names = entry.architecture.split(", ") if entry.architecture else []
+    if any(architectures.known(engine, names) is not False for engine in engines):
+        return None
+    titles = ", ".join(engine.title for engine in engines)
+    params = {"engine": titles, "architecture": names}
+    return Problem(code="architecture_unknown", field="config", params=params)
