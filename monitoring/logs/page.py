@@ -13,11 +13,14 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from models_app.advice import advise
+from models_app.enums import RunState
 from models_app.models import Run, ServedModel
 from models_app.roles import VIEW
 from runtimes.logs import last_lines
 
+# What is live gets more at once, over its socket.
 FIRST_LINES = 500
+ENDED_LINES = 5000
 RUNS = 20
 
 
@@ -35,7 +38,7 @@ def log(request: HttpRequest, model_id: int) -> HttpResponse:
         **told,
         "title": _("Log of %(model)s") % {"model": model},
         "runs": list(_runs(model)[:RUNS]),
-        "found": last_lines(run, FIRST_LINES) if run else None,
+        "found": last_lines(run, _shown(run)) if run else None,
         "words": _words(),
     }
     return TemplateResponse(request, "monitoring/log.html", context)
@@ -75,6 +78,10 @@ def _of_run(model: ServedModel, run: Run | None) -> dict[str, Any]:
     }
 
 
+def _shown(run: Run) -> int:
+    return ENDED_LINES if run.state == RunState.ENDED else FIRST_LINES
+
+
 def _words() -> dict[str, str]:
     """Said by the page itself."""
     return {
@@ -86,5 +93,6 @@ def _words() -> dict[str, str]:
         "empty": _("This run left no log"),
         "interrupted": _("Interrupted; trying again…"),
         "closed": _("Signed out, or the run is gone: reload the page"),
+        "found": _("Of all that is kept: %(count)s lines with “%(query)s”"),
         "matches": _("%(at)s of %(count)s"),
     }

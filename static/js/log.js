@@ -28,6 +28,7 @@ class Log {
   #state = "connecting";
   #fresh = true;
   #renewed = false;
+  #found = "";
 
   follow(uid) {
     new Reconnecting(`/ws/logs/${uid}`, {
@@ -48,6 +49,14 @@ class Log {
     this.#tell();
   }
 
+  /* In place of the log; that is there again once the page is loaded anew. */
+  showFound(lines, query) {
+    this.#found = said(words.found, { count: lines.length, query });
+    this.#lines.clear();
+    this.#lines.add(lines, { skipped: 0, partial: "" });
+    this.#tell();
+  }
+
   ended() {
     this.#become("ended");
   }
@@ -60,6 +69,7 @@ class Log {
 
   #take(told) {
     if (told.ended) return this.#become("ended");
+    if (this.#found) return null;
     if (this.#fresh) {
       this.#fresh = false;
       this.#waiting = [];
@@ -106,7 +116,7 @@ class Log {
     const count = this.#left + this.#waiting.length;
     const nothing = this.#state === "ended" && this.#lines.isEmpty ? "empty" : "";
     const key = this.#paused ? "paused" : nothing || this.#state;
-    part("told").textContent = said(words[key], { count });
+    part("told").textContent = this.#found || said(words[key], { count });
     page.dataset.state = this.#state;
   }
 }
@@ -125,6 +135,18 @@ function search(lines) {
   part("previous").addEventListener("click", () => tell(lines.go(-1)));
   part("next").addEventListener("click", () => tell(lines.go(1)));
   lines.addEventListener("changed", ({ detail }) => tell(detail));
+}
+
+function searchAll(log) {
+  const field = part("search");
+  const button = part("whole");
+  button.addEventListener("click", async () => {
+    const asked = new URLSearchParams({ search: field.value, tail: 5000 });
+    const answer = await fetch(`${button.dataset.whole}&${asked}`);
+    if (!answer.ok) return;
+    const { text } = await answer.json();
+    log.showFound(text ? text.split("\n") : [], field.value);
+  });
 }
 
 function choices(log) {
@@ -151,6 +173,7 @@ function choices(log) {
 if (page) {
   const log = new Log();
   search(log.lines);
+  searchAll(log);
   choices(log);
   if ("ended" in page.dataset) log.ended();
   else log.follow(page.dataset.log);
