@@ -1,0 +1,38 @@
+"""With a Docker daemon of the tests' own."""
+
+import pytest
+
+from models_app.models import ServedModel
+from runtimes import registry
+from runtimes.preflight.examine import examine
+from tests.runtimes.drivers.daemons import IMAGE
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def images(settings, dockerd):
+    """That of llama.cpp is there, that of one of its engines is not."""
+    known = {"llama.cpp": IMAGE, "llama-server": "no-such-image:1"}
+    docker = {"url": dockerd.url, "images": known}
+    options = settings.DRIVER_OPTIONS
+    settings.DRIVER_OPTIONS = {**options, "docker": {**options["docker"], **docker}}
+    registry.driver.cache_clear()
+    yield
+    registry.driver.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("config", "level", "words"),
+    [
+        ({}, "ok", f"{IMAGE}, "),
+        ({"engine": "llama-server"}, "error", "The image no-such-image:1 is not on"),
+        ({"n_ctx": 0}, "ok", f"{IMAGE}, "),
+    ],
+)
+def test_image_is_that_of_the_engine(gguf, images, config, level, words):
+    model = ServedModel(driver="docker", config={"model_path": str(gguf), **config})
+    found = next(f for f in examine(model) if f.name == "image")
+    assert found.level == level
+    assert found.message.startswith(words)
+    assert bool(found.advice) == (level == "error")
