@@ -30,7 +30,8 @@ class Draft(ServedModelSerializer):
 
     class Meta(ServedModelSerializer.Meta):
         extra_kwargs: dict[str, dict[str, Any]] = {
-            "name": {"validators": [name_is_slug], "required": False}
+            **ServedModelSerializer.Meta.extra_kwargs,
+            "name": {"validators": [name_is_slug], "required": False},
         }
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -55,6 +55,12 @@ def beyond_all_machines(fields: Mapping[str, object]) -> Sequence[AnyProblem]:
     return list(import_string(settings.MACHINE_LIMITS)(fields))
 
 
+def default_sizes(fields: Mapping[str, object]) -> Mapping[str, int]:
+    """Memory of a new model, by its estimate; nothing where there is none."""
+    sizes: Mapping[str, int] = import_string(settings.MODEL_SIZES)(fields)
+    return sizes
+
+
 def problems_of(
     name: str, config: Mapping[str, object], gpu_count: int | None = None
 ) -> Sequence[AnyProblem]:

@@ -102,7 +102,7 @@ class ServedModelSerializer(serializers.ModelSerializer[ServedModel]):
         )  # fmt: skip
         read_only_fields = ("desired_state", "status")
         # Without the uniqueness of the field itself: validation has a code for it.
-        extra_kwargs = {
+        extra_kwargs: dict[str, dict[str, Any]] = {
             "name": {"validators": [name_is_slug]},
             "gpu_memory_mib": {"help_text": SIZE_HELP},
             "memory_mib": {"help_text": SIZE_HELP},

@@ -56,4 +56,7 @@ class SizingSerializer(serializers.Serializer[Sizing]):
     suggested = SizesSerializer(
         help_text="To be booked: the larger of what is estimated and measured."
     )
+    defaults = SizesSerializer(
+        help_text="Booked for a new model that does not say how much."
+    )
     advice = ToldSerializer(many=True)

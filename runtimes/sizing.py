@@ -19,6 +19,9 @@ RUNS = 50
 WEIGHTLESS = frozenset(
     {"temperature", "top_p", "n_threads", "chat_template", "served_model_name"}
 )
+MOST_MIB = 64 * 2**20
+# A config that says how much of its GPUs is taken: a booking would be the limit.
+GPU_SHARE = "gpu_memory_utilization"
 # What a run took beyond the estimate by less is no news.
 NOTABLE = 0.02
 
@@ -41,13 +44,15 @@ class Measured(Sizes):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizing:
     """Either estimate or problem is set. suggested: what to book, the larger of both
-    where they are known. advice: codes with params, for words see messages."""
+    where they are known. defaults: what is booked for a new model that does not say.
+    advice: codes with params, for words see messages."""
 
     gpu_count: int
     estimate: Estimate | None
     problem: AnyProblem | None
     measured: Measured | None
     suggested: Sizes
+    defaults: Sizes
     advice: tuple[Problem, ...]
 
 
@@ -62,12 +67,17 @@ def sizing(model: ServedModel) -> Sizing:
     seen = measured(model)
     # What fills all it is given has taken what was booked: that says nothing.
     news = None if rules.fills_memory else seen
+    usual = _defaults(estimate, model.config, gpu_count) if estimate else {}
     return Sizing(
         gpu_count=gpu_count,
         estimate=estimate,
         problem=None if isinstance(told, Estimate) else told,
         measured=seen,
         suggested=_suggested(estimate, news, gpu_count),
+        defaults=Sizes(
+            gpu_memory_mib=usual.get("gpu_memory_mib"),
+            memory_mib=usual.get("memory_mib"),
+        ),
         advice=tuple(_advice(estimate, news)),
     )
 
@@ -89,12 +99,19 @@ def defaults(fields: Mapping[str, Any]) -> dict[str, int]:
     """gpu_memory_mib and memory_mib of a new model that says neither; nothing where no
     estimate is possible. Takes checked fields: those of a config without problems."""
     rules = cast(Framework, framework(fields["framework"]))
-    gpu_count = fields.get("gpu_count", 0)
-    told = rules.memory(fields["config"], gpu_count)
-    if not isinstance(told, Estimate):
-        return {}
-    sizes = {"memory_mib": told.host.total_mib}
-    return sizes | ({"gpu_memory_mib": told.gpu.total_mib} if gpu_count else {})
+    config, gpu_count = fields["config"], fields.get("gpu_count", 0)
+    told = rules.memory(config, gpu_count)
+    return _defaults(told, config, gpu_count) if isinstance(told, Estimate) else {}
+
+
+def _defaults(
+    estimate: Estimate, config: Mapping[str, Any], gpu_count: int
+) -> dict[str, int]:
+    sizes = {"memory_mib": estimate.host.total_mib}
+    if gpu_count and GPU_SHARE not in config:
+        sizes["gpu_memory_mib"] = estimate.gpu.total_mib
+    # A file may claim more than anybody has.
+    return sizes if max(sizes.values()) <= MOST_MIB else {}
 
 
 def _is_alike(run: Run, model: ServedModel) -> bool:

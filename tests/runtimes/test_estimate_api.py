@@ -30,7 +30,8 @@ def test_estimate_is_told_part_by_part(config, slash):
     assert answer.status_code == 200
     told = answer.json()
     assert set(told) == {
-        *("gpu_count", "estimate", "problem", "measured", "suggested", "advice"),
+        *("gpu_count", "estimate", "problem", "measured"),
+        *("suggested", "defaults", "advice"),
     }
     assert (told["estimate"]["n_ctx"], told["gpu_count"]) == (4096, 1)
     assert set(told["estimate"]["gpu"]) == set(told["estimate"]["host"]) == SHARE
@@ -40,6 +41,7 @@ def test_estimate_is_told_part_by_part(config, slash):
         "gpu_memory_mib": told["estimate"]["gpu"]["total_mib"],
         "memory_mib": told["estimate"]["host"]["total_mib"],
     }
+    assert told["defaults"] == told["suggested"]
 
 
 def test_nothing_is_saved(config):

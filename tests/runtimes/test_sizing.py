@@ -125,3 +125,19 @@ def test_defaults_are_what_is_estimated(real, gpu_count):
 def test_there_are_no_defaults_without_an_estimate():
     fields = {"framework": "llama.cpp", "config": {"model_path": a_gguf()}}
     assert sizing.defaults(fields) == {}
+
+
+def test_share_of_a_gpu_that_is_asked_for_is_not_bounded_by_a_default():
+    folder = a_folder(DATA_DIR / "models" / "vllm-share")
+    config = {"model_name": str(folder), "gpu_memory_utilization": 0.9}
+    fields = {"framework": "vllm", "config": config, "gpu_count": 1}
+    assert list(sizing.defaults(fields)) == ["memory_mib"]
+    del config["gpu_memory_utilization"]
+    assert list(sizing.defaults(fields)) == ["memory_mib", "gpu_memory_mib"]
+
+
+def test_what_nobody_has_is_no_default():
+    many = {"num_key_value_heads": 4096, "num_hidden_layers": 4096}
+    folder = a_folder(DATA_DIR / "models" / "vllm-huge", **many)
+    told = {"max_model_len": 10_000_000, "model_name": str(folder)}
+    assert sizing.defaults({"framework": "vllm", "config": told}) == {}
