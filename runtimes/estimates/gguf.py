@@ -56,8 +56,11 @@ class BadGguf(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
+    """type: number of ggml_type."""
+
     name: str
     elements: int
+    type: int
     bytes: int
 
 
@@ -202,9 +205,9 @@ def _tensors(source: _Bytes, count: int, alignment: Value | None) -> tuple[Tenso
         raise source.bad("alignment")
     begin = -(-source.at // align) * align
     data = source.size - begin
-    ends = sorted({offset for _, _, offset in found} | {max(data, 0)})
+    ends = sorted({offset for *_, offset in found} | {max(data, 0)})
     sizes = {offset: end - offset for offset, end in pairwise(ends)}
-    for _, elements, offset in found:
+    for _, elements, _, offset in found:
         if offset >= data:
             at = begin + offset
             raise BadGguf("gguf_truncated", source.path, at=at, size=source.size)
@@ -213,16 +216,16 @@ def _tensors(source: _Bytes, count: int, alignment: Value | None) -> tuple[Tenso
     if len(sizes) != len(found):
         raise source.bad("tensor_offset")
     return tuple(
-        Tensor(name=name, elements=elements, bytes=sizes[offset])
-        for name, elements, offset in found
+        Tensor(name=name, elements=elements, type=kind, bytes=sizes[offset])
+        for name, elements, kind, offset in found
     )
 
 
-def _tensor(source: _Bytes) -> tuple[str, int, int]:
-    """Name, elements, offset. Its size is that up to the next one: so no table of the
-    types that llama.cpp keeps adding is needed."""
+def _tensor(source: _Bytes) -> tuple[str, int, int, int]:
+    """Name, elements, type, offset. Its size is that up to the next one: so no table of
+    the types that llama.cpp keeps adding is needed."""
     name, dimensions = source.text(), source.number("I")
     if dimensions > MAX_DIMENSIONS:
         raise source.bad("dimensions")
-    *shape, _type, offset = source.numbers(PLACES[dimensions])
-    return name, prod(shape), offset
+    *shape, kind, offset = source.numbers(PLACES[dimensions])
+    return name, prod(shape), kind, offset

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from runtimes.estimates.gguf import MAX_KEPT, BadGguf, Header, Value, read_header
+from runtimes.estimates.quantisation import quantisation_of
 from runtimes.frameworks.fields import as_json, shown
 
 PART = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
@@ -18,15 +19,6 @@ INPUT = re.compile(r"(per_layer_)?token_embd")
 HEADERS_KEPT = 32
 MAX_SIZE = 2**32
 
-# Numbers of llama_ftype
-QUANTISATIONS = {
-    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1",
-    10: "Q2_K", 11: "Q3_K_S", 12: "Q3_K_M", 13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M",
-    16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 19: "IQ2_XXS", 20: "IQ2_XS", 21: "Q2_K_S",
-    22: "IQ3_XS", 23: "IQ3_XXS", 24: "IQ1_S", 25: "IQ4_NL", 26: "IQ3_S", 27: "IQ3_M",
-    28: "IQ2_S", 29: "IQ2_M", 30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0",
-    37: "TQ2_0", 38: "MXFP4",
-}  # fmt: skip
 # Every n-th layer sees the whole context, the others a window. Where llama.cpp knows it
 # of the architecture; of others the file tells, or all layers count as whole.
 PERIODS = {
@@ -76,7 +68,7 @@ def shape_of(path: Path) -> Shape:
     tensors = [tensor for header in headers for tensor in header.tensors]
     return Shape(
         architecture=said.architecture,
-        quantisation=QUANTISATIONS.get(said.whole("general.file_type", 0), ""),
+        quantisation=quantisation_of(headers),
         parameters=sum(tensor.elements for tensor in tensors),
         experts=said.whole("expert_count", 0),
         experts_used=said.whole("expert_used_count", 0),

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import cast
 
 from runtimes.estimates.gguf import BadGguf, Header, Value
-from runtimes.estimates.shape import QUANTISATIONS, headers_of
+from runtimes.estimates.quantisation import quantisation_of
+from runtimes.estimates.shape import headers_of
 from runtimes.frameworks.base import Config, Contents, Problem
 from runtimes.frameworks.fields import shown
 
@@ -38,7 +39,7 @@ def _told(headers: list[Header]) -> Contents:
         architectures=(shown(architecture),),
         context=_whole(first.values, f"{architecture}.context_length"),
         parameters=sum(tensor.elements for tensor in tensors),
-        quantisation=QUANTISATIONS.get(_whole(first.values, "general.file_type"), ""),
+        quantisation=quantisation_of(headers),
     )
 
 

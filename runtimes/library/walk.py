@@ -27,7 +27,7 @@ class Limits:
 
     entries: int = 200_000
     depth: int = 16
-    seconds: float = 60
+    seconds: float = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
