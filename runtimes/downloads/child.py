@@ -34,7 +34,9 @@ OWN = {
     "HF_HUB_DISABLE_XET": "1",
     "HF_HUB_DOWNLOAD_TIMEOUT": "30",
     # It would ask a server of one cloud which region this is.
-    "INTRA_CLOUD_ACCELERATION": "false",
+    "MODELSCOPE_DOWNLOAD_INTRA_CLOUD": "false",
+    # Then another try by the platform, later and later.
+    "MODELSCOPE_DOWNLOAD_MAX_RETRIES": "3",
     # Per file; a whole one may take days, and a stalled one is noticed by its rate.
     "MODELSCOPE_DOWNLOAD_TOTAL_TIMEOUT": str(30 * 24 * 3600),
     "MODELSCOPE_LOG_LEVEL": "WARNING",

@@ -27,7 +27,7 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
-from runtimes.downloads.remote import Failed, Listing, RemoteFile, of_status
+from runtimes.downloads.remote import Failed, Listing, RemoteFile, is_of_disk, of_status
 
 AT_ONCE = 4
 OWN_HOST = "huggingface.co"
@@ -134,6 +134,6 @@ def _file(entry: RepoFile) -> RemoteFile:
 
 def _of_disk(error: OSError, path: str) -> Exception:
     """The library says with an OSError, too, that it got fewer bytes than expected."""
-    if error.errno is not None:
+    if is_of_disk(error):
         return error
     return Failed("download_cut", passing=True, path=path)

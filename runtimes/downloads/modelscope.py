@@ -19,7 +19,7 @@ from modelscope_hub.errors import (
     NotExistError,
 )
 
-from runtimes.downloads.remote import Failed, Listing, RemoteFile, of_status
+from runtimes.downloads.remote import Failed, Listing, RemoteFile, is_of_disk, of_status
 
 AT_ONCE = 4
 KIND = "model"
@@ -78,9 +78,10 @@ class ModelScope:
 
     def _failed(
         self, error: BaseException, repo: str, revision: str, path: str = ""
-    ) -> Exception:
-        if isinstance(error, OSError) and error.errno is not None:
-            return error  # of the local disk
+    ) -> BaseException:
+        for each in (error, error.__cause__):
+            if each and is_of_disk(each):
+                return each
         if isinstance(error, FileSizeMismatchError):
             return Failed("checksum_mismatch", path=path)
         if isinstance(error, APIError) and error.status_code:

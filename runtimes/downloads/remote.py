@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,10 @@ from typing import Any, Protocol
 MAX_FILES = 5000
 # Some file systems take no longer names of a file.
 MAX_NAME_BYTES = 200
+OF_DISK = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+    | {errno.EIO, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
+)
 CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
@@ -24,6 +29,11 @@ class Failed(Exception):
         self.code = code
         self.params = params
         self.passing = passing
+
+
+def is_of_disk(error: BaseException | None) -> bool:
+    """Libraries and connections raise OSError, too."""
+    return isinstance(error, OSError) and error.errno in OF_DISK
 
 
 def of_status(

@@ -1,4 +1,5 @@
 import os
+import resource
 import stat
 import time
 from pathlib import Path
@@ -234,3 +235,12 @@ def test_parts_are_known_by_their_download(tmp_path):
     (tmp_path / ".tiny.part").mkdir()
     assert folder.parts_in(tmp_path) == {UID: part}
     assert folder.parts_in(tmp_path / "not") == {}
+
+
+def test_file_that_cannot_be_written_is_told(hub, tmp_path, kind):
+    with Child(a_spec(hub, tmp_path, hub=kind), SOURCE, os.environ) as child:
+        most = (2 * MIB, 2 * MIB)
+        resource.prlimit(child.process.pid, resource.RLIMIT_FSIZE, most)
+        last = [event for event in child.events(10) if event][-1]
+    assert last["code"] == "files_unwritable"
+    assert "File too large" in last["params"]["detail"]

@@ -1,0 +1,151 @@
+"""Whoever is killed while a model is downloaded: it arrives, once and whole."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.faults.installation import ROOT, Installation
+from tests.runtimes.downloads.hubs import Hub
+
+pytestmark = pytest.mark.fault
+WEIGHTS = random.Random(5).randbytes(6 * 2**20)
+FILE = "model.gguf"
+
+
+@pytest.fixture
+def hub():
+    with Hub({"own/tiny": {FILE: WEIGHTS}}) as hub:
+        yield hub
+
+
+@pytest.fixture
+def site(hub):
+    with Installation(HF_ENDPOINT=hub.url) as installation:
+        yield installation
+
+
+def ask(site):
+    site.python(
+        "from runtimes.downloads.asking import ask\n"
+        "from runtimes.downloads.wanted import Wanted\n"
+        "ask(Wanted(hub='huggingface', repo='own/tiny'))"
+    )
+
+
+def row(site):
+    [found] = site.rows("select * from runtimes_download")
+    return found
+
+
+def begun(site):
+    """Some of it is here, and not all."""
+    found = row(site)
+    return found["state"] == "running" and found["bytes_done"] >= 2**20
+
+
+def pids(site, command) -> list[int]:
+    """Of this installation's processes."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (process / "cmdline").read_bytes()
+            environment = (process / "environ").read_bytes()
+        except OSError:
+            continue
+        if command in words and str(site.data_dir).encode() in environment:
+            found.append(int(process.name))
+    return found
+
+
+def downloading(site):
+    return pids(site, b"runtimes.downloads.fetcher")
+
+
+def fall_silent(site):
+    """As if the time had passed in which nobody takes it."""
+    site.rows("update runtimes_download set beat_at = '2020-01-01 00:00:00'")
+
+
+def until_whole(site, hub):
+    site.until(lambda: row(site)["state"] == "done", 90)
+    assert (site.data_dir / "models/tiny" / FILE).read_bytes() == WEIGHTS
+    first, *others = hub.firsts(FILE)
+    assert first == 0
+    return others
+
+
+def parent_of(pid) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_killed_process_of_the_queue_takes_all_along_and_is_replaced(site, hub):
+    hub.pause_s = 0.05
+    site.start("worker", "monitor")
+    ask(site)
+    site.until(lambda: begun(site), 90)
+    [worker] = pids(site, b"work_downloads")
+    os.kill(parent_of(worker), signal.SIGKILL)
+    site.until(lambda: not downloading(site), 5)
+    hub.pause_s = 0
+    fall_silent(site)
+    [rest] = until_whole(site, hub)
+    assert rest >= 2**20
+    left = [path.name for path in (site.data_dir / "models").iterdir()]
+    assert sorted(left) == ["smol.gguf", "tiny"]
+
+
+def test_worker_that_was_killed_goes_on_when_it_is_back(site, hub):
+    hub.pause_s = 0.05
+    site.start("worker", "monitor")
+    ask(site)
+    site.until(lambda: begun(site), 90)
+    site.kill("worker")
+    site.until(lambda: not downloading(site), 5)
+    assert row(site)["state"] == "running"
+    hub.pause_s = 0
+    fall_silent(site)
+    site.start("worker")
+    [rest] = until_whole(site, hub)
+    assert rest >= 2**20
+
+
+def test_killed_fetcher_is_tried_again(site, hub):
+    hub.pause_s = 0.05
+    site.start("worker", "monitor")
+    ask(site)
+    site.until(lambda: begun(site), 90)
+    [fetcher] = downloading(site)
+    os.kill(fetcher, signal.SIGKILL)
+    site.until(lambda: row(site)["state"] == "queued")
+    assert row(site)["code"] == "download_interrupted"
+    hub.pause_s = 0
+    site.rows("update runtimes_download set retry_at = '2020-01-01 00:00:00'")
+    until_whole(site, hub)
+
+
+def test_cancelled_one_ends_within_moments(site, hub):
+    hub.pause_s = 0.2
+    site.start("worker", "monitor")
+    ask(site)
+    site.until(lambda: downloading(site), 90)
+    site.python(
+        "from runtimes.downloads.asking import cancel\n"
+        "from runtimes.models import Download\n"
+        "cancel(Download.objects.get())"
+    )
+    site.until(lambda: not downloading(site), 5)
+    assert row(site)["state"] == "cancelled"
+    assert not (site.data_dir / "models/tiny").exists()
+
+
+def test_several_that_begin_at_once_fetch_it_once(site, hub):
+    ask(site)
+    argv = [sys.executable, "manage.py", "work_downloads", str(os.getpid())]
+    workers = [subprocess.Popen(argv, cwd=ROOT, env=site.env) for _ in range(4)]
+    assert [worker.wait(60) for worker in workers] == [0] * 4
+    assert until_whole(site, hub) == []
