@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -81,6 +81,17 @@ class LogReader(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pulled:
+    """So far. bytes: of the layers whose size is known by now, without those that were
+    here before."""
+
+    layers: int
+    layers_done: int
+    bytes: int
+    bytes_done: int
+
+
 class DriverError(Exception):
     """abandoned: this uid may never start. launch_failed: nothing was started, and
     params["detail"] says why. Other codes have words of their own in messages."""
@@ -94,7 +105,7 @@ class DriverError(Exception):
 class Driver(Protocol):
     """Every step is short and may be repeated. A uid is 32 hex digits, used once.
     Questions never raise DriverError; image, start, find, abandon, terminate and kill
-    may."""
+    may, and pull, which takes as long as it takes."""
 
     @property
     def engine_host(self) -> str:
@@ -112,6 +123,10 @@ class Driver(Protocol):
     def image(self, framework: str, engine: str = "") -> str:
         """What its engines are made of, in words; empty: of what is installed here.
         Raises DriverError image_missing, docker_unavailable."""
+
+    def pull(self, framework: str, engine: str = "") -> Iterator[Pulled]:
+        """Fetches that image from its registry. Raises DriverError pull_failed,
+        image_missing where none is named, docker_unavailable."""
 
     def start(self, uid: str, command: Command, bounds: Bounds) -> Handle:
         """A run that was started before, alive or not, is returned as it is."""

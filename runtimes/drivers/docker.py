@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +17,7 @@ from typing import Any, cast
 from docker import APIClient
 from docker.errors import APIError, ImageNotFound
 
-from runtimes.drivers.base import Bounds, DriverError, Handle, Observation
+from runtimes.drivers.base import Bounds, DriverError, Handle, Observation, Pulled
 from runtimes.drivers.container_log import ContainerLog
 from runtimes.drivers.containers import (
     INSTANCE_LABEL,
@@ -34,6 +34,7 @@ from runtimes.drivers.containers import (
     was_started,
 )
 from runtimes.drivers.dockerd import EFFECT_S, Daemon, create, details, fed
+from runtimes.drivers.pulling import pull
 from runtimes.frameworks.base import Command
 
 UID = re.compile("[0-9a-f]{32}")
@@ -76,9 +77,7 @@ class DockerDriver:
         return None if named else (int(user), int(group or 0))
 
     def image(self, framework: str, engine: str = "") -> str:
-        name = image_of(self.images, framework, engine)
-        if name is None:
-            raise DriverError("image_missing", image=framework)
+        name = self._image_name(framework, engine)
         with self.daemon.talk() as client:
             try:
                 found = client.inspect_image(name)  # type: ignore[no-untyped-call]
@@ -87,6 +86,9 @@ class DockerDriver:
             except APIError as error:
                 raise self.daemon.unavailable(str(error.explanation)) from None
         return f"{name}, {found['Id'][7:19]}, {found['Size'] // 2**20} MiB"
+
+    def pull(self, framework: str, engine: str = "") -> Iterator[Pulled]:
+        return pull(self.daemon, self._image_name(framework, engine))
 
     def start(self, uid: str, command: Command, bounds: Bounds) -> Handle:
         with self.daemon.talk(EFFECT_S) as client:
@@ -200,8 +202,7 @@ class DockerDriver:
     def _launch(
         self, client: APIClient, uid: str, command: Command, bounds: Bounds
     ) -> None:
-        if image_of(self.images, bounds.framework, bounds.engine) is None:
-            raise DriverError("image_missing", image=bounds.framework)
+        self._image_name(bounds.framework, bounds.engine)
         # Of a launcher that was cut off; it may hold a part of its text.
         self._remove(client, uid)
         body = specification(uid, command, bounds, self._surroundings())
@@ -218,6 +219,12 @@ class DockerDriver:
         except APIError:
             self._remove(client, uid)
             raise
+
+    def _image_name(self, framework: str, engine: str) -> str:
+        name = image_of(self.images, framework, engine)
+        if name is None:
+            raise DriverError("image_missing", image=framework)
+        return name
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from signal import Signals
 from typing import Any
@@ -26,6 +26,7 @@ from runtimes.drivers.base import (
     DriverError,
     Handle,
     Observation,
+    Pulled,
 )
 from runtimes.drivers.log_files import LogFiles
 from runtimes.frameworks.base import Command, Exit
@@ -71,6 +72,9 @@ class ProcessDriver:
 
     def image(self, framework: str, engine: str = "") -> str:
         return ""
+
+    def pull(self, framework: str, engine: str = "") -> Iterator[Pulled]:
+        raise DriverError("image_missing", image=engine or framework)
 
     def start(self, uid: str, command: Command, bounds: Bounds = NO_BOUNDS) -> Handle:
         if (handle := self.find(uid)) is not None:
