@@ -17,7 +17,7 @@ from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
-from runtimes.estimates.spans import Spans, walk
+from runtimes.estimates.spans import ENDS, LENGTH, Span, Spans, walk
 from runtimes.frameworks.base import Problem
 from runtimes.frameworks.fields import shown
 
@@ -25,7 +25,7 @@ FIELD = "config.model_path"
 PATH_SHOWN = 255
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
-CHUNK = 256 * 1024
+CHUNK = 64 * 1024
 # Real ones: up to 20 MiB, 2,000 tensors, 50 values, vocabularies of 300,000 tokens.
 MAX_HEADER = 64 * 1024 * 1024
 MAX_TENSORS = 1_000_000
@@ -37,6 +37,7 @@ MAX_KEPT = 4096
 MAX_DIMENSIONS = 4
 MAX_PER_BYTE = 8  # elements: the smallest quantisation takes more than 1 bit of each
 DEFAULT_ALIGNMENT = 32
+MAX_ALIGNMENT = 1024 * 1024
 
 SCALARS = dict(zip((0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12), "BbHhIif?Qqd", strict=True))
 STRING, ARRAY = 8, 9
@@ -89,34 +90,53 @@ def read_header(path: Path) -> Header:
 
 
 class _Bytes:
-    """Those of the header, read as far as they are asked for."""
+    """Those of the header, read as far as they are asked for. held: a stretch of them,
+    which begins at base; positions in it count from there."""
 
     def __init__(self, file: BinaryIO, path: Path, size: int) -> None:
         self.file, self.path, self.size = file, path, size
-        self.held, self.at = bytearray(), 0
+        self.held, self.base, self.at = bytearray(), 0, 0
 
     def bad(self, what: str) -> BadGguf:
         return BadGguf("gguf_broken", self.path, what=what, at=self.at)
 
     def skip(self, count: int) -> int:
-        """Where these bytes begin; they are held then."""
+        """Where in held these bytes begin; they are there then."""
         begin, end = self.at, self.at + count
-        if end > len(self.held):
+        if end > self.base + len(self.held):
             self._hold(end)
         self.at = end
-        return begin
+        return begin - self.base
 
-    def _hold(self, end: int) -> None:
+    def pass_over(self, count: int) -> None:
+        """Without reading these bytes."""
+        end = self.at + count
+        self._check(end)
+        self._go_to(end)
+
+    def _go_to(self, at: int) -> None:
+        if not self.base <= at <= self.base + len(self.held):
+            self.file.seek(at)
+            self.held, self.base = bytearray(), at
+        self.at = at
+
+    def _check(self, end: int) -> None:
         if end > self.size:
             raise BadGguf("gguf_truncated", self.path, at=self.at, size=self.size)
         if end > MAX_HEADER:
             raise self.bad("header_size")
-        self.held += self.file.read(max(CHUNK, end - len(self.held)))
-        if end > len(self.held):  # cut short since its size was read
-            raise BadGguf("gguf_truncated", self.path, at=self.at, size=len(self.held))
+
+    def _hold(self, end: int) -> None:
+        self._check(end)
+        have = self.base + len(self.held)
+        self.held += self.file.read(max(CHUNK, end - have))
+        have = self.base + len(self.held)
+        if end > have:  # cut short since its size was read
+            raise BadGguf("gguf_truncated", self.path, at=self.at, size=have)
 
     def numbers(self, layout: struct.Struct) -> tuple[int, ...]:
-        return layout.unpack_from(self.held, self.skip(layout.size))
+        first = self.skip(layout.size)
+        return layout.unpack_from(self.held, first)
 
     def number(self, kind: str) -> int:
         return self.numbers(LAYOUTS[kind])[0]
@@ -133,20 +153,36 @@ class _Bytes:
         return self.held[begin : begin + length].decode(errors="replace")
 
     def skip_strings(self, count: int) -> None:
-        begin = self.at
-        ahead = SPANS.length(self.held, begin, count)
-        if ahead and begin + ahead <= min(self.size, MAX_HEADER):
-            self.skip(ahead)
-            if SPANS.knows(self.held, begin, count):
-                return
-            self.at = begin
+        begin, key = self.at, (count, self._next(ENDS))
+        span = SPANS.find(key)
+        if span and self._ends_like(span):
+            return
+        self._go_to(begin)
         left = count
         while left:
             self.number("Q")  # the first length is held now, or cut off
-            at, end, left = walk(self.held, self.at - 8, left)
-            self.at = at
+            first = self.at - LENGTH.size - self.base
+            at, end, left = walk(self.held, first, left)
+            self.at = self.base + at
             self.skip(end - at)
-        SPANS.keep(self.held, begin, self.at, count)
+        size = self.at - begin
+        end = self.at - self.base
+        SPANS.keep(key, size, bytes(self.held[max(0, end - ENDS) : end]))
+
+    def _next(self, count: int) -> bytes:
+        """Fewer at the end of the file."""
+        end = min(self.at + count, self.size, MAX_HEADER)
+        if end > self.base + len(self.held):
+            self._hold(end)
+        first = self.at - self.base
+        return bytes(self.held[first : first + count])
+
+    def _ends_like(self, span: Span) -> bool:
+        if self.at + span.size > min(self.size, MAX_HEADER):
+            return False
+        self.pass_over(span.size - len(span.tail))
+        first = self.skip(len(span.tail))
+        return self.held.startswith(span.tail, first)
 
 
 def _header(source: _Bytes) -> Header:
@@ -192,16 +228,18 @@ def _array(
         return None
     if kind not in SCALARS:
         raise source.bad("value_type")
-    begin = source.skip(length * struct.calcsize(SCALARS[kind]))
+    size = length * LAYOUTS[SCALARS[kind]].size
     if length > MAX_KEPT:
+        source.pass_over(size)
         return None
+    begin = source.skip(size)
     return struct.unpack_from(f"<{length}{SCALARS[kind]}", source.held, begin)
 
 
 def _tensors(source: _Bytes, count: int, alignment: Value | None) -> tuple[Tensor, ...]:
     found = [_tensor(source) for _ in range(count)]
     align = DEFAULT_ALIGNMENT if alignment is None else alignment
-    if not isinstance(align, int) or align < 1 or align > CHUNK:
+    if not isinstance(align, int) or align < 1 or align > MAX_ALIGNMENT:
         raise source.bad("alignment")
     begin = -(-source.at // align) * align
     data = source.size - begin

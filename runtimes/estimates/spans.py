@@ -1,8 +1,9 @@
 """Where long arrays of strings end.
 
-Half of a header is a vocabulary, whose end is only found by going from string to
-string: 10 ms and more. Files of one folder share few vocabularies, so the last ones
-that were gone through are kept: to see that one is there again takes a tenth of that.
+Most of a header is a vocabulary, whose end is only found by going from string to
+string: megabytes read, and 10 ms and more. Files of one folder share few vocabularies,
+so those that were gone through are known again by their number of strings, how they
+begin, and what then lies where they would end. What is in between is not read.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import struct
 from dataclasses import dataclass, field
 
 LENGTH = struct.Struct("<Q")
-WORTH_KEEPING = 1000  # strings
-KEPT_BYTES = 16 * 2**20
-HEAD = 64
+# Bytes that are compared at each end
+ENDS = 4096
+WORTH_KEEPING = 16 * ENDS
+KEPT = 256
 
 Key = tuple[int, bytes]
 
@@ -30,34 +32,27 @@ def walk(held: bytearray, at: int, count: int) -> tuple[int, int, int]:
     return begin, at, 0
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """size: bytes of the whole array; tail: the last of them."""
+
+    size: int
+    tail: bytes
+
+
 @dataclass(slots=True)
 class Spans:
-    """Arrays that were gone through, by their number of strings and their beginning.
-    Threads may lose each other's: those are gone through once more."""
+    """By number of strings and first bytes. Threads may lose each other's: those are
+    gone through once more."""
 
-    known: dict[Key, bytes] = field(default_factory=dict)
+    known: dict[Key, Span] = field(default_factory=dict)
 
-    def length(self, held: bytearray, at: int, count: int) -> int:
-        """Of an array that may be the one here; 0: none is known."""
-        return len(self.known.get(_key(held, at, count), b""))
+    def find(self, key: Key) -> Span | None:
+        return self.known.get(key)
 
-    def knows(self, held: bytearray, at: int, count: int) -> bool:
-        key = _key(held, at, count)
-        kept = self.known.get(key)
-        if kept is None or not held.startswith(kept, at):
-            return False
-        self.known[key] = self.known.pop(key, kept)  # the last one to go
-        return True
-
-    def keep(self, held: bytearray, at: int, end: int, count: int) -> None:
-        if count < WORTH_KEEPING or end - at > KEPT_BYTES:
+    def keep(self, key: Key, size: int, tail: bytes) -> None:
+        if size < WORTH_KEEPING:
             return
-        key = _key(held, at, count)
-        self.known.pop(key, None)
-        self.known[key] = bytes(held[at:end])
-        while sum(map(len, [*self.known.values()])) > KEPT_BYTES:
+        while len(self.known) >= KEPT:
             self.known.pop(next(iter(self.known)), None)
-
-
-def _key(held: bytearray, at: int, count: int) -> Key:
-    return count, bytes(held[at : at + HEAD])
+        self.known[key] = Span(size, tail)

@@ -2,18 +2,18 @@ import time
 
 import pytest
 
-from runtimes.estimates.gguf import MAX_HEADER, MAX_STRINGS, BadGguf, read_header
-from runtimes.estimates.spans import KEPT_BYTES, WORTH_KEEPING, Spans, walk
+from runtimes.estimates.gguf import (
+    MAX_HEADER,
+    MAX_STRINGS,
+    SPANS,
+    BadGguf,
+    read_header,
+)
+from runtimes.estimates.spans import ENDS, KEPT, WORTH_KEEPING, Span, Spans, walk
 from tests.gguf import LLAMA, a_gguf, text
 
-WORDS = [f"word {n}" for n in range(WORTH_KEEPING)]
-
-
-def spans_of(words):
-    held = bytearray(b"".join(map(text, words)))
-    spans = Spans()
-    spans.keep(held, 0, len(held), len(words))
-    return spans, held
+WORDS = [f"word {number:05}" for number in range(WORTH_KEEPING // 16)]
+TOKENS = "tokenizer.ggml.tokens"
 
 
 def test_walk_ends_where_lengths_are_no_longer_held():
@@ -23,61 +23,72 @@ def test_walk_ends_where_lengths_are_no_longer_held():
     assert walk(held[:9], 0, 3) == (8, 10, 2)
 
 
-def test_known_array_is_known_again():
-    spans, held = spans_of(WORDS)
-    assert spans.knows(held + b"more", 0, len(WORDS))
-    assert spans.length(held, 0, len(WORDS)) == len(held)
+def test_long_arrays_are_kept_and_not_too_many():
+    spans = Spans()
+    spans.keep((1, b"short"), WORTH_KEEPING - 1, b"")
+    for number in range(2 * KEPT):
+        spans.keep((number, b"head"), WORTH_KEEPING, b"tail")
+    assert len(spans.known) == KEPT
+    assert spans.find((1, b"short")) is spans.find((0, b"head")) is None
+    assert spans.find((2 * KEPT - 1, b"head")) == Span(WORTH_KEEPING, b"tail")
 
 
-@pytest.mark.parametrize("at", [70, 5000, -1])
-def test_array_that_differs_in_a_byte_is_not_known(at):
-    spans, held = spans_of(WORDS)
-    held[at] ^= 1
-    assert not spans.knows(held, 0, len(WORDS))
+@pytest.fixture
+def read(tmp_path):
+    def reads(words, **values):
+        path = tmp_path / "m.gguf"
+        path.write_bytes(a_gguf({**LLAMA, TOKENS: words, "after": 7, **values}))
+        return read_header(path)
+
+    SPANS.known.clear()
+    return reads
 
 
-def test_other_counts_and_cut_arrays_are_not_known():
-    spans, held = spans_of(WORDS)
-    assert not spans.knows(held, 0, len(WORDS) - 1)
-    assert not spans.knows(held[:-1], 0, len(WORDS))
-    assert not spans_of(WORDS[:-1])[0].known  # too short to be worth it
+def test_known_vocabulary_gives_the_same_header(read):
+    first = read(WORDS)
+    assert [(count, span.size) for (count, _), span in SPANS.known.items()] == [
+        (len(WORDS), 18 * len(WORDS))
+    ]
+    assert read(WORDS) == first
 
 
-def test_only_so_much_is_kept_and_what_was_met_last_stays():
-    spans, held = spans_of(WORDS)
-    long = held + bytes(KEPT_BYTES // 4)
-    for count in range(WORTH_KEEPING + 1, WORTH_KEEPING + 9):
-        assert spans.knows(long, 0, len(WORDS))
-        spans.keep(long, 0, len(long), count)
-    assert sum(map(len, spans.known.values())) <= KEPT_BYTES
-    assert [count for count, _ in spans.known][-1] == WORTH_KEEPING + 8
-    assert spans.knows(long, 0, len(WORDS))
-    spans.keep(long * 5, 0, 5 * len(long), WORTH_KEEPING)
-    assert len(spans.known) > 1
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["other 00000", *WORDS[1:]],
+        [*WORDS[:-1], "word x"],
+        [*WORDS[:-1], "word " + "x" * ENDS],
+        [*WORDS[:3000], "longer than those were", *WORDS[3001:]],
+        [*WORDS[:3000], "", *WORDS[3001:]],
+        WORDS[:-1],
+        [*WORDS, "one more"],
+    ],
+)
+def test_vocabulary_that_differs_is_read_as_it_is(read, words):
+    read(WORDS)
+    header = read(words, more="text")
+    assert header.lengths == {TOKENS: len(words)}
+    assert (header.values["after"], header.values["more"]) == (7, "text")
 
 
-def test_files_with_one_vocabulary_are_read_alike(tmp_path):
-    """The second, also where it ends early, or says more of itself."""
-    content = a_gguf({**LLAMA, "tokenizer.ggml.tokens": WORDS})
+def test_known_vocabulary_that_is_cut_is_told(read, tmp_path):
+    read(WORDS)
     path = tmp_path / "m.gguf"
-    headers = []
-    for _ in range(2):
-        path.write_bytes(content)
-        headers.append(read_header(path))
-    assert headers[0] == headers[1]
-    path.write_bytes(content[: content.index(b"word 500")])
-    with pytest.raises(BadGguf) as caught:
-        read_header(path)
-    assert caught.value.problem.code == "gguf_truncated"
+    whole = path.read_bytes()
+    begin = whole.index(b"word 00000")
+    for end in (begin + 2, begin + ENDS, whole.index(b"word 03000"), -400):
+        path.write_bytes(whole[:end])
+        with pytest.raises(BadGguf) as caught:
+            read_header(path)
+        assert caught.value.problem.code == "gguf_truncated"
 
 
-def test_strings_that_never_end_take_no_time(tmp_path):
-    """As many as a header may have, all empty."""
+def test_empty_strings_without_end_take_no_time(tmp_path):
+    """As many as a header may have."""
     path = tmp_path / "m.gguf"
-    head = a_gguf({"k": WORDS})
-    count = MAX_STRINGS
-    begin = head.index(text(WORDS[0]))
-    path.write_bytes(head[: begin - 8] + count.to_bytes(8, "little"))
+    head = a_gguf({"k": ["first"]})
+    begin = head.index(text("first"))
+    path.write_bytes(head[: begin - 8] + MAX_STRINGS.to_bytes(8, "little"))
     with path.open("ab") as file:
         file.truncate(MAX_HEADER)
     began = time.process_time()
