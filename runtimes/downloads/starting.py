@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 from django.conf import settings
 
 from runtimes.downloads import work
 
-# Those of this process; asked now and then, so that none of them stays a zombie.
-_started: list[subprocess.Popen[bytes]] = []
+# While one begins, it has not taken a row yet.
+BEGINNING_S = 15
+
+# Those of this process, and when; asked now and then, so that none stays a zombie.
+_started: list[tuple[subprocess.Popen[bytes], float]] = []
 
 
 def start() -> None:
     """One too many finds nothing to take, and ends."""
-    _started[:] = [process for process in _started if process.poll() is None]
-    if work.is_due():
-        argv = [sys.executable, "manage.py", "work_downloads", str(os.getpid())]
-        process = subprocess.Popen(
-            argv, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL
-        )
-        _started.append(process)
+    _started[:] = [(child, at) for child, at in _started if child.poll() is None]
+    begins = any(at > time.monotonic() - BEGINNING_S for _, at in _started)
+    if begins or not work.is_due():
+        return
+    argv = [sys.executable, "manage.py", "work_downloads", str(os.getpid())]
+    child = subprocess.Popen(argv, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL)
+    _started.append((child, time.monotonic()))

@@ -203,7 +203,7 @@ def _is_worth_another_try(download: Download, failed: Failed) -> bool:
     """A hub that never answered may have a wrong address: people want to know."""
     if download.idle_attempts >= MAX_IDLE_ATTEMPTS:
         return False
-    return download.bytes_total is not None or failed.code == "download_is_held"
+    return download.bytes_total is not None or failed.code != "hub_unreachable"
 
 
 def _later(download: Download, failed: Failed) -> None:

@@ -88,7 +88,8 @@ def test_killed_process_of_the_queue_takes_all_along_and_is_replaced(site, hub):
     site.start("worker", "monitor")
     ask(site)
     site.until(lambda: begun(site), 90)
-    [worker] = pids(site, b"work_downloads")
+    [fetcher] = downloading(site)
+    worker = parent_of(fetcher)
     os.kill(parent_of(worker), signal.SIGKILL)
     site.until(lambda: not downloading(site), 5)
     hub.pause_s = 0

@@ -4,7 +4,6 @@ from runtimes.downloads import work
 from runtimes.models import Download
 from tests.api import client_of, operator, send
 from tests.builders import a_user
-from tests.runtimes.downloads.rows import changed
 
 pytestmark = pytest.mark.django_db
 
@@ -102,7 +101,6 @@ def test_secret_is_told_to_nobody(root, settings, hub, caplog):
 def test_time_of_another_try_is_told(root, hub):
     api = operator()
     uid = ask(api).json()["uid"]
-    changed(Download.objects.get(), bytes_total=1)
     hub.statuses = {"/": 503}
     work.work()
     told = api.get(f"{DOWNLOADS}/{uid}").json()
