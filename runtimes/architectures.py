@@ -20,7 +20,7 @@ LOADER = b"general.architecture\0"
 CHUNK = 2**20
 PACKAGES = "lib/python3*/site-packages"
 VLLM_LIST = f"{PACKAGES}/vllm/model_executor/models/registry.py"
-BINDING = f"{PACKAGES}/llama_cpp/lib/libllama.*"
+BINDINGS = (f"{PACKAGES}/llama_cpp/lib/libllama.*", f"{PACKAGES}/xllamacpp/*.so")
 
 
 def known(engine: Engine, names: Sequence[str]) -> bool | None:
@@ -50,7 +50,8 @@ def _libraries(engine: Engine) -> Iterator[Path]:
         yield from program.parent.glob("libllama.*")
         yield from program.parent.parent.glob("lib/libllama.*")
     else:
-        yield from Path(engine.program).parents[1].glob(BINDING)
+        home = Path(engine.program).parents[1]
+        yield from (file for pattern in BINDINGS for file in home.glob(pattern))
 
 
 def _holds(file: Path, text: bytes) -> bool:

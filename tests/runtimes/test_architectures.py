@@ -63,9 +63,16 @@ def test_library_without_names_tells_nothing(tmp_path):
     assert known(an_engine("llama-server", tmp_path / "gone"), ["llama"]) is None
 
 
-def test_binding_has_its_names_in_its_library(tmp_path):
-    program = a_home(tmp_path, "llama_cpp/lib/libllama.so", TABLE)
-    engine = an_engine("llama-cpp-python", program)
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("llama-cpp-python", "llama_cpp/lib/libllama.so"),
+        ("xllamacpp@cuda", "xllamacpp/xllamacpp.abi3.so"),
+    ],
+)
+def test_binding_has_its_names_in_its_library(tmp_path, name, file):
+    program = a_home(tmp_path, file, TABLE)
+    engine = an_engine(name, program)
     assert known(engine, ["llama"]) is True
     assert known(engine, ["mamba"]) is False
 
