@@ -35,7 +35,7 @@ def engines() -> Iterator[Finding]:
             % {"package": installations.DEFAULT},
             _("Run: pip install -r requirements.txt"),
         )
-    if all(e.accelerator == "cpu" for e in found) and _has_gpus():
+    if all(e.accelerator == "cpu" for e in found) and has_gpus():
         yield warning(
             "engines",
             _("There are GPUs here, but all engines were built for the processor."),
@@ -154,7 +154,7 @@ def _gpu_names() -> list[str]:
         pynvml.nvmlShutdown()
 
 
-def _has_gpus() -> bool:
+def has_gpus() -> bool:
     try:
         return bool(_gpu_names())
     except pynvml.NVMLError:

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -63,6 +64,29 @@ class Daemon:
 
     def unavailable(self, detail: str) -> DriverError:
         return DriverError("docker_unavailable", socket=self.url, detail=detail)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """runtimes: names; live_restore: containers outlive the daemon's restarts."""
+
+    version: str
+    runtimes: frozenset[str]
+    live_restore: bool
+
+
+def about(daemon: Daemon) -> About:
+    """Raises DriverError docker_unavailable."""
+    try:
+        with daemon.talk() as client:
+            told = client.info()
+    except APIError as error:
+        raise daemon.unavailable(str(error.explanation)) from None
+    return About(
+        version=told["ServerVersion"],
+        runtimes=frozenset(told.get("Runtimes") or ()),
+        live_restore=told["LiveRestoreEnabled"],
+    )
 
 
 def create(client: APIClient, body: dict[str, Any], name: str) -> str:
