@@ -245,12 +245,11 @@ def _tensors(source: _Bytes, count: int, alignment: Value | None) -> tuple[Tenso
     data = source.size - begin
     ends = sorted({offset for *_, offset in found} | {max(data, 0)})
     sizes = {offset: end - offset for offset, end in pairwise(ends)}
-    for _, elements, _, offset in found:
-        if offset >= data:
-            at = begin + offset
-            raise BadGguf("gguf_truncated", source.path, at=at, size=source.size)
-        if elements > sizes[offset] * MAX_PER_BYTE:
-            raise source.bad("tensor_size")
+    if cut_off := [offset for *_, offset in found if offset >= data]:
+        at = begin + min(cut_off)
+        raise BadGguf("gguf_truncated", source.path, at=at, size=source.size)
+    if any(elements > sizes[at] * MAX_PER_BYTE for _, elements, _, at in found):
+        raise source.bad("tensor_size")
     if len(sizes) != len(found):
         raise source.bad("tensor_offset")
     return tuple(

@@ -70,6 +70,11 @@ def test_file_that_ends_early_is_told_wherever_it_ends(path):
         assert code_of(path, whole[:end])[0] == "gguf_truncated", end
 
 
+def test_file_that_ends_within_a_large_tensor_is_told_as_cut_short(path):
+    whole = a_gguf(tensors=[("t", 64_000, 32_000), ("u", 64, 32)])
+    assert code_of(path, whole[: len(whole) - 32_000])[0] == "gguf_truncated"
+
+
 def counts(tensors, values) -> bytes:
     return START + struct.pack("<QQ", tensors, values)
 
