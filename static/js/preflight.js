@@ -57,7 +57,7 @@ async function check() {
   else show("error", refusals(body));
 }
 
-button.addEventListener("click", async () => {
+async function run() {
   button.disabled = true;
   told.textContent = word("told", "asked");
   try {
@@ -67,7 +67,12 @@ button.addEventListener("click", async () => {
   }
   button.disabled = false;
   button.focus();
-});
+}
+
+button.addEventListener("click", run);
+for (const link of document.querySelectorAll('a[href="#preflight"]')) {
+  link.addEventListener("click", run);
+}
 
 form.addEventListener("input", () => {
   if (!lines.hidden) told.textContent = word("told", "changed");

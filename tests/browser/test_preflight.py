@@ -93,6 +93,12 @@ def test_saved_model_is_checked_as_it_is_typed_now(page, site, path):
     page.fill("[name=config]", json.dumps({"model_path": path, "n_threads": 1}))
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_role("link", name="checked").first.click()
+    with page.expect_response(PREFLIGHT):
+        page.locator('a[href="#preflight"]').click()
+    page.wait_for_selector("[data-lines]:not([hidden])")
+    assert page.locator("#preflight").evaluate(
+        "title => title.getBoundingClientRect().top < innerHeight"
+    )
     check(page, {"model_path": path, "n_threads": 1})
     assert told(page) == "It can be started."
     check(page, {"model_path": path, "n_threads": 5000})
