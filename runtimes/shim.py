@@ -37,6 +37,8 @@ STATE, PARENT, START_TIME = 3, 4, 22  # fields of /proc/PID/stat
 # Written before there is an engine: a disk that is full by then can still take the end.
 EXIT_DRAFT = "exit.draft"
 EXIT_BYTES = 128
+# Kills by the kernel that are older were not of the engine that ends now.
+OOM_MEMORY_MS = 60_000
 
 
 def main(run_dir: str) -> None:
@@ -215,19 +217,52 @@ class RotatingLog:
 
 def supervise(engine: int, log: RotatingLog, said: int, wake: int) -> dict[str, Any]:
     """Until the engine has ended; it is left unreaped, so that its group keeps its
-    number. Shape: {"code": int | None, "signal": int | None, "at": epoch seconds}."""
+    number. Shape: {"code": int | None, "signal": int | None, "at": epoch seconds,
+    "oom": whether the kernel killed somebody for memory, a minute or two before}."""
     poll = select.poll()
     poll.register(said, select.POLLIN)
     poll.register(wake, select.POLLIN)
+    kills = OomKills()
     while True:
-        ready = {descriptor for descriptor, _ in poll.poll()}
+        ready = {descriptor for descriptor, _ in poll.poll(OOM_MEMORY_MS)}
+        kills.count()
         if said in ready and not copy_log(said, log):
             poll.unregister(said)  # the engine closed its output and may go on
         if wake in ready:
             pass_on(os.read(wake, READ_BYTES), engine)
             ended = engine_end(engine)
             if ended:
-                return ended
+                return {**ended, "oom": kills.any}
+
+
+class OomKills:
+    """On the whole machine: the kernel tells no one whom it has killed."""
+
+    def __init__(self) -> None:
+        self.before = self.last = oom_kills()
+        self.counted_at = time.monotonic()
+
+    def count(self) -> None:
+        """Two counts are kept: a large process takes a while to die, and may do so
+        right after the newer one."""
+        if time.monotonic() - self.counted_at >= OOM_MEMORY_MS / 1000:
+            self.before, self.last = self.last, oom_kills()
+            self.counted_at = time.monotonic()
+
+    @property
+    def any(self) -> bool:
+        return oom_kills() > self.before
+
+
+def oom_kills() -> int:
+    """Since boot; 0 where the kernel does not count them."""
+    try:
+        with open("/proc/vmstat", "rb") as file:
+            counters = file.read()
+    except OSError:
+        return 0
+    _, _, count = counters.partition(b"\noom_kill ")
+    return int(count.split()[0]) if count else 0
 
 
 def copy_log(said: int, log: RotatingLog) -> bool:

@@ -115,7 +115,9 @@ class ProcessDriver:
     def observe(self, handle: Handle) -> Observation:
         shim_lives = self._shim_lives(handle)  # before the file: it is written last
         if ended := self._read(handle.uid, "exit.json"):
-            exit = Exit(code=ended["code"], signal=ended["signal"])
+            # Shims of earlier versions do not tell of kills for memory.
+            oom = ended.get("oom", False)
+            exit = Exit(code=ended["code"], signal=ended["signal"], oom=oom)
             return Observation(alive=False, exit=exit)
         if shim_lives or self._pids(handle.uid):
             return Observation(alive=True, exit=None)

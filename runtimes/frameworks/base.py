@@ -55,10 +55,12 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """Exactly one is set; neither: nobody was there to see how the engine ended."""
+    """code or signal is set; neither: nobody was there to see how the engine ended.
+    oom: the kernel had just killed some process of the machine for its memory."""
 
     code: int | None
     signal: int | None
+    oom: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,9 +22,12 @@ def classify(exit: Exit, log_tail: str, patterns: Patterns) -> str:
     """First code whose pattern is found. The log is not asked about a kill from
     outside: it may tell of older troubles that were survived."""
     if exit.signal in FROM_OUTSIDE:
-        return "killed"
+        by_kernel = exit.oom and exit.signal == Signals.SIGKILL
+        return "out_of_memory" if by_kernel else "killed"
     for code, found in patterns:
         if found.search(log_tail):
             return code
+    if exit.oom and exit.code != 0:
+        return "out_of_memory"  # one of its processes was killed, and it gave up
     # Engines here end with 0 only after a SIGTERM, and nobody asked for this one.
     return "killed" if exit.code == 0 else "crashed"

@@ -24,3 +24,18 @@ PATTERNS = (("first", pattern("disk", "tape")), ("second", pattern("disk on fire
 )
 def test_ending_is_classified(code, signal, log, reason):
     assert classify(Exit(code=code, signal=signal), log, PATTERNS) == reason
+
+
+@pytest.mark.parametrize(
+    ("code", "signal", "log", "reason"),
+    [
+        (None, 9, "disk", "out_of_memory"),
+        (None, 15, "disk", "killed"),
+        (1, None, "disk", "first"),
+        (1, None, "a process is gone", "out_of_memory"),
+        (None, 6, "", "out_of_memory"),
+        (0, None, "", "killed"),
+    ],
+)
+def test_ending_while_the_kernel_kills_for_memory(code, signal, log, reason):
+    assert classify(Exit(code=code, signal=signal, oom=True), log, PATTERNS) == reason
