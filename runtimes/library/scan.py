@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
 
@@ -19,6 +20,8 @@ from runtimes.library.walk import Limits, Walk
 Frameworks = Mapping[str, Framework]
 Key = tuple[str, str, Version]
 
+# A disk can look for several files at once.
+AT_ONCE = 4
 TROUBLES_SHOWN = 50
 ARCHITECTURE_SHOWN = 60
 # Tokens of one request to start with: most models have more, few machines have room
@@ -36,17 +39,43 @@ def scan(
     """known: of the scan before; what has not changed since is not read again, so that
     a scan that ran out of time goes on where the one before ended."""
     walk = Walk(roots=roots, limits=limits or Limits())
-    before = {_key(entry.candidate): entry for entry in known}
-    found = [
-        before.get(_key(candidate)) or read(candidate, frameworks, roots)
-        for candidate in _candidates(walk, frameworks, before)
-    ]
+    entries = {_key(entry.candidate): entry for entry in known}
+    listed = [*_candidates(walk, frameworks)]
+    new = [candidate for candidate in listed if _key(candidate) not in entries]
+    entries |= read_all(new, walk, frameworks)
+    found = [entries[_key(each)] for each in listed if _key(each) in entries]
     return Scan(
         entries=tuple(sorted(found, key=lambda entry: entry.path)),
         troubles=tuple(walk.troubles[:TROUBLES_SHOWN]),
         more_troubles=max(0, len(walk.troubles) - TROUBLES_SHOWN),
         seconds=monotonic() - walk.began,
     )
+
+
+def _candidates(walk: Walk, frameworks: Frameworks) -> Iterator[Candidate]:
+    for folder in walk.folders():
+        for candidate in candidates(folder):
+            if candidate.framework in frameworks:
+                yield candidate
+
+
+def read_all(
+    listed: Sequence[Candidate], walk: Walk, frameworks: Frameworks
+) -> dict[Key, Entry]:
+    """Those that there is time for."""
+
+    def in_time(candidate: Candidate) -> Entry | None:
+        late = walk.is_late()
+        return None if late else read(candidate, frameworks, walk.roots)
+
+    entries: dict[Key, Entry] = {}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for candidate, entry in zip(listed, pool.map(in_time, listed), strict=True):
+            if entry:
+                entries[_key(candidate)] = entry
+            else:
+                walk.cut(candidate.path)
+    return entries
 
 
 def read(candidate: Candidate, frameworks: Frameworks, roots: Sequence[Path]) -> Entry:
@@ -74,19 +103,6 @@ def read(candidate: Candidate, frameworks: Frameworks, roots: Sequence[Path]) ->
 def _context(framework: str, longest: int) -> Config:
     key, usual = CONTEXTS[framework]
     return {key: min(longest or usual, usual)}
-
-
-def _candidates(
-    walk: Walk, frameworks: Frameworks, known: Container[Key]
-) -> Iterator[Candidate]:
-    for folder in walk.folders():
-        for candidate in candidates(folder):
-            if candidate.framework not in frameworks:
-                continue
-            if walk.is_late() and _key(candidate) not in known:
-                walk.leave_out("scan_cut", folder.path, entries=walk.entries)
-                return
-            yield candidate
 
 
 def _key(candidate: Candidate) -> Key:

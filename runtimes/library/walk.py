@@ -51,22 +51,24 @@ class Walk:
         ahead = [(str(root), 0) for root in reversed(self.roots)]
         while ahead:
             path, depth = ahead.pop()
+            if self.is_late() or self.entries >= self.limits.entries:
+                self.cut(path)
+                return
             found = self._list(path, is_root=depth == 0)
             yield self._folder(path, found)
             below = [e.path for e in found if self._is_folder(e)]
             if below and depth >= self.limits.depth:
                 self.leave_out("folders_too_deep", path, max=self.limits.depth)
-            elif not self.is_over():
-                ahead += [(each, depth + 1) for each in reversed(below)]
             else:
-                self.leave_out("scan_cut", path, entries=self.entries)
-                return
+                ahead += [(each, depth + 1) for each in reversed(below)]
 
     def is_late(self) -> bool:
         return time.monotonic() - self.began > self.limits.seconds
 
-    def is_over(self) -> bool:
-        return self.is_late() or self.entries >= self.limits.entries
+    def cut(self, path: str) -> None:
+        """What comes from there on is left out."""
+        if not any(trouble.code == "scan_cut" for trouble in self.troubles):
+            self.leave_out("scan_cut", path, entries=self.entries)
 
     def _list(self, path: str, *, is_root: bool) -> list[os.DirEntry[str]]:
         try:
@@ -77,6 +79,8 @@ class Walk:
             with os.scandir(path) as listing:
                 left = max(0, self.limits.entries - self.entries)
                 found = [*islice(listing, left)]
+                if next(listing, None) is not None:
+                    self.cut(path)
         except FileNotFoundError:
             if is_root:
                 self.leave_out("folder_missing", path)

@@ -2,8 +2,16 @@ import os
 
 import pytest
 
-from runtimes.library.walk import Limits
-from tests.runtimes.library.folders import a_folder, a_model, listed, scanned, troubles
+from runtimes.library.scan import read_all
+from runtimes.library.walk import Limits, Walk
+from tests.runtimes.library.folders import (
+    FRAMEWORKS,
+    a_folder,
+    a_model,
+    listed,
+    scanned,
+    troubles,
+)
 
 
 def test_hidden_files_and_folders_are_left_out(tmp_path):
@@ -110,21 +118,42 @@ def test_very_deep_folders_end(tmp_path):
     assert [code for code, _ in troubles(tmp_path)] == ["folders_too_deep"]
 
 
-@pytest.mark.parametrize("limits", [Limits(entries=5), Limits(seconds=-1)])
-def test_scan_that_is_cut_says_so(tmp_path, limits):
+@pytest.mark.parametrize(
+    ("limits", "count", "cut"),
+    [
+        (Limits(entries=5), 0, [""]),
+        (Limits(entries=15), 5, ["f"]),
+        (Limits(entries=20), 10, []),
+        (Limits(seconds=-1), 0, [""]),
+    ],
+)
+def test_scan_that_is_cut_says_where(tmp_path, limits, count, cut):
     for name in "abcdefghij":
         a_model(tmp_path / name / "m.gguf")
-    assert [code for code, _ in troubles(tmp_path, limits=limits)] == ["scan_cut"]
+    found = scanned(tmp_path, limits=limits)
+    assert len(found.entries) == count
+    places = [str(tmp_path / place) for place in cut]
+    assert [trouble.params["path"] for trouble in found.troubles] == places
+
+
+def test_large_folder_is_cut(tmp_path):
+    for number in range(20):
+        a_model(tmp_path / f"{number}.gguf")
+    found = scanned(tmp_path, limits=Limits(entries=10))
+    assert (len(found.entries), found.troubles[0].code) == (10, "scan_cut")
 
 
 def test_scan_goes_on_where_time_ran_out(tmp_path):
     """What was read before costs nothing, so each scan comes further."""
     for name in "ab":
         a_model(tmp_path / f"{name}.gguf")
-    late = Limits(seconds=-1)
-    known = [scanned(tmp_path).entries[0]]
-    cut = scanned(tmp_path, known=known, limits=late)
-    assert [entry.candidate.title for entry in cut.entries] == ["a"]
+    walk = Walk(roots=[tmp_path], limits=Limits(seconds=-1))
+    everything = scanned(tmp_path).entries
+    assert read_all([e.candidate for e in everything], walk, FRAMEWORKS) == {}
+    assert [trouble.code for trouble in walk.troubles] == ["scan_cut"]
+    again = scanned(tmp_path, known=everything[:1])
+    assert again.entries[0] is everything[0]
+    assert [entry.candidate.title for entry in again.entries] == ["a", "b"]
 
 
 def test_troubles_are_counted_beyond_those_told(tmp_path):
