@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any
 
 from runtimes.downloads.fetcher import Spec
+from runtimes.downloads.remote import OWN_FOLDER
 
 Event = dict[str, Any]
 
@@ -95,7 +96,7 @@ class Child:
 
 def _environment(spec: Spec, given: Mapping[str, str]) -> dict[str, str]:
     """What libraries write beside the files goes into the hidden folder."""
-    own = str(spec.part / ".cache")
+    own = str(spec.part / OWN_FOLDER)
     homes = dict.fromkeys(
         ("HOME", "HF_HOME", "MODELSCOPE_HOME", "MODELSCOPE_CACHE"), own
     )

@@ -30,6 +30,7 @@ from runtimes.downloads import folder
 from runtimes.downloads.remote import Failed, Hub, Listing, RemoteFile, select
 
 TELL_S = 0.5
+STDOUT = 1  # descriptor
 PR_SET_PDEATHSIG = 1
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -68,6 +69,7 @@ class Spec:
 
 def main() -> None:
     os.umask(0o022)  # engines in containers may run as another user
+    sys.stdout = sys.stderr  # what a library prints goes to the log
     spec = Spec(**json.load(sys.stdin))
     end_with(spec.parent)
     try:
@@ -81,9 +83,7 @@ def main() -> None:
         tell(
             "failed", code=code, params={"path": spec.root, "detail": str(error)[:200]}
         )
-    # Threads of a library must not hold up the end.
-    sys.stdout.flush()
-    os._exit(0)
+    os._exit(0)  # threads of a library must not hold up the end
 
 
 def end_with(parent: int) -> None:
@@ -93,8 +93,7 @@ def end_with(parent: int) -> None:
 
 
 def tell(event: str, **what: Any) -> None:
-    sys.stdout.write(json.dumps({"event": event, **what}) + "\n")
-    sys.stdout.flush()
+    os.write(STDOUT, json.dumps({"event": event, **what}).encode() + b"\n")
 
 
 def run(spec: Spec) -> None:

@@ -14,12 +14,10 @@ import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from runtimes.downloads.remote import Failed, RemoteFile
+from runtimes.downloads.remote import OWN_FOLDER, Failed, RemoteFile
 
 PART = re.compile(r"\.(?P<folder>.+)\.(?P<uid>[0-9a-f]{32})\.part")
 READ_BYTES = 4 * 1024 * 1024
-# What libraries keep beside the files while they work.
-LITTER = (".cache",)
 
 
 def part_of(root: Path, folder: str, uid: str) -> Path:
@@ -52,7 +50,7 @@ def bytes_in(folder: Path) -> int:
     """Of regular files; those that vanish meanwhile do not count."""
     total = 0
     for base, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name not in LITTER]
+        folders[:] = [name for name in folders if name != OWN_FOLDER]
         for name in names:
             try:
                 seen = Path(base, name).lstat()
@@ -123,8 +121,7 @@ def discard_files(part: Path, files: Sequence[RemoteFile]) -> None:
 
 def publish(part: Path, target: Path) -> None:
     """Raises Failed if somebody else has made the target."""
-    for name in LITTER:
-        shutil.rmtree(part / name, ignore_errors=True)
+    shutil.rmtree(part / OWN_FOLDER, ignore_errors=True)
     check_absent(target)
     try:
         part.rename(target)

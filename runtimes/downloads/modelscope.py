@@ -19,7 +19,14 @@ from modelscope_hub.errors import (
     NotExistError,
 )
 
-from runtimes.downloads.remote import Failed, Listing, RemoteFile, is_of_disk, of_status
+from runtimes.downloads.remote import (
+    OWN_FOLDER,
+    Failed,
+    Listing,
+    RemoteFile,
+    is_of_disk,
+    of_status,
+)
 
 AT_ONCE = 4
 KIND = "model"
@@ -65,7 +72,7 @@ class ModelScope:
                 repo,
                 KIND,
                 revision=revision or None,
-                cache_dir=Path(folder, ".cache"),
+                cache_dir=Path(folder, OWN_FOLDER),
                 local_dir=folder,
                 max_workers=AT_ONCE,
                 file_list=listed,

@@ -11,6 +11,8 @@ from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 MAX_FILES = 5000
+# Where libraries keep what they need, beside the files, until those are here.
+OWN_FOLDER = ".llmplatform"
 # Some file systems take no longer names of a file.
 MAX_NAME_BYTES = 200
 OF_DISK = frozenset(
@@ -113,6 +115,7 @@ def is_safe(path: str) -> bool:
     return (
         not CONTROL.search(path)
         and not PurePosixPath(path).is_absolute()
+        and parts[0] != OWN_FOLDER
         and all(part not in ("", ".", "..") for part in parts)
         and all(len(part.encode()) <= MAX_NAME_BYTES for part in parts)
     )

@@ -14,7 +14,7 @@ def ask(page, **words):
 def row(page, folder, state):
     """Of the download into that folder, when it is in that state."""
     found = page.locator(f"[data-downloads] li[data-state={state}]", has_text=folder)
-    found.wait_for(timeout=30_000)
+    found.wait_for(timeout=60_000)
     return found
 
 

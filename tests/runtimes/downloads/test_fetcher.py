@@ -167,7 +167,10 @@ def test_pattern_that_matches_nothing(hub, tmp_path, kind):
     assert last["params"]["there"][:2] == ["README.md", "config.json"]
 
 
-@pytest.mark.parametrize("path", ["../up", "/etc/x", "a/../../b", "a\\b", "x" * 300])
+BAD_NAMES = ["../up", "/etc/x", "a/../../b", "a\\b", "x" * 300, ".llmplatform/x"]
+
+
+@pytest.mark.parametrize("path", BAD_NAMES)
 def test_names_that_lead_elsewhere(hub, tmp_path, kind, path):
     root = tmp_path / "root"
     root.mkdir()
