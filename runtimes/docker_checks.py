@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from models_app import plugins
 from models_app.messages import render
 from models_app.models import ServedModel
-from runtimes.drivers.base import DriverError
+from runtimes.drivers.base import Driver, DriverError
 from runtimes.drivers.containers import image_of
 from runtimes.drivers.docker import DockerDriver
 from runtimes.drivers.dockerd import About, about
@@ -100,15 +100,30 @@ def _image_of(runs_on: DockerDriver, model: ServedModel) -> str | None:
 def _gpus(name: str, told: About, models: list[ServedModel]) -> Iterator[Finding]:
     if not has_gpus():
         return
-    if NVIDIA in told.runtimes or shutil.which(GPU_HOOK):
+    if _gives_gpus(told):
         yield ok(f"{name} gpus", _("Containers can have GPUs."))
         return
     wanted = any(model.gpu_count for model in models)
     yield (error if wanted else warning)(
         f"{name} gpus",
         _("There are GPUs here, but containers cannot have any."),
-        _(
-            "Install the NVIDIA Container Toolkit, run: nvidia-ctk runtime configure"
-            " --runtime=docker, and restart Docker."
-        ),
+        gpu_advice(),
+    )
+
+
+def may_have_gpus(runs_on: Driver) -> bool:
+    """Engines of this driver. Raises DriverError docker_unavailable."""
+    if not isinstance(runs_on, DockerDriver):
+        return True
+    return _gives_gpus(about(runs_on.daemon))
+
+
+def _gives_gpus(told: About) -> bool:
+    return NVIDIA in told.runtimes or shutil.which(GPU_HOOK) is not None
+
+
+def gpu_advice() -> str:
+    return _(
+        "Install the NVIDIA Container Toolkit, run: nvidia-ctk runtime configure"
+        " --runtime=docker, and restart Docker."
     )

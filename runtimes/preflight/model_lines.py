@@ -13,6 +13,7 @@ from models_app.advice import advise
 from models_app.messages import render
 from models_app.models import ServedModel
 from runtimes import installations
+from runtimes.docker_checks import gpu_advice, may_have_gpus
 from runtimes.drivers.base import Driver, DriverError
 from runtimes.equipment import Findings
 from runtimes.findings import Finding, error, ok, warning
@@ -158,9 +159,13 @@ def image(asked: Asked) -> Finding:
         engine = asked.rules.engine(asked.model.config, asked.model.gpu_count)
     try:
         name = asked.driver.image(asked.model.framework, engine)
+        without_gpus = asked.model.gpu_count and not may_have_gpus(asked.driver)
     except DriverError as missing:
         words = render(missing.code, missing.params)
         return error("image", words, advise(missing.code, missing.params))
+    if without_gpus:
+        words = _("Its containers cannot have GPUs.")
+        return error("image", f"{name}. {words}", gpu_advice())
     return ok("image", name or _("None: the engine is a process of this machine."))
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from models_app.models import ServedModel
 from runtimes import registry
+from runtimes.drivers.dockerd import Daemon, about
 from runtimes.preflight.examine import examine
 from tests.runtimes.drivers.daemons import IMAGE
 
@@ -36,3 +37,25 @@ def test_image_is_that_of_the_engine(gguf, images, config, level, words):
     assert found.level == level
     assert found.message.startswith(words)
     assert bool(found.advice) == (level == "error")
+
+
+def gpu_line(gguf):
+    config = {"model_path": str(gguf)}
+    model = ServedModel(driver="docker", config=config, gpu_count=1)
+    return next(f for f in examine(model) if f.name == "image")
+
+
+def test_containers_have_gpus_with_the_toolkit(
+    gguf, images, dockerd, tmp_path, monkeypatch
+):
+    hook = tmp_path / "bin/nvidia-container-runtime-hook"
+    hook.parent.mkdir()
+    monkeypatch.setenv("PATH", str(hook.parent))
+    if "nvidia" not in about(Daemon(dockerd.url)).runtimes:
+        found = gpu_line(gguf)
+        assert found.level == "error"
+        assert found.message.endswith("Its containers cannot have GPUs.")
+        assert found.advice.startswith("Install the NVIDIA Container Toolkit")
+    hook.write_text("#!/bin/sh\n")
+    hook.chmod(0o755)
+    assert gpu_line(gguf).level == "ok"
