@@ -9,11 +9,12 @@ from django.db import DatabaseError, close_old_connections
 from models_app import clock, nudge
 from models_app.enums import RunState
 from models_app.models import Run
-from monitoring import inventory, peaks
+from monitoring import inventory
 from monitoring.collectors.gpus import GpuSeen, Nvml
 from monitoring.gpu_health import GpuHealth
 from monitoring.health import Health, question
 from monitoring.lookout import Lookout
+from monitoring.peaks import Peaks
 from monitoring.probes import Probes
 from monitoring.reaper import Reaper
 from monitoring.sampler import Sampler
@@ -54,12 +55,13 @@ class Monitor:
         self.lookout = Lookout()
         self.reaper = Reaper()
         self.sampler = Sampler()
+        self.peaks = Peaks()
         self.gpus: list[GpuSeen] | None = None
         self.runs: list[Run] = []
         self.sample_due = Every(1)
         self.roll_up_due = Every(60)
         self.loads_due = Every(10)
-        self.peaks_due = Every(10)
+        self.peaks_due = Every(1)
         self.inventory_due = Every(5)
         self.reaper_due = Every(5)
         self.nudge_due = Every(5)
@@ -87,7 +89,7 @@ class Monitor:
         runs = self.runs = self.lookout.step()
         self._listen(runs)
         if self.peaks_due.due():
-            peaks.write(runs)
+            self.peaks.step(runs)
         if self.reaper_due.due():
             self.reaper.step()
         if self.tidy_due.due():

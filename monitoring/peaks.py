@@ -15,11 +15,25 @@ FIELDS = ("gpu_peak_mib", "memory_peak_mib")
 NOTABLE = 0.01
 
 
-def write(runs: Iterable[Run]) -> int:
-    """Rows written. Of runs that serve: before that an engine holds less, or for an
-    instant, while it loads, more."""
-    changed = [run for run in runs if run.state == RunState.READY and _grew(run)]
-    return Run.objects.bulk_update(changed, FIELDS) if changed else 0
+class Peaks:
+    """One run at each step: to find all processes of one takes time."""
+
+    def __init__(self) -> None:
+        self.turn = 0
+
+    def step(self, runs: Iterable[Run]) -> Run | None:
+        """The run that was looked at and has grown. Before it serves an engine holds
+        less, or for an instant, while it loads, more."""
+        serving = [r for r in runs if r.state == RunState.READY and not r.unseen]
+        if not serving:
+            return None
+        self.turn += 1
+        run = serving[self.turn % len(serving)]
+        if not _grew(run):
+            return None
+        peaks = {name: getattr(run, name) for name in FIELDS}
+        Run.objects.filter(pk=run.pk).update(**peaks)
+        return run
 
 
 def _grew(run: Run) -> bool:

@@ -4,7 +4,7 @@ import pytest
 
 from models_app.enums import RunState
 from models_app.models import Run
-from monitoring import peaks
+from monitoring.peaks import Peaks
 from runtimes.registry import driver
 from runtimes.watch import handle_of
 from tests.builders import a_run, a_wanted_model
@@ -35,27 +35,43 @@ def stored():
 
 def test_what_an_engine_holds_is_written_once(engines, django_assert_num_queries):
     run = a_serving_run(engines, gpu_used={"GPU-a": 300, "GPU-b": 200})
-    assert peaks.write([run]) == 1
+    peaks = Peaks()
+    assert peaks.step([run]) == run
     gpu, host = stored()
     assert gpu == 500
     assert 35 < host < 60
     with django_assert_num_queries(0):
-        assert peaks.write([run]) == 0
+        assert peaks.step([run]) is None
 
 
 def test_peaks_do_not_fall(engines):
     run = a_serving_run(engines, gpu_used={"GPU-a": 300}, gpu_peak_mib=900)
     run.memory_peak_mib = 5000
-    assert peaks.write([run]) == 0
+    assert Peaks().step([run]) is None
 
 
 @pytest.mark.parametrize("used", [None, {"GPU-a": None}, {}])
 def test_what_is_not_told_is_not_zero(engines, used):
     run = a_serving_run(engines, gpu_used=used)
-    peaks.write([run])
+    Peaks().step([run])
     assert stored()[0] is None
 
 
-def test_engine_that_loads_or_drains_is_not_measured(engines):
-    run = a_serving_run(engines, RunState.DRAINING)
-    assert peaks.write([run]) == 0
+@pytest.mark.parametrize(
+    "fields", [{"state": RunState.DRAINING}, {"unseen": True}], ids=["drains", "unseen"]
+)
+def test_engine_that_does_not_serve_or_cannot_be_seen_is_not_measured(engines, fields):
+    assert Peaks().step([a_serving_run(engines, **fields)]) is None
+    assert Peaks().step([]) is None
+
+
+def test_each_run_has_its_turn(engines):
+    model = a_wanted_model(replicas=3)
+    runs = [
+        a_run(model, RunState.READY, replica=n, gpu_used={"GPU-a": 100 + n})
+        for n in range(3)
+    ]
+    peaks = Peaks()
+    seen = {peaks.step(runs).replica for _ in runs}
+    assert seen == {0, 1, 2}
+    assert sorted(Run.objects.values_list("gpu_peak_mib", flat=True)) == [100, 101, 102]
