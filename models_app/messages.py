@@ -86,6 +86,14 @@ MESSAGES = DOWNLOADS | {
         " model again."
     ),
     "pull_failed": _("The image %(image)s could not be pulled: %(detail)s"),
+    "pull_interrupted": _("The process that pulled it was ended. Pull it again."),
+    "pull_exists": _("%(image)s is being pulled already."),
+    "pull_is_over": _("The pull of %(image)s is over."),
+    "image_asked": _("The image %(image)s was asked for."),
+    "image_done": _("The image %(image)s was pulled."),
+    "image_failed": _("The image %(image)s was not pulled."),
+    "image_cancelled": _("The pull of the image %(image)s was cancelled."),
+    "no_such_image": _("No image is named for %(value)s; allowed: %(allowed)s."),
     "docker_unavailable": _(
         "The Docker daemon at %(socket)s cannot be used: %(detail)s."
     ),

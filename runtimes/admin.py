@@ -16,7 +16,7 @@ from models_app.admin.base import ReadOnlyAdmin, short_time
 from models_app.admin.operations import may_operate
 from models_app.messages import render
 from models_app.roles import VIEW
-from runtimes.engine_page import engine_page
+from runtimes.engine_page import cancel_pull, engine_page, pull_image
 from runtimes.enums import GpuMode
 from runtimes.library import pages
 from runtimes.maintenance import mark_healthy, set_mode
@@ -115,6 +115,12 @@ class NodeAdmin(MachineryAdmin):
         inside, name = self.admin_site.admin_view, "runtimes_library"
         own = [
             path("engines/", inside(engine_page), name="runtimes_engines"),
+            path("engines/pull/", inside(pull_image), name="runtimes_image_pull"),
+            path(
+                "engines/pull/<str:uid>/cancel/",
+                inside(cancel_pull),
+                name="runtimes_image_cancel",
+            ),
             path("library/", inside(pages.library_page), name=name),
             path("library/add/", inside(pages.add), name=f"{name}_add"),
             path("library/scan/", inside(pages.scan_again), name=f"{name}_scan"),

@@ -6,28 +6,34 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
+from models_app.exceptions import PlatformError
 from models_app.messages import render
-from models_app.roles import VIEW
-from runtimes import installations
+from models_app.roles import ADD, VIEW
+from runtimes import installations, pulls
 from runtimes.drivers.base import DriverError
+from runtimes.models import ImagePull
 from runtimes.registry import driver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """Of one framework or engine. problem: why it cannot be used, in words."""
+    """Of one framework or engine. problem: why it cannot be used, in words. pull: the
+    newest."""
 
     driver: str
     framework: str
     words: str = ""
     problem: str = ""
+    is_missing: bool = False
+    pull: ImagePull | None = None
 
 
 @require_GET
@@ -43,6 +49,7 @@ def engine_page(request: HttpRequest) -> HttpResponse:
         "engines": found,
         "lacking": lacking,
         "images": list(_images()),
+        "may_pull": request.user.has_perm(ADD),
         "engines_dir": settings.ENGINES_DIR,
     }
     return TemplateResponse(request, "runtimes/engines.html", context)
@@ -57,6 +64,35 @@ def _image(name: str, framework: str) -> Image:
     try:
         words = driver(name).image(framework)
     except DriverError as error:
-        problem = render(error.code, error.params)
-        return Image(driver=name, framework=framework, problem=problem)
+        return Image(
+            driver=name,
+            framework=framework,
+            problem=render(error.code, error.params),
+            is_missing=error.code == "image_missing",
+            pull=ImagePull.objects.filter(driver=name, key=framework).first(),
+        )
     return Image(driver=name, framework=framework, words=words)
+
+
+@require_POST
+def pull_image(request: HttpRequest) -> HttpResponse:
+    """POST: driver and framework, or engine, as the page names them."""
+    if not request.user.has_perm(ADD):
+        raise PermissionDenied
+    driver_name, key = (request.POST.get(name, "") for name in ("driver", "framework"))
+    try:
+        pulls.ask(driver_name, key, request.user)
+    except PlatformError as error:
+        messages.error(request, str(error))
+    return redirect("admin:runtimes_engines")
+
+
+@require_POST
+def cancel_pull(request: HttpRequest, uid: str) -> HttpResponse:
+    if not request.user.has_perm(ADD):
+        raise PermissionDenied
+    try:
+        pulls.cancel(get_object_or_404(ImagePull, uid=uid), request.user)
+    except PlatformError as error:
+        messages.error(request, str(error))
+    return redirect("admin:runtimes_engines")

@@ -31,3 +31,15 @@ class DownloadState(TextChoices):
 
     OPEN = nonmember(frozenset({"queued", "running", "verifying"}))
     WORKING = nonmember(frozenset({"running", "verifying"}))
+
+
+class PullState(TextChoices):
+    """open: a process has it, or is about to."""
+
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Downloading")
+    DONE = "done", _("Done")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
+
+    OPEN = nonmember(frozenset({"queued", "running"}))

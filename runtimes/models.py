@@ -1,5 +1,5 @@
 """Machines that run engines, and their GPUs: sensors write, the planner reads. Models
-that are downloaded: people ask, the worker fetches."""
+and images that are downloaded: people ask, the worker fetches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from models_app.models import new_uid, reason_of
-from runtimes.enums import DownloadState, GpuMode, Hub
+from runtimes.enums import DownloadState, GpuMode, Hub, PullState
 
 
 class Node(models.Model):
@@ -145,6 +145,59 @@ class Download(models.Model):
         if self.state == DownloadState.DONE:
             return 1.0
         return min(0.99, self.bytes_done / max(1, self.bytes_total or 0))
+
+    @property
+    def reason(self) -> dict[str, Any] | None:
+        return reason_of(self.code, self.params)
+
+
+class ImagePull(models.Model):
+    """An image of an engine that is fetched from its registry. beat_at: when its
+    process last showed itself; until it does, when it was asked for."""
+
+    uid = models.CharField(max_length=32, unique=True, default=new_uid, editable=False)
+    driver = models.CharField(_("driver"), max_length=50)
+    key = models.CharField(max_length=100)  # framework or engine
+    image = models.CharField(_("image"), max_length=500)
+    state = models.CharField(
+        _("state"), max_length=10, choices=PullState, default=PullState.QUEUED
+    )
+    code = models.CharField(max_length=40, blank=True)
+    params = models.JSONField(default=dict, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    beat_at = models.DateTimeField(auto_now_add=True)
+    layers = models.PositiveIntegerField(default=0)
+    layers_done = models.PositiveIntegerField(default=0)
+    bytes = models.PositiveBigIntegerField(default=0)
+    bytes_done = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ("-pk",)
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=PullState.values), name="pull_state_known"
+            ),
+            models.UniqueConstraint(
+                fields=("driver", "image"),
+                condition=models.Q(state__in=sorted(PullState.OPEN)),
+                name="pull_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.image
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in PullState.OPEN
+
+    @property
+    def percent(self) -> int:
+        """Of the bytes known by now. Unpacking goes on when all are here."""
+        return min(99, 100 * self.bytes_done // max(1, self.bytes))
 
     @property
     def reason(self) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """What the task queue calls."""
 
-from runtimes import housekeeping
+from runtimes import housekeeping, pulls
 from runtimes import launch as launching
 from runtimes.downloads import starting, tidying
 
@@ -12,7 +12,12 @@ def launch(uid: str) -> None:
 def tidy() -> None:
     housekeeping.tidy()
     tidying.tidy()
+    pulls.tidy()
 
 
 def download() -> None:
     starting.start()
+
+
+def pull_image(uid: str) -> None:
+    pulls.start(uid)

@@ -21,6 +21,8 @@ class Registry:
         self.image = f"{address}/{name}:1"
         self.blobs: dict[str, bytes] = {}
         self.broken = False
+        self.sends = threading.Event()
+        self.sends.set()
         layers = [layer(number, size) for number, size in enumerate(sizes)]
         config = json.dumps(
             {
@@ -49,6 +51,7 @@ class Registry:
         if path == "/v2/":
             return 200, "application/json", b"{}"
         if place == f"/v2/{self.name}/blobs" and what in self.blobs:
+            self.sends.wait(10)
             if self.broken:
                 return 200, "application/octet-stream", b"broken"
             return 200, "application/octet-stream", self.blobs[what]
@@ -100,4 +103,5 @@ def serving(name: str, sizes: list[int]):
         registry = Registry(f"127.0.0.1:{server.server_port}", name, sizes)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield registry
+        registry.sends.set()
         server.shutdown()

@@ -1,0 +1,172 @@
+"""Pulls of images as people ask for them, done by a real Docker daemon."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from models_app.exceptions import Conflict, Invalid
+from models_app.models import Activity
+from runtimes import pulls
+from runtimes.drivers.base import DriverError
+from runtimes.enums import PullState
+from runtimes.models import ImagePull
+from runtimes.registry import driver
+from tests.builders import a_user
+from tests.models_app.people import client_as
+from tests.runtimes.drivers.registry import serving
+
+pytestmark = pytest.mark.django_db
+
+PAGE = "/admin/runtimes/node/engines/"
+NOBODY = "127.0.0.1:9/team/engine:1"
+
+
+@pytest.fixture
+def at(settings, tmp_path):
+    """Names an image and the daemon that is to fetch it."""
+
+    def named(image, url=f"unix://{tmp_path}/none"):
+        driver.cache_clear()
+        options = {"url": url, "images": {"vllm": image}}
+        settings.DRIVER_OPTIONS = {**settings.DRIVER_OPTIONS, "docker": options}
+
+    yield named
+    driver.cache_clear()
+
+
+def told():
+    return [activity.code for activity in Activity.objects.order_by("pk")]
+
+
+def carried(pull):
+    call_command("work_image_pull", pull.uid)
+    pull.refresh_from_db()
+    return pull
+
+
+def test_image_that_was_asked_for_is_pulled(at, dockerd):
+    with serving("team/asked", [500_000, 1000]) as registry:
+        at(registry.image, dockerd.url)
+        pull = carried(pulls.ask("docker", "vllm", a_user("operator")))
+    assert (pull.state, pull.layers, pull.layers_done) == ("done", 2, 2)
+    assert pull.bytes == pull.bytes_done > 500_000
+    assert driver("docker").image("vllm").startswith(registry.image)
+    assert told() == ["image_asked", "image_done"]
+    assert carried(pull).state == "done"
+
+
+def test_pull_that_fails_says_why(at, dockerd):
+    at(NOBODY, dockerd.url)
+    pull = carried(pulls.ask("docker", "vllm"))
+    assert pull.state == PullState.FAILED
+    assert "connection refused" in pull.reason["message"]
+    assert told() == ["image_asked", "image_failed"]
+    assert pulls.ask("docker", "vllm").state == PullState.QUEUED
+
+
+def test_daemon_that_is_away_is_told(at):
+    at(NOBODY)
+    pull = carried(pulls.ask("docker", "vllm"))
+    assert (pull.state, pull.code) == (PullState.FAILED, "docker_unavailable")
+
+
+def test_one_pull_at_a_time(at):
+    at(NOBODY)
+    pulls.ask("docker", "vllm")
+    with pytest.raises(Conflict) as refused:
+        pulls.ask("docker", "vllm")
+    assert refused.value.code == "pull_exists"
+
+
+@pytest.mark.parametrize(("runs_on", "key"), [("docker", "x"), ("process", "vllm")])
+def test_image_that_nobody_named_is_refused(at, runs_on, key):
+    at(NOBODY)
+    with pytest.raises(Invalid) as refused:
+        pulls.ask(runs_on, key)
+    assert refused.value.problems[0].code == "no_such_image"
+
+
+def test_cancelled_pull_is_not_begun(at):
+    at(NOBODY)
+    pull = pulls.ask("docker", "vllm")
+    pulls.cancel(pull)
+    assert carried(pull).state == PullState.CANCELLED
+    with pytest.raises(Conflict, match="over"):
+        pulls.cancel(pull)
+    assert told() == ["image_asked", "image_cancelled"]
+
+
+def test_pull_ends_when_it_is_cancelled(at, dockerd):
+    with serving("team/cancelled", [1000, 1000]) as registry:
+        registry.sends.clear()
+        at(registry.image, dockerd.url)
+        pull = pulls.ask("docker", "vllm")
+        ImagePull.objects.update(state=PullState.CANCELLED)
+        assert pulls.carry(pull) is False
+    with pytest.raises(DriverError, match="image_missing"):
+        driver("docker").image("vllm")
+
+
+def test_pull_whose_process_is_gone_makes_room(at):
+    at(NOBODY)
+    lost = pulls.ask("docker", "vllm")
+    long_ago = timezone.now() - timedelta(hours=1)
+    ImagePull.objects.update(state=PullState.RUNNING, beat_at=long_ago)
+    assert pulls.ask("docker", "vllm").pk != lost.pk
+    lost.refresh_from_db()
+    assert (lost.state, lost.code) == (PullState.FAILED, "pull_interrupted")
+
+
+def test_old_pulls_are_forgotten(at):
+    at(NOBODY)
+    pulls.cancel(pulls.ask("docker", "vllm"))
+    pulls.tidy()
+    assert ImagePull.objects.count() == 1
+    ImagePull.objects.update(created_at=timezone.now() - timedelta(days=31))
+    pulls.tidy()
+    assert ImagePull.objects.count() == 0
+
+
+def test_page_offers_to_pull_and_shows_how_far_it_is(at, dockerd):
+    at(NOBODY, dockerd.url)
+    page = client_as("operator")
+    assert ">Pull</button>" in page.get(PAGE).content.decode()
+    asked = {"driver": "docker", "framework": "vllm"}
+    assert page.post(f"{PAGE}pull/", asked).status_code == 302
+    pull = ImagePull.objects.get()
+    figures = {"layers": 4, "layers_done": 1, "bytes": 8 * 2**20, "bytes_done": 2**21}
+    ImagePull.objects.update(state=PullState.RUNNING, **figures)
+    shown = page.get(PAGE).content.decode()
+    assert "1 of 4 layers, 2.0\xa0MB of 8.0\xa0MB" in shown
+    assert 'aria-valuenow="25"' in shown
+    page.post(f"{PAGE}pull/{pull.uid}/cancel/")
+    pull.refresh_from_db()
+    assert pull.state == PullState.CANCELLED
+
+
+def test_page_tells_why_the_last_pull_failed(at, dockerd):
+    at(NOBODY, dockerd.url)
+    carried(pulls.ask("docker", "vllm"))
+    assert "could not be pulled" in client_as("viewer").get(PAGE).content.decode()
+
+
+def test_page_refuses_what_cannot_be(at):
+    at(NOBODY)
+    page = client_as("operator")
+    page.post(f"{PAGE}pull/", {"driver": "docker", "framework": "other"})
+    assert "No image is named for other" in page.get(PAGE).content.decode()
+    assert page.post(f"{PAGE}pull/", {"driver": "none"}).status_code == 302
+    assert page.post(f"{PAGE}pull/none/cancel/").status_code == 404
+    assert page.get(f"{PAGE}pull/").status_code == 405
+
+
+@pytest.mark.parametrize("role", ["viewer", "outsider"])
+def test_only_who_may_add_models_may_pull(at, role):
+    at(NOBODY)
+    page = client_as(role)
+    asked = {"driver": "docker", "framework": "vllm"}
+    assert page.post(f"{PAGE}pull/", asked).status_code == 403
+    pull = pulls.ask("docker", "vllm")
+    assert page.post(f"{PAGE}pull/{pull.uid}/cancel/").status_code == 403
