@@ -28,6 +28,7 @@ from runtimes.library.entries import Entry, Kind
 from runtimes.library.hindrances import hindrances
 from runtimes.library.shelf import found, library, selected, serving
 from runtimes.library.words import count_words, mib_words, size_words
+from runtimes.models import Gpu
 
 PAGE_ROWS = 50
 PATH_SHOWN = 300
@@ -104,6 +105,7 @@ def library_page(request: HttpRequest) -> HttpResponse:
         "framework": framework,
         "search": search,
         "asked": urlencode({"framework": framework, "search": search}),
+        "has_gpus": Gpu.objects.filter(present=True).exists(),
         "may_add": request.user.has_perm(ADD),
     }
     return TemplateResponse(request, "runtimes/library.html", context)

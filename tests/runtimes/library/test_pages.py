@@ -109,6 +109,14 @@ def test_page_tells_what_there_is(root, language, words):
         assert expected in page
 
 
+def test_memory_on_a_gpu_is_told_where_there_are_some(root):
+    a_model(root / "tiny.gguf")
+    viewer = client_as("viewer")
+    assert "On a GPU:" not in page_of(viewer)
+    builders.a_node(gpus=[24_000])
+    assert re.search(r"On a GPU: \d+ MiB", page_of(viewer))
+
+
 def test_page_names_the_models_that_serve_a_file(root):
     path = a_model(root / "tiny.gguf")
     model = builders.a_model("chat", config={"model_path": str(path)})
