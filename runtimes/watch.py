@@ -6,11 +6,17 @@ from models_app import clock
 from models_app.models import Run
 from models_app.runs import end
 from runtimes.drivers.base import Handle, Observation
+from runtimes.frameworks.endings import telling_line
 from runtimes.log_text import clean
 from runtimes.registry import driver, framework
 
 # The word that tells may be followed by long traces of other processes.
 LOG_BYTES = 65_536
+SAID = {
+    *("crashed", "bad_config", "bad_argument", "model_file_damaged"),
+    *("unknown_architecture", "engine_broken", "driver_mismatch"),
+    *("out_of_memory", "out_of_gpu_memory", "kv_cache_too_small"),
+}
 
 
 def look(run: Run) -> bool:
@@ -42,7 +48,7 @@ def end_with_reason(run: Run, seen: Observation) -> None:
     end(
         run,
         code,
-        _named(run, code),
+        {**_named(run, code), **_said(code, log_tail)},
         exit_code=left.code if left else None,
         exit_signal=left.signal if left else None,
         log_tail=log_tail,
@@ -54,6 +60,12 @@ def _named(run: Run, code: str) -> dict[str, object]:
     model = run.config.get("model_path") or run.config.get("model_name", "")
     names = {"model_file_missing": "path", "hub_offline": "model"}
     return {names[code]: model} if code in names else {}
+
+
+def _said(code: str, log_tail: str) -> dict[str, object]:
+    """The engine's own words, where the code alone tells little."""
+    line = telling_line(log_tail) if code in SAID else ""
+    return {"said": line} if line else {}
 
 
 def handle_of(run: Run) -> Handle:

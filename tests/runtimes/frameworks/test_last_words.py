@@ -4,6 +4,7 @@ of llama-cpp-python, vLLM 0.32 for CPUs. Traces of the calls are left out."""
 import pytest
 
 from runtimes.frameworks.base import Exit
+from runtimes.frameworks.endings import telling_line
 from runtimes.frameworks.llamacpp import LlamaCpp
 from runtimes.frameworks.vllm import Vllm
 
@@ -192,6 +193,49 @@ VLLM = {
         "engine_broken",
     ),
 }
+
+
+TELLING = {
+    "no GGUF": "0.00.009.527 E gguf_init_from_reader: invalid magic characters: 'not ',"
+    " expected 'GGUF'",
+    "port, Python": "ERROR:    [Errno 98] error while attempting to bind on address"
+    " ('127.0.0.1', 36535): address already in use",
+    "chat template": "0.01.540.566 E common_chat_templates_init: error: Unknown"
+    " statement: broken",
+    "argument": "__main__.py: error: unrecognized arguments: --no_such_flag 1",
+    "no file, Python": "ValueError: Model path does not exist: /models/none.gguf",
+    "folder": "xllamacpp_server: cannot start: cannot open model /tmp: Is a directory",
+}
+
+
+@pytest.mark.parametrize("name", TELLING)
+def test_telling_line_is_the_first_that_complains(name):
+    said = f"context 512 for 4 requests\n\n{LLAMACPP[name][0]}"
+    assert telling_line(said) == TELLING[name]
+
+
+def test_telling_line_of_vllm_is_the_cause():
+    line = telling_line(f"(APIServer pid=1) WARNING an error\n{VLLM['no weights'][0]}")
+    assert line == "RuntimeError: Cannot find any model weights with `/models/m`"
+    long = telling_line(VLLM["long context"][0])
+    assert long.startswith("Value error, User-specified max_model_len (100000000)")
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        ("", ""),
+        ("\n \n", ""),
+        ("loading\nloaded\n\n", "loaded"),
+        (
+            "Traceback (most recent call last):\n  File x\n  raise X\nOSError: y",
+            "OSError: y",
+        ),
+        ("E" * 1000, "E" * 300),
+    ],
+)
+def test_telling_line_of_any_log(said, line):
+    assert telling_line(said) == line
 
 
 @pytest.mark.parametrize(
