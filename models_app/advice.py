@@ -106,7 +106,8 @@ ADVICE = {
     ),
     "engine_missing": _("Install it, or choose one that is installed."),
     "image_missing": _(
-        "Load the image, or name another one in the platform's settings."
+        "Pull the image on the page “Engines” or load it, or name another one in the"
+        " platform's settings."
     ),
     "unknown_gpu": _("Pin it to GPUs that are there."),
 }

@@ -81,9 +81,9 @@ MESSAGES = DOWNLOADS | {
     "start_timeout": _("The engine was not ready within %(seconds)s s."),
     "launch_failed": _("The engine could not be started: %(detail)s"),
     "image_missing": _(
-        "The image %(image)s is not on this machine. Fetch it with manage.py"
-        " pull_engine_image or load it with docker load or docker build, and start the"
-        " model again."
+        "The image %(image)s is not on this machine. Pull it on the page “Engines” or"
+        " with manage.py pull_engine_image, or load it with docker load or docker"
+        " build; then start the model again."
     ),
     "pull_failed": _("The image %(image)s could not be pulled: %(detail)s"),
     "pull_interrupted": _("The process that pulled it was ended. Pull it again."),
