@@ -46,6 +46,7 @@ class Walk:
     entries: int = 0
     seen: set[tuple[int, int]] = field(default_factory=set)
     began: float = field(default_factory=time.monotonic)
+    real_roots: list[Path] = field(default_factory=list)
 
     def folders(self) -> Iterator[Folder]:
         ahead = [(str(root), 0) for root in reversed(self.roots)]
@@ -123,8 +124,17 @@ class Walk:
         return None
 
     def _inside(self, path: str) -> bool:
-        real = Path(path).resolve()
-        return any(real.is_relative_to(root.resolve()) for root in self.roots)
+        if not self.real_roots:
+            self.real_roots = [*filter(None, map(_real, self.roots))]
+        real = _real(Path(path))
+        return real is not None and any(map(real.is_relative_to, self.real_roots))
 
     def leave_out(self, code: str, path: str, **params: object) -> None:
         self.troubles.append(path_problem(code, FIELD, path, **params))
+
+
+def _real(path: Path) -> Path | None:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # a loop of links
+        return None

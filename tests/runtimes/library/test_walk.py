@@ -77,6 +77,16 @@ def test_loops_of_links_end(tmp_path):
     assert troubles(tmp_path) == [("file_unreadable", "a/itself.gguf")]
 
 
+def test_model_folder_that_is_a_loop_hinders_no_other(tmp_path):
+    root, loop = tmp_path / "root", tmp_path / "loop"
+    loop.symlink_to(loop)
+    a_model(root / "real/m.gguf")
+    (root / "link.gguf").symlink_to("real/m.gguf")
+    found = scanned(root, loop)
+    assert len(found.entries) == 2
+    assert [trouble.code for trouble in found.troubles] == ["folder_unreadable"]
+
+
 def test_link_to_nowhere_is_told(tmp_path):
     (tmp_path / "gone.gguf").symlink_to("nowhere.gguf")
     assert troubles(tmp_path) == [("file_missing", "gone.gguf")]
