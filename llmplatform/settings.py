@@ -250,13 +250,8 @@ DRIVER_OPTIONS = {
             "vllm-cpu": env.text("DOCKER_IMAGE_VLLM_CPU", "llmplatform-vllm-cpu"),
         },
         "user": env.text("DOCKER_USER"),
-        "folders": [*MODEL_ROOTS, HUB_DIR],
-        # In there the folder of what was downloaded can only be read.
-        "environment": {
-            "HF_HUB_CACHE": str(HUB_DIR),
-            "HF_HUB_OFFLINE": "1",
-            "TRANSFORMERS_OFFLINE": "1",
-        },
+        "folders": MODEL_ROOTS,
+        "hub_dir": HUB_DIR,
     },
 }
 DRAIN_SECONDS = env.number("DRAIN_SECONDS", 30)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePath
 from signal import Signals
 from typing import Any
@@ -31,6 +31,14 @@ LIVE = ("running", "paused", "restarting", "removing")
 REMOVED = Observation(
     alive=False, exit=Exit(code=None, signal=None), reason="removed_outside"
 )
+# Where home folders of this machine may be private, an image's are, too. What is not in
+# there cannot be downloaded: it is read-only.
+HUB_PLACE = "/hub"
+FROM_HUB = {
+    "HF_HUB_CACHE": HUB_PLACE,
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+}
 CONTAINER_ID = re.compile("[0-9a-f]{64}")
 
 
@@ -38,13 +46,13 @@ CONTAINER_ID = re.compile("[0-9a-f]{64}")
 class Surroundings:
     """What is the same for all containers. user: "uid:gid". images: by framework, or by
     engine where its own is another. folders: of models, which engines read under the
-    paths they have here. environment: overrides what commands say."""
+    paths they have here. hub_dir: of models from a hub; empty: there is none."""
 
     instance: str
     user: str
     images: Mapping[str, str]
     folders: Sequence[str]
-    environment: Mapping[str, str] = field(default_factory=dict)
+    hub_dir: str = ""
 
 
 def name_of(uid: str) -> str:
@@ -63,7 +71,7 @@ def specification(
     """The body of POST /containers/create. Its standard input is closed when who feeds
     it leaves; init passes signals on, which have no default action for a process 1."""
     program, *arguments = command.argv
-    environment = _environment(command, bounds, around)
+    environment = _environment(command, bounds)
     return {
         "Image": image_of(around.images, bounds.framework, bounds.engine),
         "Entrypoint": [_program(program)],
@@ -88,9 +96,7 @@ def _program(path: str) -> str:
     return "python3" if name.startswith("python") else name
 
 
-def _environment(
-    command: Command, bounds: Bounds, around: Surroundings
-) -> list[tuple[str, str]]:
+def _environment(command: Command, bounds: Bounds) -> list[tuple[str, str]]:
     given = {k: v for k, v in command.env.items() if k not in PATHS_OF_THE_HOST}
     fixed = {
         # Of the user nothing is known in there, and nothing else can be written to.
@@ -99,7 +105,7 @@ def _environment(
         # Images for GPUs ask for all of them.
         "NVIDIA_VISIBLE_DEVICES": ",".join(bounds.gpu_uuids) or "void",
     }
-    return sorted({**given, **around.environment, **fixed}.items())
+    return sorted({**given, **FROM_HUB, **fixed}.items())
 
 
 def _ports(bounds: Bounds) -> list[int]:
@@ -115,8 +121,8 @@ def _host_config(bounds: Bounds, around: Surroundings) -> dict[str, Any]:
             for port in _ports(bounds)
         },
         "Mounts": [
-            {"Type": "bind", "Source": path, "Target": path, "ReadOnly": True}
-            for path in around.folders
+            {"Type": "bind", "Source": path, "Target": place, "ReadOnly": True}
+            for path, place in _places(around)
         ],
         "DeviceRequests": _devices(bounds),
         "NanoCpus": bounds.cpu_cores * 1_000_000_000,
@@ -136,6 +142,11 @@ def _host_config(bounds: Bounds, around: Surroundings) -> dict[str, Any]:
         "AutoRemove": False,
         "LogConfig": {"Type": "json-file", "Config": LOG_OPTIONS},
     }
+
+
+def _places(around: Surroundings) -> list[tuple[str, str]]:
+    hub = [(around.hub_dir, HUB_PLACE)] if around.hub_dir else []
+    return [*zip(around.folders, around.folders, strict=True), *hub]
 
 
 def _devices(bounds: Bounds) -> list[dict[str, Any]]:

@@ -46,8 +46,8 @@ BLIND = Observation(alive=True, exit=None, blind=True)
 
 class DockerDriver:
     """images: by framework or engine; never pulled from here. user: "uid:gid" of
-    engines; this process's own if empty, but never root. environment: of all of them,
-    over what their commands say."""
+    engines; this process's own if empty, but never root. hub_dir: of models that were
+    downloaded from a hub."""
 
     engine_host = "0.0.0.0"  # noqa: S104 -- in there; it is published on loopback only
 
@@ -59,7 +59,7 @@ class DockerDriver:
         images: Mapping[str, str],
         folders: Sequence[Path] = (),
         user: str = "",
-        environment: Mapping[str, str] | None = None,
+        hub_dir: Path | None = None,
     ) -> None:
         self.abandoned_dir = runs_dir / "docker"
         self.instance = instance
@@ -67,7 +67,7 @@ class DockerDriver:
         self.images = images
         self.folders = folders
         self.user = user or _own_user()
-        self.environment = environment or {}
+        self.hub_dir = hub_dir
         self.runs: dict[str, str] = {}  # uids by container id; empty: not ours
 
     @property
@@ -227,12 +227,13 @@ class DockerDriver:
         return name
 
     def _surroundings(self) -> Surroundings:
+        hub = self.hub_dir
         return Surroundings(
             instance=self.instance,
             user=self.user,
             images=self.images,
             folders=[str(path) for path in self.folders if path.is_dir()],
-            environment=self.environment,
+            hub_dir=str(hub) if hub and hub.is_dir() else "",
         )
 
     def _handle(self, client: APIClient, uid: str) -> Handle | None:

@@ -108,10 +108,13 @@ def test_image_is_the_engines_or_the_frameworks(framework, engine, image):
     assert image_of(images, framework, engine) == image
 
 
-def test_environment_of_all_containers_comes_before_commands():
-    around = replace(AROUND, environment={"CUDA_VISIBLE_DEVICES": "", "HOME": "/"})
-    told = specification(UID, COMMAND, BOUNDS, around)["Env"]
-    assert {"CUDA_VISIBLE_DEVICES=", "HOME=/tmp"} <= set(told)
+def test_models_of_a_hub_are_readable_and_nothing_is_downloaded():
+    command = replace(COMMAND, env={"HF_HUB_OFFLINE": "0"})
+    told = specification(UID, command, BOUNDS, replace(AROUND, hub_dir="/root/hub"))
+    assert told["HostConfig"]["Mounts"][2:] == [
+        {"Type": "bind", "Source": "/root/hub", "Target": "/hub", "ReadOnly": True}
+    ]
+    assert {"HF_HUB_CACHE=/hub", "HF_HUB_OFFLINE=1"} <= set(told["Env"])
 
 
 def test_model_folders_are_readable_where_they_are():
@@ -146,8 +149,11 @@ def test_program_is_the_images_own(program, entrypoint):
 def test_environment_has_no_paths_of_this_machine():
     assert body()["Env"] == [
         "CUDA_VISIBLE_DEVICES=GPU-1",
+        "HF_HUB_CACHE=/hub",
+        "HF_HUB_OFFLINE=1",
         "HOME=/tmp",
         "NVIDIA_VISIBLE_DEVICES=GPU-1,GPU-2",
+        "TRANSFORMERS_OFFLINE=1",
         "USER=engine",
     ]
 
