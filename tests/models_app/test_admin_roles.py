@@ -118,3 +118,13 @@ def test_account_without_staff_flag_cannot_enter():
 def test_only_who_saves_is_asked_how_to_save(role, asked):
     page = client_as(role).get(f"{LIST}{a_model().pk}/change/").content.decode()
     assert ("force" in page) == asked
+
+
+@pytest.mark.parametrize(("role", "shown"), [("viewer", False), ("operator", True)])
+def test_who_changes_models_is_shown_what_they_would_take(role, shown):
+    model = a_model()
+    client = client_as(role)
+    page = client.get(f"{LIST}{model.pk}/change/").content.decode()
+    assert (f'data-estimate="{model.pk}"' in page) == shown
+    if shown:
+        assert 'data-estimate=""' in client.get(f"{LIST}add/").content.decode()
