@@ -61,13 +61,14 @@ COPY scripts/lib.sh scripts/install-engine.sh scripts/
 COPY requirements/engines requirements/engines
 RUN ENGINES_DIR=/opt/engines ./scripts/install-engine.sh "$ENGINE"
 
-# Nothing is added to vLLM: other images of it will do as well. Triton and torch compile
-# while a model is loaded.
+# Nothing of the platform is added: other images of vLLM will do as well. Triton and torch
+# compile while a model is loaded; builds for processors want libnuma.
 FROM engine AS engine-vllm
 ARG ENGINE=vllm
 USER root
-RUN command -v g++ >/dev/null || { apt-get update \
- && apt-get install --yes --no-install-recommends g++ && rm -rf /var/lib/apt/lists/*; }
+RUN { command -v g++ && ldconfig -p | grep libnuma.so.1; } >/dev/null || { apt-get update \
+ && apt-get install --yes --no-install-recommends g++ libnuma1 \
+ && rm -rf /var/lib/apt/lists/*; }
 USER 65534:65534
 COPY --from=build-vllm /opt/engines /opt/engines
 ENV PATH=/opt/engines/${ENGINE}/bin:$PATH

@@ -78,7 +78,7 @@ ENDINGS = (
         "engine_broken",
         pattern(
             "ModuleNotFoundError|No module named",
-            "ImportError: .*(cannot open shared object file|undefined symbol)",
+            r"ImportError\b.*(cannot open shared object file|undefined symbol)",
             "shim: cannot execute",
         ),
     ),

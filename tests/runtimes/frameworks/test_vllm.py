@@ -389,6 +389,12 @@ def test_id_of_a_hub_is_told_from_a_folder():
             "needs_remote_code",
         ),
         ("/v/bin/python: No module named vllm", "engine_broken"),
+        (
+            "Failed to import from vllm._C: ImportError('libnuma.so.1: cannot open"
+            " shared object file: No such file or directory')\n"
+            "AttributeError: '_C' object has no attribute 'init_cpu_memory_env'",
+            "engine_broken",
+        ),
         ("shim: cannot execute the engine: [Errno 2] No such file", "engine_broken"),
         ("api_server.py: error: argument --dtype: invalid choice", "bad_argument"),
         ("pydantic_core._pydantic_core.ValidationError: 1 validation", "bad_config"),
