@@ -37,6 +37,7 @@ STATE, PARENT, START_TIME = 3, 4, 22  # fields of /proc/PID/stat
 # Written before there is an engine: a disk that is full by then can still take the end.
 EXIT_DRAFT = "exit.draft"
 EXIT_BYTES = 128
+CGROUPS = "/sys/fs/cgroup"
 # Kills by the kernel that are older were not of the engine that ends now.
 OOM_MEMORY_MS = 60_000
 
@@ -218,11 +219,11 @@ class RotatingLog:
 def supervise(engine: int, log: RotatingLog, said: int, wake: int) -> dict[str, Any]:
     """Until the engine has ended; it is left unreaped, so that its group keeps its
     number. Shape: {"code": int | None, "signal": int | None, "at": epoch seconds,
-    "oom": whether the kernel killed somebody for memory, a minute or two before}."""
+    "oom": whether its control group lost one for memory, a minute or two before}."""
     poll = select.poll()
     poll.register(said, select.POLLIN)
     poll.register(wake, select.POLLIN)
-    kills = OomKills()
+    kills = OomKills(engine)
     while True:
         ready = {descriptor for descriptor, _ in poll.poll(OOM_MEMORY_MS)}
         kills.count()
@@ -236,33 +237,49 @@ def supervise(engine: int, log: RotatingLog, said: int, wake: int) -> dict[str, 
 
 
 class OomKills:
-    """On the whole machine: the kernel tells no one whom it has killed."""
+    """In the control group of a process: the kernel tells no one whom it killed."""
 
-    def __init__(self) -> None:
-        self.before = self.last = oom_kills()
+    def __init__(self, pid: int) -> None:
+        self.counter = oom_counter(pid)
+        self.before = self.last = oom_kills(self.counter)
         self.counted_at = time.monotonic()
 
     def count(self) -> None:
-        """Two counts are kept: a large process takes a while to die, and may do so
-        right after the newer one."""
+        """Two counts are kept: a large process may die right after the newer one."""
         if time.monotonic() - self.counted_at >= OOM_MEMORY_MS / 1000:
-            self.before, self.last = self.last, oom_kills()
+            self.before, self.last = self.last, oom_kills(self.counter)
             self.counted_at = time.monotonic()
 
     @property
     def any(self) -> bool:
-        return oom_kills() > self.before
+        return oom_kills(self.counter) > self.before
 
 
-def oom_kills() -> int:
-    """Since boot; 0 where the kernel does not count them."""
-    try:
-        with open("/proc/vmstat", "rb") as file:
-            counters = file.read()
-    except OSError:
-        return 0
-    _, _, count = counters.partition(b"\noom_kill ")
+def oom_counter(pid: int) -> str:
+    """The file where its group's are counted, else the whole machine's."""
+    for line in text_of(f"/proc/{pid}/cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        counter = f"{CGROUPS}{path}/memory.events.local"
+        if "memory" in controllers.split(","):
+            counter = f"{CGROUPS}/memory{path}/memory.oom_control"
+        if text_of(counter):
+            return counter
+    return "/proc/vmstat"
+
+
+def oom_kills(counter: str) -> int:
+    """0 where the kernel does not count them."""
+    _, _, count = f"\n{text_of(counter)}".partition("\noom_kill ")
     return int(count.split()[0]) if count else 0
+
+
+def text_of(path: str) -> str:
+    """Empty if it cannot be read."""
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return ""
 
 
 def copy_log(said: int, log: RotatingLog) -> bool:
@@ -347,8 +364,7 @@ def started_at(pid: int) -> int | None:
 
 
 def boot_id() -> str:
-    with open("/proc/sys/kernel/random/boot_id") as file:
-        return file.read().strip()
+    return text_of("/proc/sys/kernel/random/boot_id").strip()
 
 
 def write(name: str, text: str) -> None:

@@ -56,7 +56,7 @@ class Command:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
     """code or signal is set; neither: nobody was there to see how the engine ended.
-    oom: the kernel had just killed some process of the machine for its memory."""
+    oom: the kernel had just killed a process of its control group for memory."""
 
     code: int | None
     signal: int | None

@@ -2,6 +2,10 @@
 this machine lets one be made."""
 
 import contextlib
+import json
+import os
+import subprocess
+import sys
 import uuid
 from pathlib import Path
 
@@ -9,7 +13,8 @@ import pytest
 
 from runtimes import shim
 from runtimes.frameworks.base import Exit
-from tests.runtimes.processes import a_uid, ended, python, shell, until
+from tests.runtimes.processes import a_uid, ended, shell, until
+from tests.runtimes.test_shim import START_SHIM, a_run_dir
 
 CGROUPS = Path("/sys/fs/cgroup")
 LIMITS = {
@@ -17,7 +22,8 @@ LIMITS = {
     CGROUPS: "memory.max",
 }
 GREEDY = "x = []\nwhile True: x.append(bytearray(1 << 20))"
-ENTER = "import os; open({path!r}, 'w').write(str(os.getpid()))\n"
+# What is started there is limited from its start.
+THERE = ("/bin/sh", "-c", 'echo $$ > "$0/cgroup.procs"; exec "$@"')
 
 
 def made() -> Path | None:
@@ -54,16 +60,24 @@ def removed(group: Path) -> bool:
     return not group.exists()
 
 
-def test_engine_killed_for_its_memory_says_so(driver, group):
-    enter = ENTER.format(path=str(group / "cgroup.procs"))
-    handle = driver.start(a_uid(), python(enter + GREEDY))
-    exit = ended(driver, handle)
-    assert exit == Exit(code=None, signal=9, oom=True)
+def test_engine_killed_for_its_memory_says_so(tmp_path, group):
+    greedy = f'exec {sys.executable} -S -c "{GREEDY}"'
+    run_dir = a_run_dir(tmp_path, greedy)
+    subprocess.run([*THERE, group, *START_SHIM, run_dir], check=True)
+    left = json.loads(until(lambda: shim.text_of(run_dir / "exit.json"), 20))
+    assert (left["code"], left["signal"], left["oom"]) == (None, 9, True)
+
+
+def test_only_kills_of_its_own_group_count(group):
+    elsewhere = shim.OomKills(os.getpid())
+    done = subprocess.run([*THERE, group, sys.executable, "-S", "-c", GREEDY])
+    assert done.returncode == -9
+    assert not elsewhere.any
 
 
 def test_kills_of_long_ago_do_not_count():
-    kills = shim.OomKills()
-    kills.before = kills.last = shim.oom_kills() - 1
+    kills = shim.OomKills(os.getpid())
+    kills.before = kills.last = shim.oom_kills(kills.counter) - 1
     assert kills.any
     kills.count()
     assert kills.any
@@ -78,8 +92,20 @@ def test_kill_by_hand_is_none_for_memory(driver):
     assert ended(driver, handle) == Exit(code=None, signal=9)
 
 
-def test_kernel_counts_its_kills():
-    counted = dict(
-        line.split() for line in Path("/proc/vmstat").read_text().splitlines()
-    )
-    assert shim.oom_kills() == int(counted.get("oom_kill", 0))
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n", 3),
+        ("low 0\noom 4\noom_kill 2\noom_group_kill 9\n", 2),
+        ("nr_free_pages 8\n", 0),
+        ("", 0),
+    ],
+)
+def test_kernels_counters_are_read(tmp_path, text, count):
+    path = tmp_path / "counter"
+    path.write_text(text)
+    assert shim.oom_kills(str(path)) == count
+
+
+def test_process_that_is_gone_is_counted_with_the_machine():
+    assert shim.oom_counter(2**22 + 1) == "/proc/vmstat"
