@@ -88,6 +88,8 @@ def _words() -> dict[str, str]:
         "skipped": _("%(count)s lines were left out"),
         "connecting": _("Connecting…"),
         "live": _("Live"),
+        "pause": _("Pause"),
+        "resume": _("Go on"),
         "paused": _("Paused: %(count)s new lines"),
         "ended": _("The run has ended: this is all"),
         "empty": _("This run left no log"),

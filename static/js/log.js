@@ -164,6 +164,7 @@ function choices(log) {
   pause.addEventListener("click", () => {
     const paused = pause.getAttribute("aria-pressed") !== "true";
     pause.setAttribute("aria-pressed", paused);
+    pause.textContent = paused ? words.resume : words.pause;
     log.isPaused(paused);
   });
   const run = page.querySelector("[name=run]");

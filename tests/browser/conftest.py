@@ -42,15 +42,18 @@ class Site(Installation):
     def open(self):
         self.port = a_free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        listen = ("-v", "0", "-b", "127.0.0.1", "-p", str(self.port))
-        server = [sys.executable, "-m", "daphne", *listen]
-        self.begin("web", [*server, "llmplatform.asgi:application"])
+        self.serve()
         self.python(
             "from django.contrib.auth.models import User\n"
             f"User.objects.create_superuser('root', password={PASSWORD!r})"
         )
         self.start("monitor", "worker")
         self.until(lambda: answers(f"{self.url}/static/icon.svg"))
+
+    def serve(self):
+        listen = ("-v", "0", "-b", "127.0.0.1", "-p", str(self.port))
+        server = [sys.executable, "-m", "daphne", *listen]
+        self.begin("web", [*server, "llmplatform.asgi:application"])
 
 
 @pytest.fixture(scope="package")

@@ -88,6 +88,7 @@ def test_page_keeps_still_while_it_is_paused(site, run, opened):
     told = opened.locator("[data-told]")
     expect(told).to_have_text("Paused: 3 new lines", timeout=1500)
     assert opened.locator(LINES).count() == count
+    expect(opened.locator("[data-pause]")).to_have_text("Go on")
     opened.click("[data-pause]")
     expect(told).to_have_text("Live")
     expect(opened.locator(LINES, has_text="while paused")).to_have_count(3)
@@ -114,6 +115,21 @@ def test_reading_back_is_left_alone(site, run, opened):
     assert box.evaluate("box => box.scrollTop") == 0
     opened.check("[data-stick]")
     assert box.evaluate("box => box.scrollTop") > 0
+
+
+def test_server_that_comes_back_tells_the_lines_once(site, run, opened):
+    say(site, run, "before the fall\n")
+    before = opened.locator(LINES, has_text="before the fall")
+    expect(before).to_have_count(1, timeout=1500)
+    site.kill("web")
+    told = opened.locator("[data-told]")
+    expect(told).to_contain_text("Interrupted", timeout=5000)
+    say(site, run, "while it was down\n")
+    site.serve()
+    expect(told).to_have_text("Live", timeout=30_000)
+    during = opened.locator(LINES, has_text="while it was down")
+    expect(during).to_have_count(1, timeout=3000)
+    expect(before).to_have_count(1)
 
 
 def test_download_is_the_whole_log(run, opened):
