@@ -1,0 +1,46 @@
+"""Images that are being pulled, shown without a reload."""
+
+import pytest
+from playwright.sync_api import expect
+
+PAGE = "/admin/runtimes/node/engines/"
+IMAGE = "registry.example/a-rather-long-name-of-a-team/vllm:1"
+PULLS = "from runtimes.models import ImagePull\n"
+
+
+def say(site, **fields):
+    site.python(f"{PULLS}ImagePull.objects.update(**{fields!r})")
+
+
+@pytest.fixture
+def row(site, page):
+    """Of an image of which a part is here."""
+    part = {"layers": 4, "layers_done": 1, "bytes": 1000, "bytes_done": 250}
+    place = {"driver": "docker", "key": "vllm", "image": IMAGE, "state": "running"}
+    site.python(f"{PULLS}ImagePull.objects.create(**{(place | part)!r})")
+    page.goto(PAGE)
+    yield page.locator("tr[data-image=vllm]")
+    site.python(f"{PULLS}ImagePull.objects.all().delete()")
+
+
+def test_progress_moves_until_the_pull_is_over(site, row):
+    expect(row).to_contain_text("1 of 4 layers")
+    bar = row.get_by_role("progressbar")
+    expect(bar).to_have_attribute("aria-valuenow", "25")
+    say(site, layers_done=3, bytes_done=900)
+    expect(bar).to_have_attribute("aria-valuenow", "90", timeout=10_000)
+    expect(row).to_contain_text("3 of 4 layers")
+    say(site, state="failed", code="pull_interrupted")
+    expect(bar).to_have_count(0, timeout=10_000)
+
+
+def test_pull_is_cancelled_by_a_click(row):
+    row.get_by_role("button", name="Cancel").click()
+    expect(row.get_by_role("progressbar")).to_have_count(0)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_page_fits_its_width(page, row, width):
+    page.set_viewport_size({"width": width, "height": 900})
+    expect(row).to_contain_text(IMAGE)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
