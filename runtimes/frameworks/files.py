@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from runtimes.estimates.shape import parts
@@ -42,14 +43,20 @@ def located(path: str, model_roots: Sequence[Path], field: str) -> Path | Proble
     nobody's business."""
     try:
         real = Path(path).resolve()
-        roots = [root.resolve() for root in model_roots]
     except (ValueError, OSError, RuntimeError):  # NUL, surrogates, a loop of links
         return path_problem("file_missing", field, path)
-    inside = any(real.is_relative_to(root) for root in roots)
+    inside = any(real.is_relative_to(root) for root in _resolved(model_roots))
     if not inside or not Path(path).is_absolute():
         shown_roots = [str(root) for root in model_roots]
         return path_problem("path_outside_roots", field, path, roots=shown_roots)
     return real
+
+
+def _resolved(roots: Sequence[Path]) -> Iterator[Path]:
+    """One that leads nowhere takes nothing from the others."""
+    for root in roots:
+        with suppress(OSError, RuntimeError):
+            yield root.resolve()
 
 
 def _trouble(real: Path) -> str:

@@ -37,6 +37,13 @@ def test_first_bytes_decide(roots, content, code):
     assert code_of(roots[0] / "m.gguf", roots) == code
 
 
+def test_a_root_that_leads_nowhere_takes_nothing_from_the_others(roots):
+    (roots[0] / "m.gguf").write_bytes(GGUF)
+    roots[1].symlink_to(roots[1])
+    assert code_of(roots[0] / "m.gguf", roots[::-1]) is None
+    assert code_of(roots[1] / "m.gguf", roots) == "file_missing"
+
+
 def test_missing_file_is_named(roots):
     problem = check_model_file(str(roots[0] / "nope.gguf"), roots)
     assert problem.code == "file_missing"
