@@ -39,6 +39,21 @@ def test_pull_is_cancelled_by_a_click(row):
     expect(row.get_by_role("progressbar")).to_have_count(0)
 
 
+def test_worker_carries_a_pull(site, page):
+    site.python("from runtimes import pulls\npulls.ask('docker', 'vllm')")
+    [pull] = site.until(lambda: over(site))
+    assert pull["code"] in ("docker_unavailable", "pull_failed")
+    page.goto("/admin/models_app/activity/")
+    expect(
+        page.get_by_text("The image llmplatform-vllm was not pulled.")
+    ).to_be_visible()
+    site.python(f"{PULLS}ImagePull.objects.all().delete()")
+
+
+def over(site):
+    return site.rows("select code from runtimes_imagepull where state = 'failed'")
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_page_fits_its_width(page, row, width):
     page.set_viewport_size({"width": width, "height": 900})
