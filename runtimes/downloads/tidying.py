@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from runtimes.models import Download
 logger = logging.getLogger(__name__)
 
 KEPT = timedelta(days=30)
+# Another installation may share the model folders, and go on with what has no row here.
+LEFTOVER = timedelta(days=2)
 
 
 def tidy() -> None:
@@ -32,7 +35,16 @@ def tidy() -> None:
     }
     known = set(Download.objects.filter(uid__in=parts).values_list("uid", flat=True))
     for uid in parts.keys() - known:
-        _discard(parts[uid])
+        if _is_old(parts[uid]):
+            _discard(parts[uid])
+
+
+def _is_old(part: Path) -> bool:
+    """By the last file that was begun there."""
+    try:
+        return time.time() - part.stat().st_mtime > LEFTOVER.total_seconds()
+    except OSError:
+        return False
 
 
 def _discard(part: Path) -> None:

@@ -166,9 +166,13 @@ def test_leftovers_are_cleared_away(root):
     held = folder.part_of(root, "held", "b" * 32)
     hold = folder.hold(held)
     (root / "mine").mkdir()
+    for path in root.iterdir():
+        os.utime(path, (0, 0))
+    another = folder.part_of(root, "another", "c" * 32)  # of another installation
+    another.mkdir()
     tidying.tidy()
     left = {path.name for path in root.iterdir()}
-    assert left == {part_of(new).name, held.name, "mine"}
+    assert left == {part_of(new).name, held.name, another.name, "mine"}
     os.close(hold)
     tidying.tidy()
     assert not held.exists()
