@@ -12,10 +12,11 @@ from models_app.messages import render
 from models_app.models import Run
 from runtimes.drivers.procfs import ports_in_use
 from runtimes.enums import GpuMode
-from runtimes.findings import Finding, ok, start_roles, warning
+from runtimes.findings import Finding, Level, ok, start_roles, warning
 from runtimes.frameworks.base import Estimate, Problem
 from runtimes.limits import cores_of
 from runtimes.models import Gpu, Node
+from runtimes.preflight.bookings import Left, most_left
 from runtimes.preflight.model_lines import Asked, Look
 from runtimes.preflight.room import (
     Card,
@@ -23,6 +24,7 @@ from runtimes.preflight.room import (
     gpus_finding,
     memory_finding,
     port_finding,
+    would_wait,
 )
 from runtimes.sizing import Sizes, measured
 
@@ -42,6 +44,10 @@ def cpu(asked: Asked) -> Finding:
         return _no_machine("cpu")
     fields = ("framework", "config", "gpu_count", "cpu_cores")
     _field, cores = cores_of({name: getattr(asked.model, name) for name in fields})
+    left = most_left("cpu_cores", asked.model)
+    if left and cores > left.may_have:
+        words = _short_of("insufficient_cpu", cores, left)
+        return warning("cpu", words, would_wait())
     shown = {"cores": cores, "most": most}
     return ok("cpu", _("%(cores)s of %(most)s cores.") % shown)
 
@@ -56,8 +62,18 @@ def memory(asked: Asked) -> Finding:
         return warning("memory", render(told.code, told.params), advice)
     usable = most - settings.RESERVED_MEMORY_MIB
     share = told.host if isinstance(told, Estimate) else None
-    taken = _measured(asked).memory_mib or 0
-    return memory_finding(share, taken, asked.model.memory_mib, usable)
+    taken, given = _measured(asked).memory_mib or 0, asked.model.memory_mib
+    found = memory_finding(share, taken, given, usable)
+    left = most_left("memory_mib", asked.model, settings.RESERVED_MEMORY_MIB)
+    if found.level == Level.OK and left and given > left.may_have:
+        words = _short_of("insufficient_memory", given, left)
+        return warning("memory", f"{found.message} {words}", would_wait())
+    return found
+
+
+def _short_of(code: str, needed: int, left: Left) -> str:
+    params = {"node": left.node, "total": left.total, "free": left.free}
+    return render(code, {"needed": needed, **params})
 
 
 def gpus(asked: Asked) -> Finding:

@@ -101,8 +101,12 @@ def gpus_finding(cards: Sequence[Card], wish: Wish) -> Finding:
     free = [card for card in fitting if card.has_free(max(wish.mib, 1))]
     if len(free) < wish.count:
         words = _short_of(wish, node, here, len(free))
-        return warning("gpus", words, _("It would wait until enough is free."))
+        return warning("gpus", words, would_wait())
     return ok("gpus", message)
+
+
+def would_wait() -> str:
+    return _("It would wait until enough is free.")
 
 
 def _best(cards: Iterable[Card], mib: int) -> tuple[str, list[Card]]:

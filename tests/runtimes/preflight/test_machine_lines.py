@@ -104,3 +104,38 @@ def test_what_runs_have_taken_counts_as_well_as_the_estimate(gguf):
     found = {f.name: f for f in examine(model)}
     assert found["memory"].advice == "Give it 9001 MiB of memory."
     assert found["gpus"].advice == "Give it 1001 MiB of GPU memory."
+
+
+@pytest.mark.parametrize(
+    ("fields", "level"),
+    [
+        ({}, "warning"),
+        ({"priority": 6}, "ok"),  # takes the other's place
+        ({"priority": 6, "preempts": False}, "warning"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cpu", "Needs 3 CPU cores; here has 2 of 8 free."),
+        ("memory", "Needs 40000 MiB of memory; here has 2976 of 62976 MiB free."),
+    ],
+)
+def test_what_other_models_hold_is_waited_for(gguf, name, words, fields, level):
+    a_node()
+    a_run(a_model(priority=5), RunState.READY, cpu_cores=6, memory_mib=60_000)
+    found = line(gguf, name, cpu_cores=3, memory_mib=40_000, **fields)
+    assert found.level == level
+    assert (words in found.message) == (level == "warning")
+    advice = "It would wait until enough is free."
+    assert found.advice == (advice if level == "warning" else "")
+
+
+@pytest.mark.parametrize("name", ["cpu", "memory"])
+def test_what_a_model_holds_itself_is_free_for_it(gguf, name):
+    a_node()
+    config = {"model_path": str(gguf), "n_threads": 1}
+    model = a_model(config=config, cpu_cores=6, memory_mib=60_000)
+    a_run(model, RunState.READY, cpu_cores=6, memory_mib=60_000)
+    found = {finding.name: finding for finding in examine(model)}
+    assert found[name].level == "ok"
