@@ -7,6 +7,7 @@ since the second before the newest one known, and those known are left out.
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -46,26 +47,30 @@ class ContainerLog:
         self.unread = b""
 
     def _ask(self) -> None:
-        most = min(MOST_ENTRIES, 1 + self.max_bytes // ENTRY_BYTES)
-        found: list[bytes] = []
+        first = not self.newest
+        most = self._most() if first else MOST_ENTRIES
+        data, new = bytearray(), 0
+        times: deque[bytes] = deque(maxlen=MOST_ENTRIES)
         with suppress(DriverError), self.daemon.talk() as client:
-            found = list(_entries(client, self.name, most, _second_before(self.newest)))
-        entries = [entry.partition(b" ") for entry in found]
-        new = [(at, text) for at, _, text in entries if at not in self.known]
+            for entry in _entries(client, self.name, most, _before(self.newest)):
+                at, _, text = entry.partition(b" ")
+                times.append(at)
+                if at not in self.known:
+                    new += 1
+                    data += text
         if new:
-            self.skipped = len(new) == most
-            self._take(b"".join(text for _, text in new), first=not self.newest)
-            self.known = {at for at, _, _ in entries}
-            self.newest = max(self.known)
+            self.skipped = new == most or (first and len(data) > self.max_bytes)
+            self.unread = bytes(data[-self.max_bytes :] if first else data)
+            self.known = set(times)
+            self.newest = max(times)
 
-    def _take(self, data: bytes, *, first: bool) -> None:
-        if first and len(data) > self.max_bytes:
-            data, self.skipped = data[-self.max_bytes :], True
-        self.unread = data
+    def _most(self) -> int | str:
+        entries = 1 + self.max_bytes // ENTRY_BYTES
+        return entries if entries < MOST_ENTRIES else "all"
 
 
 def _entries(
-    client: APIClient, name: str, most: int, since: int | None
+    client: APIClient, name: str, most: int | str, since: int | None
 ) -> Iterator[bytes]:
     """TIME SPACE TEXT each; a line of more than 16 KiB is several."""
     params = {"stdout": 1, "stderr": 1, "timestamps": 1, "tail": most}
@@ -82,8 +87,9 @@ def _entries(
         at += length
 
 
-def _second_before(time: bytes) -> int | None:
-    """time: 2024-01-31T12:00:00.123456789Z."""
+def _before(time: bytes) -> int | None:
+    """The second before it, as seconds since 1970. time:
+    2024-01-31T12:00:00.123456789Z, or empty."""
     if not time:
         return None
     return int(datetime.fromisoformat(f"{time[:19].decode()}+00:00").timestamp()) - 1

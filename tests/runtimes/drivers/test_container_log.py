@@ -7,6 +7,7 @@ from tests.runtimes.processes import a_uid, ended, shell, until
 
 BOUNDS = Bounds(framework="llama.cpp", cpu_cores=1, memory_mib=128)
 COUNT = "n=0; while [ $n -lt 300 ]; do n=$((n+1)); echo out $n; echo err $n >&2; done"
+MANY = "/usr/bin/python3 -c \"[print(n) for n in range({count})]; print('over')\""
 LONG = "/usr/bin/python3 -c \"print('x' * 100_000); print('end')\""
 
 
@@ -44,6 +45,14 @@ def test_begins_before_the_end_and_says_so(containers):
         chunk = reader.read(1000)
     assert chunk.skipped
     assert 0 < len(chunk.data) <= 30
+
+
+def test_all_that_is_kept_can_be_read(containers):
+    uid, count = a_uid(), 30_000
+    ended(containers, containers.start(uid, shell(MANY.format(count=count)), BOUNDS))
+    with closing(containers.log(uid, 1 << 25)) as reader:
+        lines = read_until(reader, b"\nover\n", 1 << 20).splitlines()
+    assert lines == [b"%d" % n for n in range(count)] + [b"over"]
 
 
 def test_daemon_that_is_away_says_nothing_and_goes_on(containers, dockerd):
