@@ -23,6 +23,7 @@ from runtimes.preflight.permissions import unreadable
 from runtimes.preflight.subjects import subject_of
 
 PLACES = ("model_path", "model_name")
+CONTEXTS = ("n_ctx", "max_model_len")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +57,22 @@ Look = Callable[[Asked], Finding | None]
 
 
 def config(asked: Asked) -> Finding:
+    most = asked.seen.contents.context if asked.seen.contents else 0
+    for key in CONTEXTS if most else ():
+        if asked.model.config.get(key, 0) > most:
+            return _too_long(asked, key, most)
     words = _("Settings: %(count)s, all of them known and within their limits.")
     return ok("config", words % {"count": len(asked.model.config)})
+
+
+def _too_long(asked: Asked, key: str, most: int) -> Finding:
+    """A warning only: positions can be stretched, by arguments of the engine's own."""
+    shown = {"key": key, "value": asked.model.config[key], "most": most}
+    words = _("%(key)s is %(value)s, but the model was made for %(most)s tokens.")
+    advice = _("Set %(key)s to %(most)s or less: beyond, answers get worse.")
+    if key == "max_model_len":
+        advice = _("Set %(key)s to %(most)s or less: vLLM does not start with more.")
+    return warning("config", words % shown, advice % shown)
 
 
 def path(asked: Asked) -> Finding | None:

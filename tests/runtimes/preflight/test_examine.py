@@ -97,6 +97,28 @@ def test_model_that_tells_too_little_for_an_estimate_may_run(gguf):
     assert "llama.block_count" in findings["memory"].message
 
 
+@pytest.mark.parametrize(
+    ("n_ctx", "expected"), [(4096, {}), (4097, {"config": "warning"})]
+)
+def test_context_is_compared_with_what_the_model_was_made_for(gguf, n_ctx, expected):
+    findings = found({"model_path": str(gguf), "n_ctx": n_ctx, "n_parallel": 1})
+    assert levels(findings) == expected
+    if expected:
+        words = "n_ctx is 4097, but the model was made for 4096 tokens."
+        assert findings["config"].message == words
+        assert findings["config"].advice.startswith("Set n_ctx to 4096 or less")
+
+
+@pytest.mark.usefixtures("vllm")
+def test_vllm_starts_with_no_longer_context_than_the_models(root):
+    sizes = {"intermediate_size": 128, "vocab_size": 32, "torch_dtype": "bfloat16"}
+    folder = a_folder(root / "m", max_position_embeddings=8192, **sizes)
+    config = {"model_name": str(folder), "max_model_len": 8193}
+    found_ = found(config, framework="vllm")["config"]
+    assert found_.level == "warning"
+    assert found_.advice.endswith("8192 or less: vLLM does not start with more.")
+
+
 def outside(root):
     (root.parent / "outside.gguf").write_bytes(a_gguf())
     (root / "link.gguf").symlink_to(root.parent / "outside.gguf")
