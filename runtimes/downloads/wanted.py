@@ -38,7 +38,10 @@ class Wanted:
         text = self.repo.strip()
         if "://" not in text:
             return text
-        parts = [part for part in urlsplit(text).path.split("/") if part]
+        try:
+            parts = [part for part in urlsplit(text).path.split("/") if part]
+        except ValueError:  # brackets that are no IPv6 address
+            return text
         parts = parts[1:] if parts[:1] == ["models"] else parts
         return "/".join(parts[:2])
 

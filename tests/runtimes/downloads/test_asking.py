@@ -48,6 +48,8 @@ BAD = [
     ({"repo": "", "folder": "x"}, "repo", "bad_repo"),
     ({"repo": "../up", "folder": "x"}, "repo", "bad_repo"),
     ({"repo": "a b/c"}, "repo", "bad_repo"),
+    ({"repo": "http://["}, "repo", "bad_repo"),
+    ({"repo": "https://a]b/own/tiny"}, "repo", "bad_repo"),
     ({"hub": "modelscope", "repo": "gpt2"}, "repo", "bad_repo"),
     ({"revision": "a b"}, "revision", "bad_revision"),
     ({"revision": "../main"}, "revision", "bad_revision"),
