@@ -8,8 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from models_app.messages import render
-from models_app.models import ServedModel
+from models_app.models import ServedModel, reason_of
 from models_app.problems import shown
 from models_app.serializers import ReasonSerializer
 from runtimes.frameworks.base import Problem
@@ -18,9 +17,9 @@ from runtimes.library.entries import Entry, Kind
 PATH_SHOWN = 4096
 
 
-def told(problem: Problem) -> dict[str, Any]:
-    words = render(problem.code, problem.params)
-    return {"code": problem.code, "params": problem.params, "message": words}
+def told(problem: Problem) -> dict[str, Any] | None:
+    """As ReasonSerializer has it."""
+    return reason_of(problem.code, dict(problem.params))
 
 
 class EntrySerializer(serializers.Serializer[Any]):
@@ -84,5 +83,5 @@ class ScanSerializer(serializers.Serializer[Any]):
     more_troubles = serializers.IntegerField(source="scan.more_troubles")
 
     @extend_schema_field(ReasonSerializer(many=True))
-    def get_troubles(self, shelf: Any) -> list[dict[str, Any]]:
+    def get_troubles(self, shelf: Any) -> list[dict[str, Any] | None]:
         return [told(problem) for problem in shelf.scan.troubles]

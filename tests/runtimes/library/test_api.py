@@ -59,6 +59,8 @@ def test_problem_has_code_and_words(root, viewer):
     ]
     assert entry["problem"]["code"] == "file_missing"
     assert entry["problem"]["message"].startswith("文件")
+    assert entry["problem"].keys() == {"code", "params", "message", "advice"}
+    assert entry["problem"]["advice"].startswith("请")
     assert entry["config"] is None
 
 
