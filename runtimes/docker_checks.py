@@ -1,4 +1,5 @@
-"""Checks of the Docker daemon, as far as models need one."""
+"""Checks of the Docker daemon, as far as models need one. Warnings at most: the platform
+is well without it, and so are models that are processes."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ from runtimes.drivers.base import Driver, DriverError
 from runtimes.drivers.containers import image_of
 from runtimes.drivers.docker import DockerDriver
 from runtimes.drivers.dockerd import About, about
-from runtimes.findings import Finding, error, ok, warning
+from runtimes.findings import Finding, ok, warning
 from runtimes.frameworks.base import Framework
 from runtimes.machine_checks import has_gpus
 from runtimes.registry import driver
@@ -53,7 +54,7 @@ def _daemon(
         return
     yield ok(name, f"{told.version}, {runs_on.daemon.url}")
     yield from images
-    yield from _gpus(name, told, models)
+    yield from _gpus(name, told)
     if models and not told.live_restore:
         yield warning(
             name,
@@ -66,7 +67,7 @@ def _away(name: str, away: DriverError, models: list[ServedModel]) -> Finding:
     message = render(away.code, away.params)
     if not models:
         return ok(name, _("No model needs it. %(message)s") % {"message": message})
-    return error(
+    return warning(
         name,
         message,
         _("Start Docker, and let the platform's user use it: group docker."),
@@ -83,7 +84,7 @@ def _images(runs_on: DockerDriver, models: list[ServedModel]) -> Iterator[Findin
             if missing.code != "image_missing":
                 raise
             if image in needed:
-                yield error(
+                yield warning(
                     f"image {key}",
                     _("%(image)s is not on this machine.") % {"image": image},
                     _("Run: ./manage.py pull_engine_image %(name)s, or build it.")
@@ -97,14 +98,13 @@ def _image_of(runs_on: DockerDriver, model: ServedModel) -> str | None:
     return image_of(runs_on.images, model.framework, engine)
 
 
-def _gpus(name: str, told: About, models: list[ServedModel]) -> Iterator[Finding]:
+def _gpus(name: str, told: About) -> Iterator[Finding]:
     if not has_gpus():
         return
     if _gives_gpus(told):
         yield ok(f"{name} gpus", _("Containers can have GPUs."))
         return
-    wanted = any(model.gpu_count for model in models)
-    yield (error if wanted else warning)(
+    yield warning(
         f"{name} gpus",
         _("There are GPUs here, but containers cannot have any."),
         gpu_advice(),

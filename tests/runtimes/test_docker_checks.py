@@ -44,7 +44,7 @@ def test_daemon_that_no_model_needs_may_be_away(at, tmp_path):
 def test_daemon_that_a_model_needs_is_missed(at, tmp_path):
     at(f"unix://{tmp_path}/none")
     a_model(driver="docker")
-    assert levels() == {"docker": "error"}
+    assert levels() == {"docker": "warning"}
     assert "Start Docker" in found()["docker"].advice
 
 
@@ -61,16 +61,15 @@ def test_image_that_a_model_needs_is_missed(at, dockerd, gpus, lacking):
     a_model(driver="docker", framework="vllm", config=ON_HUB, gpu_count=gpus)
     a_model("other", driver="process", framework="vllm", config=ON_HUB)
     shown = found()
-    errors = {name for name, f in shown.items() if f.level == "error"}
-    assert errors == {f"image {lacking}"}
+    missed = {name for name, f in shown.items() if "pull_engine_image" in f.advice}
+    assert missed == {f"image {lacking}"}
+    assert not [f for f in shown.values() if f.level == "error"]  # deployments go on
     advice = shown[f"image {lacking}"].advice
     assert f"./manage.py pull_engine_image {lacking}," in advice
 
 
-@pytest.mark.parametrize(("wanted", "level"), [(0, "warning"), (1, "error")])
-def test_gpus_that_containers_cannot_have_are_told(at, dockerd, wanted, level):
+def test_gpus_that_containers_cannot_have_are_told(at, dockerd):
     at(dockerd.url)
     nvml.say(nvml.a_gpu(0))
-    a_model(driver="docker", gpu_count=wanted, gpu_memory_mib=wanted)
     gpus = found()["docker gpus"]
-    assert (str(gpus.level), "nvidia-ctk" in gpus.advice) == (level, True)
+    assert (str(gpus.level), "nvidia-ctk" in gpus.advice) == ("warning", True)
