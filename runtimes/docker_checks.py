@@ -1,5 +1,5 @@
-"""Checks of the Docker daemon, as far as models need one. Warnings at most: the platform
-is well without it, and so are models that are processes."""
+"""Checks of the Docker daemon, as far as models need one. Warnings at most: the
+platform is well without it, and so are models that are processes."""
 
 from __future__ import annotations
 
