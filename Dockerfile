@@ -62,12 +62,16 @@ COPY requirements/engines requirements/engines
 RUN ENGINES_DIR=/opt/engines ./scripts/install-engine.sh "$ENGINE"
 
 # Nothing of the platform is added: other images of vLLM will do as well. Triton and torch
-# compile while a model is loaded; builds for processors want libnuma.
+# compile while a model is loaded, against Python's headers; builds for processors want
+# libnuma.
 FROM engine AS engine-vllm
 ARG ENGINE=vllm
 USER root
-RUN { command -v g++ && ldconfig -p | grep libnuma.so.1; } >/dev/null || { apt-get update \
- && apt-get install --yes --no-install-recommends g++ libnuma1 \
+RUN packages="g++ libnuma1"; \
+    headers=$(python3 -c "import sysconfig; print(sysconfig.get_path('include'))"); \
+    [ -f "$headers/Python.h" ] || packages="$packages python3-dev"; \
+    dpkg-query --show $packages >/dev/null 2>&1 || { apt-get update \
+ && apt-get install --yes --no-install-recommends $packages \
  && rm -rf /var/lib/apt/lists/*; }
 USER 65534:65534
 COPY --from=build-vllm /opt/engines /opt/engines

@@ -80,6 +80,8 @@ ENDINGS = (
             "ModuleNotFoundError|No module named",
             r"ImportError\b.*(cannot open shared object file|undefined symbol)",
             "shim: cannot execute",
+            # Without a compiler, or Python's headers
+            "CppCompileError|InvalidCxxCompiler|Failed to find C compiler",
         ),
     ),
     (
