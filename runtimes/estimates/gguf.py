@@ -11,7 +11,7 @@ from __future__ import annotations
 import stat
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from math import prod
 from pathlib import Path
@@ -28,12 +28,16 @@ VERSIONS = (2, 3)
 CHUNK = 64 * 1024
 # Real ones: up to 20 MiB, 2,000 tensors, 50 values, vocabularies of 300,000 tokens.
 MAX_HEADER = 64 * 1024 * 1024
-MAX_TENSORS = 1_000_000
+MAX_TENSORS = 20_000
 MAX_VALUES = 100_000
+MAX_NAME = 256  # of a tensor: llama.cpp itself takes 63
 MAX_STRINGS = 4_000_000
 MAX_TEXT = 1024 * 1024
 # Longer arrays are counted and left out: per layer is all that an estimate asks for.
 MAX_KEPT = 4096
+# Of keys, texts and elements of arrays, in all: headers are cached, and an element
+# takes ten times its space in the file.
+MAX_KEPT_IN_ALL = 64 * MAX_KEPT
 MAX_DIMENSIONS = 4
 MAX_PER_BYTE = 8  # elements: the smallest quantisation takes more than 1 bit of each
 DEFAULT_ALIGNMENT = 32
@@ -67,7 +71,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """lengths: of all arrays, also of those too long to be kept among the values."""
+    """lengths: of arrays, also of those too long to be kept among the values."""
 
     path: Path
     values: Mapping[str, Value]
@@ -76,7 +80,8 @@ class Header:
 
 
 def read_header(path: Path) -> Header:
-    """Raises BadGguf. Takes time and memory by the header, never by what it claims."""
+    """Raises BadGguf. Takes time by the header, never by what it claims, and little
+    memory."""
     try:
         about = path.stat()
         if not stat.S_ISREG(about.st_mode):
@@ -147,8 +152,8 @@ class _Bytes:
             raise self.bad(what)
         return number
 
-    def text(self) -> str:
-        length = self.count("text", MAX_TEXT)
+    def text(self, most: int = MAX_TEXT) -> str:
+        length = self.count("text", most)
         begin = self.skip(length)
         return self.held[begin : begin + length].decode(errors="replace")
 
@@ -193,27 +198,48 @@ def _header(source: _Bytes) -> Header:
         raise source.bad("version")
     tensor_count = source.count("tensor_count", MAX_TENSORS)
     value_count = source.count("value_count", MAX_VALUES)
-    values: dict[str, Value] = {}
-    lengths: dict[str, int] = {}
+    kept = _Kept()
     for _ in range(value_count):
-        _read_value(source, values, lengths)
-    tensors = _tensors(source, tensor_count, values.get("general.alignment"))
-    return Header(path=source.path, values=values, lengths=lengths, tensors=tensors)
+        _read_value(source, kept)
+    tensors = _tensors(source, tensor_count, kept.values.get("general.alignment"))
+    return Header(
+        path=source.path, values=kept.values, lengths=kept.lengths, tensors=tensors
+    )
 
 
-def _read_value(
-    source: _Bytes, values: dict[str, Value], lengths: dict[str, int]
-) -> None:
+@dataclass(slots=True)
+class _Kept:
+    """What comes when there is no room any more is read, and left out."""
+
+    values: dict[str, Value] = field(default_factory=dict)
+    lengths: dict[str, int] = field(default_factory=dict)
+    room: int = MAX_KEPT_IN_ALL
+
+    def has_room(self, size: int) -> bool:
+        if size > self.room:
+            return False
+        self.room -= size
+        return True
+
+    def add(self, key: str, value: Value) -> None:
+        size = len(value) if isinstance(value, str | tuple) else 1
+        if self.has_room(len(key) + size):
+            self.values[key] = value
+
+
+def _read_value(source: _Bytes, kept: _Kept) -> None:
     key, kind = source.text(), source.number("I")
     if kind == STRING:
-        values[key] = source.text()
+        kept.add(key, source.text())
     elif kind == ARRAY:
-        inner, lengths[key] = source.number("I"), source.number("Q")
-        kept = _array(source, inner, lengths[key])
-        if kept is not None:
-            values[key] = kept
+        inner, length = source.number("I"), source.number("Q")
+        if kept.has_room(len(key) + 1):
+            kept.lengths[key] = length
+        elements = _array(source, inner, length)
+        if elements is not None:
+            kept.add(key, elements)
     elif kind in SCALARS:
-        values[key] = source.number(SCALARS[kind])
+        kept.add(key, source.number(SCALARS[kind]))
     else:
         raise source.bad("value_type")
 
@@ -261,7 +287,7 @@ def _tensors(source: _Bytes, count: int, alignment: Value | None) -> tuple[Tenso
 def _tensor(source: _Bytes) -> tuple[str, int, int, int]:
     """Name, elements, type, offset. Its size is that up to the next one: so no table of
     the types that llama.cpp keeps adding is needed."""
-    name, dimensions = source.text(), source.number("I")
+    name, dimensions = source.text(MAX_NAME), source.number("I")
     if dimensions > MAX_DIMENSIONS:
         raise source.bad("dimensions")
     *shape, kind, offset = source.numbers(PLACES[dimensions])

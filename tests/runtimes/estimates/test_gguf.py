@@ -86,6 +86,7 @@ def counts(tensors, values) -> bytes:
         (b"PK\3\4" + bytes(99), "not_gguf", None),
         (b"GGUF" + struct.pack(">I", 3) + bytes(99), "gguf_broken", "version"),
         (counts(HUGE, 0) + bytes(99), "gguf_broken", "tensor_count"),
+        (counts(30_000, 0) + bytes(99), "gguf_broken", "tensor_count"),
         (counts(0, HUGE) + bytes(99), "gguf_broken", "value_count"),
         (counts(0, 99_999) + bytes(99), "gguf_truncated", None),
         (counts(0, 1) + struct.pack("<Q", HUGE), "gguf_broken", "text"),
@@ -108,6 +109,7 @@ def counts(tensors, values) -> bytes:
             "gguf_broken",
             "dimensions",
         ),
+        (a_gguf(tensors=[("t" * 300, 1, 64)]), "gguf_broken", "text"),
         (a_gguf(tensors=[("t", HUGE, 64)]), "gguf_broken", "tensor_size"),
         (a_gguf(tensors=[("t", 1, 0), ("u", 1, 64)]), "gguf_broken", "tensor_offset"),
         (a_gguf({"general.alignment": 0}), "gguf_broken", "alignment"),
@@ -121,6 +123,27 @@ def test_hostile_header_is_refused_at_once(path, content, code, what):
         assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {f"k{number}": [1000] * 4096 for number in range(500)},
+        {f"k{number}": "x" * 4096 for number in range(4000)},
+        {f"k{number}{'x' * 4096}": 1 for number in range(4000)},
+    ],
+)
+def test_what_is_kept_of_a_header_is_little(path, values):
+    path.write_bytes(a_gguf({**LLAMA, **values}))
+    tracemalloc.start()
+    try:
+        header = read_header(path)
+        assert tracemalloc.get_traced_memory()[0] < 12 * 2**20
+    finally:
+        tracemalloc.stop()
+    assert header.values["llama.block_count"] == 2
+    assert header.lengths["tokenizer.ggml.tokens"] == 3
+    assert [tensor.name for tensor in header.tensors] == [name for name, *_ in TENSORS]
 
 
 def test_header_that_never_ends_is_refused(path):
