@@ -25,6 +25,15 @@ PASSED_ON = ("n_batch", "embedding", "chat_template")
 # llama.cpp's own array of shares; those that are not there have none
 MOST_GPUS = 128
 STDIN = "/dev/stdin"
+PYTHON_METRICS = "/docs"
+# python -m llama_cpp.server, but that its log is not drowned by what the monitor asks
+# for each second.
+PYTHON_SERVER = f"""\
+import logging, runpy
+access = logging.getLogger("uvicorn.access")
+access.addFilter(lambda record: "GET {PYTHON_METRICS} " not in record.getMessage())
+runpy.run_module("llama_cpp.server", run_name="__main__", alter_sys=True)
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +127,7 @@ def _llama_cpp_python(config: Config, placement: Placement) -> Command:
     return Command(
         argv=(
             placement.program or sys.executable,
-            *("-P", "-m", "llama_cpp.server", "--config_file", STDIN),
+            *("-P", "-c", PYTHON_SERVER, "--config_file", STDIN),
         ),
         env=_visible(placement),
         stdin=json.dumps(spec),
@@ -257,7 +266,7 @@ BUILDS = {
             ready_path="/v1/models",
             # It has no metrics, and while it generates it answers nothing that has to
             # do with its model.
-            metrics_path="/docs",
+            metrics_path=PYTHON_METRICS,
             lacks=frozenset(
                 {"chat_template", "n_parallel", *(EXTRA_ARGS.keys() - PYTHON_HAS)}
             ),

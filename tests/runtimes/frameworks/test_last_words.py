@@ -92,7 +92,7 @@ LLAMACPP = {
         "engine_broken",
     ),
     "package, Python": (
-        "/usr/bin/python3: Error while finding module specification for"
+        "ImportError: Error while finding module specification for"
         " 'llama_cpp.server' (ModuleNotFoundError: No module named 'llama_cpp')\n",
         "engine_broken",
     ),

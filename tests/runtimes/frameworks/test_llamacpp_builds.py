@@ -1,11 +1,14 @@
 import json
+import os
+import subprocess
+import sys
 from itertools import pairwise
 
 import pytest
 
 from runtimes.frameworks.base import Placement
 from runtimes.frameworks.llamacpp import LlamaCpp
-from runtimes.frameworks.llamacpp_builds import BUILDS, FLAGS, SWITCHES
+from runtimes.frameworks.llamacpp_builds import BUILDS, FLAGS, PYTHON_SERVER, SWITCHES
 from runtimes.frameworks.llamacpp_options import ENGINES, EXTRA_ARGS
 
 LLAMA = LlamaCpp()
@@ -112,7 +115,7 @@ def test_every_extra_arg_reaches_llama_server():
 
 def test_python_binding_is_told_everything_in_its_names():
     assert command("llama-cpp-python").argv == (
-        "/engines/it", "-P", "-m", "llama_cpp.server", "--config_file", "/dev/stdin",
+        "/engines/it", "-P", "-c", PYTHON_SERVER, "--config_file", "/dev/stdin",
     )  # fmt: skip
     assert json.loads(command("llama-cpp-python").stdin) == {
         "host": "127.0.0.1",
@@ -209,3 +212,29 @@ def test_unknown_engine_is_refused(model):
 def test_main_gpu_is_one_of_those_given(model, gpu_count, main_gpu, good):
     found = problems(model, gpu_count, extra_args={"main_gpu": main_gpu})
     assert found == ([] if good else [("out_of_range", "config.extra_args.main_gpu")])
+
+
+SPEAKS = """
+import logging, logging.config, sys, uvicorn.config
+logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)
+for path in ("/docs", "/v1/models"):
+    said = ("127.0.0.1:1", "GET", path, "1.1", 200)
+    logging.getLogger("uvicorn.access").info('%s - "%s %s HTTP/%s" %d', *said)
+print(__name__, *sys.argv[1:])
+"""
+
+
+def test_log_of_the_python_binding_is_not_drowned_by_the_monitor(tmp_path):
+    (tmp_path / "llama_cpp/server").mkdir(parents=True)
+    (tmp_path / "llama_cpp/server/__main__.py").write_text(SPEAKS)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", PYTHON_SERVER, "--config_file", "x"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "__main__ --config_file x"
+    assert ['"GET /v1/models HTTP/1.1" 200 OK' in line for line in lines] == [1, 0]
