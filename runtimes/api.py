@@ -34,6 +34,7 @@ class PreflightSerializer(serializers.Serializer[Any]):
 
 class Drafts(GenericViewSet[ServedModel]):
     queryset = ServedModel.objects.all()
+    serializer_class = Draft
 
     @extend_schema(
         operation_id="models_preflight", request=Draft, responses=PreflightSerializer

@@ -4,6 +4,7 @@ from django.test import Client
 from models_app.models import ApiToken
 from tests.api import a_body, client_of, codes, operator, send
 from tests.builders import a_model, a_user
+from tests.llmplatform.test_schema import OPERATIONS
 
 pytestmark = pytest.mark.django_db
 
@@ -35,6 +36,15 @@ def test_errors_have_one_shape(method, path, status, code):
         {"code", "message", "errors"}, code, []
     )  # fmt: skip
     assert body["message"]
+
+
+@pytest.mark.parametrize("path", [p for p in OPERATIONS if p.startswith("/api/")])
+def test_every_path_tells_what_it_takes(path):
+    a_model("smol")
+    there = path.format(id="smol", uid="0" * 32)
+    # Generation is not answered by Django; of exports and downloads there are none.
+    allowed = {404} if path.endswith("/generate") else {200, 404}
+    assert operator().options(there).status_code in allowed
 
 
 @pytest.mark.parametrize(
