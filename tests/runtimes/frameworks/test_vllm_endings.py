@@ -59,6 +59,7 @@ VLLM = Vllm()
             "needs_remote_code",
         ),
         ("/v/bin/python: No module named vllm", "engine_broken"),
+        ("torch._inductor.exc.InductorError: CppCompileError: C++", "engine_broken"),
         (
             "Failed to import from vllm._C: ImportError('libnuma.so.1: cannot open"
             " shared object file: No such file or directory')\n"
