@@ -23,6 +23,8 @@ INDEX = "model.safetensors.index.json"
 INDEX_BYTES = 64 * 2**20
 HEADER_LENGTH = 8  # bytes, in front of each file of safetensors
 HEADER_BYTES = 64 * 2**20
+# Of one file; the largest models have some thousands in each.
+MAX_TENSORS = 200_000
 HEADERS_KEPT = 1024
 TENSOR = re.compile(rb"\{[^{}]*\}")
 PART = re.compile(rb'"([^"\\/\x00]{1,200}\.safetensors)"')
@@ -40,8 +42,9 @@ class BadFolder(Exception):
 
 
 def weights_of(folder: Path, told: str) -> Counter[str]:
-    """Bytes by type of element, "" where it is not known. told: the type that the
-    folder's description names, for files that do not say. Raises BadFolder."""
+    """Bytes by type of element, "" where it is not known, or never converted. told: the
+    type that the folder's description names, for files that do not say. Raises
+    BadFolder."""
     try:
         paths = _used(folder)
         if paths and paths[0].suffix == ".safetensors":
@@ -106,7 +109,10 @@ def _read(path: Path, _changed: int, size: int, _inode: int) -> Mapping[str, int
 
 
 def _tensors(header: bytes, path: Path) -> Iterator[tuple[str, int]]:
-    for found in TENSOR.finditer(header):
+    for number, found in enumerate(TENSOR.finditer(header)):
+        if number >= MAX_TENSORS:
+            told = {"key": "header", "value": len(header)}
+            raise BadFolder("model_config_value", path, **told)
         try:
             tensor = json.loads(found[0])
         except ValueError:
@@ -117,7 +123,9 @@ def _tensors(header: bytes, path: Path) -> Iterator[tuple[str, int]]:
         if not _are_offsets(offsets):
             told = {"key": "data_offsets", "value": str(offsets)[:100]}
             raise BadFolder("model_config_value", path, **told)
-        yield str(tensor.get("dtype", "")), offsets[1] - offsets[0]
+        kind = tensor.get("dtype")
+        known = isinstance(kind, str) and kind in FLOATS
+        yield kind if known else "", offsets[1] - offsets[0]
 
 
 def _are_offsets(value: Any) -> bool:

@@ -1,5 +1,6 @@
 import json
 import os
+import time
 import tracemalloc
 
 import pytest
@@ -109,3 +110,20 @@ def test_floats_are_converted_and_nothing_else():
     weights = {"F32": 400, "F16": 20, "I32": 100, "F8_E4M3": 10, "": 7}
     assert served_bytes(weights, 2) == 200 + 20 + 100 + 10 + 7
     assert served_bytes(weights, 4) == 400 + 40 + 100 + 10 + 7
+
+
+@pytest.mark.parametrize("tensor", [b"{}", b'{"dtype": "F32", "data_offsets": [0, 1]}'])
+def test_header_of_too_many_tensors_is_refused_at_once(tmp_path, tensor):
+    header = tensor * 300_000
+    content = len(header).to_bytes(8, "little") + header + bytes(400_000)
+    folder = a_folder(tmp_path, {"model.safetensors": content})
+    began = time.process_time()
+    assert refused(folder) == "model_config_value"
+    assert time.process_time() - began < 2
+
+
+def test_types_that_are_not_converted_are_added_up_as_one(tmp_path):
+    kinds = {f"t{number}": (f"X{number}", 10) for number in range(200)}
+    kinds |= {"list": (["F32"], 10), "float": ("F32", 10)}
+    folder = a_folder(tmp_path, {"model.safetensors": safetensors(kinds)})
+    assert dict(weights_of(folder, "")) == {"": 2010, "F32": 10}
