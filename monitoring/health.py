@@ -30,10 +30,16 @@ def question(run: Run) -> Question | None:
     whether it works."""
     if run.state not in PROBED or run.handle is None:
         return None
-    starting = run.state == RunState.STARTING
+    url = f"{run.base_url}{_path(run)}"
+    return Question(uid=run.uid, url=url, key=run.engine_key)
+
+
+def _path(run: Run) -> str:
     rules = framework(run)
-    path = (rules.ready_path if starting else rules.metrics_path)(run.config)
-    return Question(uid=run.uid, url=f"{run.base_url}{path}", key=run.engine_key)
+    if run.state == RunState.STARTING:
+        return rules.ready_path(run.config)
+    draining = run.state == RunState.DRAINING
+    return (rules.idle_path if draining else rules.metrics_path)(run.config)
 
 
 class Health:

@@ -145,6 +145,9 @@ class Framework(Protocol):
         """Asked each second while it serves. Of an engine without metrics: whatever it
         answers at any time, without waiting for its turn."""
 
+    def idle_path(self, config: Config) -> str:
+        """Asked while it is drained; in_flight() reads what it answers."""
+
     def cpu_cores(self, config: Config) -> int: ...
 
     def memory(self, config: Config, gpu_count: int) -> Estimate | Problem:
@@ -158,7 +161,8 @@ class Framework(Protocol):
         """The text of /metrics; None: it is none."""
 
     def in_flight(self, metrics: str) -> int | None:
-        """Requests processed or queued, by the text of /metrics; None: not known."""
+        """Requests processed or queued, by what idle_path() answers; None: not
+        known."""
 
     def end_reason(self, exit: Exit, log_tail: str) -> str:
         """bad_config, bad_argument, model_file_missing, model_file_damaged,

@@ -23,7 +23,7 @@ from runtimes.frameworks.extra_args import KEY as EXTRA
 from runtimes.frameworks.extra_args import extra_problems
 from runtimes.frameworks.fields import bad_values, out_of_range, unknown_keys
 from runtimes.frameworks.files import check_model_file
-from runtimes.frameworks.llamacpp_builds import BUILDS, build_of
+from runtimes.frameworks.llamacpp_builds import BUILDS, LISTS_MODELS, build_of
 from runtimes.frameworks.llamacpp_endings import ENDINGS
 from runtimes.frameworks.llamacpp_files import contents
 from runtimes.frameworks.llamacpp_memory import memory
@@ -75,6 +75,10 @@ class LlamaCpp:
     def metrics_path(self, config: Config) -> str:
         return build_of(config).metrics_path
 
+    def idle_path(self, config: Config) -> str:
+        build = build_of(config)
+        return build.idle_path or build.metrics_path
+
     def cpu_cores(self, config: Config) -> int:
         threads = config.get("n_threads")
         if isinstance(threads, int):
@@ -92,6 +96,8 @@ class LlamaCpp:
 
     def in_flight(self, metrics: str) -> int | None:
         told = self.metrics(metrics)
+        if told is None and metrics.startswith(LISTS_MODELS):
+            return 0
         return told.in_flight if told else None
 
     def end_reason(self, exit: Exit, log_tail: str) -> str:

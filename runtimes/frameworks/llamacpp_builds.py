@@ -26,6 +26,7 @@ PASSED_ON = ("n_batch", "embedding", "chat_template")
 MOST_GPUS = 128
 STDIN = "/dev/stdin"
 PYTHON_METRICS = "/docs"
+LISTS_MODELS = '{"object":"list"'
 # python -m llama_cpp.server, but that its log is not drowned by what the monitor asks
 # for each second.
 PYTHON_SERVER = f"""\
@@ -44,6 +45,7 @@ class Build:
     command: Callable[[Config, Placement], Command]
     ready_path: str = "/health"
     metrics_path: str = "/metrics"
+    idle_path: str = ""
     lacks: frozenset[str] = frozenset()
 
 
@@ -267,6 +269,8 @@ BUILDS = {
             # It has no metrics, and while it generates it answers nothing that has to
             # do with its model.
             metrics_path=PYTHON_METRICS,
+            # Which has to wait for its turn: once it answers, nothing is in flight.
+            idle_path="/v1/models",
             lacks=frozenset(
                 {"chat_template", "n_parallel", *(EXTRA_ARGS.keys() - PYTHON_HAS)}
             ),

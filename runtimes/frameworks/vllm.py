@@ -97,6 +97,9 @@ class Vllm:
     def metrics_path(self, config: Config) -> str:
         return "/metrics"
 
+    def idle_path(self, config: Config) -> str:
+        return self.metrics_path(config)
+
     def cpu_cores(self, config: Config) -> int:
         return max(1, len(os.sched_getaffinity(0)) // 2)
 

@@ -77,7 +77,7 @@ class Engine:
         raise AssertionError(self.log())
 
     def in_flight(self):
-        path = self.rules.metrics_path(self.config)
+        path = self.rules.idle_path(self.config)
         return self.rules.in_flight(self.request("GET", path)[1])
 
     def log(self):

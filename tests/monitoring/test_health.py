@@ -46,6 +46,22 @@ def test_question_depends_on_the_state(model, state, path):
     assert (asked and asked.url) == (path and f"http://127.0.0.1:21007{path}")
 
 
+@pytest.mark.parametrize(
+    ("state", "path"),
+    [(RunState.READY, "/docs"), (RunState.DRAINING, "/v1/models")],
+)
+def test_engine_without_metrics_is_drained_once_it_gives_its_turn(model, state, path):
+    config = {**model.config, "engine": "llama-cpp-python"}
+    run = a_run(model, state, config=config, handle={"pid": 1})
+    asked = question(run)
+    assert asked is not None
+    assert asked.url.endswith(path)
+    listed = Result(answer=Answer.READY, body='{"object":"list","data":[]}')
+    Health().hear(run, listed)
+    run.refresh_from_db()
+    assert (run.idle_since is not None) == (state == RunState.DRAINING)
+
+
 def test_question_waits_for_the_handle(model):
     assert question(a_run(model, RunState.STARTING)) is None
 
