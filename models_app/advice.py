@@ -42,6 +42,10 @@ ADVICE = {
         "It is started again on another port. If this comes back, choose ports that"
         " nothing else here uses: ENGINE_PORT_FIRST and ENGINE_PORT_LAST."
     ),
+    "no_free_port": _(
+        "Stop a model, or set ENGINE_PORT_FIRST and ENGINE_PORT_LAST to a wider range"
+        " and restart the platform."
+    ),
     "gpu_lost": _(
         "See the GPU under Machines and GPUs, and dmesg for its XID. It is used again"
         " once the driver reaches it; that may need a restart of the machine."

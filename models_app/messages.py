@@ -22,6 +22,7 @@ MESSAGES = DOWNLOADS | {
         " GPUs of %(total)s."
     ),
     "making_room": _("Room is being made on %(node)s."),
+    "no_free_port": _("Models on %(node)s have all ports from %(first)s to %(last)s."),
     "no_node": _("No machine is known yet. Is the monitor role running?"),
     "retrying": _(
         "%(cause)s Attempt %(attempt)s of %(limit)s follows after %(seconds)s s."

@@ -39,14 +39,21 @@ class StalePlan(Exception):
     pass
 
 
+class NoFreePort(Exception):
+    """Of one machine. A plan counts no ports: what it places there has to wait."""
+
+    def __init__(self, node: str) -> None:
+        super().__init__(node)
+        ports = settings.ENGINE_PORTS
+        params = {"node": node, "first": ports[0], "last": ports[-1]}
+        self.reason = Reason(status="waiting", code="no_free_port", params=params)
+
+
 def carry_out(plan: Plan, snapshot: Snapshot) -> None:
     _stop(plan.stops)
     versions = {node.name: node.version for node in snapshot.nodes}
     try:
-        for placement in plan.placements:
-            place(placement, versions[placement.node])
-            versions[placement.node] += 1
-            reach("place.done")
+        portless = _place_all(plan.placements, versions)
     except (StalePlan, IntegrityError) as error:
         logger.info("plan was stale, planning again: %s", error)
         nudge.wake()
@@ -54,7 +61,23 @@ def carry_out(plan: Plan, snapshot: Snapshot) -> None:
     reach("explain.begun")
     placed = {p.model_id for p in plan.placements}
     reasons = {id: why for id, why in plan.reasons.items() if id not in placed}
-    _explain(reasons, busy={run.model_id for run in snapshot.runs})
+    _explain({**reasons, **portless}, busy={run.model_id for run in snapshot.runs})
+
+
+def _place_all(
+    placements: Iterable[Placement], versions: dict[str, int]
+) -> dict[int, Reason]:
+    """What models that were left out, by id, wait for. versions are counted on."""
+    portless = {}
+    for placement in placements:
+        try:
+            place(placement, versions[placement.node])
+        except NoFreePort as lack:
+            portless[placement.model_id] = lack.reason
+        else:
+            versions[placement.node] += 1
+            reach("place.done")
+    return portless
 
 
 def _stop(stops: Iterable[Stop]) -> None:
@@ -71,7 +94,8 @@ def _stop(stops: Iterable[Stop]) -> None:
 
 
 def place(placement: Placement, version: int) -> Run:
-    """Raises StalePlan, or IntegrityError when a rival took the replica or port."""
+    """Raises StalePlan, NoFreePort, or IntegrityError when a rival took the replica or
+    port."""
     with transaction.atomic():
         node = Node.objects.filter(name=placement.node, version=version)
         if not node.update(version=version + 1):
@@ -125,7 +149,7 @@ def _free_port(node: str) -> int:
     taken = set(Run.objects.live().filter(node=node).values_list("port", flat=True))
     free = [port for port in settings.ENGINE_PORTS if port not in taken]
     if not free:
-        raise StalePlan(f"no free port in {settings.ENGINE_PORTS}")
+        raise NoFreePort(node)
     return random.choice(free)  # noqa: S311 -- not a secret
 
 

@@ -86,6 +86,24 @@ def test_carry_out_starts_several_on_one_machine():
     assert len(set(Run.objects.values_list("port", flat=True))) == 3
 
 
+def test_without_a_free_port_the_others_go_on_and_the_model_says_why(settings):
+    settings.ENGINE_PORTS = range(21000, 21001)
+    a_node("full")
+    a_node("here")
+    a_run(a_wanted_model("holder"), RunState.READY, node="full", port=21000)
+    left_out, placed, waiting = (a_wanted_model(name) for name in "abc")
+    placements = (a_placement(left_out, node="full"), a_placement(placed))
+    why = Reason(status="waiting", code="no_node")
+    carry_out(a_plan(placements=placements, reasons={waiting.pk: why}), load())
+    assert placed.runs.get().port == 21000
+    left_out.refresh_from_db()
+    waiting.refresh_from_db()
+    assert (left_out.status, waiting.reason_code) == ("waiting", "no_node")
+    ports = {"node": "full", "first": 21000, "last": 21000}
+    assert (left_out.reason_code, left_out.reason_params) == ("no_free_port", ports)
+    assert Node.objects.get(name="full").version == 0
+
+
 def test_carry_out_stops_and_explains():
     a_node()
     running, waiting = a_wanted_model("one"), a_wanted_model("two")
