@@ -23,7 +23,7 @@ CONVERTERS = ("gguf==0.19.0", "accelerate==1.15.0")
 class Build:
     """served: the test model as this build takes it. broken: makes a copy of it that
     it refuses, in a folder; reason: how it says so. queues: it counts requests.
-    lingers: told to end, it waits half a minute for clients to leave, unless killed."""
+    lingers: told to end, it goes on until its clients have left, unless killed."""
 
     name: str
     rules: Framework
@@ -102,6 +102,7 @@ BUILDS = (
         broken=strange_folder,
         reason="unknown_architecture",
         settings={"max_model_len": 512, "max_num_seqs": 4, "enforce_eager": True},
+        lingers=True,
     ),
 )
 

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 SAY = {"temperature": 0, "max_tokens": 8}
 LONG = {"temperature": 1, "max_tokens": 120, "ignore_eos": True}
 ENDLESS = {**LONG, "max_tokens": 450}
-STOP_S = 90  # vLLM answers what it has begun, slowly where others are busy
+STOP_S = 60  # where others are busy
 
 
 def pytest_generate_tests(metafunc):

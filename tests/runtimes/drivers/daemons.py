@@ -83,7 +83,7 @@ class Dockerd:
             return False
 
     def client(self) -> APIClient:
-        return APIClient(self.url, version="auto", timeout=20)
+        return APIClient(self.url, version="auto", timeout=120)
 
     def engine_pid(self, container: str) -> int:
         """The only child of the container's init."""

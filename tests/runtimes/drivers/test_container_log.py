@@ -5,6 +5,7 @@ from contextlib import closing
 from runtimes.drivers.base import Bounds
 from tests.runtimes.processes import a_uid, ended, shell, until
 
+BUSY_S = 60  # to start a container, where the disk has much else to do
 BOUNDS = Bounds(framework="llama.cpp", cpu_cores=1, memory_mib=128)
 COUNT = "n=0; while [ $n -lt 300 ]; do n=$((n+1)); echo out $n; echo err $n >&2; done"
 MANY = "/usr/bin/python3 -c \"[print(n) for n in range({count})]; print('over')\""
@@ -14,7 +15,7 @@ LONG = "/usr/bin/python3 -c \"print('x' * 100_000); print('end')\""
 def read_until(reader, end, step=1000):
     told = b""
     while not told.endswith(end):
-        told += until(lambda: reader.read(step).data)
+        told += until(lambda: reader.read(step).data, BUSY_S)
     return told
 
 
