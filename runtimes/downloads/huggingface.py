@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,7 +28,15 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
-from runtimes.downloads.remote import Failed, Listing, RemoteFile, is_of_disk, of_status
+from runtimes.downloads.remote import (
+    MAX_LISTED,
+    NONSENSE,
+    Failed,
+    Listing,
+    RemoteFile,
+    is_of_disk,
+    of_status,
+)
 
 AT_ONCE = 4
 OWN_HOST = "huggingface.co"
@@ -47,11 +56,14 @@ class HuggingFace:
         try:
             commit = self.api.model_info(repo, revision=revision or None).sha or ""
             entries = self.api.list_repo_tree(repo, recursive=True, revision=commit)
-            files = tuple(_file(e) for e in entries if isinstance(e, RepoFile))
+            found = [*islice(entries, MAX_LISTED + 1)]
+            files = tuple(_file(e) for e in found if isinstance(e, RepoFile))
         except (HfHubHTTPError, httpx2.HTTPError) as error:
             raise self._failed(error, repo, revision) from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except NONSENSE as error:
             raise Failed("not_a_hub", endpoint=self.endpoint) from error
+        if len(found) > MAX_LISTED:
+            raise Failed("too_many_files", value=len(found), max=MAX_LISTED)
         return Listing(commit=commit, files=files)
 
     def fetch(

@@ -20,6 +20,7 @@ from modelscope_hub.errors import (
 )
 
 from runtimes.downloads.remote import (
+    NONSENSE,
     OWN_FOLDER,
     Failed,
     Listing,
@@ -40,18 +41,18 @@ class ModelScope:
     def listing(self, repo: str, revision: str) -> Listing:
         try:
             found = self.api.list_repo_files(repo, KIND, revision=revision or None)
+            files = tuple(
+                RemoteFile(path=file.path, size=file.size, sha256=file.sha256 or "")
+                for file in found
+                if not file.is_dir
+            )
         except NotExistError as error:
             raise self._missing(repo, revision) from error
         except HubError as error:
             raise self._failed(error, repo, revision) from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except NONSENSE as error:
             raise Failed("not_a_hub", endpoint=self.endpoint) from error
-        files = (
-            RemoteFile(path=file.path, size=file.size, sha256=file.sha256 or "")
-            for file in found
-            if not file.is_dir
-        )
-        return Listing(commit="", files=tuple(files))
+        return Listing(commit="", files=files)
 
     def _missing(self, repo: str, revision: str) -> Failed:
         """The hub says the same of a missing repository and of a missing revision."""

@@ -11,6 +11,9 @@ from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 MAX_FILES = 5000
+# Entries of a listing, whatever of it is wanted
+MAX_LISTED = 50_000
+MAX_SIZE = 2**48  # bytes of a file
 # Where libraries keep what they need, beside the files, until those are here.
 OWN_FOLDER = ".llmplatform"
 # Some file systems take no longer names of a file.
@@ -20,6 +23,10 @@ OF_DISK = frozenset(
     | {errno.EIO, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 )
 CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
+
+
+# What libraries raise, and this does, about answers that make no sense
+NONSENSE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 class Failed(Exception):
@@ -52,12 +59,18 @@ def of_status(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteFile:
     """size: bytes. sha256, git_sha1: what the hub says its content has; git_sha1 is of
-    a Git blob, and known where the file is not kept in LFS."""
+    a Git blob, and known where the file is not kept in LFS. Raises ValueError of what
+    is neither name nor size."""
 
     path: str
     size: int
     sha256: str = ""
     git_sha1: str = ""
+
+    def __post_init__(self) -> None:
+        sound = type(self.size) is int and 0 <= self.size <= MAX_SIZE
+        if not isinstance(self.path, str) or not sound:
+            raise ValueError(f"{self.path!r}: {self.size!r} bytes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,8 @@ class Hub:
     first byte asked for) of each request for a file's content. Faults: cuts: after how
     many bytes the answers for a path end, one each; spoilt: paths whose content is not
     what the listing says; statuses: by how a path of the API begins; pause_s: after
-    each chunk."""
+    each chunk; lies: of each entry of a listing; endless: a page of a listing names
+    itself as the next."""
 
     def __init__(self, repos):
         self.repos = repos
@@ -43,6 +44,8 @@ class Hub:
         self.error_code = ""
         self.token = ""
         self.pause_s = 0.0
+        self.lies = {}
+        self.endless = False
         self.server = Server(("127.0.0.1", 0), Answer)
         self.server.hub = self
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -122,7 +125,9 @@ class Answer(BaseHTTPRequestHandler):
     def tree(self, repo, revision):
         if (files := self.files(repo)) is None:
             return
-        self.say([entry(path, data) for path, data in files.items()])
+        told = [{**entry(p, data), **self.hub.lies} for p, data in files.items()]
+        again = f'<{self.hub.url}{self.path}>; rel="next"'
+        self.say(told, link=again if self.hub.endless else "")
 
     def resolve(self, repo, revision, path):
         if (files := self.files(repo)) is None:
@@ -151,6 +156,7 @@ class Answer(BaseHTTPRequestHandler):
         ]
         folders = {p.rpartition("/")[0] for p in files} - {""}
         found += [{"Path": folder, "Type": "tree", "Size": 0} for folder in folders]
+        found = [{**file, **self.hub.lies} for file in found]
         self.say({"Code": 200, "Data": {"Files": found}})
 
     def scope_repo(self, repo):
@@ -199,13 +205,15 @@ class Answer(BaseHTTPRequestHandler):
         if most < len(rest):
             self.close_connection = True
 
-    def say(self, body, status=200, code=""):
+    def say(self, body, status=200, code="", link=""):
         text = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
         if code:
             self.send_header("X-Error-Code", code)
+        if link:
+            self.send_header("Link", link)
         self.end_headers()
         if self.command == "GET":
             self.wfile.write(text)

@@ -155,6 +155,30 @@ def test_other_server_is_no_hub(hub, tmp_path):
     assert ended(hub, tmp_path) == failed("not_a_hub")
 
 
+LIES = [
+    *({"size": size, "lfs": None} for size in (None, -1, "9", 2**64)),
+    *({"path": path} for path in (7, None)),
+]
+
+
+@pytest.mark.parametrize("lies", LIES)
+def test_nonsense_of_a_hub_is_told(hub, tmp_path, lies):
+    hub.lies = lies
+    assert ended(hub, tmp_path) == failed("not_a_hub")
+
+
+@pytest.mark.parametrize("size", [-1, 2**64])
+def test_nonsense_of_modelscope_is_told(hub, tmp_path, size):
+    hub.lies = {"Size": size}
+    assert ended(hub, tmp_path, hub="modelscope") == failed("not_a_hub")
+
+
+def test_listing_without_an_end_is_given_up(hub, tmp_path):
+    hub.repos["own/tiny"] |= {f"{number}.json": b"{}" for number in range(5000)}
+    hub.endless = True
+    assert ended(hub, tmp_path) == failed("too_many_files")
+
+
 def test_token_goes_to_the_hub(hub, tmp_path, kind):
     hub.token = "hf_secret"
     assert ended(hub, tmp_path, hub=kind, token="hf_secret") == DONE
