@@ -22,7 +22,8 @@ OF_DISK = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
     | {errno.EIO, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 )
-CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
+# Nor halves of surrogate pairs, which neither disk nor database takes
+UNFIT = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 
 
 # What libraries raise, and this does, about answers that make no sense
@@ -108,7 +109,7 @@ def select(listing: Listing, patterns: Sequence[str]) -> Listing:
         if not wanted or any(fnmatchcase(file.path, pattern) for pattern in wanted)
     )
     if not files:
-        shown = [file.path for file in listing.files[:10]]
+        shown = [file.path for file in listing.files if is_safe(file.path)][:10]
         raise Failed("no_such_files", patterns=list(patterns), there=shown)
     if len(files) > MAX_FILES:
         raise Failed("too_many_files", value=len(files), max=MAX_FILES)
@@ -126,7 +127,7 @@ def check_names(paths: Iterable[str]) -> None:
 def is_safe(path: str) -> bool:
     parts = path.split("/")
     return (
-        not CONTROL.search(path)
+        not UNFIT.search(path)
         and not PurePosixPath(path).is_absolute()
         and parts[0] != OWN_FOLDER
         and all(part not in ("", ".", "..") for part in parts)

@@ -191,7 +191,21 @@ def test_pattern_that_matches_nothing(hub, tmp_path, kind):
     assert last["params"]["there"][:2] == ["README.md", "config.json"]
 
 
-BAD_NAMES = ["../up", "/etc/x", "a/../../b", "a\\b", "x" * 300, ".llmplatform/x"]
+def test_only_names_that_can_be_kept_are_told(hub, tmp_path):
+    hub.repos["own/tiny"] = {"a\0b": b"", "half\ud800": b"", "fine": b""}
+    last = fetched(hub, tmp_path, patterns=["*Q2*"])[-1]
+    assert last["params"]["there"] == ["fine"]
+
+
+BAD_NAMES = [
+    "../up",
+    "/etc/x",
+    "a/../../b",
+    "a\\b",
+    "x" * 300,
+    ".llmplatform/x",
+    "\ud800",
+]
 
 
 @pytest.mark.parametrize("path", BAD_NAMES)
