@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from models_app.download_messages import DOWNLOADS
 from models_app.enums import Operation, Status
+from models_app.expected import in_words
 
 MESSAGES = DOWNLOADS | {
     # why a model waits or is in error
@@ -319,6 +320,8 @@ def render(code: str, params: Mapping[str, object]) -> str:
     if code in WITH_STATES:
         params = {key: _labelled(key, value) for key, value in params.items()}
     shown = {key: _shown(value) for key, value in params.items()}
+    if code == "wrong_type" and "expected" in shown:
+        shown["expected"] = in_words(shown["expected"])
     try:
         return str(MESSAGES[code]) % shown
     except KeyError:
