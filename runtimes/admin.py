@@ -117,7 +117,7 @@ class NodeAdmin(MachineryAdmin):
             path("engines/", inside(engine_page), name="runtimes_engines"),
             path("engines/pull/", inside(pull_image), name="runtimes_image_pull"),
             path(
-                "engines/pull/<str:uid>/cancel/",
+                "engines/pull/<slug:uid>/cancel/",
                 inside(cancel_pull),
                 name="runtimes_image_cancel",
             ),

@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
 
 from models_app.advice import advise
 from models_app.enums import RunState
@@ -24,6 +25,7 @@ ENDED_LINES = 5000
 RUNS = 20
 
 
+@require_GET
 def log(request: HttpRequest, model_id: int) -> HttpResponse:
     """?run=UID: the newest without it. ?part=head: only what changes around the log."""
     if not request.user.has_perm(VIEW):
@@ -44,6 +46,7 @@ def log(request: HttpRequest, model_id: int) -> HttpResponse:
     return TemplateResponse(request, "monitoring/log.html", context)
 
 
+@require_GET
 def run_log(request: HttpRequest, run_id: int) -> HttpResponse:
     """The same page, for links that know no more than a run."""
     if not request.user.has_perm(VIEW):
@@ -61,6 +64,9 @@ def _runs(model: ServedModel) -> Any:
 
 
 def _chosen(model: ServedModel, uid: str | None) -> Run | None:
+    # PostgreSQL fails on a NUL.
+    if uid and not uid.isalnum():
+        raise Http404
     found: Run | None = _runs(model).filter(**({"uid": uid} if uid else {})).first()
     if uid and found is None:
         raise Http404

@@ -159,6 +159,8 @@ def test_page_refuses_what_cannot_be(at):
     assert "No image is named for other" in page.get(PAGE).content.decode()
     assert page.post(f"{PAGE}pull/", {"driver": "none"}).status_code == 302
     assert page.post(f"{PAGE}pull/none/cancel/").status_code == 404
+    nul = page.post(f"{PAGE}pull/%00/cancel/", follow=True)
+    assert nul.redirect_chain[-1] == ("/admin/", 302)
     assert page.get(f"{PAGE}pull/").status_code == 405
 
 

@@ -83,6 +83,8 @@ def test_only_who_may_view_models_sees_logs():
         page_of(writing.run.model),
         reverse("admin:monitoring_run_log", args=[writing.run.pk]),
     ]
+    viewer = signed_in()
+    assert [viewer.post(url).status_code for url in urls] == [405, 405]
     outsider = signed_in("")
     assert [outsider.get(url).status_code for url in urls] == [403, 403]
     assert [Client().get(url).status_code for url in urls] == [302, 302]
