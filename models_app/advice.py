@@ -100,6 +100,9 @@ ADVICE = {
     "gguf_lacks": AGAIN,
     "gguf_value": AGAIN,
     "weights_truncated": AGAIN,
+    "lfs_pointer": _(
+        "Run git lfs pull where it was cloned, or download it in the model library."
+    ),
     "bad_model_config": AGAIN,
     "model_config_value": AGAIN,
     "no_weights": _("Copy or download all files of the model."),

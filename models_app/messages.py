@@ -127,6 +127,9 @@ MESSAGES = DOWNLOADS | {
         "%(path)s is outside the model folders. Allowed: %(roots)s."
     ),
     "not_gguf": _("%(path)s is not a GGUF file."),
+    "lfs_pointer": _(
+        "%(path)s is only a pointer of Git LFS: its content was not fetched."
+    ),
     "not_a_folder": _("%(path)s is not a folder."),
     "bad_model_config": _("%(path)s is not a JSON object of up to %(max)s bytes."),
     "no_weights": _("%(path)s holds no weights: no file named %(expected)s."),

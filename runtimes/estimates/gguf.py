@@ -17,6 +17,7 @@ from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
+from runtimes.estimates.pointers import code_of
 from runtimes.estimates.spans import ENDS, LENGTH, Span, Spans, walk
 from runtimes.frameworks.base import Problem
 from runtimes.frameworks.fields import shown
@@ -193,7 +194,7 @@ class _Bytes:
 def _header(source: _Bytes) -> Header:
     magic = source.skip(len(MAGIC))
     if source.held[magic : magic + len(MAGIC)] != MAGIC:
-        raise BadGguf("not_gguf", source.path)
+        raise BadGguf(code_of(source.held[magic:], "not_gguf"), source.path)
     if source.number("I") not in VERSIONS:
         raise source.bad("version")
     tensor_count = source.count("tensor_count", MAX_TENSORS)

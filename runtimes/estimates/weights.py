@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from runtimes.estimates.pointers import BEGIN, code_of
 from runtimes.frameworks.base import Problem
 from runtimes.frameworks.files import path_problem
 from runtimes.frameworks.vllm_model import FIELD, WEIGHTS, entries
@@ -93,10 +94,12 @@ def _header(path: Path) -> Mapping[str, int]:
 @lru_cache(maxsize=HEADERS_KEPT)
 def _read(path: Path, _changed: int, size: int, _inode: int) -> Mapping[str, int]:
     with path.open("rb") as file:
-        length = int.from_bytes(file.read(HEADER_LENGTH), "little")
+        begin = file.read(len(BEGIN))
+        file.seek(HEADER_LENGTH)
+        length = int.from_bytes(begin[:HEADER_LENGTH], "little")
         left = size - HEADER_LENGTH - length
         if left < 0:
-            raise BadFolder("weights_truncated", path)
+            raise BadFolder(code_of(begin, "weights_truncated"), path)
         if length > HEADER_BYTES:
             raise BadFolder("model_config_value", path, key="header", value=length)
         header = file.read(length)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from runtimes.estimates.pointers import BEGIN, code_of
 from runtimes.estimates.shape import parts
 from runtimes.frameworks.base import Problem
 from runtimes.frameworks.fields import shown
@@ -65,12 +66,12 @@ def _trouble(real: Path) -> str:
         if not stat.S_ISREG(real.stat().st_mode):
             return "not_a_file"
         with real.open("rb") as file:
-            magic = file.read(len(GGUF_MAGIC))
+            begin = file.read(len(BEGIN))
     except (FileNotFoundError, NotADirectoryError):
         return "file_missing"
     except OSError:
         return "file_unreadable"
-    return "" if magic == GGUF_MAGIC else "not_gguf"
+    return "" if begin.startswith(GGUF_MAGIC) else code_of(begin, "not_gguf")
 
 
 def path_problem(code: str, field: str, path: object, **params: object) -> Problem:

@@ -14,7 +14,10 @@ Version = tuple[tuple[str, int, int, int], ...]
 
 # Of files that are not all there yet, or not whole
 INCOMPLETE = frozenset(
-    {"file_missing", "gguf_truncated", "no_weights", "weights_truncated"}
+    {
+        *("file_missing", "gguf_truncated", "lfs_pointer"),
+        *("no_weights", "weights_truncated"),
+    }
 )
 
 

@@ -17,7 +17,7 @@ FORMAT = frozenset(
         *("not_gguf", "gguf_truncated", "gguf_broken", "gguf_lacks", "gguf_value"),
         *("gguf_not_first", "gguf_not_a_model"),
         *("bad_model_config", "model_config_value", "model_config_lacks"),
-        *("no_weights", "weights_truncated"),
+        *("no_weights", "weights_truncated", "lfs_pointer"),
     }
 )
 BY_CODE = {

@@ -52,6 +52,7 @@ def test_weights_count_once_by_type(tmp_path, files, told, expected):
     [
         ({}, "no_weights"),
         ({"model.safetensors": b""}, "weights_truncated"),
+        ({"model.safetensors": b"version https://git-lfs.g"}, "lfs_pointer"),
         ({"model.safetensors": b"\xff" * 8}, "weights_truncated"),
         ({"model.safetensors": ONE[:40]}, "weights_truncated"),
         ({"model.safetensors": ONE[:-1]}, "weights_truncated"),

@@ -30,7 +30,11 @@ def test_good_file_is_accepted_whatever_its_name(roots, name):
 
 @pytest.mark.parametrize(
     ("content", "code"),
-    [(b"", "not_gguf"), (b"GGU", "not_gguf"), (b"PK\3\4", "not_gguf"), (GGUF, None)],
+    [
+        *((b"", "not_gguf"), (b"GGU", "not_gguf"), (b"PK\3\4", "not_gguf")),
+        (b"version https://git-lfs.github.com/spec/v1\n", "lfs_pointer"),
+        (GGUF, None),
+    ],
 )
 def test_first_bytes_decide(roots, content, code):
     (roots[0] / "m.gguf").write_bytes(content)

@@ -90,6 +90,7 @@ def test_files_that_end_early_are_told(tmp_path):
     [
         (b"", "not_gguf"),
         (b"PK\3\4" + bytes(99), "not_gguf"),
+        (b"version https://git-lfs.github.com/spec/v1\noid 1\n", "lfs_pointer"),
         (b"GGUF" + bytes(99), "gguf_broken"),
         (START + struct.pack("<QQ", HUGE, 0), "gguf_broken"),
         (START + struct.pack("<QQ", 0, HUGE), "gguf_broken"),
