@@ -22,6 +22,7 @@ from pathlib import Path
 from django.conf import settings
 
 from models_app.problems import Problem
+from runtimes.drivers.process import engine_environment
 from runtimes.frameworks.fields import kind_of
 
 # Others bring their engines with them.
@@ -131,6 +132,7 @@ def _output(*words: str) -> str:
             check=False,
             timeout=ANSWER_S,
             stdin=subprocess.DEVNULL,
+            env=engine_environment(settings.ENGINE_ENVIRONMENT),
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

@@ -48,9 +48,16 @@ BASE_ENVIRONMENT = {
 }
 
 
+def engine_environment(platforms: Mapping[str, str]) -> dict[str, str]:
+    """What engines get of the platform's own: what PATH, HOME, locale and GPU libraries
+    need, no secrets."""
+    passed_on = {k: v for k, v in platforms.items() if PASSED_ON.fullmatch(k)}
+    return {**BASE_ENVIRONMENT, **passed_on}
+
+
 class ProcessDriver:
     """instance: tells installations on one machine apart. environment: the platform's
-    own; engines get what PATH, HOME, locale and GPU libraries need, no secrets."""
+    own."""
 
     engine_host = "127.0.0.1"
     images: Mapping[str, str] = {}
@@ -66,9 +73,7 @@ class ProcessDriver:
         self.runs_dir = runs_dir
         self.instance = instance
         self.python = python
-        given = environment or {}
-        passed_on = {k: v for k, v in given.items() if PASSED_ON.fullmatch(k)}
-        self.environment = {**BASE_ENVIRONMENT, **passed_on}
+        self.environment = engine_environment(environment or {})
 
     def image(self, framework: str, engine: str = "") -> str:
         return ""

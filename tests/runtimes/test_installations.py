@@ -92,6 +92,15 @@ def test_binary_that_tells_nothing_is_still_one(tmp_path):
     assert (engine.version, engine.accelerator) == ("?", "cpu")
 
 
+def test_binary_is_asked_without_the_secrets_of_the_platform(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "sesame")
+    program = tmp_path / "engines" / "llama-server@mine"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\necho "version: ${HF_TOKEN:-none}"')
+    program.chmod(0o755)
+    assert find("llama-server@mine").version == "none"
+
+
 def test_installations_of_a_kind_have_labels(tmp_path):
     make(tmp_path, "vllm@old", "vllm-0.31.0")
     make(tmp_path, "elsewhere", "vllm-0.33.0", stamp=False)
