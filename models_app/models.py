@@ -172,7 +172,9 @@ class Run(models.Model):
     """One attempt to run one replica, never reused; holds resources until it ends."""
 
     uid = models.CharField(max_length=32, unique=True, default=new_uid, editable=False)
-    model = models.ForeignKey(ServedModel, models.CASCADE, related_name="runs")
+    model = models.ForeignKey(
+        ServedModel, models.CASCADE, related_name="runs", verbose_name=_("model")
+    )
     replica = models.PositiveSmallIntegerField(_("replica"), default=0)
     generation = models.PositiveIntegerField()
     state = models.CharField(

@@ -19,8 +19,8 @@ from models_app.templatetags.platform_labels import LABEL, label
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
     list_display = (
-        "short_uid", "model", "replica", "state_label", "node", "created", "ready",
-        "ended", "why", "to_log",
+        "short_uid", "model", "replica", "state_label", "to_log", "node", "created",
+        "ready", "ended", "why",
     )  # fmt: skip
     list_filter = ("state", "model")
     search_fields = ("^model__name", "^uid")

@@ -125,8 +125,7 @@ class ServedModelAdmin(DeletesStopped):
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """What the address says of a new model; the configuration as JSON."""
         told: dict[str, Any] = super().get_changeform_initial_data(request)
-        if "config" in told:
-            told["config"] = initial_config(told["config"])
+        told["config"] = initial_config(told.get("config", "{}"))
         return told
 
     def get_form(

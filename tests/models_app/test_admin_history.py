@@ -39,6 +39,12 @@ def test_run_page_shows_config_reason_and_log(viewer):
         assert words in page
 
 
+def test_columns_of_runs_have_words_in_the_readers_language(viewer):
+    a_run(a_model())
+    page = page_of(viewer, RUNS, accept_language="zh-CN")
+    assert "模型" in page.partition("<thead")[2].partition("</thead>")[0]
+
+
 def test_run_pages_never_show_key_or_handle(superuser):
     run = a_run(a_wanted_model(), RunState.READY, handle={"secret": "the-handle"})
     for url in (RUNS, f"{RUNS}{run.pk}/change/"):

@@ -287,6 +287,14 @@ def test_form_names_the_keys_of_each_framework(operator):
     assert "llama.cpp: <code>model_path n_ctx" in page
 
 
+def test_new_model_has_an_empty_configuration(operator):
+    page = page_of(operator, f"{LIST}add/")
+    [shown] = re.findall(
+        r'<textarea name="config"[^>]*>\s*(.*?)</textarea>', page, re.S
+    )
+    assert shown == "{}"
+
+
 def test_form_uses_the_words_of_the_guide(operator):
     page = page_of(operator, f"{LIST}add/", accept_language="zh-CN")
     for words in (
