@@ -8,6 +8,7 @@ from pathlib import Path
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from models_app import nudge
 from models_app.activity import Actor, record
@@ -89,7 +90,8 @@ def cancel(download: Download, actor: Actor = None) -> Download:
     that works on it sees it within a second. Raises Conflict."""
     with transaction.atomic():
         rows = Download.objects.filter(pk=download.pk, state__in=DownloadState.OPEN)
-        if not rows.update(state=DownloadState.CANCELLED, retry_at=None, beat_at=None):
+        ended = {"finished_at": timezone.now(), "retry_at": None, "beat_at": None}
+        if not rows.update(state=DownloadState.CANCELLED, **ended):
             raise _refused(download)
         _record("download_cancelled", download, actor)
         nudge.enqueue(TASK)  # the next may begin

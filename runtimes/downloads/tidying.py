@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from runtimes.downloads import folder
@@ -26,7 +27,8 @@ LEFTOVER = timedelta(days=2)
 def tidy() -> None:
     """Old rows go, and hidden folders without a row. Whole models are never touched."""
     old = Download.objects.exclude(state__in=DownloadState.OPEN)
-    old.filter(created_at__lt=timezone.now() - KEPT).delete()
+    ended = Coalesce("finished_at", "created_at")
+    old.alias(ended=ended).filter(ended__lt=timezone.now() - KEPT).delete()
     # Folders are listed before rows are read: a row exists before its folder does.
     parts = {
         uid: part

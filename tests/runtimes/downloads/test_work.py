@@ -5,7 +5,7 @@ import pytest
 from django.utils import timezone
 
 from models_app.models import Activity
-from runtimes.downloads import folder, tidying, work
+from runtimes.downloads import asking, folder, tidying, work
 from runtimes.models import Download
 from tests.runtimes.downloads.fetching import files_in
 from tests.runtimes.downloads.rows import asked, changed
@@ -159,9 +159,11 @@ def test_cancelled_one_is_left_alone(root):
 
 
 def test_leftovers_are_cleared_away(root):
-    old, new = asked(folder="old"), asked(folder="new")
-    changed(old, state="failed", created_at=ago(timedelta(days=31)))
-    for download in (old, new):
+    old, new, late = (asked(folder=name) for name in ("old", "new", "late"))
+    long_ago = ago(timedelta(days=31))
+    changed(old, state="failed", created_at=long_ago, finished_at=long_ago)
+    asking.cancel(changed(late, created_at=long_ago))
+    for download in (old, new, late):
         part_of(download).mkdir()
     held = folder.part_of(root, "held", "b" * 32)
     hold = folder.hold(held)
@@ -172,7 +174,8 @@ def test_leftovers_are_cleared_away(root):
     another.mkdir()
     tidying.tidy()
     left = {path.name for path in root.iterdir()}
-    assert left == {part_of(new).name, held.name, another.name, "mine"}
+    kept = {part_of(new).name, part_of(late).name}
+    assert left == {*kept, held.name, another.name, "mine"}
     os.close(hold)
     tidying.tidy()
     assert not held.exists()
