@@ -29,11 +29,12 @@ TIMES, LEAST_S = 20, 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """until: by the monotonic clock."""
+    """began, until: by the monotonic clock."""
 
     scan: Scan
     roots: tuple[str, ...]
     scanned_at: datetime
+    began: float
     until: float
 
 
@@ -43,10 +44,11 @@ _lock = Lock()
 
 def library(*, again: bool = False) -> Shelf:
     """again: as it is now. Others that ask meanwhile wait for the same scan."""
-    roots = tuple(map(str, settings.MODEL_ROOTS))
+    roots, asked_at = tuple(map(str, settings.MODEL_ROOTS)), monotonic()
     with _lock:
         last = next((each for each in _kept if each.roots == roots), None)
-        if last is None or again or monotonic() > last.until:
+        too_old = last is not None and again and last.began < asked_at
+        if last is None or too_old or monotonic() > last.until:
             last = _scanned(roots, last.scan.entries if last else ())
             _kept[:] = [last]
         return last
@@ -84,12 +86,14 @@ def _scanned(roots: tuple[str, ...], known: tuple[Entry, ...]) -> Shelf:
     frameworks = {
         name: cast(Framework, framework(name)) for name in settings.FRAMEWORKS
     }
+    began = monotonic()
     result = scan(settings.MODEL_ROOTS, frameworks, known)
     good_for = max(LEAST_S, TIMES * result.seconds)
     return Shelf(
         scan=result,
         roots=roots,
         scanned_at=timezone.now(),
+        began=began,
         until=monotonic() + good_for,
     )
 

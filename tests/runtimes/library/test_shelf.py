@@ -1,7 +1,10 @@
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from time import sleep
 
 import pytest
 
+from runtimes.library import shelf
 from runtimes.library.shelf import found, library, selected, serving
 from tests import builders
 from tests.runtimes.library.folders import a_folder, a_model
@@ -27,7 +30,24 @@ def test_those_who_ask_at_once_get_the_same_scan(root):
     a_model(root / "m.gguf")
     with ThreadPoolExecutor(4) as pool:
         shelves = [*pool.map(lambda _: library(), range(4))]
-    assert {id(shelf) for shelf in shelves} == {id(shelves[0])}
+    assert {id(each) for each in shelves} == {id(shelves[0])}
+
+
+def test_those_who_wait_for_a_new_scan_get_the_same_one(root):
+    old = library()
+    here = Barrier(5)
+
+    def ask(_):
+        here.wait()
+        return library(again=True)
+
+    with ThreadPoolExecutor(4) as pool:
+        with shelf._lock:
+            waiting = [pool.submit(ask, number) for number in range(4)]
+            here.wait()
+            sleep(0.2)  # until all of them wait for the lock
+        shelves = [each.result() for each in waiting]
+    assert {id(each) for each in shelves} == {id(shelves[0])} != {id(old)}
 
 
 @pytest.mark.parametrize(
