@@ -7,7 +7,9 @@ import time
 import weakref
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 
+from django.db import DatabaseError
 from django.http import StreamingHttpResponse
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
@@ -15,15 +17,20 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
 from models_app.messages import render
-from models_app.models import Run
+from models_app.models import ApiToken, Run
+from monitoring.admission import Admission
 from monitoring.exports.answers import streamed
 from monitoring.exports.stream import Places
 from monitoring.logs.feeds import FEEDS, Batch, TooManyFollowers
+from monitoring.viewers import OF_MODELS, Credential
 from runtimes.logs import whole
 
 TEXT = "text/plain; charset=utf-8"
 # A client that went away without a word is only noticed when something is sent to it.
 FOLLOW_S = 3600
+# After that long it is looked up anew whether what comes may still be told.
+LOOK_S = 5.0
+ADMISSION = Admission()
 PLACES = Places(each=8)
 
 
@@ -67,7 +74,14 @@ def follow(request: Request, run: Run, tail: int, search: str) -> StreamingHttpR
     if FEEDS.full:
         done()
         raise TooManyLogs(FEEDS.most)
-    chunks = _grown(run.uid, tail, search.casefold(), get_language() or "")
+    asked = _Asked(
+        uid=run.uid,
+        tail=tail,
+        search=search.casefold(),
+        language=get_language() or "",
+        credential=_credential(request),
+    )
+    chunks = _grown(asked)
     return StreamingHttpResponse(
         Growing(chunks, done),
         content_type=TEXT,
@@ -75,17 +89,43 @@ def follow(request: Request, run: Run, tail: int, search: str) -> StreamingHttpR
     )
 
 
-async def _grown(
-    uid: str, tail: int, wanted: str, language: str
-) -> AsyncGenerator[bytes, None]:
-    deadline = time.monotonic() + FOLLOW_S
-    with suppress(TooManyFollowers, TimeoutError), FEEDS.following(uid) as feed:
-        async with aclosing(feed.follow(tail)) as batches:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    uid: str
+    tail: int
+    search: str
+    language: str
+    credential: Credential
+
+
+def _credential(request: Request) -> Credential:
+    if isinstance(request.auth, ApiToken):
+        return Credential(token=request.auth.digest)
+    return Credential(session=request.session.session_key or "")
+
+
+async def _grown(asked: _Asked) -> AsyncGenerator[bytes, None]:
+    looked_at = time.monotonic()
+    deadline = looked_at + FOLLOW_S
+    with suppress(TooManyFollowers, TimeoutError), FEEDS.following(asked.uid) as feed:
+        async with aclosing(feed.follow(asked.tail)) as batches:
             while batch := await _next(batches, deadline):
-                if text := _text(batch, wanted, language):
+                if time.monotonic() - looked_at >= LOOK_S:
+                    looked_at = time.monotonic()
+                    if not await _may_hear(asked.credential):
+                        return
+                if text := _text(batch, asked.search, asked.language):
                     yield text.encode()
         if feed.run and feed.run.end_code:
-            yield f"--- {_words_of_the_end(feed.run, language)}\n".encode()
+            yield f"--- {_words_of_the_end(feed.run, asked.language)}\n".encode()
+
+
+async def _may_hear(credential: Credential) -> bool:
+    """While the database is away nobody could be shut out there either."""
+    try:
+        return await ADMISSION.topics(credential) >= OF_MODELS
+    except DatabaseError:
+        return True
 
 
 async def _next(batches: AsyncGenerator[Batch, None], deadline: float) -> Batch | None:

@@ -7,6 +7,7 @@ import pytest
 from django.core.asgi import get_asgi_application
 
 from models_app.enums import RunState
+from models_app.models import ApiToken
 from monitoring.logs import answers
 from monitoring.logs.feeds import FEEDS
 from tests.builders import a_token, a_user
@@ -118,6 +119,20 @@ async def test_client_that_leaves_is_forgotten(address, token, writing):
         await answer.until("one\n")
         assert FEEDS._feeds
     await until(lambda: not FEEDS._feeds and not answers.PLACES.taken)
+
+
+async def test_nothing_new_is_told_once_the_token_is_gone(
+    address, token, writing, monkeypatch
+):
+    monkeypatch.setattr(answers, "LOOK_S", 0)
+    writing.say("one")
+    async with asked(address, token, "follow=1") as answer:
+        await answer.head()
+        await answer.until("one\n")
+        await in_database(ApiToken.objects.all().delete)
+        writing.say("two")
+        await answer.is_over()
+    assert answer.text == "one\n"
 
 
 async def test_each_user_may_follow_so_many(address, token, writing):
