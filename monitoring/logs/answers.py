@@ -28,8 +28,7 @@ from runtimes.logs import whole
 TEXT = "text/plain; charset=utf-8"
 # A client that went away without a word is only noticed when something is sent to it.
 FOLLOW_S = 3600
-# After that long it is looked up anew whether what comes may still be told.
-LOOK_S = 5.0
+# As often as for sockets it is looked up anew whether what comes may still be told.
 ADMISSION = Admission()
 PLACES = Places(each=8)
 
@@ -110,7 +109,7 @@ async def _grown(asked: _Asked) -> AsyncGenerator[bytes, None]:
     with suppress(TooManyFollowers, TimeoutError), FEEDS.following(asked.uid) as feed:
         async with aclosing(feed.follow(asked.tail)) as batches:
             while batch := await _next(batches, deadline):
-                if time.monotonic() - looked_at >= LOOK_S:
+                if time.monotonic() - looked_at >= ADMISSION.pace.period_s:
                     looked_at = time.monotonic()
                     if not await _may_hear(asked.credential):
                         return

@@ -8,6 +8,7 @@ from django.core.asgi import get_asgi_application
 
 from models_app.enums import RunState
 from models_app.models import ApiToken
+from monitoring.admission import Pace
 from monitoring.logs import answers
 from monitoring.logs.feeds import FEEDS
 from tests.builders import a_token, a_user
@@ -121,10 +122,17 @@ async def test_client_that_leaves_is_forgotten(address, token, writing):
     await until(lambda: not FEEDS._feeds and not answers.PLACES.taken)
 
 
+@pytest.fixture
+def looks_always():
+    usual = answers.ADMISSION.pace
+    answers.ADMISSION.pace = Pace(period_s=0)
+    yield
+    answers.ADMISSION.pace = usual
+
+
 async def test_nothing_new_is_told_once_the_token_is_gone(
-    address, token, writing, monkeypatch
+    address, token, writing, looks_always
 ):
-    monkeypatch.setattr(answers, "LOOK_S", 0)
     writing.say("one")
     async with asked(address, token, "follow=1") as answer:
         await answer.head()
