@@ -94,6 +94,7 @@ DOWNLOADS = {
     # what happened: the activity feed
     "download_asked": _("Download of %(repo)s into %(path)s was requested."),
     "download_cancelled": _("Download of %(repo)s into %(path)s was cancelled."),
+    "download_removed": _("Download of %(repo)s into %(path)s was removed."),
     "download_failed": _("%(repo)s was not downloaded into %(path)s."),
     "download_done": _("%(repo)s was downloaded from %(hub)s into %(path)s."),
 }

@@ -66,7 +66,7 @@ class Downloads(GenericViewSet[Download]):
 
     def destroy(self, request: Request, uid: str) -> Response:
         """Ends it, and removes what is not whole. A model that is there stays."""
-        asking.remove(self.get_object())
+        asking.remove(self.get_object(), request.user)
         return Response(status=204)
 
     @extend_schema(request=None, responses={202: DownloadSerializer})

@@ -124,10 +124,13 @@ def _refused(download: Download) -> Conflict:
     return Conflict("download_not_allowed", repo=download.repo, state=state.label)
 
 
-def remove(download: Download) -> None:
+def remove(download: Download, actor: Actor = None) -> None:
     """The row, and what is not whole. A process that works on it clears up itself: it
     may be writing."""
-    download.delete()
+    with transaction.atomic():
+        deleted, _rows = Download.objects.filter(pk=download.pk).delete()
+        if deleted:
+            _record("download_removed", download, actor)
     part = folder.part_of(Path(download.root), download.folder, download.uid)
     if download.state not in DownloadState.WORKING:
         folder.discard(part)

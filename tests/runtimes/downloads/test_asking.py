@@ -4,6 +4,7 @@ from models_app.exceptions import Conflict, Invalid
 from models_app.models import Activity
 from runtimes.downloads import asking, folder
 from runtimes.enums import DownloadState
+from runtimes.models import Download
 from tests.builders import a_user
 from tests.runtimes.downloads.rows import asked, changed
 
@@ -134,5 +135,11 @@ def test_removal_takes_what_is_not_whole(root):
     part = folder.part_of(root, download.folder, download.uid)
     part.mkdir()
     (root / "tiny").mkdir()
-    asking.remove(download)
+    by = a_user("operator")
+    for _tab in range(2):
+        asking.remove(download, by)
     assert [path.name for path in root.iterdir()] == ["tiny"]
+    assert not Download.objects.exists()
+    [removed] = Activity.objects.filter(code="download_removed")
+    assert removed.actor == by
+    assert str(root / "tiny") in removed.message
