@@ -29,7 +29,16 @@ async function send(method, path, body) {
   const headers = { "X-CSRFToken": document.querySelector("[name=csrfmiddlewaretoken]").value };
   if (body) headers["Content-Type"] = "application/json";
   const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
-  if (!answer.ok) throw new Error((await answer.json()).message);
+  if (!answer.ok) throw new Error(refused(await answer.json()));
+}
+
+/* Why, without the names of fields; the first field that is wrong is shown and chosen. */
+function refused({ message, errors = [] }) {
+  const field = form?.elements.namedItem(errors[0]?.field ?? "");
+  const more = field?.closest("details");
+  if (more) more.open = true;
+  field?.focus();
+  return errors.map((each) => each.message).join(" ") || message;
 }
 
 /* Bytes a second, and what is known to be here. */

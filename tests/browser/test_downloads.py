@@ -50,6 +50,11 @@ def test_what_is_wrong_is_told(page):
     told = page.locator("[data-problem]:not([hidden])")
     told.wait_for()
     assert "owner/name" in told.inner_text()
+    assert page.evaluate("document.activeElement.name") == "repo"
+    ask(page, repo="own/none", folder="..")
+    page.wait_for_function("document.activeElement.name == 'folder'")
+    assert not told.inner_text().startswith("folder")
+    page.locator("[data-form] summary").click()
     ask(page, repo="own/none", folder="none")
     failed = row(page, "none", "failed")
     assert "HF_TOKEN" in failed.locator("[data-field=reason]").inner_text()
