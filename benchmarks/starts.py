@@ -13,7 +13,6 @@ import http.client
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import datetime
@@ -24,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.faults.console import Console
 from tests.faults.installation import Installation
-from tests.runtimes.drivers.daemons import IMAGE, Dockerd, why_not
+from tests.runtimes.drivers.daemons import IMAGE, Dockerd, running, why_not
 
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 GOALS = {"accepted to engine process": 0.7, "engine ready to running": 1.2}
@@ -52,15 +51,8 @@ def daemon_for(driver: str) -> Iterator[Dockerd | None]:
     if driver != "docker":
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="dockerd-", dir="/tmp") as folder:
-        daemon = Dockerd(Path(folder))
-        daemon.start()
-        try:
-            daemon.load_image()
-            yield daemon
-            daemon.clear()
-        finally:
-            daemon.leave()
+    with running() as daemon:
+        yield daemon
 
 
 def measured(

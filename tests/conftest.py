@@ -1,4 +1,3 @@
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -7,7 +6,7 @@ from babel.messages.pofile import read_po
 from django.utils import translation
 from hypothesis import settings
 
-from tests.runtimes.drivers.daemons import Dockerd, why_not
+from tests.runtimes.drivers.daemons import running, why_not
 
 # The same examples in each run: what is found on one machine is found on all.
 settings.register_profile("fixed", derandomize=True, deadline=None)
@@ -25,16 +24,8 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(scope="session")
 def docker_daemon():
-    # Paths of sockets have 108 characters at most.
-    with tempfile.TemporaryDirectory(prefix="dockerd-", dir="/tmp") as folder:
-        daemon = Dockerd(Path(folder))
-        daemon.start()
-        try:
-            daemon.load_image()
-            yield daemon
-            daemon.clear()
-        finally:
-            daemon.leave()
+    with running() as daemon:
+        yield daemon
 
 
 @pytest.fixture(scope="session", params=[] if NO_DOCKER else ["dockerd"])

@@ -4,7 +4,9 @@ import os
 import shutil
 import signal
 import subprocess
-from contextlib import closing
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
@@ -31,6 +33,21 @@ def why_not() -> str:
     if Path("/var/run/docker.sock").exists():
         return "a Docker daemon runs here, whose network is left alone"
     return ""
+
+
+@contextmanager
+def running() -> "Iterator[Dockerd]":
+    """A daemon with the image of engines."""
+    # Paths of sockets have 108 characters at most.
+    with tempfile.TemporaryDirectory(prefix="dockerd-", dir="/tmp") as folder:
+        daemon = Dockerd(Path(folder))
+        daemon.start()
+        try:
+            daemon.load_image()
+            yield daemon
+            daemon.clear()
+        finally:
+            daemon.leave()
 
 
 class Dockerd:
