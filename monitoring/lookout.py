@@ -44,8 +44,10 @@ def _tell(runs: list[Run], blind: set[str]) -> None:
         params: dict[str, object] = {"driver": driver, "node": settings.NODE_NAME}
         if unseen:
             params["models"] = sorted({run.model.name for run in some})
+        rows = Run.objects.live().filter(pk__in=[run.pk for run in some])
         with transaction.atomic():
-            Run.objects.filter(pk__in=[run.pk for run in some]).update(unseen=unseen)
+            if not rows.filter(unseen=not unseen).update(unseen=unseen):
+                continue  # they have ended meanwhile
             record("engines_unseen" if unseen else "engines_seen", params=params)
             for run in some:
                 run.unseen = unseen
