@@ -11,8 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from scheduling.picture import Gpu, Model, Node, Policy, Run, Snapshot
-from scheduling.planner import plan
+from scheduling.planner.plan import plan
+from scheduling.planner.types import Gpu, Model, Node, Policy, Run, Snapshot
 from scheduling.simulated import SHAPES
 
 NOW = 1_000_000.0

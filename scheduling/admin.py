@@ -25,7 +25,7 @@ from models_app.roles import CHANGE, VIEW
 from scheduling.contexts import lower_context
 from scheduling.models import Decision
 from scheduling.outlook import machines_now, queue_now
-from scheduling.queue import Waiting
+from scheduling.planner.queue import Waiting
 from scheduling.serializers import help_words
 
 DECISIONS = 20

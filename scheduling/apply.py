@@ -26,8 +26,8 @@ from models_app.status import Blocked
 from runtimes.models import Gpu, Node
 from scheduling import decisions
 from scheduling.models import Allocation
-from scheduling.picture import Placement, Plan, Reason, Snapshot, Stop
-from scheduling.recovery import GPU_GONE
+from scheduling.planner.backoff import GPU_GONE
+from scheduling.planner.types import Placement, Plan, Reason, Snapshot, Stop
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from models_app.catalogue import update_model
 from models_app.exceptions import PlatformError
 from models_app.models import ServedModel
 from runtimes.frameworks.base import Estimate, Framework, Share
-from scheduling.picture import Context
+from scheduling.planner.types import Context
 
 KEY = "n_ctx"
 SIZES = tuple(2**power for power in range(19, 8, -1))  # 524288 to 512

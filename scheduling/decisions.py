@@ -11,7 +11,7 @@ from django.utils import timezone
 from models_app.models import Run, ServedModel
 from scheduling.enums import DecisionKind
 from scheduling.models import Decision
-from scheduling.picture import Reason
+from scheduling.planner.types import Reason
 
 # What a plan stops for room, not because people wanted it so: that is activity.
 EVICTIONS = frozenset({"preempted", "gpu_drained"})

@@ -14,12 +14,12 @@ from models_app.drafts import imagined
 from models_app.enums import Desired
 from models_app.models import ServedModel
 from runtimes.models import Node
-from scheduling.board import EXPLAINED
 from scheduling.contexts import contexts_of
-from scheduling.picture import Reason
-from scheduling.planner import plan
-from scheduling.preview import Preview, preview
-from scheduling.queue import Waiting, queue_of
+from scheduling.planner.plan import plan
+from scheduling.planner.preview import Preview, preview
+from scheduling.planner.queue import Waiting, queue_of
+from scheduling.planner.state import EXPLAINED
+from scheduling.planner.types import Reason
 from scheduling.resources import Machine, machines
 from scheduling.snapshot import load, picture_of, policy
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtimes.models import Gpu, Node
-from scheduling.capacity import Site, sites
-from scheduling.picture import Policy, Run, Snapshot
-from scheduling.preview import used_mib
+from scheduling.planner.capacity import Site, sites
+from scheduling.planner.preview import used_mib
+from scheduling.planner.types import Policy, Run, Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,9 @@ from models_app.models import reason_of
 from models_app.serializers import ReasonSerializer
 from runtimes.enums import GpuMode
 from scheduling.models import Decision
-from scheduling.picture import Help, Reason
-from scheduling.preview import Preview
-from scheduling.queue import Waiting
+from scheduling.planner.preview import Preview
+from scheduling.planner.queue import Waiting
+from scheduling.planner.types import Help, Reason
 
 
 def told(reason: Reason) -> dict[str, Any]:

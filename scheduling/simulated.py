@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from random import Random
 
-from scheduling.picture import Gpu, Model, Node
+from scheduling.planner.types import Gpu, Model, Node
 
 GPU_MIB = 80_000
 CPU_CORES = 96

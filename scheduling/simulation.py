@@ -15,10 +15,10 @@ from functools import partial
 from heapq import heappop, heappush
 from random import Random
 
-from scheduling.capacity import sums
-from scheduling.picture import Model, Node, Placement, Policy, Run, Snapshot, Stop
-from scheduling.planner import plan
-from scheduling.recovery import ASKED_FOR, EndedRun, assess
+from scheduling.planner.backoff import ASKED_FOR, EndedRun, assess
+from scheduling.planner.capacity import sums
+from scheduling.planner.plan import plan
+from scheduling.planner.types import Model, Node, Placement, Policy, Run, Snapshot, Stop
 from scheduling.simulated import Figures, Rates, Scale, a_model, machines
 
 HOUR_S = 3600

@@ -15,16 +15,16 @@ from models_app.exceptions import PlatformError
 from models_app.models import Run, ServedModel
 from runtimes.enums import GpuMode
 from runtimes.models import Gpu, Node
-from scheduling import picture
 from scheduling.models import Allocation
-from scheduling.recovery import BackOff, EndedRun
+from scheduling.planner import types
+from scheduling.planner.backoff import BackOff, EndedRun
 
 # Enough to see that a limit of attempts is reached; older runs decide nothing.
 HISTORY_PER_MODEL = 64
 
 
-def policy() -> picture.Policy:
-    return picture.Policy(
+def policy() -> types.Policy:
+    return types.Policy(
         gpu_reserve_mib=settings.GPU_RESERVE_MIB,
         placement=settings.PLACEMENT,
         priority_gap=settings.PRIORITY_GAP,
@@ -36,24 +36,24 @@ def policy() -> picture.Policy:
     )
 
 
-def load() -> picture.Snapshot:
+def load() -> types.Snapshot:
     live = list(Run.objects.live())
     busy = {run.model_id for run in live}
     concerned = Q(desired_state=Desired.RUNNING) | Q(pk__in=busy)
     models = list(ServedModel.objects.filter(concerned))
     history = _history({model.pk: model.config for model in models})
-    return picture.Snapshot(
+    return types.Snapshot(
         nodes=_nodes(),
         models=tuple(picture_of(model, history[model.pk]) for model in models),
         runs=_runs(live),
     )
 
 
-def _nodes() -> tuple[picture.Node, ...]:
+def _nodes() -> tuple[types.Node, ...]:
     gpus = defaultdict(list)
     for gpu in Gpu.objects.filter(present=True):
         gpus[gpu.node_id].append(
-            picture.Gpu(
+            types.Gpu(
                 uuid=gpu.uuid,
                 index=gpu.index,
                 memory_mib=gpu.memory_mib,
@@ -65,7 +65,7 @@ def _nodes() -> tuple[picture.Node, ...]:
             )
         )
     return tuple(
-        picture.Node(
+        types.Node(
             name=node.name,
             cpu_cores=node.cpu_cores,
             memory_mib=node.memory_mib - settings.RESERVED_MEMORY_MIB,
@@ -120,10 +120,10 @@ def _ended(run: Run, *, changed: bool) -> EndedRun:
 
 def picture_of(
     model: ServedModel, history: Mapping[int, tuple[EndedRun, ...]]
-) -> picture.Model:
+) -> types.Model:
     """Also of a model that was never saved."""
     since = model.waiting_since or model.created_at or timezone.now()
-    return picture.Model(
+    return types.Model(
         id=model.pk or 0,
         name=model.name,
         wanted=model.desired_state == Desired.RUNNING,
@@ -165,14 +165,14 @@ def _cpu_cores(model: ServedModel) -> int:
         return 1  # its launch says what is wrong
 
 
-def _runs(live: Iterable[Run]) -> tuple[picture.Run, ...]:
+def _runs(live: Iterable[Run]) -> tuple[types.Run, ...]:
     gpus: dict[int, dict[str, int]] = defaultdict(dict)
     for held in Allocation.objects.exclude(run__state=RunState.ENDED).values_list(
         "run_id", "gpu__uuid", "mib"
     ):
         gpus[held[0]][held[1]] = held[2]
     return tuple(
-        picture.Run(
+        types.Run(
             uid=run.uid,
             model_id=run.model_id,
             replica=run.replica,

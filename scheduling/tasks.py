@@ -4,7 +4,7 @@ from models_app import clock, nudge
 from models_app.failpoints import reach
 from runtimes import stopping
 from scheduling.apply import carry_out
-from scheduling.planner import plan
+from scheduling.planner.plan import plan
 from scheduling.snapshot import load, policy
 
 

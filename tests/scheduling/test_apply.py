@@ -8,7 +8,7 @@ from models_app.models import Activity, Run
 from runtimes.models import Gpu, Node
 from scheduling.apply import StalePlan, carry_out, place
 from scheduling.models import Allocation
-from scheduling.picture import Placement, Plan, Reason, Stop
+from scheduling.planner.types import Placement, Plan, Reason, Stop
 from scheduling.snapshot import load
 from tests.builders import a_node, a_run, a_wanted_model
 

@@ -2,7 +2,7 @@ import pytest
 
 from models_app.models import Activity
 from scheduling.contexts import contexts_of, lower_context
-from scheduling.picture import Context
+from scheduling.planner.types import Context
 from tests.api import a_gguf
 from tests.builders import a_model
 from tests.scheduling.files import a_model_file

@@ -10,8 +10,8 @@ from models_app.models import Activity
 from scheduling.apply import carry_out
 from scheduling.decisions import FORGET_EVERY, note_reason
 from scheduling.models import Decision
-from scheduling.picture import Plan, Policy, Reason, Stop
-from scheduling.planner import plan
+from scheduling.planner.plan import plan
+from scheduling.planner.types import Plan, Policy, Reason, Stop
 from scheduling.snapshot import load
 from tests.builders import a_node, a_run, a_wanted_model
 

@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from scheduling.picture import Node, Policy, Run
+from scheduling.planner.types import Node, Policy, Run
 from scheduling.simulated import Rates, Scale, quantile
 from scheduling.simulation import HOUR_S, World, simulate, too_much
 

@@ -12,7 +12,7 @@ runs:   "chat/0 on a" ... "gen 2", "stopping", "taken", "new" (just started),
 
 import re
 
-from scheduling.picture import Gpu, Model, Node, Plan, Run, Snapshot
+from scheduling.planner.types import Gpu, Model, Node, Plan, Run, Snapshot
 
 
 def number(pattern: str, text: str, default: int) -> int:

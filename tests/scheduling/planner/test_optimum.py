@@ -8,9 +8,9 @@ import random
 
 from ortools.sat.python import cp_model
 
-from scheduling.picture import Gpu, Model, Node, Policy, Snapshot
-from scheduling.planner import order, plan
-from tests.scheduling.test_properties import carried_out, finished
+from scheduling.planner.plan import order, plan
+from scheduling.planner.types import Gpu, Model, Node, Policy, Snapshot
+from tests.scheduling.planner.test_properties import carried_out, finished
 
 NOW = 1000.0
 POLICY = Policy(gpu_reserve_mib=0, min_running_s=0, cool_down_s=0)

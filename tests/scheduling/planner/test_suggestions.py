@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from scheduling.picture import Context, Help, Policy
-from scheduling.planner import plan
-from scheduling.recovery import EndedRun
+from scheduling.planner.backoff import EndedRun
+from scheduling.planner.plan import plan
+from scheduling.planner.types import Context, Help, Policy
 from tests.scheduling.words import snapshot
 
 NOW = 1000.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from scheduling.picture import (
+from scheduling.planner.plan import plan
+from scheduling.planner.types import (
     Gpu,
     Help,
     Model,
@@ -17,7 +18,6 @@ from scheduling.picture import (
     Run,
     Snapshot,
 )
-from scheduling.planner import plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

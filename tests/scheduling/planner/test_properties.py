@@ -6,8 +6,8 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduling.picture import Policy, Run, Snapshot
-from scheduling.planner import order, plan
+from scheduling.planner.plan import order, plan
+from scheduling.planner.types import Policy, Run, Snapshot
 from tests.scheduling.words import snapshot
 
 NOW = 1000.0

@@ -1,7 +1,7 @@
 import pytest
 
-from scheduling.picture import Help, Policy
-from scheduling.planner import plan
+from scheduling.planner.plan import plan
+from scheduling.planner.types import Help, Policy
 from tests.scheduling.words import snapshot, told
 
 NOW = 1000.0

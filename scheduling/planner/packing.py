@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 
-from scheduling.capacity import Need, Room
+from scheduling.planner.capacity import Need, Room
 
 Spot = tuple[Room, tuple[str, ...]]
 

@@ -1,6 +1,6 @@
 import pytest
 
-from scheduling.recovery import BackOff, EndedRun, assess
+from scheduling.planner.backoff import BackOff, EndedRun, assess
 
 NOW = 10_000.0
 LIMITS = BackOff(max_attempts=8)

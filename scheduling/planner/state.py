@@ -6,11 +6,13 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from scheduling.capacity import Need, Room, Site, placement, shortage, sites
-from scheduling.eviction import Eviction, Search
-from scheduling.helps import helps_for, smaller_context
-from scheduling.packing import pack
-from scheduling.picture import (
+from scheduling.planner.backoff import Verdict, assess, no_more_room, too_small_mib
+from scheduling.planner.capacity import Need, Room, Site, placement, shortage, sites
+from scheduling.planner.packing import pack
+from scheduling.planner.preemption import Eviction, Search
+from scheduling.planner.ranking import Ranking
+from scheduling.planner.suggestions import helps_for, smaller_context
+from scheduling.planner.types import (
     Help,
     Model,
     Placement,
@@ -20,8 +22,6 @@ from scheduling.picture import (
     Snapshot,
     Stop,
 )
-from scheduling.ranking import Ranking
-from scheduling.recovery import Verdict, assess, no_more_room, too_small_mib
 
 # Suggestions are worked out for those that people look at first.
 EXPLAINED = 20

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from scheduling.recovery import BackOff, EndedRun
+from scheduling.planner.backoff import BackOff, EndedRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

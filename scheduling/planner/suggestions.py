@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from scheduling.capacity import Need, Site
-from scheduling.eviction import Search
-from scheduling.picture import Help, Model, Policy, Run
-from scheduling.recovery import too_small_mib
+from scheduling.planner.backoff import too_small_mib
+from scheduling.planner.capacity import Need, Site
+from scheduling.planner.preemption import Search
+from scheduling.planner.types import Help, Model, Policy, Run
 
 
 def helps_for(

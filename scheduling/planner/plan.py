@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scheduling.board import Board
-from scheduling.picture import Gpu, Model, Plan, Policy, Run, Snapshot, Stop
+from scheduling.planner.state import Board
+from scheduling.planner.types import Gpu, Model, Plan, Policy, Run, Snapshot, Stop
 
 
 def plan(snapshot: Snapshot, policy: Policy, now: float) -> Plan:

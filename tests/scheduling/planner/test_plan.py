@@ -1,8 +1,8 @@
 import pytest
 
-from scheduling.picture import Policy
-from scheduling.planner import plan
-from scheduling.recovery import EndedRun
+from scheduling.planner.backoff import EndedRun
+from scheduling.planner.plan import plan
+from scheduling.planner.types import Policy
 from tests.scheduling.words import snapshot, told
 
 NOW = 1000.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scheduling.picture import Help, Model, Plan, Reason, Snapshot
+from scheduling.planner.types import Help, Model, Plan, Reason, Snapshot
 
 WAITING = "waiting"
 

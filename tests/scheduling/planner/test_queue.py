@@ -1,9 +1,9 @@
 import pytest
 
-from scheduling.picture import Policy
-from scheduling.planner import plan
-from scheduling.queue import queue_of
-from scheduling.recovery import EndedRun
+from scheduling.planner.backoff import EndedRun
+from scheduling.planner.plan import plan
+from scheduling.planner.queue import queue_of
+from scheduling.planner.types import Policy
 from tests.scheduling.words import snapshot
 
 NOW = 1000.0

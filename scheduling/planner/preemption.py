@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from operator import itemgetter
 
-from scheduling.capacity import Lack, Need, Site
-from scheduling.picture import Model, Policy, Run
+from scheduling.planner.capacity import Lack, Need, Site
+from scheduling.planner.types import Model, Policy, Run
 
 # Single runs are all tried; sets of this size, up to so many candidates on a machine;
 # beyond, one by one and then back.

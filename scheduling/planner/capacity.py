@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from scheduling.picture import Gpu, Model, Node, Placement, Policy, Reason, Run
+from scheduling.planner.types import Gpu, Model, Node, Placement, Policy, Reason, Run
 
 
 class Need(NamedTuple):
