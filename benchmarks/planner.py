@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from scheduling.planner.plan import plan
 from scheduling.planner.types import Gpu, Model, Node, Policy, Run, Snapshot
-from scheduling.simulated import SHAPES
+from scheduling.simulation.scenario import SHAPES
 
 NOW = 1_000_000.0
 

@@ -48,8 +48,8 @@ PURE = [
     "scheduling.planner.plan",
     "scheduling.planner.ranking",
     "scheduling.planner.backoff",
-    "scheduling.simulated",
-    "scheduling.simulation",
+    "scheduling.simulation.scenario",
+    "scheduling.simulation.world",
     *(
         f"runtimes.{folder}.{path.stem}"
         for folder in ("estimates", "frameworks")

@@ -4,8 +4,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
-from scheduling.simulated import Figures, Rates, Scale, quantile
-from scheduling.simulation import simulate
+from scheduling.simulation.scenario import Figures, Rates, Scale, quantile
+from scheduling.simulation.world import simulate
 
 # Argument: type, default, allowed
 ARGUMENTS: dict[str, tuple[type[int] | type[float], float, tuple[float, float]]] = {

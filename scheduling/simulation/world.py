@@ -19,7 +19,7 @@ from scheduling.planner.backoff import ASKED_FOR, EndedRun, assess
 from scheduling.planner.capacity import sums
 from scheduling.planner.plan import plan
 from scheduling.planner.types import Model, Node, Placement, Policy, Run, Snapshot, Stop
-from scheduling.simulated import Figures, Rates, Scale, a_model, machines
+from scheduling.simulation.scenario import Figures, Rates, Scale, a_model, machines
 
 HOUR_S = 3600
 # While somebody waits, the planner is asked at least so often.

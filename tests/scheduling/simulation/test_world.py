@@ -7,8 +7,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from scheduling.planner.types import Node, Policy, Run
-from scheduling.simulated import Rates, Scale, quantile
-from scheduling.simulation import HOUR_S, World, simulate, too_much
+from scheduling.simulation.scenario import Rates, Scale, quantile
+from scheduling.simulation.world import HOUR_S, World, simulate, too_much
 
 CALM = Rates(
     wanted_h=math.inf, crash_h=math.inf, gpu_loss_h=math.inf, flaky=0, drain_s=(1, 5)
