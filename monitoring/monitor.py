@@ -9,9 +9,6 @@ from django.db import DatabaseError, close_old_connections
 from models_app import clock, nudge
 from models_app.enums import RunState
 from models_app.models import Run
-from monitoring import inventory
-from monitoring.collectors.gpus import GpuSeen, Nvml
-from monitoring.gpu_health import GpuHealth
 from monitoring.health import Health, question
 from monitoring.lookout import Lookout
 from monitoring.peaks import Peaks
@@ -19,6 +16,9 @@ from monitoring.probes import Probes
 from monitoring.reaper import Reaper
 from monitoring.sampler import Sampler
 from runtimes.downloads import work as downloads
+from runtimes.machine import inventory
+from runtimes.machine.gpu_health import GpuHealth
+from runtimes.machine.nvml import GpuSeen, Nvml
 
 logger = logging.getLogger(__name__)
 

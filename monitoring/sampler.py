@@ -15,11 +15,11 @@ from models_app.models import Activity, Run, ServedModel
 from monitoring import live
 from monitoring.catalogue import METRICS, PLATFORM_KEY
 from monitoring.collectors.engines import Engines, Sample, gpu_memory
-from monitoring.collectors.gpus import GpuSeen
 from monitoring.collectors.host import Host
 from monitoring.recorder import WIDTH_S, Recorder
 from monitoring.watched_traffic import Shown, WatchedTraffic
 from runtimes.frameworks.metrics import EngineMetrics
+from runtimes.machine.nvml import GpuSeen
 from runtimes.models import Gpu
 
 Values = dict[str, float | None]

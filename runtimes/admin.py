@@ -19,7 +19,7 @@ from models_app.roles import VIEW
 from runtimes.engine_page import cancel_pull, engine_page, pull_image
 from runtimes.enums import GpuMode
 from runtimes.library import pages
-from runtimes.maintenance import mark_healthy, set_mode
+from runtimes.machine.maintenance import mark_healthy, set_mode
 from runtimes.models import Gpu, Node
 
 BulkAction = Callable[[Any, HttpRequest, "QuerySet[Gpu]"], None]

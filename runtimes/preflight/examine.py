@@ -20,7 +20,7 @@ from models_app.models import ServedModel
 from runtimes.equipment import look
 from runtimes.findings import Finding, Level, error
 from runtimes.frameworks.base import Framework
-from runtimes.limits import too_large
+from runtimes.machine.limits import too_large
 from runtimes.preflight import machine_lines, model_lines
 from runtimes.preflight.model_lines import Asked
 from runtimes.preflight.subjects import SUBJECTS, room_of, subject_of

@@ -14,7 +14,7 @@ from runtimes.drivers.procfs import ports_in_use
 from runtimes.enums import GpuMode
 from runtimes.findings import Finding, Level, ok, start_roles, warning
 from runtimes.frameworks.base import Estimate, Problem
-from runtimes.limits import cores_of
+from runtimes.machine.limits import cores_of
 from runtimes.models import Gpu, Node
 from runtimes.preflight.bookings import Left, most_left
 from runtimes.preflight.model_lines import Asked, Look

@@ -10,11 +10,11 @@ from models_app.activity import record
 from models_app.enums import RunState
 from monitoring import live, traffic
 from monitoring.catalogue import METRICS, PLATFORM_KEY
-from monitoring.collectors.gpus import GpuSeen
 from monitoring.models import Bucket10s
 from monitoring.sampler import Sampler, gpu_values
 from monitoring.traffic import Told
 from runtimes.frameworks.metrics import EngineMetrics
+from runtimes.machine.nvml import GpuSeen
 from tests.builders import a_model, a_run, a_wanted_model
 from tests.monitoring.history import stored
 

@@ -1,7 +1,7 @@
 import pytest
 
 from models_app.models import Activity
-from runtimes.maintenance import mark_unhealthy
+from runtimes.machine.maintenance import mark_unhealthy
 from runtimes.models import Gpu
 from tests.builders import a_node
 from tests.models_app.people import ROLES, client_as

@@ -7,8 +7,8 @@ import pytest
 
 from models_app.enums import RunState
 from models_app.models import Run
-from monitoring import inventory
-from monitoring.collectors.gpus import Nvml
+from runtimes.machine import inventory
+from runtimes.machine.nvml import Nvml
 from runtimes.registry import driver
 from tests.builders import a_node, a_run, a_wanted_model
 from tests.fakes import nvml as fake

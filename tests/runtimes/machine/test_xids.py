@@ -1,7 +1,7 @@
 import pytest
 
-from monitoring.collectors.gpus import Nvml
-from monitoring.collectors.xids import MOST_AT_ONCE, GpuEvent
+from runtimes.machine.nvml import Nvml
+from runtimes.machine.xids import MOST_AT_ONCE, GpuEvent
 from tests.fakes import nvml as fake
 
 

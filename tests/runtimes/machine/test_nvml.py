@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from monitoring.collectors.gpus import GpuSeen, Nvml
+from runtimes.machine.nvml import GpuSeen, Nvml
 from tests.fakes import nvml as fake
 
 DRIVER_MISMATCH, GPU_LOST, NO_PERMISSION = 18, 15, 4
@@ -195,7 +195,7 @@ def test_without_nvml_there_are_no_gpus_and_no_trouble(tmp_path):
     library hides what this machine may have."""
     (tmp_path / "libnvidia-ml.so.1").write_bytes(b"")
     code = (
-        "from monitoring.collectors.gpus import Nvml\n"
+        "from runtimes.machine.nvml import Nvml\n"
         "nvml = Nvml()\n"
         "print(nvml.read(), nvml.read(), repr(nvml.trouble), list(nvml.events))"
     )

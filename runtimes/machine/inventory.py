@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from models_app import clock, nudge
 from models_app.activity import record
-from monitoring import gpu_memory
-from monitoring.collectors.gpus import GpuSeen
-from runtimes.maintenance import mark_healthy
+from runtimes.machine import gpu_memory
+from runtimes.machine.maintenance import mark_healthy
+from runtimes.machine.nvml import GpuSeen
 from runtimes.models import Gpu, Node
 
 SEEN_FIELDS = ("node", "index", "name", "memory_mib", "free_mib", "present", "lost")

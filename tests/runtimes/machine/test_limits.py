@@ -1,6 +1,6 @@
 import pytest
 
-from runtimes.limits import problems
+from runtimes.machine.limits import problems
 from runtimes.models import Gpu
 from tests.builders import a_node
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from django.conf import settings
 
 from models_app.models import Run
-from monitoring.collectors.gpus import GpuSeen
+from runtimes.machine.nvml import GpuSeen
 from runtimes.registry import drivers
 from runtimes.shim import started_at
 

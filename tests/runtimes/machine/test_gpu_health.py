@@ -2,9 +2,9 @@ import pytest
 from django.conf import settings
 
 from models_app.models import Activity
-from monitoring import inventory
-from monitoring.collectors.gpus import Nvml
-from monitoring.gpu_health import GpuHealth
+from runtimes.machine import inventory
+from runtimes.machine.gpu_health import GpuHealth
+from runtimes.machine.nvml import Nvml
 from runtimes.models import Gpu
 from tests.fakes import nvml as fake
 

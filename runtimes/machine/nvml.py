@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import pynvml
 
-from monitoring.collectors.gpu_fields import LOST, Device, measure
-from monitoring.collectors.xids import GpuEvent, Xids
+from runtimes.machine.gpu_fields import LOST, Device, measure
+from runtimes.machine.xids import GpuEvent, Xids
 
 logger = logging.getLogger(__name__)
 

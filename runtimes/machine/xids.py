@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pynvml
 
-from monitoring.collectors.gpu_fields import Device
+from runtimes.machine.gpu_fields import Device
 
 # A faulty GPU may tell thousands; the rest is for the next look.
 MOST_AT_ONCE = 100

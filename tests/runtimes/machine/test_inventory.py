@@ -5,9 +5,9 @@ import pytest
 
 from models_app import clock
 from models_app.models import Activity
-from monitoring import inventory
-from monitoring.collectors.gpus import GpuSeen
-from runtimes.maintenance import mark_unhealthy
+from runtimes.machine import inventory
+from runtimes.machine.maintenance import mark_unhealthy
+from runtimes.machine.nvml import GpuSeen
 from runtimes.models import Gpu, Node
 
 pytestmark = pytest.mark.django_db

@@ -8,9 +8,9 @@ from django.db import transaction
 from models_app import clock
 from models_app.activity import record
 from models_app.models import Activity
-from monitoring.collectors.gpus import Nvml
-from monitoring.collectors.xids import GpuEvent
-from runtimes.maintenance import mark_unhealthy
+from runtimes.machine.maintenance import mark_unhealthy
+from runtimes.machine.nvml import Nvml
+from runtimes.machine.xids import GpuEvent
 from runtimes.models import Gpu
 
 UNREADABLE, READABLE = "gpus_unreadable", "gpus_readable"
