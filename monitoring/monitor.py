@@ -9,16 +9,16 @@ from django.db import DatabaseError, close_old_connections
 from models_app import clock, nudge
 from models_app.enums import RunState
 from models_app.models import Run
-from monitoring.health import Health, question
-from monitoring.lookout import Lookout
-from monitoring.peaks import Peaks
-from monitoring.probes import Probes
-from monitoring.reaper import Reaper
 from monitoring.sampler import Sampler
 from runtimes.downloads import work as downloads
 from runtimes.machine import inventory
 from runtimes.machine.gpu_health import GpuHealth
 from runtimes.machine.nvml import GpuSeen, Nvml
+from runtimes.supervision.health import Health, question
+from runtimes.supervision.liveness import Lookout
+from runtimes.supervision.peaks import Peaks
+from runtimes.supervision.probes import Probes
+from runtimes.supervision.reaper import Reaper
 
 logger = logging.getLogger(__name__)
 

@@ -1,8 +1,8 @@
 """What the task queue calls."""
 
 from runtimes import housekeeping, pulls
-from runtimes import launch as launching
 from runtimes.downloads import starting, tidying
+from runtimes.supervision import launch as launching
 
 
 def launch(uid: str) -> None:

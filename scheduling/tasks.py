@@ -2,7 +2,7 @@
 
 from models_app import clock, nudge
 from models_app.failpoints import reach
-from runtimes import stopping
+from runtimes.supervision import stop
 from scheduling.apply import carry_out
 from scheduling.planner.plan import plan
 from scheduling.snapshot import load, policy
@@ -15,7 +15,7 @@ def tick() -> None:
     """
     nudge.tick_begins()
     reach("tick.begun")
-    stopping.advance_all()
+    stop.advance_all()
     snapshot = load()
     decided = plan(snapshot, policy(), clock.uptime())
     reach("tick.planned")

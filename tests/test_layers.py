@@ -24,8 +24,8 @@ MAX_FUNCTION_LINES = 40
 SHOWN_SUFFIXES = {".py", ".sh", ".html", ".css", ".js", ".conf"}
 
 PURE = [
-    "monitoring.brake",
-    "monitoring.pulse",
+    "runtimes.supervision.mass_failure",
+    "runtimes.supervision.hang_detector",
     "monitoring.aggregates",
     "monitoring.catalogue",
     "monitoring.counters",

@@ -6,7 +6,7 @@ from models_app.enums import RunState
 from models_app.validation import problems
 from runtimes.equipment import equipped
 from runtimes.frameworks.base import Placement
-from runtimes.launch import launch
+from runtimes.supervision.launch import launch
 from tests.api import a_body
 from tests.builders import a_model, a_node, a_run, a_wanted_model
 

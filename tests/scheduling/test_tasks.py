@@ -4,7 +4,7 @@ from django.test.utils import CaptureQueriesContext
 
 from models_app.enums import RunState
 from models_app.models import Run, ServedModel
-from runtimes.watch import look
+from runtimes.supervision.observe import look
 from scheduling.models import Allocation
 from scheduling.tasks import tick
 from tests.builders import a_node, a_run, a_wanted_model

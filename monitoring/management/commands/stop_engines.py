@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 
 from models_app.models import Run
 from models_app.runs import ask_to_stop
-from monitoring.reaper import Reaper
-from runtimes.stopping import advance_all
+from runtimes.supervision.reaper import Reaper
+from runtimes.supervision.stop import advance_all
 
 PAUSE_S = 0.1
 

@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from monitoring.probes import Answer, Probes, Question, Result
+from runtimes.supervision.probes import Answer, Probes, Question, Result
 
 
 class Engine(BaseHTTPRequestHandler):

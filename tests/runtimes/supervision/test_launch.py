@@ -6,8 +6,8 @@ import pytest
 from models_app.enums import RunState, Status
 from models_app.models import Run
 from runtimes.drivers.base import Handle
-from runtimes.launch import launch, store_handle
 from runtimes.registry import driver
+from runtimes.supervision.launch import launch, store_handle
 from tests.builders import a_run, a_wanted_model
 from tests.environment import DATA_DIR
 from tests.gguf import LLAMA, a_gguf

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from models_app.enums import RunState
 from models_app.models import Run
 from runtimes.registry import driver
-from runtimes.watch import handle_of
+from runtimes.supervision.observe import handle_of
 
 FIELDS = ("gpu_peak_mib", "memory_peak_mib")
 # Growth by less is not worth a write.

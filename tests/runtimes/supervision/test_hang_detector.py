@@ -1,6 +1,6 @@
 import pytest
 
-from monitoring.pulse import Pulse
+from runtimes.supervision.hang_detector import Pulse
 
 
 def after(*looks):

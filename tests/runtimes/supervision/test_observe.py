@@ -6,7 +6,7 @@ from models_app.enums import RunState
 from models_app.models import Run
 from runtimes.drivers.base import NO_BOUNDS
 from runtimes.registry import driver
-from runtimes.watch import look
+from runtimes.supervision.observe import look
 from tests.builders import a_run, a_wanted_model
 from tests.runtimes.processes import shell, until
 

@@ -1,6 +1,6 @@
 import pytest
 
-from monitoring.brake import Brake
+from runtimes.supervision.mass_failure import Brake
 
 
 @pytest.mark.parametrize(

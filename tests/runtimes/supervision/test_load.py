@@ -2,7 +2,7 @@ import pytest
 
 from models_app.enums import RunState
 from models_app.models import Run
-from monitoring.load import MEMORY_S, Load, Loads
+from runtimes.supervision.load import MEMORY_S, Load, Loads
 from tests.builders import a_run, a_wanted_model
 
 

@@ -18,7 +18,7 @@ from models_app.models import Run
 from models_app.runs import ask_to_stop, end, move
 from runtimes.drivers.base import DriverError
 from runtimes.registry import driver
-from runtimes.watch import handle_of, look
+from runtimes.supervision.observe import handle_of, look
 
 logger = logging.getLogger(__name__)
 

@@ -11,13 +11,13 @@ from models_app import clock
 from models_app.enums import RunState
 from models_app.models import Run
 from models_app.runs import ask_to_stop, mark_ready
-from monitoring.brake import Brake
-from monitoring.load import Loads
-from monitoring.probes import Answer, Question, Result
-from monitoring.pulse import Pulse
 from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.registry import driver, framework
-from runtimes.watch import handle_of
+from runtimes.supervision.hang_detector import Pulse
+from runtimes.supervision.load import Loads
+from runtimes.supervision.mass_failure import Brake
+from runtimes.supervision.observe import handle_of
+from runtimes.supervision.probes import Answer, Question, Result
 
 # A live process that nobody can connect to.
 REFUSALS = 5

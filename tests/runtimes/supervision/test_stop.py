@@ -3,10 +3,10 @@ import pytest
 from models_app import clock
 from models_app.enums import RunState
 from models_app.models import new_uid
-from runtimes import stopping
 from runtimes.drivers.base import DriverError
 from runtimes.frameworks.base import Command
 from runtimes.registry import driver
+from runtimes.supervision import stop
 from tests.builders import a_run, a_wanted_model
 
 pytestmark = pytest.mark.django_db
@@ -37,20 +37,20 @@ def a_stopping_run(state, **fields):
 )
 def test_advance_takes_the_step_that_is_due(state, fields, becomes):
     run = a_stopping_run(RunState(state), **fields)
-    stopping.advance(run, NOW)
+    stop.advance(run, NOW)
     run.refresh_from_db()
     assert run.state == becomes
 
 
 def test_advance_gives_a_terminated_engine_time():
     run = a_stopping_run(RunState.DRAINING, deadline=NOW)
-    stopping.advance(run, NOW)
+    stop.advance(run, NOW)
     assert run.deadline == NOW + 10
 
 
 def test_advance_makes_sure_that_what_was_never_started_never_is():
     run = a_stopping_run(RunState.TERMINATING, deadline=NOW, handled=False)
-    stopping.advance(run, NOW)
+    stop.advance(run, NOW)
     run.refresh_from_db()
     assert (run.state, run.end_code) == ("ended", "stopped")
     command = Command(argv=("true",), env={}, stdin="")
@@ -62,14 +62,14 @@ def test_advance_makes_sure_that_what_was_never_started_never_is():
 def test_advance_stops_what_never_got_ready():
     run = a_stopping_run(RunState.STARTING, deadline=NOW)
     run.stop_code = ""
-    stopping.advance(run, NOW)
+    stop.advance(run, NOW)
     run.refresh_from_db()
     assert (run.state, run.stop_code) == ("terminating", "start_timeout")
 
 
 def test_advance_sends_a_lost_launch_again_later():
     run = a_stopping_run(RunState.SCHEDULED, deadline=NOW, handled=False)
-    stopping.advance(run, NOW)
+    stop.advance(run, NOW)
     run.refresh_from_db()
     assert run.state == "scheduled"
     assert run.deadline > clock.uptime()

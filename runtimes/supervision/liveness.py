@@ -9,8 +9,8 @@ from models_app import clock
 from models_app.activity import record
 from models_app.lifecycle import settle
 from models_app.models import Run
-from monitoring.brake import Brake
-from runtimes.watch import conclude, observe
+from runtimes.supervision.mass_failure import Brake
+from runtimes.supervision.observe import conclude, observe
 
 
 class Lookout:

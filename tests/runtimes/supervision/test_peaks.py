@@ -4,9 +4,9 @@ import pytest
 
 from models_app.enums import RunState
 from models_app.models import Run
-from monitoring.peaks import Peaks
 from runtimes.registry import driver
-from runtimes.watch import handle_of
+from runtimes.supervision.observe import handle_of
+from runtimes.supervision.peaks import Peaks
 from tests.builders import a_run, a_wanted_model
 from tests.runtimes.processes import kill_owned, shell, until
 

@@ -3,9 +3,9 @@ from django.conf import settings
 
 from models_app.enums import RunState
 from models_app.models import Activity, Run, new_uid
-from monitoring.brake import Brake
-from monitoring.lookout import Lookout
 from runtimes.registry import driver
+from runtimes.supervision.liveness import Lookout
+from runtimes.supervision.mass_failure import Brake
 from tests.builders import a_run, a_wanted_model
 from tests.runtimes.processes import shell, until
 

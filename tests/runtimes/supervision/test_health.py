@@ -3,10 +3,10 @@ import pytest
 from models_app import clock
 from models_app.enums import RunState
 from models_app.models import Run
-from monitoring.brake import Brake
-from monitoring.health import Health, question
-from monitoring.probes import Answer, Result
-from monitoring.pulse import Pulse
+from runtimes.supervision.hang_detector import Pulse
+from runtimes.supervision.health import Health, question
+from runtimes.supervision.mass_failure import Brake
+from runtimes.supervision.probes import Answer, Result
 from tests.builders import a_run, a_wanted_model
 
 pytestmark = pytest.mark.django_db
