@@ -13,7 +13,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from models_app.drafts import Draft, UncheckedDraft, drafted, imagined
 from models_app.models import ServedModel
-from runtimes.findings import Finding, Level
+from runtimes.checks.finding import Finding, Level
 from runtimes.preflight.examine import examine, is_ok
 from runtimes.preflight.subjects import SUBJECTS
 from runtimes.serializers import SizingSerializer

@@ -17,8 +17,8 @@ from models_app.advice import advise
 from models_app.exceptions import AnyProblem, PlatformError
 from models_app.messages import render
 from models_app.models import ServedModel
+from runtimes.checks.finding import Finding, Level, error
 from runtimes.equipment import look
-from runtimes.findings import Finding, Level, error
 from runtimes.frameworks.base import Framework
 from runtimes.machine.limits import too_large
 from runtimes.preflight import machine_lines, model_lines

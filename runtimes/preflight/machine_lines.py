@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 
 from models_app.messages import render
 from models_app.models import Run
+from runtimes.checks.finding import Finding, Level, ok, start_roles, warning
 from runtimes.drivers.procfs import ports_in_use
 from runtimes.enums import GpuMode
-from runtimes.findings import Finding, Level, ok, start_roles, warning
 from runtimes.frameworks.base import Estimate, Problem
 from runtimes.machine.limits import cores_of
 from runtimes.models import Gpu, Node

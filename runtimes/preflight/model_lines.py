@@ -13,10 +13,10 @@ from models_app.advice import advise
 from models_app.messages import render
 from models_app.models import ServedModel
 from runtimes import installations
-from runtimes.docker_checks import gpu_advice, may_have_gpus
+from runtimes.checks.docker import gpu_advice, may_have_gpus
+from runtimes.checks.finding import Finding, error, ok, warning
 from runtimes.drivers.base import Driver, DriverError
 from runtimes.equipment import Findings
-from runtimes.findings import Finding, error, ok, warning
 from runtimes.frameworks.base import Contents, Framework
 from runtimes.library.words import count_words, size_words
 from runtimes.preflight.permissions import unreadable

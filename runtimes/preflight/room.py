@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from models_app.messages import render
-from runtimes.findings import Finding, error, ok, warning
+from runtimes.checks.finding import Finding, error, ok, warning
 from runtimes.frameworks.base import Share
 from runtimes.library.words import mib_words
 

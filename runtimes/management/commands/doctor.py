@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from runtimes.doctor import examine
-from runtimes.findings import Finding, Level
+from runtimes.checks.doctor import examine
+from runtimes.checks.finding import Finding, Level
 
 PAUSE_S = 0.3
 

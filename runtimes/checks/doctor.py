@@ -20,9 +20,9 @@ from django_q.conf import Conf
 from django_q.status import Stat
 
 from models_app import nudge
-from runtimes import docker_checks
-from runtimes import machine_checks as machine
-from runtimes.findings import Finding, error, ok, start_roles
+from runtimes.checks import docker
+from runtimes.checks import machine as machine
+from runtimes.checks.finding import Finding, error, ok, start_roles
 from runtimes.models import Node
 
 SEEN_WITHIN = timedelta(seconds=15)
@@ -113,7 +113,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     broker,
     machine.engines,
     machine.gpus,
-    docker_checks.docker,
+    docker.docker,
     machine.disk,
     machine.ports,
     worker,

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from runtimes import installations
-from runtimes.findings import Finding, Level, error, ok, start_roles, warning
+from runtimes.checks.finding import Finding, Level, error, ok, start_roles, warning
 
 MIB = 2**20
 LEAST_FREE_MIB = 256

@@ -14,8 +14,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from models_app import nudge
-from runtimes import doctor, machine_checks
-from runtimes.findings import Level
+from runtimes.checks import doctor, machine
+from runtimes.checks.finding import Level
 from runtimes.models import Node
 from tests.fakes import nvml
 
@@ -102,7 +102,7 @@ def test_configuration_error_is_told_with_its_hint(settings):
 def test_gpus(init, gpus, level, words):
     nvml.load()
     nvml.say(*gpus, init=init)
-    finding = the(machine_checks.gpus)
+    finding = the(machine.gpus)
     assert finding.level == level
     assert words in finding.message
 
@@ -118,7 +118,7 @@ def test_gpus(init, gpus, level, words):
     ],
 )
 def test_room_on_disk(free_mib, total_mib, level):
-    assert machine_checks.room(free_mib, total_mib) == level
+    assert machine.room(free_mib, total_mib) == level
 
 
 @pytest.fixture
@@ -132,13 +132,13 @@ def ports(settings):
 
 
 def test_port_without_its_role(ports):
-    assert [f.level for f in machine_checks.ports()] == ["error", "error"]
-    assert "is down" in next(machine_checks.ports()).message
+    assert [f.level for f in machine.ports()] == ["error", "error"]
+    assert "is down" in next(machine.ports()).message
 
 
 def test_port_taken_by_somebody_else(ports):
     ports.listen()
-    finding = next(machine_checks.ports())
+    finding = next(machine.ports())
     assert finding.level == Level.ERROR
     assert f"pid {os.getpid()}" in finding.message
     assert "WEB_PORT" in finding.advice
@@ -150,7 +150,7 @@ def test_secret_key_by_its_mode(settings, tmp_path, mode, level):
     key = tmp_path / "secret_key"
     key.touch()
     key.chmod(mode)
-    assert the(machine_checks.secret_key).level == level
+    assert the(machine.secret_key).level == level
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_engines_are_listed_and_gpus_not_forgotten(settings, tmp_path, gpus, nam
     settings.ENGINES_DIR, settings.ENGINES_PATH = tmp_path, ""
     nvml.load()
     nvml.say(*gpus)
-    found = [*machine_checks.engines()]
+    found = [*machine.engines()]
     assert [finding.name for finding in found] == names
     assert found[0].level == Level.OK
     assert ", cpu, " in found[0].message

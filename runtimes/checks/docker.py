@@ -14,13 +14,13 @@ from django.utils.translation import gettext as _
 from models_app import plugins
 from models_app.messages import render
 from models_app.models import ServedModel
+from runtimes.checks.finding import Finding, ok, warning
+from runtimes.checks.machine import has_gpus
 from runtimes.drivers.base import Driver, DriverError
 from runtimes.drivers.containers import image_of
 from runtimes.drivers.docker import DockerDriver
 from runtimes.drivers.dockerd import About, about
-from runtimes.findings import Finding, ok, warning
 from runtimes.frameworks.base import Framework
-from runtimes.machine_checks import has_gpus
 from runtimes.registry import driver
 
 # What Docker itself looks for when a container asks for GPUs; on this machine, as the

@@ -1,6 +1,6 @@
 import pytest
 
-from runtimes.docker_checks import docker
+from runtimes.checks.docker import docker
 from runtimes.registry import driver
 from tests.builders import a_model
 from tests.fakes import nvml
