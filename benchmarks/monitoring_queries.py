@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ["DJANGO_SETTINGS_MODULE"] = "llmplatform.settings"
 django.setup()
 
-from monitoring.queries import Request, query  # noqa: E402 -- needs the setup
+from monitoring.history.query import Request, query
 
 ROUNDS = 40
 ALLOWED_MS = 150

@@ -14,7 +14,7 @@ from django.db import close_old_connections
 
 from gateway.accounting import Counts
 from monitoring.catalogue import COUNTERS
-from monitoring.recorder import Recorder
+from monitoring.history.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 

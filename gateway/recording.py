@@ -26,7 +26,7 @@ from gateway.history import History, Step
 from gateway.refresh import Refresh
 from models_app.enums import Status
 from monitoring import traffic
-from monitoring.recorder import Recorder
+from monitoring.history.recorder import Recorder
 
 logger = logging.getLogger(__name__)
 

@@ -20,10 +20,10 @@ from gateway.recording import Recording  # noqa: E402
 from llmplatform.bodies import limited  # noqa: E402
 from monitoring.admission import Admission  # noqa: E402
 from monitoring.consumers import LiveConsumer  # noqa: E402
+from monitoring.history.recorder import Recorder
 from monitoring.hub import Hub  # noqa: E402
 from monitoring.logs import consumers as logs  # noqa: E402
 from monitoring.logs.feeds import FEEDS  # noqa: E402
-from monitoring.recorder import Recorder  # noqa: E402
 
 LIVE = "/ws/live"
 

@@ -14,14 +14,14 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from monitoring import gpus_now, status
-from monitoring.asked import AGGREGATES, request_of, words_of
 from monitoring.catalogue import METRICS
 from monitoring.exports import formats, rows
 from monitoring.exports.answers import direct
+from monitoring.history.params import AGGREGATES, request_of, words_of
+from monitoring.history.query import query
+from monitoring.history.ranges import RANGES
 from monitoring.models import Source
 from monitoring.negotiation import AsAsked
-from monitoring.queries import query
-from monitoring.ranges import RANGES
 from monitoring.serializers import (
     AnswerSerializer,
     GpusSerializer,

@@ -135,7 +135,9 @@ class ExportJob(models.Model):
         _("state"), max_length=10, choices=ExportState, default=ExportState.WAITING
     )
     format = models.CharField(_("format"), max_length=10)
-    words = models.JSONField(default=dict)  # of the request, as monitoring.asked reads
+    words = models.JSONField(
+        default=dict
+    )  # of the request, as monitoring.history.params reads
     file_name = models.CharField(_("file"), max_length=200)
     rows_expected = models.BigIntegerField(default=0)
     rows = models.BigIntegerField(default=0)

@@ -18,8 +18,8 @@ from redis.retry import Retry
 
 from monitoring import live
 from monitoring.catalogue import METRICS
+from monitoring.history.values import merge
 from monitoring.models import Bucket10s, Source
-from monitoring.rollup import merge
 
 logger = logging.getLogger(__name__)
 

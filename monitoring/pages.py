@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from models_app.exceptions import Invalid
 from models_app.models import ServedModel
 from monitoring.catalogue import METRICS, SourceKind
+from monitoring.history.ranges import RANGES
+from monitoring.history.request import span_of
 from monitoring.models import Source
-from monitoring.questions import span_of
-from monitoring.ranges import RANGES
 from monitoring.words import label
 from runtimes.models import Gpu
 

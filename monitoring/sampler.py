@@ -16,7 +16,7 @@ from monitoring import live
 from monitoring.catalogue import METRICS, PLATFORM_KEY
 from monitoring.collectors.engines import Engines, Sample, gpu_memory
 from monitoring.collectors.host import Host
-from monitoring.recorder import WIDTH_S, Recorder
+from monitoring.history.recorder import WIDTH_S, Recorder
 from monitoring.watched_traffic import Shown, WatchedTraffic
 from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.machine.nvml import GpuSeen

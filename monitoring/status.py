@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from models_app.enums import Status
 from models_app.models import ServedModel
-from monitoring import live, rolling
+from monitoring import live
+from monitoring.history import rollup
 from monitoring.models import Watermark
 from monitoring.now import Live, latest
 from runtimes.models import Gpu, Node
@@ -51,7 +52,7 @@ def _database() -> dict[str, Any]:
 
 def _worker() -> dict[str, Any]:
     """It rolls history up each minute, as long as there is something to roll up."""
-    mark = Watermark.objects.filter(name=rolling.MARK).first()
+    mark = Watermark.objects.filter(name=rollup.MARK).first()
     seen = datetime.fromtimestamp(mark.at, UTC) if mark and mark.at else None
     return _freshness(seen, ROLLED_S)
 

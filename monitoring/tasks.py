@@ -1,11 +1,11 @@
 """What the task queue calls."""
 
-from monitoring import retention, rolling
 from monitoring.exports import jobs
+from monitoring.history import retention, rollup
 
 
 def roll_up() -> None:
-    rolling.roll_up()
+    rollup.roll_up()
 
 
 def prune() -> None:

@@ -11,7 +11,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from monitoring import histogram, rollup, traffic
+from monitoring import traffic
+from monitoring.history import histogram
+from monitoring.history import values as rollup
 from monitoring.traffic import Told
 
 logger = logging.getLogger(__name__)

@@ -26,14 +26,14 @@ SHOWN_SUFFIXES = {".py", ".sh", ".html", ".css", ".js", ".conf"}
 PURE = [
     "runtimes.supervision.mass_failure",
     "runtimes.supervision.hang_detector",
-    "monitoring.aggregates",
+    "monitoring.history.aggregates",
     "monitoring.catalogue",
     "monitoring.counters",
-    "monitoring.demo",
-    "monitoring.histogram",
-    "monitoring.ranges",
-    "monitoring.rollup",
-    "monitoring.steps",
+    "monitoring.history.demo",
+    "monitoring.history.histogram",
+    "monitoring.history.ranges",
+    "monitoring.history.values",
+    "monitoring.history.steps",
     *(
         f"runtimes.library.{name}"
         for name in ("candidates", "entries", "names", "scan", "walk", "words")

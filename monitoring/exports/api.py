@@ -21,10 +21,10 @@ from models_app.messages import render
 from models_app.problems import shown
 from models_app.roles import VIEW, is_admin
 from monitoring.api import FORMAT, WORDS, given
-from monitoring.asked import words_of
 from monitoring.enums import ExportState
 from monitoring.exports import formats, jobs
 from monitoring.exports.answers import streamed
+from monitoring.history.params import words_of
 from monitoring.models import ExportJob
 from monitoring.negotiation import AsAsked
 from monitoring.serializers import ExportJobSerializer

@@ -20,12 +20,12 @@ from django.utils import timezone
 from models_app import nudge
 from models_app.exceptions import Invalid
 from models_app.models import new_uid
-from monitoring.asked import Words, request_of
 from monitoring.enums import ExportState
 from monitoring.exports import formats, rows
 from monitoring.exports.limits import TooManyExports, check_size
 from monitoring.exports.row import Row
 from monitoring.exports.times import iso
+from monitoring.history.params import Words, request_of
 from monitoring.models import ExportJob
 
 logger = logging.getLogger(__name__)

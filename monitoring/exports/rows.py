@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from monitoring import queries
-from monitoring.aggregates import DEFAULT, Column
 from monitoring.catalogue import Metric
 from monitoring.exports.row import Row
+from monitoring.history import query
+from monitoring.history.aggregates import DEFAULT, Column
+from monitoring.history.request import Request, metrics_of, sources_of
+from monitoring.history.steps import times
+from monitoring.history.tiers import kept_since
 from monitoring.models import TIER_NAMES, TIERS, Bucket, Source
-from monitoring.questions import Request, metrics_of, sources_of
-from monitoring.steps import times
-from monitoring.tiers import kept_since
 
 PAGE_STEPS = 360
 
@@ -101,7 +101,7 @@ def _page(
 ) -> Iterator[Row]:
     """Steps in which the source was looked at; what it did not tell then is None."""
     columns = {(source.pk, metric.name): Column(len(marks)) for metric in metrics}
-    queries.read(selection.tier, marks, columns, int(time.time()))
+    query.read(selection.tier, marks, columns, int(time.time()))
     asked = selection.request.aggregate
     series = [
         _series(source, metric, columns[source.pk, metric.name], asked)

@@ -17,12 +17,12 @@ from prometheus_client.registry import Collector
 
 from models_app.enums import Status
 from models_app.models import ServedModel
-from monitoring import histogram
 from monitoring.catalogue import METRICS, Metric
+from monitoring.history import histogram
+from monitoring.history.values import Distribution
 from monitoring.models import Source
 from monitoring.prometheus import totals
 from monitoring.prometheus.names import PREFIX, family, in_base_unit
-from monitoring.rollup import Distribution
 from runtimes.models import Gpu, Node
 
 LABELS = {"host": ["node"], "gpu": ["uuid", "gpu", "node"], "model": ["model", "id"]}

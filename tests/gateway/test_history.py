@@ -6,8 +6,8 @@ from django.db import OperationalError, connection
 from gateway.accounting import Counts
 from gateway.history import COUNTED, History, Step
 from monitoring.catalogue import COUNTERS
+from monitoring.history.recorder import Recorder
 from monitoring.models import Bucket10s, Source
-from monitoring.recorder import Recorder
 from tests.monitoring.history import Clock, bucket_of
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 
 from gateway.recording import Recording
 from monitoring import traffic
+from monitoring.history.recorder import Recorder
 from monitoring.models import Bucket10s
-from monitoring.recorder import Recorder
 from tests.gateway.client import ASK, GENERATE, a_route, ask, until
 from tests.gateway.test_refresh import NOBODY
 from tests.monitoring.history import bucket_of, stored

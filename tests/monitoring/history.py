@@ -2,7 +2,7 @@
 
 import json
 
-from monitoring import rollup
+from monitoring.history import values as rollup
 from monitoring.models import Bucket10s, Source
 
 

@@ -8,9 +8,9 @@ from models_app import nudge
 from monitoring import live, now
 from monitoring.catalogue import METRICS
 from monitoring.exports.times import iso
+from monitoring.history.query import query
+from monitoring.history.request import Request
 from monitoring.models import Bucket10s
-from monitoring.queries import query
-from monitoring.questions import Request
 from tests.api import client_of, codes
 from tests.builders import a_model, a_node, a_run, a_user
 from tests.monitoring.exports.data import END, START, a_history

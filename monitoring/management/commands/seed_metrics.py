@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils.translation import gettext as _
 
-from monitoring import seeding
-from monitoring.tiers import HOUR_S
+from monitoring.history import seed
+from monitoring.history.tiers import HOUR_S
 
 
 class Command(BaseCommand):
@@ -26,15 +26,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["clear"]:
-            removed = seeding.clear()
+            removed = seed.clear()
             self.stdout.write(_("sources removed: %(count)s") % {"count": removed})
             return
-        plan = seeding.Plan(
+        plan = seed.Plan(
             end=int(time.time()) // HOUR_S * HOUR_S,
             **{
                 name: options[name]
                 for name in ("days", "gpus", "models", "seed", "fine")
             },
         )
-        rows = seeding.seed(plan)
+        rows = seed.seed(plan)
         self.stdout.write(_("rows written: %(count)s") % {"count": rows})

@@ -2,9 +2,9 @@
 
 import time
 
+from monitoring.history.query import query
+from monitoring.history.request import Request
 from monitoring.models import Bucket1m, Bucket10s
-from monitoring.queries import query
-from monitoring.questions import Request
 from tests.monitoring.history import a_bucket, a_source
 
 NOW = int(time.time()) // 3600 * 3600

@@ -9,11 +9,12 @@ from itertools import islice
 import orjson
 from django.db import transaction
 
-from monitoring import retention, rollup
-from monitoring.demo import Busy, Made, sources
+from monitoring.history import retention
+from monitoring.history import values as rollup
+from monitoring.history.demo import Busy, Made, sources
+from monitoring.history.tiers import DAY_S, HOUR_S
+from monitoring.history.values import Values
 from monitoring.models import TIERS, Bucket, Bucket1h, Bucket1m, Bucket10s, Source
-from monitoring.rollup import Values
-from monitoring.tiers import DAY_S, HOUR_S
 
 FINE_S = 2 * DAY_S
 # Rows in a transaction: others write meanwhile.

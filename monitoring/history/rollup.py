@@ -15,9 +15,9 @@ import orjson
 from django.db import transaction
 from django.db.models import Min
 
-from monitoring import rollup
+from monitoring.history import values as rollup
+from monitoring.history.tiers import gone_before
 from monitoring.models import Bucket, Bucket1h, Bucket1m, Bucket10s, Watermark
-from monitoring.tiers import gone_before
 
 MARK = "roll_up"
 # Rows show up later than they say by as much as their writer waited for the database,

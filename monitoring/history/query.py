@@ -12,13 +12,13 @@ import orjson
 
 from models_app.exceptions import Invalid
 from models_app.problems import Problem
-from monitoring import steps
-from monitoring.aggregates import DEFAULT, Column
 from monitoring.catalogue import Metric
+from monitoring.history import steps
+from monitoring.history.aggregates import DEFAULT, Column
+from monitoring.history.request import Request, metrics_of, sources_of, span_of, step_of
+from monitoring.history.rollup import rolled_until
+from monitoring.history.tiers import kept_since
 from monitoring.models import TIER_NAMES, TIERS, Bucket, Source
-from monitoring.questions import Request, metrics_of, sources_of, span_of, step_of
-from monitoring.rolling import rolled_until
-from monitoring.tiers import kept_since
 
 BY_WIDTH: dict[int, type[Bucket]] = {tier.WIDTH_S: tier for tier in TIERS}
 READ_AT_ONCE = 2000  # rows

@@ -8,8 +8,8 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from monitoring import histogram
-from monitoring.rollup import Distribution, Values
+from monitoring.history import histogram
+from monitoring.history.values import Distribution, Values
 
 DAY_S = 86_400
 GPU_MIB = 81_920

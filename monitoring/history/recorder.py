@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 
 from django.db import DatabaseError, close_old_connections, connection, transaction
 
-from monitoring import rollup
 from monitoring.catalogue import METRICS
+from monitoring.history import values as rollup
+from monitoring.history.sources import Described, Key, Sources
+from monitoring.history.space import Space
 from monitoring.models import Bucket10s
-from monitoring.sources import Described, Key, Sources
-from monitoring.space import Space
 
 logger = logging.getLogger(__name__)
 

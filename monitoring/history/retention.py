@@ -11,9 +11,9 @@ from django.db import transaction
 from django.db.models import Avg, Min, QuerySet
 from django.db.models.functions import Length
 
+from monitoring.history.rollup import rolled_until
+from monitoring.history.tiers import HOUR_S, LEAST_S, kept_s, note_gone
 from monitoring.models import TIERS, Bucket, Source
-from monitoring.rolling import rolled_until
-from monitoring.tiers import HOUR_S, LEAST_S, kept_s, note_gone
 
 logger = logging.getLogger(__name__)
 

@@ -4,11 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from monitoring import rolling, rollup
+from monitoring.history import rollup as rolling
+from monitoring.history import values as rollup
+from monitoring.history.recorder import Recorder
+from monitoring.history.rollup import roll_up, rolled_until
+from monitoring.history.tiers import note_gone
 from monitoring.models import Bucket1h, Bucket1m, Bucket10s, Watermark
-from monitoring.recorder import Recorder
-from monitoring.rolling import roll_up, rolled_until
-from monitoring.tiers import note_gone
 from tests.monitoring.history import Clock, a_bucket, a_source, bucket_of, stored
 
 pytestmark = pytest.mark.django_db

@@ -3,12 +3,12 @@ import json
 import pytest
 
 from models_app.exceptions import Invalid
-from monitoring.histogram import BOUNDS_S, index
+from monitoring.history.histogram import BOUNDS_S, index
+from monitoring.history.query import Request, query, span_of, step_of
+from monitoring.history.recorder import Recorder
+from monitoring.history.rollup import roll_up
+from monitoring.history.tiers import note_gone
 from monitoring.models import Bucket1m, Bucket10s
-from monitoring.queries import Request, query, span_of, step_of
-from monitoring.recorder import Recorder
-from monitoring.rolling import roll_up
-from monitoring.tiers import note_gone
 from tests.monitoring.history import Clock, a_bucket, a_source
 
 pytestmark = pytest.mark.django_db

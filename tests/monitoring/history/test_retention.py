@@ -2,11 +2,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from monitoring import retention
+from monitoring.history import retention
+from monitoring.history.retention import CHUNK, prune, size_mib
+from monitoring.history.rollup import roll_up
+from monitoring.history.tiers import gone_before, kept_since
 from monitoring.models import Bucket1h, Bucket1m, Bucket10s, Source
-from monitoring.retention import CHUNK, prune, size_mib
-from monitoring.rolling import roll_up
-from monitoring.tiers import gone_before, kept_since
 from tests.monitoring.history import a_bucket, a_source
 
 pytestmark = pytest.mark.django_db

@@ -2,9 +2,9 @@ import pytest
 from django.db import OperationalError, connection
 
 from models_app.models import Activity
-from monitoring import rollup
+from monitoring.history import values as rollup
+from monitoring.history.recorder import KEPT_BUCKETS, Recorder
 from monitoring.models import Bucket10s, Source
-from monitoring.recorder import KEPT_BUCKETS, Recorder
 from tests.monitoring.history import Clock, bucket_of, stored
 
 pytestmark = pytest.mark.django_db

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring import rollup
+from monitoring.history import values as rollup
 
 # Whole numbers: then equal means equal, not nearly so.
 samples = st.lists(

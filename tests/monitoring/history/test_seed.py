@@ -2,9 +2,9 @@ import pytest
 from django.core.management import call_command
 
 from monitoring.catalogue import METRICS
+from monitoring.history.query import Request, query
+from monitoring.history.seed import Plan, clear, seed
 from monitoring.models import TIERS, Bucket1h, Bucket1m, Bucket10s, Source
-from monitoring.queries import Request, query
-from monitoring.seeding import Plan, clear, seed
 from tests.monitoring.history import a_bucket, a_source, bucket_of, stored
 
 pytestmark = pytest.mark.django_db
