@@ -28,7 +28,7 @@ PURE = [
     "runtimes.supervision.hang_detector",
     "monitoring.history.aggregates",
     "monitoring.catalogue",
-    "monitoring.counters",
+    "monitoring.collectors.counters",
     "monitoring.history.demo",
     "monitoring.history.histogram",
     "monitoring.history.ranges",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from models_app.models import Run
-from monitoring.counters import Increments
+from monitoring.collectors.counters import Increments
 from runtimes.frameworks.metrics import EngineMetrics
 
 # A busy engine may leave some questions without an answer.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from monitoring.counters import Increments
+from monitoring.collectors.counters import Increments
 
 MIB = 2**20
 Sample = dict[str, float | None]

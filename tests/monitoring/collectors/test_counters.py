@@ -1,6 +1,6 @@
 import pytest
 
-from monitoring.counters import Increments
+from monitoring.collectors.counters import Increments
 
 
 @pytest.mark.parametrize(
