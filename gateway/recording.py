@@ -25,8 +25,8 @@ from gateway.accounting import Accounting, Counts
 from gateway.history import History, Step
 from gateway.refresh import Refresh
 from models_app.enums import Status
-from monitoring import traffic
 from monitoring.history.recorder import Recorder
+from monitoring.live import traffic
 
 logger = logging.getLogger(__name__)
 

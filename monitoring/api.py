@@ -13,13 +13,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from monitoring import gpus_now, status
+from monitoring import status
 from monitoring.catalogue import METRICS
 from monitoring.exports import formats, rows
 from monitoring.exports.answers import direct
 from monitoring.history.params import AGGREGATES, request_of, words_of
 from monitoring.history.query import query
 from monitoring.history.ranges import RANGES
+from monitoring.live import gpus
 from monitoring.models import Source
 from monitoring.negotiation import AsAsked
 from monitoring.serializers import (
@@ -107,6 +108,6 @@ class System(ViewSet):
     @extend_schema(responses=GpusSerializer)
     @action(detail=False)
     def gpu(self, request: Request) -> Response:
-        found = gpus_now.gpus()
+        found = gpus.gpus()
         detail = None if found else "no_gpu_found"
         return Response(GpusSerializer({"gpus": found, "detail": detail}).data)

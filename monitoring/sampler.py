@@ -12,12 +12,12 @@ from django.db import DatabaseError, close_old_connections
 from models_app import clock
 from models_app.enums import Status
 from models_app.models import Activity, Run, ServedModel
-from monitoring import live
 from monitoring.catalogue import METRICS, PLATFORM_KEY
 from monitoring.collectors.engines import Engines, Sample, gpu_memory
 from monitoring.collectors.host import Host
 from monitoring.history.recorder import WIDTH_S, Recorder
-from monitoring.watched_traffic import Shown, WatchedTraffic
+from monitoring.live import publish
+from monitoring.live.traffic_reader import Shown, WatchedTraffic
 from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.machine.nvml import GpuSeen
 from runtimes.models import Gpu
@@ -91,12 +91,12 @@ class Sampler:
             return
         if activity != self.activity:
             self.activity = activity
-            live.publish(live.ACTIVITY, {"latest": activity})
+            publish.publish(publish.ACTIVITY, {"latest": activity})
 
     def _sample_host(self, seconds: float) -> None:
         sample = self.host.read()
         self.recorder.add("host", self.node, self.node, sample, node=self.node)
-        live.publish(live.HOST, _shown(sample, seconds))
+        publish.publish(publish.HOST, _shown(sample, seconds))
 
     def _sample_gpus(self, gpus: Iterable[GpuSeen]) -> None:
         shown: list[dict[str, object]] = []
@@ -109,7 +109,7 @@ class Sampler:
             shown.append(
                 {**about, "node": self.node, "health": health, **_shown(values, 1.0)}
             )
-        live.publish(live.GPUS, shown)
+        publish.publish(publish.GPUS, shown)
 
     def _sample_models(self, samples: list[Sample], runs: Iterable[Run]) -> None:
         for sample in samples:
@@ -122,8 +122,8 @@ class Sampler:
         now = time.time()
         traffic = self.traffic.read(now)
         of_model = {sample.model_id: sample for sample in samples}
-        live.publish(
-            live.MODELS,
+        publish.publish(
+            publish.MODELS,
             [
                 {
                     "id": pk,
@@ -141,7 +141,9 @@ class Sampler:
         counts = Counter(status for _, _, status in self.models)
         values: Values = {f"models_{status}": counts[status] for status in COUNTED}
         self.recorder.add("platform", PLATFORM_KEY, PLATFORM_KEY, values)
-        live.publish(live.STATUS, {status: counts[status] for status in Status.values})
+        publish.publish(
+            publish.STATUS, {status: counts[status] for status in Status.values}
+        )
 
 
 def gpu_values(gpu: GpuSeen) -> Values:

@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from models_app.enums import Status
 from models_app.models import ServedModel
-from monitoring import live
 from monitoring.history import rollup
+from monitoring.live import publish
+from monitoring.live.latest import Live, latest
 from monitoring.models import Watermark
-from monitoring.now import Live, latest
 from runtimes.models import Gpu, Node
 
 # The monitor writes its machine's row each 5 s.
@@ -25,7 +25,7 @@ ROLLED_S = 240
 
 
 def status() -> dict[str, Any]:
-    told = Live(live.HOST)
+    told = Live(publish.HOST)
     nodes = list(Node.objects.order_by("name"))
     return {
         "version": settings.SPECTACULAR_SETTINGS["VERSION"],
@@ -66,7 +66,7 @@ def _freshness(seen: datetime | None, patience_s: float) -> dict[str, Any]:
 def _host(told: Live) -> dict[str, Any] | None:
     """Of this machine: what the monitor told last, else its newest bucket."""
     node = settings.NODE_NAME
-    measured = told.data(live.HOST) or latest("host").get(node)
+    measured = told.data(publish.HOST) or latest("host").get(node)
     return {"node": node, "metrics": measured} if measured else None
 
 

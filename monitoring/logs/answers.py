@@ -18,11 +18,11 @@ from rest_framework.request import Request
 
 from models_app.messages import render
 from models_app.models import ApiToken, Run
-from monitoring.admission import Admission
 from monitoring.exports.answers import streamed
 from monitoring.exports.stream import Places
+from monitoring.live.admission import Admission
+from monitoring.live.permissions import OF_MODELS, Credential
 from monitoring.logs.feeds import FEEDS, Batch, TooManyFollowers
-from monitoring.viewers import OF_MODELS, Credential
 from runtimes.logs import whole
 
 TEXT = "text/plain; charset=utf-8"

@@ -14,10 +14,10 @@ from contextlib import aclosing
 
 from models_app.enums import RunState
 from models_app.models import Run
-from monitoring.admission import Admission
-from monitoring.guarded import GuardedConsumer
+from monitoring.live.admission import Admission
+from monitoring.live.base_consumer import GuardedConsumer
+from monitoring.live.permissions import OF_MODELS
 from monitoring.logs.feeds import Batch, Feed, Feeds, TooManyFollowers
-from monitoring.viewers import OF_MODELS
 
 PATH = re.compile("/ws/logs/([0-9a-f]{32})")
 FIRST_LINES = 2000

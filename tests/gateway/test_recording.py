@@ -8,8 +8,8 @@ from django.conf import settings
 from redis.asyncio import Redis
 
 from gateway.recording import Recording
-from monitoring import traffic
 from monitoring.history.recorder import Recorder
+from monitoring.live import traffic
 from monitoring.models import Bucket10s
 from tests.gateway.client import ASK, GENERATE, a_route, ask, until
 from tests.gateway.test_refresh import NOBODY

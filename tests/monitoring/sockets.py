@@ -10,10 +10,10 @@ from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.test import Client
 
-from monitoring import live
-from monitoring.admission import Admission, Pace
-from monitoring.consumers import LiveConsumer
-from monitoring.hub import Hub
+from monitoring.live import publish
+from monitoring.live.admission import Admission, Pace
+from monitoring.live.consumers import LiveConsumer
+from monitoring.live.subscribe import Hub
 
 HOST = "platform.localhost:3000"
 ORIGIN = f"http://{HOST}"
@@ -56,7 +56,7 @@ class Server:
 
 def forget_kept():
     with redis.Redis.from_url(settings.REDIS_URL) as broker:
-        broker.delete(*map(live.kept, live.TOPICS))
+        broker.delete(*map(publish.kept, publish.TOPICS))
 
 
 @asynccontextmanager

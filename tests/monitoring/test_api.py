@@ -5,11 +5,11 @@ import pytest
 from django.utils import timezone
 
 from models_app import nudge
-from monitoring import live, now
 from monitoring.catalogue import METRICS
 from monitoring.exports.times import iso
 from monitoring.history.query import query
 from monitoring.history.request import Request
+from monitoring.live import latest, publish
 from monitoring.models import Bucket10s
 from tests.api import client_of, codes
 from tests.builders import a_model, a_node, a_run, a_user
@@ -29,7 +29,7 @@ def viewer():
 @pytest.fixture(autouse=True)
 def _nobody_tells():
     """What one test tells, another must not see."""
-    keys = [live.kept(topic) for topic in live.TOPICS]
+    keys = [publish.kept(topic) for topic in publish.TOPICS]
     nudge.broker().delete(*keys)
     yield
     nudge.broker().delete(*keys)
@@ -263,7 +263,7 @@ def test_host_is_as_the_monitor_told_last(viewer, settings):
     assert viewer.get(STATUS).json()["host"] == {
         "node": settings.NODE_NAME, "metrics": {"cpu_utilization": 20.0},
     }  # fmt: skip
-    live.publish(live.HOST, {"cpu_utilization": 55.5, "load_1m": None})
+    publish.publish(publish.HOST, {"cpu_utilization": 55.5, "load_1m": None})
     assert viewer.get(STATUS).json()["host"]["metrics"] == {
         "cpu_utilization": 55.5, "load_1m": None,
     }  # fmt: skip
@@ -272,9 +272,9 @@ def test_host_is_as_the_monitor_told_last(viewer, settings):
 @pytest.fixture
 def no_broker(settings):
     settings.REDIS_URL = "unix:///nowhere/broker.sock"
-    now.broker.cache_clear()
+    latest.broker.cache_clear()
     yield
-    now.broker.cache_clear()
+    latest.broker.cache_clear()
 
 
 def test_everything_is_told_without_a_broker(viewer, settings, no_broker):
@@ -298,7 +298,7 @@ def test_gpu_has_identity_health_measurements_and_users(viewer):
         a_model("模型".encode().hex()), state="ready", gpu_uuids=["GPU-here-1"],
         gpu_used={"GPU-here-1": 700},
     )  # fmt: skip
-    live.publish(live.GPUS, [{"uuid": "GPU-here-1", "gpu_power": 300.5}])
+    publish.publish(publish.GPUS, [{"uuid": "GPU-here-1", "gpu_power": 300.5}])
     told = viewer.get(GPU).json()
     assert told["detail"] is None
     first, second = told["gpus"]

@@ -8,11 +8,11 @@ from django.db import OperationalError, connection
 
 from models_app.activity import record
 from models_app.enums import RunState
-from monitoring import live, traffic
 from monitoring.catalogue import METRICS, PLATFORM_KEY
+from monitoring.live import publish, traffic
+from monitoring.live.traffic import Told
 from monitoring.models import Bucket10s
 from monitoring.sampler import Sampler, gpu_values
-from monitoring.traffic import Told
 from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.machine.nvml import GpuSeen
 from tests.builders import a_model, a_run, a_wanted_model
@@ -52,7 +52,7 @@ def broker():
 @pytest.fixture
 def told(broker):
     def data(topic):
-        return json.loads(broker.get(live.kept(topic)))["data"]
+        return json.loads(broker.get(publish.kept(topic)))["data"]
 
     return data
 
@@ -118,7 +118,7 @@ def test_topics_tell_what_is_now(sampler, broker, told):
     broker.hset(traffic.KEY, "gateway", text)
     hear(sampler, run, 1)
     sampler.step([GPU, LOST], [run])
-    smol, idle = sorted(told(live.MODELS), key=lambda m: m["name"] == "idle")
+    smol, idle = sorted(told(publish.MODELS), key=lambda m: m["name"] == "idle")
     assert smol.pop("response_time_p95") == pytest.approx(1, abs=0.4)
     assert smol == {
         "id": run.model_id,
@@ -134,15 +134,15 @@ def test_topics_tell_what_is_now(sampler, broker, told):
     }
     assert (idle["id"], idle["requests_per_s"]) == (other.pk, 0)
     assert idle["response_time_p95"] is idle["kv_cache_usage"] is None
-    gpu, lost = told(live.GPUS)
+    gpu, lost = told(publish.GPUS)
     assert (gpu["gpu_power"], gpu["health"], gpu["node"]) == (
         99.5,
         "ok",
         settings.NODE_NAME,
     )
     assert (lost["health"], "gpu_power" in lost) == ("lost", False)
-    assert told(live.STATUS)["running"] == told(live.STATUS)["stopped"] == 1
-    assert told(live.HOST)["memory_total"] > 0
+    assert told(publish.STATUS)["running"] == told(publish.STATUS)["stopped"] == 1
+    assert told(publish.HOST)["memory_total"] > 0
 
 
 def test_rates_of_the_host_are_per_second(sampler, told):
@@ -153,20 +153,20 @@ def test_rates_of_the_host_are_per_second(sampler, told):
         raw, process = sampler.host.increments.last[key]
         sampler.host.increments.last[key] = (raw - 10**9 // len(keys), process)
     sampler.step([], [])
-    rates = [v for k, v in told(live.HOST).items() if k.endswith("_bytes")]
+    rates = [v for k, v in told(publish.HOST).items() if k.endswith("_bytes")]
     assert sum(rates) == pytest.approx(10**8, rel=0.3)
 
 
 def test_news_are_told_when_there_are_some(sampler, broker, told):
     record("engine_reaped", params={"uid": "x"})
     sampler.step([], [])
-    first = told(live.ACTIVITY)["latest"]
-    broker.delete(live.kept(live.ACTIVITY))
+    first = told(publish.ACTIVITY)["latest"]
+    broker.delete(publish.kept(publish.ACTIVITY))
     sampler.step([], [])
-    assert broker.get(live.kept(live.ACTIVITY)) is None
+    assert broker.get(publish.kept(publish.ACTIVITY)) is None
     record("engine_reaped", params={"uid": "y"})
     sampler.step([], [])
-    assert told(live.ACTIVITY)["latest"] > first
+    assert told(publish.ACTIVITY)["latest"] > first
 
 
 def test_database_that_is_away_leaves_the_live_view(sampler, broker, told):
@@ -176,8 +176,8 @@ def test_database_that_is_away_leaves_the_live_view(sampler, broker, told):
     with connection.execute_wrapper(broken_database):
         sampler.bucket = 0
         sampler.step([GPU], [run])
-    assert told(live.MODELS)[0]["name"] == "smol"
-    assert told(live.GPUS)
+    assert told(publish.MODELS)[0]["name"] == "smol"
+    assert told(publish.GPUS)
     found = written(sampler)
     assert sum(found["gpu", "GPU-1"]["gpu_power"][3:]) in (1, 2)
 

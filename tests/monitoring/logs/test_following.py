@@ -8,7 +8,7 @@ from django.core.asgi import get_asgi_application
 
 from models_app.enums import RunState
 from models_app.models import ApiToken
-from monitoring.admission import Pace
+from monitoring.live.admission import Pace
 from monitoring.logs import answers
 from monitoring.logs.feeds import FEEDS
 from tests.builders import a_token, a_user

@@ -4,7 +4,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from models_app.enums import RunState
-from monitoring.guarded import BAD_MESSAGE, SIGNED_OUT
+from monitoring.live.base_consumer import BAD_MESSAGE, SIGNED_OUT
 from monitoring.logs.consumers import FIRST_LINES, NO_SUCH_RUN, TOO_MANY, LogConsumer
 from monitoring.logs.feeds import BATCH_LINES, Feeds, Pace
 from tests.builders import a_token, a_user

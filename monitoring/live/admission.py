@@ -15,7 +15,7 @@ from typing import cast
 
 from channels.db import database_sync_to_async
 
-from monitoring.viewers import NOTHING, Credential, Topics, topics_of
+from monitoring.live.permissions import NOTHING, Credential, Topics, topics_of
 
 _look_up = cast(
     "Callable[[Collection[Credential]], Awaitable[dict[Credential, Topics]]]",

@@ -16,9 +16,9 @@ from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError
 
-from monitoring import handshake
-from monitoring.admission import Admission, Guest
-from monitoring.viewers import NOTHING, Credential, Topics
+from monitoring.live import handshake
+from monitoring.live.admission import Admission, Guest
+from monitoring.live.permissions import NOTHING, Credential, Topics
 
 logger = logging.getLogger(__name__)
 

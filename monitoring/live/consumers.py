@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from monitoring.admission import Admission
-from monitoring.guarded import GuardedConsumer
-from monitoring.hub import Hub
-from monitoring.live import TOPICS
-from monitoring.viewers import Topics
+from monitoring.live.admission import Admission
+from monitoring.live.base_consumer import GuardedConsumer
+from monitoring.live.permissions import Topics
+from monitoring.live.publish import TOPICS
+from monitoring.live.subscribe import Hub
 
 
 class LiveConsumer(GuardedConsumer):

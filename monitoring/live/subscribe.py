@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from models_app.nudge import CHANNEL as CHANGED
-from monitoring.live import CHANNEL, KEPT_S, TOPICS, kept
+from monitoring.live.publish import CHANNEL, KEPT_S, TOPICS, kept
 
 logger = logging.getLogger(__name__)
 

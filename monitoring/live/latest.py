@@ -16,9 +16,9 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from monitoring import live
 from monitoring.catalogue import METRICS
 from monitoring.history.values import merge
+from monitoring.live import publish
 from monitoring.models import Bucket10s, Source
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Live:
         self.ok = True
         self.told: dict[str, Any] = {}
         try:
-            texts: Any = broker().mget([live.kept(topic) for topic in topics])
+            texts: Any = broker().mget([publish.kept(topic) for topic in topics])
         except redis.RedisError as error:
             logger.warning("broker: %s", error)
             self.ok, texts = False, []

@@ -12,7 +12,7 @@ from django.http.request import split_domain_port, validate_host
 from django.utils.http import is_same_domain
 from knox.crypto import hash_token
 
-from monitoring.viewers import Credential
+from monitoring.live.permissions import Credential
 
 # Browsers can set no header on a websocket, but offer subprotocols. This one is
 # answered; the other carries a token and is never repeated.

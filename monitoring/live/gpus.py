@@ -6,14 +6,14 @@ from collections import defaultdict
 from typing import Any
 
 from models_app.models import Run
-from monitoring import live
 from monitoring.catalogue import METRICS
-from monitoring.now import Live, latest
+from monitoring.live import publish
+from monitoring.live.latest import Live, latest
 from runtimes.models import Gpu
 
 
 def gpus() -> list[dict[str, Any]]:
-    told = {gpu.get("uuid"): gpu for gpu in Live(live.GPUS).data(live.GPUS) or []}
+    told = {gpu.get("uuid"): gpu for gpu in Live(publish.GPUS).data(publish.GPUS) or []}
     held = latest("gpu")
     users = _users()
     return [

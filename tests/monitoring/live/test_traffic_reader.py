@@ -4,9 +4,9 @@ import pytest
 import redis
 from django.conf import settings
 
-from monitoring import traffic
-from monitoring.traffic import Told
-from monitoring.watched_traffic import WatchedTraffic
+from monitoring.live import traffic
+from monitoring.live.traffic import Told
+from monitoring.live.traffic_reader import WatchedTraffic
 
 NOON = 1_700_000_000
 

@@ -1,7 +1,7 @@
 import pytest
 
-from monitoring import traffic
-from monitoring.traffic import Told
+from monitoring.live import traffic
+from monitoring.live.traffic import Told
 
 NOON = 1_700_000_000
 

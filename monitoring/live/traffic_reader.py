@@ -11,10 +11,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from monitoring import traffic
 from monitoring.history import histogram
 from monitoring.history import values as rollup
-from monitoring.traffic import Told
+from monitoring.live import traffic
+from monitoring.live.traffic import Told
 
 logger = logging.getLogger(__name__)
 

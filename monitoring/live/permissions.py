@@ -16,7 +16,7 @@ from django.utils.crypto import constant_time_compare
 
 from models_app.models import ApiToken
 from models_app.roles import VIEW
-from monitoring.live import ACTIVITY, TOPICS
+from monitoring.live.publish import ACTIVITY, TOPICS
 
 VIEW_ACTIVITY = "models_app.view_activity"
 BACKEND = "django.contrib.auth.backends.ModelBackend"

@@ -5,9 +5,9 @@ import pytest
 from django.conf import settings
 
 from models_app import nudge
-from monitoring import live
-from monitoring.hub import Hub, Pace
-from monitoring.live import Publisher
+from monitoring.live import publish
+from monitoring.live.publish import Publisher
+from monitoring.live.subscribe import Hub, Pace
 from tests.gateway.client import until
 from tests.gateway.test_refresh import a_broker
 from tests.monitoring.sockets import forget_kept
@@ -40,26 +40,26 @@ def told(hub, *topics, than=0):
 
 
 async def test_text_that_was_kept_is_there_at_first(started):
-    live.publish("host", 1)
+    publish.publish("host", 1)
     hub = started()
     await until(lambda: told(hub, "host") == [1])
 
 
 async def test_newest_text_of_each_topic_is_there(started):
     hub = started()
-    live.publish("host", 0)
+    publish.publish("host", 0)
     await until(lambda: told(hub, "host"))
     for number in range(1, 50):
-        live.publish("host", number)
-    live.publish("gpus", [])
+        publish.publish("host", number)
+    publish.publish("gpus", [])
     await until(lambda: told(hub, "gpus"))
     assert told(hub, "gpus", "host", "models") == [[], 49]
 
 
 async def test_only_what_is_newer_is_told(started):
     hub = started()
-    live.publish("host", 1)
-    live.publish("gpus", 2)
+    publish.publish("host", 1)
+    publish.publish("gpus", 2)
     await until(lambda: told(hub, "gpus"))
     [host] = hub.newest(["host"], 0)
     assert told(hub, "host", "gpus", than=host.number) == [2]
@@ -70,26 +70,26 @@ async def test_only_what_is_newer_is_told(started):
 )
 async def test_what_somebody_else_sends_is_left_out(started, text):
     hub = started()
-    live.publish("host", 1)
+    publish.publish("host", 1)
     await until(lambda: told(hub, "host") == [1])
-    nudge.broker().publish(live.CHANNEL, text)
-    live.publish("host", 2)
+    nudge.broker().publish(publish.CHANNEL, text)
+    publish.publish("host", 2)
     await until(lambda: told(hub, "host") == [2])
-    assert told(hub, *live.TOPICS) == [2]
+    assert told(hub, *publish.TOPICS) == [2]
 
 
 async def test_topics_that_come_together_wake_once(started):
     hub = started(pace=Pace(gather_s=0.2))
-    live.publish("host", 0)
+    publish.publish("host", 0)
     await until(lambda: told(hub, "host"))
     await asyncio.sleep(0.3)
     with hub.listening() as news:
         news.clear()
-        for topic in live.TOPICS:
-            live.publish(topic, 1)
+        for topic in publish.TOPICS:
+            publish.publish(topic, 1)
         async with asyncio.timeout(5):
             await news.wait()
-        assert told(hub, *live.TOPICS) == [1] * len(live.TOPICS)
+        assert told(hub, *publish.TOPICS) == [1] * len(publish.TOPICS)
         news.clear()
         await asyncio.sleep(0.3)
         assert not news.is_set()
@@ -98,7 +98,7 @@ async def test_topics_that_come_together_wake_once(started):
 async def test_notice_of_a_change_is_passed_on(started):
     noticed = []
     hub = started(on_change=lambda: noticed.append(1))
-    live.publish("host", 1)
+    publish.publish("host", 1)
     await until(lambda: told(hub, "host"))
     noticed.clear()
     nudge.announce()

@@ -5,8 +5,8 @@ import pytest
 import redis
 from django.conf import settings
 
-from monitoring import live
-from monitoring.live import Publisher
+from monitoring.live import publish
+from monitoring.live.publish import Publisher
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def broker():
 def heard(broker):
     """The texts on the channel, from now on."""
     with broker.pubsub(ignore_subscribe_messages=True) as subscription:
-        subscription.subscribe(live.CHANNEL)
+        subscription.subscribe(publish.CHANNEL)
         subscription.get_message(timeout=1)
 
         def texts(count):
@@ -34,25 +34,25 @@ def heard(broker):
 
 def test_message_is_told_and_kept_for_a_while(broker, heard):
     before = time.time()
-    live.publish("host", {"cpu_utilization": 12.5, "load_1m": None})
+    publish.publish("host", {"cpu_utilization": 12.5, "load_1m": None})
     [told] = heard(1)
     assert told["topic"] == "host"
     assert told["data"] == {"cpu_utilization": 12.5, "load_1m": None}
     assert abs(told["at"] - before) < 5
     assert json.loads(broker.get("llmplatform:live:host")) == told
-    assert 0 < broker.ttl("llmplatform:live:host") <= live.KEPT_S
+    assert 0 < broker.ttl("llmplatform:live:host") <= publish.KEPT_S
 
 
 def test_messages_are_numbered(heard):
     for topic in ("host", "gpus", "host"):
-        live.publish(topic, [])
+        publish.publish(topic, [])
     first, second, third = (told["seq"] for told in heard(3))
     assert (second - first, third - first) == (1, 2)
 
 
 def test_what_json_cannot_say_is_refused():
     with pytest.raises(ValueError, match="not JSON compliant"):
-        live.publish("host", {"cpu_utilization": float("nan")})
+        publish.publish("host", {"cpu_utilization": float("nan")})
 
 
 def test_broker_that_is_gone_is_told_once_and_costs_no_time(caplog):

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from models_app.models import ApiToken
 from models_app.tokens import create_token, delete_token
-from monitoring import live
-from monitoring.consumers import LiveConsumer
-from monitoring.guarded import BAD_MESSAGE, LONGEST_MESSAGE, SIGNED_OUT
+from monitoring.live import publish
+from monitoring.live.base_consumer import BAD_MESSAGE, LONGEST_MESSAGE, SIGNED_OUT
+from monitoring.live.consumers import LiveConsumer
 from tests.builders import a_token, a_user
 from tests.gateway.client import until
 from tests.models_app.people import ROLES, a_person
@@ -28,7 +28,7 @@ from tests.monitoring.sockets import (
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ALL = set(live.TOPICS)
+ALL = set(publish.TOPICS)
 
 
 @pytest.fixture
@@ -51,23 +51,23 @@ async def client(server, viewer):
 
 
 async def test_each_topic_arrives(server, client):
-    for topic in live.TOPICS:
-        live.publish(topic, {"of": topic})
-    texts = [json.loads(await client.receive_from(5)) for _ in live.TOPICS]
+    for topic in publish.TOPICS:
+        publish.publish(topic, {"of": topic})
+    texts = [json.loads(await client.receive_from(5)) for _ in publish.TOPICS]
     assert {text["topic"] for text in texts} == ALL
     assert all(text["data"] == {"of": text["topic"]} for text in texts)
 
 
 async def test_last_text_is_there_at_once(server, viewer):
-    live.publish("status", {"running": 3})
+    publish.publish("status", {"running": 3})
     client = server.client(cookie=await in_database(a_session, viewer))
     await client.connect()
     assert await heard(client, "status") == {"running": 3}
 
 
 async def topics_heard(client):
-    for topic in live.TOPICS:
-        live.publish(topic, 1)
+    for topic in publish.TOPICS:
+        publish.publish(topic, 1)
     found = set()
     while not await client.receive_nothing(0.2):
         found.add(json.loads(await client.receive_from())["topic"])
@@ -107,7 +107,7 @@ async def test_permissions_decide_what_is_heard(server, permissions, topics):
 
     client = server.client(cookie=await in_database(a_part_timer))
     assert (await client.connect())[0]
-    await client.send_to(json.dumps({"topics": list(live.TOPICS)}))
+    await client.send_to(json.dumps({"topics": list(publish.TOPICS)}))
     assert await topics_heard(client) == topics
 
 
@@ -204,7 +204,7 @@ async def test_client_that_has_not_seen_skips_to_the_newest(server, client):
     await client.send_to('{"topics": ["host"], "seen": 0}')
     await asyncio.sleep(0.1)
     for number in range(LiveConsumer.ahead + 10):
-        live.publish("host", number)
+        publish.publish("host", number)
         await until(lambda n=number: server.newest("host") == n)
         await asyncio.sleep(0.03)
     got = [await heard(client, "host") for _ in range(LiveConsumer.ahead)]
@@ -235,7 +235,7 @@ async def test_session_that_ends_closes_at_once(viewer, change):
     async with serving(ON_NOTICE_ONLY) as server:
         client = server.client(cookie=await in_database(a_session, viewer))
         await client.connect()
-        live.publish("host", "heard once the hub is listening")
+        publish.publish("host", "heard once the hub is listening")
         await heard(client, "host")
         await in_database(CHANGES[change], viewer)
         assert await closed(client) == SIGNED_OUT
@@ -260,7 +260,7 @@ async def test_token_that_ends_closes_its_socket_only(server, viewer, end):
         past = timezone.now() - timedelta(seconds=1)
         await in_database(ApiToken.objects.update, expiry=past)
     assert await closed(client) == SIGNED_OUT
-    live.publish("host", "still here")
+    publish.publish("host", "still here")
     while await heard(kept, "host") != "still here":
         pass
 

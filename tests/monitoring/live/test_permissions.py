@@ -1,8 +1,8 @@
 import pytest
 from knox.crypto import hash_token
 
-from monitoring.live import TOPICS
-from monitoring.viewers import Credential, topics_of
+from monitoring.live.permissions import Credential, topics_of
+from monitoring.live.publish import TOPICS
 from tests.builders import a_token, a_user
 from tests.monitoring.sockets import a_session
 
