@@ -38,7 +38,7 @@ class Usage:
 
 @dataclass(slots=True)
 class Counts:
-    """Named as in monitoring.catalogue. durations: its histograms."""
+    """Named as in monitoring.metrics. durations: its histograms."""
 
     in_flight: int = 0
     requests: int = 0

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from django.db import close_old_connections
 
 from gateway.accounting import Counts
-from monitoring.catalogue import COUNTERS
 from monitoring.history.recorder import Recorder
+from monitoring.metrics import COUNTERS
 
 logger = logging.getLogger(__name__)
 

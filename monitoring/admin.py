@@ -14,10 +14,10 @@ from django.utils.translation import gettext as _
 from models_app.admin import dashboard
 from models_app.admin.base import ReadOnlyAdmin
 from models_app.roles import VIEW
-from monitoring import pages
+from monitoring import panels as pages
+from monitoring.labels import LABELS
 from monitoring.logs import page
 from monitoring.models import Source
-from monitoring.words import LABELS
 
 FIRST_METRIC = "cpu_utilization"
 FIRST_RANGE = "24h"

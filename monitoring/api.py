@@ -14,13 +14,14 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from monitoring import status
-from monitoring.catalogue import METRICS
 from monitoring.exports import formats, rows
 from monitoring.exports.answers import direct
 from monitoring.history.params import AGGREGATES, request_of, words_of
 from monitoring.history.query import query
 from monitoring.history.ranges import RANGES
+from monitoring.labels import label
 from monitoring.live import gpus
+from monitoring.metrics import METRICS
 from monitoring.models import Source
 from monitoring.negotiation import AsAsked
 from monitoring.serializers import (
@@ -29,7 +30,6 @@ from monitoring.serializers import (
     SeenSerializer,
     SystemStatusSerializer,
 )
-from monitoring.words import label
 
 
 def _word(name: str, text: str, **more: Any) -> OpenApiParameter:

@@ -12,12 +12,12 @@ from django.db import DatabaseError, close_old_connections
 from models_app import clock
 from models_app.enums import Status
 from models_app.models import Activity, Run, ServedModel
-from monitoring.catalogue import METRICS, PLATFORM_KEY
 from monitoring.collectors.engines import Engines, Sample, gpu_memory
 from monitoring.collectors.host import Host
 from monitoring.history.recorder import WIDTH_S, Recorder
 from monitoring.live import publish
 from monitoring.live.traffic_reader import Shown, WatchedTraffic
+from monitoring.metrics import METRICS, PLATFORM_KEY
 from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.machine.nvml import GpuSeen
 from runtimes.models import Gpu

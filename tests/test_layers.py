@@ -27,7 +27,7 @@ PURE = [
     "runtimes.supervision.mass_failure",
     "runtimes.supervision.hang_detector",
     "monitoring.history.aggregates",
-    "monitoring.catalogue",
+    "monitoring.metrics",
     "monitoring.collectors.counters",
     "monitoring.history.demo",
     "monitoring.history.histogram",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-from monitoring.catalogue import Kind
 from monitoring.history import histogram
 from monitoring.history.values import Distribution, Numbers, Value, merge_value
+from monitoring.metrics import Kind
 
 ALLOWED: dict[Kind, tuple[str, ...]] = {
     "gauge": ("avg", "min", "max"),

@@ -12,12 +12,12 @@ import orjson
 
 from models_app.exceptions import Invalid
 from models_app.problems import Problem
-from monitoring.catalogue import Metric
 from monitoring.history import steps
 from monitoring.history.aggregates import DEFAULT, Column
 from monitoring.history.request import Request, metrics_of, sources_of, span_of, step_of
 from monitoring.history.rollup import rolled_until
 from monitoring.history.tiers import kept_since
+from monitoring.metrics import Metric
 from monitoring.models import TIER_NAMES, TIERS, Bucket, Source
 
 BY_WIDTH: dict[int, type[Bucket]] = {tier.WIDTH_S: tier for tier in TIERS}

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 
 from django.db import DatabaseError, close_old_connections, connection, transaction
 
-from monitoring.catalogue import METRICS
 from monitoring.history import values as rollup
 from monitoring.history.sources import Described, Key, Sources
 from monitoring.history.space import Space
+from monitoring.metrics import METRICS
 from monitoring.models import Bucket10s
 
 logger = logging.getLogger(__name__)

@@ -13,9 +13,9 @@ from django.db.models import Q
 
 from models_app.exceptions import Invalid
 from models_app.problems import Problem, shown
-from monitoring.catalogue import METRICS, Metric
 from monitoring.history import ranges
 from monitoring.history.aggregates import ALLOWED
+from monitoring.metrics import METRICS, Metric
 from monitoring.models import Source
 
 SOURCES_SHOWN = 20  # in a message

@@ -6,9 +6,9 @@ from collections import defaultdict
 from typing import Any
 
 from models_app.models import Run
-from monitoring.catalogue import METRICS
 from monitoring.live import publish
 from monitoring.live.latest import Live, latest
+from monitoring.metrics import METRICS
 from runtimes.models import Gpu
 
 

@@ -16,9 +16,9 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from monitoring.catalogue import METRICS
 from monitoring.history.values import merge
 from monitoring.live import publish
+from monitoring.metrics import METRICS
 from monitoring.models import Bucket10s, Source
 
 logger = logging.getLogger(__name__)

@@ -17,9 +17,9 @@ from prometheus_client.registry import Collector
 
 from models_app.enums import Status
 from models_app.models import ServedModel
-from monitoring.catalogue import METRICS, Metric
 from monitoring.history import histogram
 from monitoring.history.values import Distribution
+from monitoring.metrics import METRICS, Metric
 from monitoring.models import Source
 from monitoring.prometheus import totals
 from monitoring.prometheus.names import PREFIX, family, in_base_unit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monitoring.catalogue import Metric
+from monitoring.metrics import Metric
 
 PREFIX = "llmplatform"
 # Unit of ours: what Prometheus calls it, and how many of it make one of ours

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import orjson
 from django.db import DatabaseError, transaction
 
-from monitoring.catalogue import METRICS
 from monitoring.history import values as rollup
+from monitoring.metrics import METRICS
 from monitoring.models import Bucket, Bucket1h, Bucket1m, Bucket10s, Source, Total
 
 logger = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.accounting import Accounting, Usage
-from monitoring.catalogue import COUNTERS, HISTOGRAMS
+from monitoring.metrics import COUNTERS, HISTOGRAMS
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from django.db import OperationalError, connection
 
 from gateway.accounting import Counts
 from gateway.history import COUNTED, History, Step
-from monitoring.catalogue import COUNTERS
 from monitoring.history.recorder import Recorder
+from monitoring.metrics import COUNTERS
 from monitoring.models import Bucket10s, Source
 from tests.monitoring.history import Clock, bucket_of
 

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from monitoring.catalogue import METRICS
+from monitoring.metrics import METRICS
 from tests.builders import a_model, a_node
 from tests.models_app.people import ROLES, client_as
 

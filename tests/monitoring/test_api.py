@@ -5,11 +5,11 @@ import pytest
 from django.utils import timezone
 
 from models_app import nudge
-from monitoring.catalogue import METRICS
 from monitoring.exports.times import iso
 from monitoring.history.query import query
 from monitoring.history.request import Request
 from monitoring.live import latest, publish
+from monitoring.metrics import METRICS
 from monitoring.models import Bucket10s
 from tests.api import client_of, codes
 from tests.builders import a_model, a_node, a_run, a_user

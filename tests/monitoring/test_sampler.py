@@ -8,9 +8,9 @@ from django.db import OperationalError, connection
 
 from models_app.activity import record
 from models_app.enums import RunState
-from monitoring.catalogue import METRICS, PLATFORM_KEY
 from monitoring.live import publish, traffic
 from monitoring.live.traffic import Told
+from monitoring.metrics import METRICS, PLATFORM_KEY
 from monitoring.models import Bucket10s
 from monitoring.sampler import Sampler, gpu_values
 from runtimes.frameworks.metrics import EngineMetrics

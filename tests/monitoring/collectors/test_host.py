@@ -5,8 +5,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from monitoring.catalogue import METRICS
 from monitoring.collectors.host import STALE_AFTER, Host, Space, real_devices
+from monitoring.metrics import METRICS
 
 SINCE_LAST_TIME = {
     "cpu_utilization",

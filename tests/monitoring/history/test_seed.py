@@ -1,9 +1,9 @@
 import pytest
 from django.core.management import call_command
 
-from monitoring.catalogue import METRICS
 from monitoring.history.query import Request, query
 from monitoring.history.seed import Plan, clear, seed
+from monitoring.metrics import METRICS
 from monitoring.models import TIERS, Bucket1h, Bucket1m, Bucket10s, Source
 from tests.monitoring.history import a_bucket, a_source, bucket_of, stored
 

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from models_app.tokens import create_token
-from monitoring.catalogue import METRICS
+from monitoring.metrics import METRICS
 from monitoring.models import Bucket10s
 from monitoring.prometheus.names import family, in_base_unit
 from tests.api import client_of

@@ -13,11 +13,11 @@ from django.utils.translation import gettext as _
 
 from models_app.exceptions import Invalid
 from models_app.models import ServedModel
-from monitoring.catalogue import METRICS, SourceKind
 from monitoring.history.ranges import RANGES
 from monitoring.history.request import span_of
+from monitoring.labels import label
+from monitoring.metrics import METRICS, SourceKind
 from monitoring.models import Source
-from monitoring.words import label
 from runtimes.models import Gpu
 
 PERCENTILES = ("p50", "p95", "p99")

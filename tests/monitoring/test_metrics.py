@@ -1,8 +1,8 @@
 from django.utils.translation import override
 
-from monitoring import words
-from monitoring.catalogue import METRICS
+from monitoring import labels as words
 from monitoring.history.aggregates import ALLOWED, DEFAULT, FINISH
+from monitoring.metrics import METRICS
 
 
 def test_each_metric_has_a_label_of_its_own_in_both_languages():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from monitoring.catalogue import METRICS
+from monitoring.metrics import METRICS
 
 LABELS: dict[str, Promise] = {
     "gpu_utilization": _("GPU utilisation"),
