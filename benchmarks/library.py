@@ -16,9 +16,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from runtimes.estimates.gguf import read_header
-from runtimes.frameworks.llamacpp import LlamaCpp
-from runtimes.frameworks.vllm import Vllm
+from runtimes.frameworks.llamacpp.framework import LlamaCpp
+from runtimes.frameworks.llamacpp.gguf import read_header
+from runtimes.frameworks.vllm.framework import Vllm
 from runtimes.library.scan import scan
 
 FILES = 1000

@@ -214,8 +214,8 @@ SPECTACULAR_SETTINGS = {
 
 # Engines: what can be run, and how
 FRAMEWORKS = {
-    "llama.cpp": "runtimes.frameworks.llamacpp.LlamaCpp",
-    "vllm": "runtimes.frameworks.vllm.Vllm",
+    "llama.cpp": "runtimes.frameworks.llamacpp.framework.LlamaCpp",
+    "vllm": "runtimes.frameworks.vllm.framework.Vllm",
 }
 ENGINES_DIR = Path(env.text("ENGINES_DIR", "~/.cache/llmplatform/engines")).expanduser()
 ENGINES_PATH = env.text("PATH", os.defpath)

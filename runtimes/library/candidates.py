@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from runtimes.estimates.shape import PART
-from runtimes.frameworks.vllm_model import CONFIG, described
+from runtimes.frameworks.llamacpp.shape import PART
+from runtimes.frameworks.vllm.model import CONFIG, described
 from runtimes.library.entries import Candidate, Version
 from runtimes.library.walk import Folder
 

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 
 from runtimes.frameworks.base import Problem
-from runtimes.frameworks.files import path_problem
+from runtimes.frameworks.llamacpp.model_file import path_problem
 
 FIELD = "MODEL_ROOTS"
 SUFFIXES = (".gguf", ".safetensors", ".bin", ".json")

@@ -8,7 +8,7 @@ import time
 
 from runtimes.drivers.base import Bounds
 from runtimes.frameworks.base import Placement
-from runtimes.frameworks.llamacpp import LlamaCpp
+from runtimes.frameworks.llamacpp.framework import LlamaCpp
 from tests.runtimes.processes import a_uid, ended
 
 LLAMA = LlamaCpp()

@@ -8,9 +8,9 @@ import pytest
 import xllamacpp
 
 from runtimes.engines.xllamacpp_server import CannotStartError, apply, params_of
-from runtimes.frameworks import llamacpp_options as options
 from runtimes.frameworks.base import Exit, Placement
 from runtimes.frameworks.fields import Choice, Number
+from runtimes.frameworks.llamacpp import options as options
 from tests.engines.client import KEY, LLAMA, Engine, a_free_port
 from tests.runtimes.processes import ended, until
 

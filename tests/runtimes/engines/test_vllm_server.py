@@ -7,7 +7,7 @@ from hashlib import sha256
 import pytest
 
 from runtimes.frameworks.base import Exit, Placement
-from runtimes.frameworks.vllm import Vllm
+from runtimes.frameworks.vllm.framework import Vllm
 
 VLLM = Vllm()
 KEY = "sesame-key"

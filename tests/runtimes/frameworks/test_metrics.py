@@ -1,7 +1,8 @@
 import pytest
 
-from runtimes.frameworks import llamacpp_metrics, vllm_metrics
+from runtimes.frameworks.llamacpp import metrics
 from runtimes.frameworks.metrics import EngineMetrics
+from runtimes.frameworks.vllm import metrics
 
 LLAMA = """# HELP llamacpp:prompt_tokens_total Number of prompt tokens processed.
 # TYPE llamacpp:prompt_tokens_total counter
@@ -48,7 +49,7 @@ vllm:generation_tokens_total{model_name="m"} 3.0
     ("read", "text", "told"),
     [
         (
-            llamacpp_metrics.read,
+            metrics.read,
             LLAMA,
             EngineMetrics(
                 engine_requests_running=2,
@@ -61,7 +62,7 @@ vllm:generation_tokens_total{model_name="m"} 3.0
             ),
         ),
         (
-            llamacpp_metrics.read,
+            metrics.read,
             OLD_LLAMA,
             EngineMetrics(
                 kv_cache_usage=0.25,
@@ -71,7 +72,7 @@ vllm:generation_tokens_total{model_name="m"} 3.0
             ),
         ),
         (
-            vllm_metrics.read,
+            metrics.read,
             VLLM,
             EngineMetrics(
                 engine_requests_running=4,
@@ -85,7 +86,7 @@ vllm:generation_tokens_total{model_name="m"} 3.0
             ),
         ),
         (
-            vllm_metrics.read,
+            metrics.read,
             OLD_VLLM,
             EngineMetrics(
                 kv_cache_usage=0.1,
@@ -103,7 +104,7 @@ def test_metrics_are_read_under_our_names(read, text, told):
     assert read(text) == told
 
 
-@pytest.mark.parametrize("read", [llamacpp_metrics.read, vllm_metrics.read])
+@pytest.mark.parametrize("read", [metrics.read, metrics.read])
 @pytest.mark.parametrize("text", ["", '{"error":{"code":503}}', "up 1\n"])
 def test_text_of_another_kind_is_no_metrics(read, text):
     assert read(text) is None
@@ -111,7 +112,7 @@ def test_text_of_another_kind_is_no_metrics(read, text):
 
 @pytest.mark.parametrize("number", ["NaN", "+Inf", "-Inf", "x"])
 def test_what_is_no_number_is_not_told(number):
-    told = vllm_metrics.read(
+    told = metrics.read(
         f"vllm:num_requests_running {number}\nvllm:num_requests_waiting 1\n"
     )
     assert told == EngineMetrics(engine_requests_waiting=1)
@@ -119,10 +120,10 @@ def test_what_is_no_number_is_not_told(number):
 
 
 def test_a_name_never_counts_twice_when_old_and_new_are_both_told():
-    told = vllm_metrics.read(OLD_VLLM + VLLM)
+    told = metrics.read(OLD_VLLM + VLLM)
     assert told.prefix_cache_queries == 100
 
 
 def test_progress_grows_with_each_decoded_batch():
     later = LLAMA.replace("n_decode_total 123", "n_decode_total 124")
-    assert llamacpp_metrics.read(later).progress > llamacpp_metrics.read(LLAMA).progress
+    assert metrics.read(later).progress > metrics.read(LLAMA).progress

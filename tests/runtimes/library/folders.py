@@ -4,8 +4,8 @@ import json
 import struct
 from pathlib import Path
 
-from runtimes.frameworks.llamacpp import LlamaCpp
-from runtimes.frameworks.vllm import Vllm
+from runtimes.frameworks.llamacpp.framework import LlamaCpp
+from runtimes.frameworks.vllm.framework import Vllm
 from runtimes.library.scan import scan
 from tests.gguf import LLAMA, TENSORS, a_gguf
 

@@ -1,0 +1,52 @@
+"""What is in the GGUF files of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+from runtimes.frameworks.base import Config, Contents, Problem
+from runtimes.frameworks.fields import shown
+from runtimes.frameworks.llamacpp.gguf import BadGguf, Header, Value
+from runtimes.frameworks.llamacpp.quantisation import quantisation_of
+from runtimes.frameworks.llamacpp.shape import headers_of
+
+# Kinds of files beside a model, by what they say in general.type or architecture
+NOT_MODELS = frozenset({"adapter", "clip", "imatrix", "mmproj"})
+
+
+def contents(config: Config) -> Contents | Problem:
+    try:
+        headers = headers_of(Path(cast(str, config["model_path"])))
+        return _told(headers)
+    except BadGguf as bad:
+        return bad.problem
+
+
+def _told(headers: list[Header]) -> Contents:
+    first = headers[0]
+    architecture = _text(first.values, "general.architecture")
+    kinds = {architecture, _text(first.values, "general.type")} & NOT_MODELS
+    if kinds:
+        raise BadGguf("gguf_not_a_model", first.path, kind=min(kinds))
+    if not architecture:
+        raise BadGguf("gguf_lacks", first.path, key="general.architecture")
+    tensors = [tensor for header in headers for tensor in header.tensors]
+    return Contents(
+        paths=tuple(header.path for header in headers),
+        bytes=sum(tensor.bytes for tensor in tensors),
+        architectures=(shown(architecture),),
+        context=_whole(first.values, f"{architecture}.context_length"),
+        parameters=sum(tensor.elements for tensor in tensors),
+        quantisation=quantisation_of(headers),
+    )
+
+
+def _text(values: Mapping[str, Value], key: str) -> str:
+    return str(values.get(key, ""))
+
+
+def _whole(values: Mapping[str, Value], key: str) -> int:
+    value = values.get(key)
+    return value if isinstance(value, int) and value > 0 else 0

@@ -1,0 +1,134 @@
+"""llama.cpp, in one of three builds: llamacpp_builds.py."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from runtimes.frameworks.base import (
+    Command,
+    Config,
+    Contents,
+    Estimate,
+    Exit,
+    Placement,
+    Problem,
+)
+from runtimes.frameworks.endings import classify
+from runtimes.frameworks.extra_args import KEY as EXTRA
+from runtimes.frameworks.extra_args import extra_problems
+from runtimes.frameworks.fields import bad_values, out_of_range, unknown_keys
+from runtimes.frameworks.llamacpp import metrics as llamacpp_metrics
+from runtimes.frameworks.llamacpp.builds import BUILDS, LISTS_MODELS, build_of
+from runtimes.frameworks.llamacpp.contents import contents
+from runtimes.frameworks.llamacpp.endings import ENDINGS
+from runtimes.frameworks.llamacpp.memory import memory
+from runtimes.frameworks.llamacpp.model_file import check_model_file
+from runtimes.frameworks.llamacpp.options import CONFIG, DEFAULT, EXTRA_ARGS
+from runtimes.frameworks.metrics import EngineMetrics
+from runtimes.frameworks.sampling import sampling
+
+FIELD = "config.model_path"
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaCpp:
+    name: str = "llama.cpp"
+    fills_memory: bool = False
+
+    def keys(self) -> Sequence[str]:
+        return tuple(CONFIG)
+
+    def check(
+        self,
+        config: Config,
+        *,
+        model_roots: Sequence[Path],
+        gpu_count: int | None = None,
+    ) -> list[Problem]:
+        problems = [*unknown_keys(config, list(CONFIG)), *bad_values(config, CONFIG)]
+        problems += extra_problems(config, EXTRA_ARGS)
+        problems += _path_problems(config, model_roots, problems)
+        if not problems:
+            problems += _beyond_build(config)
+            problems += _beyond_gpus(config, gpu_count)
+        return problems
+
+    def engine(self, config: Config, gpu_count: int) -> str:
+        return cast(str, config.get("engine", DEFAULT))
+
+    def hub_model(self, config: Config) -> str:
+        return ""
+
+    def contents(self, config: Config) -> Contents | Problem:
+        return contents(config)
+
+    def command(self, config: Config, placement: Placement) -> Command:
+        return build_of(config).command(config, placement)
+
+    def ready_path(self, config: Config) -> str:
+        return build_of(config).ready_path
+
+    def metrics_path(self, config: Config) -> str:
+        return build_of(config).metrics_path
+
+    def idle_path(self, config: Config) -> str:
+        build = build_of(config)
+        return build.idle_path or build.metrics_path
+
+    def cpu_cores(self, config: Config) -> int:
+        threads = config.get("n_threads")
+        if isinstance(threads, int):
+            return threads
+        return max(1, len(os.sched_getaffinity(0)) // 2)
+
+    def memory(self, config: Config, gpu_count: int) -> Estimate | Problem:
+        return memory(config, gpu_count)
+
+    def sampling(self, config: Config) -> dict[str, float]:
+        return sampling(config)
+
+    def metrics(self, text: str) -> EngineMetrics | None:
+        return llamacpp_metrics.read(text)
+
+    def in_flight(self, metrics: str) -> int | None:
+        told = self.metrics(metrics)
+        if told is None and metrics.startswith(LISTS_MODELS):
+            return 0
+        return told.in_flight if told else None
+
+    def end_reason(self, exit: Exit, log_tail: str) -> str:
+        return classify(exit, log_tail, ENDINGS)
+
+
+def _path_problems(
+    config: Config, model_roots: Sequence[Path], so_far: Sequence[Problem]
+) -> list[Problem]:
+    if "model_path" not in config:
+        return [Problem(code="missing_key", field=FIELD, params={"key": "model_path"})]
+    if any(problem.field == FIELD for problem in so_far):
+        return []
+    problem = check_model_file(cast(str, config["model_path"]), model_roots)
+    return [problem] if problem else []
+
+
+def _beyond_build(config: Config) -> Iterator[Problem]:
+    """What this build lacks; the others have it."""
+    build = build_of(config)
+    extra = cast(Mapping[str, object], config.get(EXTRA, {}))
+    lacking = [key for key in config if key in build.lacks]
+    lacking += [f"{EXTRA}.{key}" for key in extra if key in build.lacks]
+    for key in lacking:
+        others = [name for name, b in BUILDS.items() if key not in b.lacks]
+        params: dict[str, object] = {"key": key, "engine": build.name, "others": others}
+        yield Problem(code="not_with_engine", field=f"config.{key}", params=params)
+
+
+def _beyond_gpus(config: Config, gpu_count: int | None) -> Iterator[Problem]:
+    extra = cast(Mapping[str, object], config.get(EXTRA, {}))
+    main = cast(int, extra.get("main_gpu", 0))
+    if gpu_count is not None and main >= max(gpu_count, 1):
+        yield out_of_range(f"{EXTRA}.main_gpu", main, 0, max(gpu_count, 1) - 1)

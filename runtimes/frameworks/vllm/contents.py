@@ -1,0 +1,63 @@
+"""What is in the folder of a model, by config.json and the headers of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from runtimes.frameworks.base import Contents, Problem
+from runtimes.frameworks.fields import shown
+from runtimes.frameworks.llamacpp.model_file import path_problem
+from runtimes.frameworks.vllm.folder import folder_shape
+from runtimes.frameworks.vllm.model import FIELD, described, entries
+from runtimes.frameworks.vllm.weights import FLOATS, BadFolder, weights_of
+
+
+def contents(name: str) -> Contents | Problem:
+    folder = Path(name)
+    try:
+        files = sorted(path for path in entries(folder) if path.is_file())
+        weights = weights_of(folder, "")
+    except BadFolder as bad:
+        return bad.problem
+    except OSError:
+        return path_problem("file_unreadable", FIELD, name)
+    told = described(name)
+    return Contents(
+        paths=tuple(files),
+        bytes=weights.total(),
+        architectures=_architectures(told),
+        context=_context(folder),
+        parameters=_parameters(weights),
+        quantisation=_quantisation(told),
+    )
+
+
+def _architectures(told: Mapping[str, Any]) -> tuple[str, ...]:
+    names = told.get("architectures")
+    if not isinstance(names, list):
+        return ()
+    return tuple(shown(name) for name in names if isinstance(name, str))
+
+
+def _context(folder: Path) -> int:
+    """0 also where so little is told that the engine alone knows what to do with it."""
+    try:
+        return folder_shape(folder).context
+    except BadFolder:
+        return 0
+
+
+def _parameters(weights: Mapping[str, int]) -> int:
+    """0 of quantised weights: their files count scales, too."""
+    if not weights or not weights.keys() <= FLOATS.keys():
+        return 0
+    return sum(size // FLOATS[kind] for kind, size in weights.items())
+
+
+def _quantisation(told: Mapping[str, Any]) -> str:
+    quantised = told.get("quantization_config")
+    method = quantised.get("quant_method") if isinstance(quantised, dict) else None
+    name = method or told.get("dtype") or told.get("torch_dtype")
+    return shown(name) if isinstance(name, str) else ""

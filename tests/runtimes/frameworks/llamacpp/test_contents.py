@@ -1,0 +1,52 @@
+import pytest
+
+from runtimes.frameworks.llamacpp.contents import contents
+from tests.gguf import LLAMA, a_gguf
+
+
+def told(path, **values):
+    path.write_bytes(a_gguf({**LLAMA, **values}))
+    return contents({"model_path": str(path)})
+
+
+def test_contents_of_a_model(tmp_path):
+    path = tmp_path / "m.gguf"
+    found = told(path)
+    assert (found.paths, found.bytes, found.parameters) == ((path,), 960, 1800)
+    assert found.architectures == ("llama",)
+    assert (found.context, found.quantisation) == (4096, "Q4_K_M")
+
+
+def test_contents_are_those_of_all_parts(tmp_path):
+    paths = [tmp_path / f"m-{at:05}-of-00003.gguf" for at in (1, 2, 3)]
+    for path in paths:
+        path.write_bytes(a_gguf())
+    found = contents({"model_path": str(paths[0])})
+    assert (found.paths, found.bytes) == (tuple(paths), 3 * 960)
+
+
+@pytest.mark.parametrize(
+    ("values", "code", "param"),
+    [
+        ({"general.architecture": ""}, "gguf_lacks", "general.architecture"),
+        ({"general.architecture": "clip"}, "gguf_not_a_model", "clip"),
+        ({"general.type": "adapter"}, "gguf_not_a_model", "adapter"),
+        ({"general.type": "mmproj"}, "gguf_not_a_model", "mmproj"),
+    ],
+)
+def test_what_is_beside_models_is_told(tmp_path, values, code, param):
+    problem = told(tmp_path / "m.gguf", **values)
+    assert problem.code == code
+    assert param in problem.params.values()
+
+
+@pytest.mark.parametrize("size", [3, 4, 23, 24, 100, -400])
+def test_file_that_is_cut_short_is_a_problem(tmp_path, size):
+    path = tmp_path / "m.gguf"
+    path.write_bytes(a_gguf()[:size])
+    assert contents({"model_path": str(path)}).code == "gguf_truncated"
+
+
+def test_odd_values_are_not_told(tmp_path):
+    found = told(tmp_path / "m.gguf", **{"llama.context_length": "long"})
+    assert found.context == 0
