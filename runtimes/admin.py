@@ -16,8 +16,8 @@ from models_app.admin.base import ReadOnlyAdmin, short_time
 from models_app.admin.operations import may_operate
 from models_app.messages import render
 from models_app.roles import VIEW
-from runtimes.engine_page import cancel_pull, engine_page, pull_image
 from runtimes.enums import GpuMode
+from runtimes.installations.views import cancel_pull, engine_page, pull_image
 from runtimes.library import pages
 from runtimes.machine.maintenance import mark_healthy, set_mode
 from runtimes.models import Gpu, Node

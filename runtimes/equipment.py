@@ -13,9 +13,10 @@ from django.db.models import Min
 from models_app import plugins
 from models_app.exceptions import AnyProblem
 from models_app.models import Run
-from runtimes import architectures, hub, installations
+from runtimes import hub
 from runtimes.frameworks.base import Contents, Framework, Placement, Problem
-from runtimes.installations import Engine
+from runtimes.installations import architectures, discovery
+from runtimes.installations.discovery import Engine
 from runtimes.models import Gpu
 from runtimes.registry import framework
 
@@ -51,8 +52,8 @@ def look(
         problems.append(contents)
         contents = None
     engine = None
-    if driver == installations.LOCAL_DRIVER:
-        engine = installations.find(rules.engine(config, gpu_count))
+    if driver == discovery.LOCAL_DRIVER:
+        engine = discovery.find(rules.engine(config, gpu_count))
     knows = None
     if contents and engine:
         knows = architectures.known(engine, contents.architectures)
@@ -91,9 +92,9 @@ def lacking(
 ) -> Iterator[AnyProblem]:
     """For a config without problems."""
     engine = rules.engine(config, gpu_count)
-    if driver == installations.LOCAL_DRIVER and not installations.find(engine):
+    if driver == discovery.LOCAL_DRIVER and not discovery.find(engine):
         field = "config.engine" if "engine" in config else "framework"
-        yield installations.missing(engine, field)
+        yield discovery.missing(engine, field)
     if model := rules.hub_model(config):
         offline = hub.offline(model, "config.model_name")
         yield from [offline] if offline else []
@@ -121,8 +122,8 @@ def equipped(run: Run, placement: Placement) -> Placement:
 
 
 def _program(run: Run) -> str:
-    if run.driver != installations.LOCAL_DRIVER:
+    if run.driver != discovery.LOCAL_DRIVER:
         return ""
     name = framework(run).engine(run.config, len(run.gpu_uuids))
-    engine = installations.find(name)
+    engine = discovery.find(name)
     return engine.program if engine else ""

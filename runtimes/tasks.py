@@ -1,7 +1,8 @@
 """What the task queue calls."""
 
-from runtimes import housekeeping, pulls
+from runtimes import housekeeping
 from runtimes.downloads import starting, tidying
+from runtimes.installations import pulls
 from runtimes.supervision import launch as launching
 
 

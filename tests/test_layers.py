@@ -76,7 +76,7 @@ OWNERS = {
         "monitoring/exports/jobs.py",
         "runtimes/downloads/asking.py",
         "runtimes/downloads/work.py",
-        "runtimes/pulls.py",
+        "runtimes/installations/pulls.py",
     },
 }
 FORBIDDEN_IN_TESTS = {

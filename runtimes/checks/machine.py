@@ -12,8 +12,8 @@ import urllib3
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from runtimes import installations
 from runtimes.checks.finding import Finding, Level, error, ok, start_roles, warning
+from runtimes.installations import discovery
 
 MIB = 2**20
 LEAST_FREE_MIB = 256
@@ -23,16 +23,16 @@ NO_GPU_HERE = (pynvml.NVML_ERROR_LIBRARY_NOT_FOUND, pynvml.NVML_ERROR_DRIVER_NOT
 
 def engines() -> Iterator[Finding]:
     """All that are installed; the one that comes with the platform has to be."""
-    found = installations.installed()
+    found = discovery.installed()
     for engine in found:
         shown = f"{engine.version}, {engine.accelerator}, {engine.program}"
         yield ok(f"engine {engine.name}", shown)
     names = {engine.name for engine in found}
-    if installations.DEFAULT not in names:
+    if discovery.DEFAULT not in names:
         yield error(
             f"engine {installations.DEFAULT}",
             _("The package %(package)s is not installed.")
-            % {"package": installations.DEFAULT},
+            % {"package": discovery.DEFAULT},
             _("Run: pip install -r requirements.txt"),
         )
     if all(e.accelerator == "cpu" for e in found) and has_gpus():
@@ -40,7 +40,7 @@ def engines() -> Iterator[Finding]:
             "engines",
             _("There are GPUs here, but all engines were built for the processor."),
             _("Install one for GPUs: %(command)s")
-            % {"command": installations.INSTALL["vllm"]},
+            % {"command": discovery.INSTALL["vllm"]},
         )
 
 

@@ -10,9 +10,9 @@ from django.db.models import Count, Max, Q
 
 from models_app.models import ServedModel
 from models_app.plugins import framework
-from runtimes import installations
 from runtimes.enums import GpuMode
 from runtimes.frameworks.base import Config, Framework
+from runtimes.installations import discovery
 from runtimes.library.entries import Entry
 from runtimes.library.names import name_of
 from runtimes.models import Gpu, Node
@@ -30,7 +30,7 @@ def new_model(entry: Entry) -> dict[str, Any]:
         "name": name_of(about.title, taken),
         "display_name": about.title[:DISPLAY_NAME_CHARS],
         "framework": about.framework,
-        "driver": installations.LOCAL_DRIVER,
+        "driver": discovery.LOCAL_DRIVER,
         **_placed(about.framework, entry.config),
     }
 
@@ -58,11 +58,11 @@ def _on_gpus(rules: Framework, config: Config) -> Iterator[tuple[dict[str, Any],
 
 def _for_gpus(rules: Framework, config: Config) -> Iterator[dict[str, Any]]:
     """With the engine that the framework takes by itself, and with others."""
-    others = [{**config, "engine": each.name} for each in installations.installed()]
+    others = [{**config, "engine": each.name} for each in discovery.installed()]
     for variant in [dict(config), *others]:
         if rules.check(variant, model_roots=settings.MODEL_ROOTS):
             continue  # an engine of another framework
-        engine = installations.find(rules.engine(variant, 1))
+        engine = discovery.find(rules.engine(variant, 1))
         if engine and engine.accelerator != "cpu":
             yield variant
 

@@ -7,9 +7,9 @@ from typing import cast
 
 from models_app.plugins import framework
 from models_app.problems import Problem
-from runtimes import architectures, installations
 from runtimes.frameworks.base import Config, Framework
-from runtimes.installations import Engine
+from runtimes.installations import architectures, discovery
+from runtimes.installations.discovery import Engine
 from runtimes.library.entries import Entry
 
 
@@ -30,13 +30,13 @@ def _engines(name: str, config: Config) -> list[Engine]:
     """Those that are taken on GPUs and without, as far as they are installed."""
     rules = cast(Framework, framework(name))
     names = dict.fromkeys(rules.engine(config, gpus) for gpus in (0, 1))
-    return [engine for engine in map(installations.find, names) if engine]
+    return [engine for engine in map(discovery.find, names) if engine]
 
 
 def _hindrance(entry: Entry, engines: list[Engine]) -> Problem | None:
     if not engines:
         rules = cast(Framework, framework(entry.candidate.framework))
-        return installations.missing(rules.engine(entry.config, 0), "framework")
+        return discovery.missing(rules.engine(entry.config, 0), "framework")
     names = entry.architecture.split(", ") if entry.architecture else []
     if any(architectures.known(engine, names) is not False for engine in engines):
         return None

@@ -12,12 +12,12 @@ from django.utils.translation import gettext as _
 from models_app.advice import advise
 from models_app.messages import render
 from models_app.models import ServedModel
-from runtimes import installations
 from runtimes.checks.docker import gpu_advice, may_have_gpus
 from runtimes.checks.finding import Finding, error, ok, warning
 from runtimes.drivers.base import Driver, DriverError
 from runtimes.equipment import Findings
 from runtimes.frameworks.base import Contents, Framework
+from runtimes.installations import discovery
 from runtimes.library.words import count_words, size_words
 from runtimes.preflight.permissions import unreadable
 from runtimes.preflight.subjects import subject_of
@@ -50,7 +50,7 @@ class Asked:
 
     @property
     def is_local(self) -> bool:
-        return self.model.driver == installations.LOCAL_DRIVER
+        return self.model.driver == discovery.LOCAL_DRIVER
 
 
 Look = Callable[[Asked], Finding | None]

@@ -12,7 +12,7 @@ from django.conf import settings
 from runtimes.frameworks.base import Framework
 from runtimes.frameworks.llamacpp.framework import LlamaCpp
 from runtimes.frameworks.vllm.framework import Vllm
-from runtimes.installations import INSTALL, find
+from runtimes.installations.discovery import INSTALL, find
 from tests.engines import hf_folder
 from tests.runtimes.drivers import daemons
 

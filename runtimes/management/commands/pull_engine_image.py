@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from models_app.messages import render
 from runtimes.drivers.base import DriverError, Pulled
-from runtimes.images import missing, with_images
+from runtimes.installations.images import missing, with_images
 from runtimes.registry import driver
 
 MIB = 2**20

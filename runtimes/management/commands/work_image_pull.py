@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from runtimes.pulls import work
+from runtimes.installations.pulls import work
 
 
 class Command(BaseCommand):

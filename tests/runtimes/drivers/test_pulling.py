@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 
 from runtimes.drivers.base import DriverError, Pulled
 from runtimes.drivers.pulling import PullError, progress
-from runtimes.images import missing
+from runtimes.installations.images import missing
 from runtimes.registry import driver
 from tests.runtimes.drivers.registry import serving
 

@@ -4,8 +4,8 @@ from models_app.validation import problems
 from runtimes.library.adding import new_model
 from runtimes.library.shelf import library
 from tests import builders
+from tests.runtimes.installations.test_discovery import make
 from tests.runtimes.library.folders import CONFIG, a_folder, a_model
-from tests.runtimes.test_installations import make
 
 pytestmark = pytest.mark.django_db
 

@@ -3,8 +3,8 @@ import pytest
 from runtimes.library.hindrances import hindrances
 from runtimes.library.shelf import library
 from tests.models_app.people import client_as
+from tests.runtimes.installations.test_discovery import make
 from tests.runtimes.library.folders import CONFIG, a_folder, a_model, put
-from tests.runtimes.test_installations import make
 
 REGISTRY = "lib/python3.11/site-packages/vllm/model_executor/models/registry.py"
 

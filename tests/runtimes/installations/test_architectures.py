@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from runtimes.architectures import known
-from runtimes.installations import Engine, find
+from runtimes.installations.architectures import known
+from runtimes.installations.discovery import Engine, find
 
 TABLE = b"\0general.architecture\0\0llama\0jina-bert\0"
 

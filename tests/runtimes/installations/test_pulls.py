@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from models_app.exceptions import Conflict, Invalid
 from models_app.models import Activity
-from runtimes import pulls
 from runtimes.drivers.base import DriverError
 from runtimes.enums import PullState
+from runtimes.installations import pulls
 from runtimes.models import ImagePull
 from runtimes.registry import driver
 from tests.builders import a_user

@@ -17,8 +17,8 @@ from django.views.decorators.http import require_GET, require_POST
 from models_app.exceptions import PlatformError
 from models_app.messages import render
 from models_app.roles import ADD, VIEW
-from runtimes import installations, pulls
 from runtimes.drivers.base import DriverError
+from runtimes.installations import discovery, pulls
 from runtimes.models import ImagePull
 from runtimes.registry import driver
 
@@ -40,9 +40,9 @@ class Image:
 def engine_page(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm(VIEW):
         raise PermissionDenied
-    found = installations.installed()
+    found = discovery.installed()
     names = {engine.name for engine in found}
-    lacking = {n: how for n, how in installations.INSTALL.items() if n not in names}
+    lacking = {n: how for n, how in discovery.INSTALL.items() if n not in names}
     context = {
         **admin.site.each_context(request),
         "title": _("Engines"),

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 
 from runtimes.frameworks.fields import kind_of
-from runtimes.installations import DEFAULT, LLAMA_SERVER, Engine
+from runtimes.installations.discovery import DEFAULT, LLAMA_SERVER, Engine
 
 # Told of the library that holds the names, and of no other
 LOADER = b"general.architecture\0"

@@ -2,7 +2,7 @@ from importlib import metadata
 
 import pytest
 
-from runtimes.installations import Engine, find, installed, missing
+from runtimes.installations.discovery import Engine, find, installed, missing
 
 
 @pytest.fixture(autouse=True)
