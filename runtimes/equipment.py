@@ -13,10 +13,10 @@ from django.db.models import Min
 from models_app import plugins
 from models_app.exceptions import AnyProblem
 from models_app.models import Run
-from runtimes import hub
 from runtimes.frameworks.base import Contents, Framework, Placement, Problem
 from runtimes.installations import architectures, discovery
 from runtimes.installations.discovery import Engine
+from runtimes.library import hub_cache
 from runtimes.models import Gpu
 from runtimes.registry import framework
 
@@ -73,7 +73,7 @@ def _here(rules: Framework, config: Mapping[str, Any]) -> Mapping[str, Any] | No
     model = rules.hub_model(config)
     if not model:
         return config
-    folder = hub.folder(model)
+    folder = hub_cache.folder(model)
     if folder is None or settings.ENGINE_DOWNLOADS:
         return None
     return {**config, "model_name": str(folder)}
@@ -96,7 +96,7 @@ def lacking(
         field = "config.engine" if "engine" in config else "framework"
         yield discovery.missing(engine, field)
     if model := rules.hub_model(config):
-        offline = hub.offline(model, "config.model_name")
+        offline = hub_cache.offline(model, "config.model_name")
         yield from [offline] if offline else []
 
 

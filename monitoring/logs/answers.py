@@ -23,7 +23,7 @@ from monitoring.exports.stream import Places
 from monitoring.live.admission import Admission
 from monitoring.live.permissions import OF_MODELS, Credential
 from monitoring.logs.feeds import FEEDS, Batch, TooManyFollowers
-from runtimes.logs import whole
+from runtimes.logs.read import whole
 
 TEXT = "text/plain; charset=utf-8"
 # A client that went away without a word is only noticed when something is sent to it.

@@ -18,7 +18,7 @@ from models_app.models import Run, ServedModel, reason_of
 from monitoring.logs import answers
 from monitoring.logs.serializers import LogQuery, LogSerializer
 from monitoring.negotiation import AsAsked
-from runtimes.logs import Lines, last_lines
+from runtimes.logs.read import Lines, last_lines
 
 NOTHING = Lines(lines=[], truncated=False)
 

@@ -31,8 +31,14 @@ from django.db import DatabaseError
 from models_app.enums import RunState
 from models_app.models import Run
 from runtimes.drivers.base import LogReader
-from runtimes.log_text import Cleaner
-from runtimes.logs import CHUNK_BYTES, TAIL_BYTES, cleaner_of, kept_lines, reader_of
+from runtimes.logs.read import (
+    CHUNK_BYTES,
+    TAIL_BYTES,
+    cleaner_of,
+    kept_lines,
+    reader_of,
+)
+from runtimes.logs.sanitize import Cleaner
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)

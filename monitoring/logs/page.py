@@ -17,7 +17,7 @@ from models_app.advice import advise
 from models_app.enums import RunState
 from models_app.models import Run, ServedModel
 from models_app.roles import VIEW
-from runtimes.logs import last_lines
+from runtimes.logs.read import last_lines
 
 # What is live gets more at once, over its socket.
 FIRST_LINES = 500

@@ -7,7 +7,7 @@ from models_app.models import Run
 from models_app.runs import end
 from runtimes.drivers.base import Handle, Observation
 from runtimes.frameworks.endings import telling_line
-from runtimes.log_text import clean
+from runtimes.logs.sanitize import clean
 from runtimes.registry import driver, framework
 
 # The word that tells may be followed by long traces of other processes.

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from models_app.enums import Desired, Status
 from models_app.models import ServedModel
 from runtimes.demo import NAME, NotInstalled, install
-from runtimes.logs import tail
+from runtimes.logs.read import tail
 
 PAUSE_S = 0.3
 # Longer than a plan takes: it waits for room that others hold.

@@ -11,7 +11,7 @@ from models_app.exceptions import PlatformError
 from models_app.models import Run
 from models_app.runs import LOG_TAIL_CHARS
 from runtimes.drivers.base import Chunk, LogReader
-from runtimes.log_text import LONGEST_LINE, Cleaner, clean
+from runtimes.logs.sanitize import LONGEST_LINE, Cleaner, clean
 from runtimes.registry import driver
 
 TAIL_BYTES = 2**20

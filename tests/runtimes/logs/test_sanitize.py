@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from runtimes.log_text import CUT, LONGEST_LINE, Cleaner, clean
+from runtimes.logs.sanitize import CUT, LONGEST_LINE, Cleaner, clean
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 from django.conf import settings
 
 from models_app.enums import RunState
-from runtimes import logs
-from runtimes.log_text import CUT, LONGEST_LINE
+from runtimes.logs import read
+from runtimes.logs.sanitize import CUT, LONGEST_LINE
 from tests.builders import a_run, a_wanted_model
 
 pytestmark = pytest.mark.django_db
@@ -26,59 +26,59 @@ def write(run, data, name="engine.log"):
 def test_last_lines_are_clean_and_say_if_there_are_more(run):
     write(run, f"one\n\x1b[31mtwo\x1b[0m {run.engine_key}\nthree".encode())
     two, three = "two ***", "three"
-    assert logs.last_lines(run, 3) == logs.Lines(
+    assert read.last_lines(run, 3) == read.Lines(
         lines=["one", two, three], truncated=False
     )
-    assert logs.last_lines(run, 2) == logs.Lines(lines=[two, three], truncated=True)
-    assert logs.tail(run) == f"one\n{two}\nthree"
+    assert read.last_lines(run, 2) == read.Lines(lines=[two, three], truncated=True)
+    assert read.tail(run) == f"one\n{two}\nthree"
 
 
 def test_search_finds_lines_of_all_that_is_kept(run):
     write(run, b"Needle in the old file\n" + b"hay\n" * 500_000, "engine.log.1")
     write(run, b"hay\n" * 500_000 + "模型 NEEDLE\n".encode())
-    found = logs.last_lines(run, 10, "needle")
+    found = read.last_lines(run, 10, "needle")
     assert found.lines == ["Needle in the old file", "模型 NEEDLE"]
     assert not found.truncated
-    assert logs.last_lines(run, 1, "needle").lines == ["模型 NEEDLE"]
-    assert logs.last_lines(run, 1, "needle").truncated
-    assert logs.last_lines(run, 10, "thread").lines == []
+    assert read.last_lines(run, 1, "needle").lines == ["模型 NEEDLE"]
+    assert read.last_lines(run, 1, "needle").truncated
+    assert read.last_lines(run, 10, "thread").lines == []
 
 
 def test_whole_log_is_not_cut(run):
     write(run, b"x" * 1_500_000 + b"\nlast")
-    pieces = list(logs.whole(run))
+    pieces = list(read.whole(run))
     assert b"".join(pieces) == b"x" * 1_500_000 + b"\nlast\n"
     assert all(pieces)
-    assert logs.last_lines(run, 2).lines == ["x" * LONGEST_LINE + CUT, "last"]
+    assert read.last_lines(run, 2).lines == ["x" * LONGEST_LINE + CUT, "last"]
 
 
 def test_row_keeps_the_end_when_the_files_are_gone():
     run = a_run(a_wanted_model(), RunState.ENDED, log_tail="a\x1b[m\nlast words\n")
-    assert logs.last_lines(run, 10).lines == ["a", "last words"]
-    assert b"".join(logs.whole(run)) == b"a\nlast words\n"
-    assert logs.tail(run) == "a\nlast words\n"
+    assert read.last_lines(run, 10).lines == ["a", "last words"]
+    assert b"".join(read.whole(run)) == b"a\nlast words\n"
+    assert read.tail(run) == "a\nlast words\n"
 
 
 def test_run_of_a_driver_that_is_gone_shows_what_the_row_keeps():
     run = a_run(a_wanted_model(), RunState.ENDED, driver="podman", log_tail="bye")
-    assert logs.last_lines(run, 10).lines == ["bye"]
+    assert read.last_lines(run, 10).lines == ["bye"]
 
 
 def test_run_that_said_nothing_has_no_lines(run):
-    assert logs.last_lines(run, 10) == logs.Lines(lines=[], truncated=False)
-    assert b"".join(logs.whole(run)) == b""
+    assert read.last_lines(run, 10) == read.Lines(lines=[], truncated=False)
+    assert b"".join(read.whole(run)) == b""
 
 
 def test_huge_log_is_read_fast_and_in_part(run):
     write(run, b"".join(LINE % n for n in range(2_000_000)))
     began = time.perf_counter()
-    newest = logs.last_lines(run, 200)
+    newest = read.last_lines(run, 200)
     assert time.perf_counter() - began < 1
     assert newest.truncated
     assert newest.lines[-1].endswith("slot 1999999")
     began = time.perf_counter()
-    found = logs.last_lines(run, 200, "slot 1999")
+    found = read.last_lines(run, 200, "slot 1999")
     assert time.perf_counter() - began < 5
     assert len(found.lines) == 200
-    size = sum(map(len, logs.whole(run)))
-    assert size <= logs.KEPT_BYTES
+    size = sum(map(len, read.whole(run)))
+    assert size <= read.KEPT_BYTES
