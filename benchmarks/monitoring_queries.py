@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ["DJANGO_SETTINGS_MODULE"] = "llmplatform.settings"
 django.setup()
 
-from monitoring.history.query import Request, query
+from monitoring.history.query import Request, query  # noqa: E402
 
 ROUNDS = 40
 ALLOWED_MS = 150

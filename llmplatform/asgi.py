@@ -18,10 +18,10 @@ from gateway.exchange import Receive, Scope, Send  # noqa: E402
 from gateway.loader import Loader  # noqa: E402
 from gateway.recording import Recording  # noqa: E402
 from llmplatform.bodies import limited  # noqa: E402
-from monitoring.history.recorder import Recorder
-from monitoring.live.admission import Admission
-from monitoring.live.consumers import LiveConsumer
-from monitoring.live.subscribe import Hub
+from monitoring.history.recorder import Recorder  # noqa: E402
+from monitoring.live.admission import Admission  # noqa: E402
+from monitoring.live.consumers import LiveConsumer  # noqa: E402
+from monitoring.live.subscribe import Hub  # noqa: E402
 from monitoring.logs import consumers as logs  # noqa: E402
 from monitoring.logs.feeds import FEEDS  # noqa: E402
 

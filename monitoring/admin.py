@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from models_app.admin import dashboard
 from models_app.admin.base import ReadOnlyAdmin
 from models_app.roles import VIEW
-from monitoring import panels as pages
+from monitoring import panels
 from monitoring.labels import LABELS
 from monitoring.logs import page
 from monitoring.models import Source
@@ -27,25 +27,25 @@ CUSTOM = "custom"
 def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """unfold's DASHBOARD_CALLBACK: the first page of the admin."""
     may_view = request.user.has_perm(VIEW)
-    panels = pages.host_panels()
+    panels = panels.host_panels()
     return {
         **dashboard.context(request, context),
         "may_view_metrics": may_view,
         "panels": panels,
-        "monitoring": pages.page_data(panels),
-        "has_gpus": may_view and pages.has_gpus(),
+        "monitoring": panels.page_data(panels),
+        "has_gpus": may_view and panels.has_gpus(),
     }
 
 
 def gpus(request: HttpRequest) -> HttpResponse:
-    panels = pages.gpu_panels()
-    found = {"panels": panels, "has_gpus": pages.has_gpus()}
+    panels = panels.gpu_panels()
+    found = {"panels": panels, "has_gpus": panels.has_gpus()}
     return _page(request, "gpus", _("GPU monitoring"), panels, found)
 
 
 def models(request: HttpRequest) -> HttpResponse:
-    panels = pages.model_panels()
-    found = {"panels": panels, "models": pages.models_to_choose()}
+    panels = panels.model_panels()
+    found = {"panels": panels, "models": panels.models_to_choose()}
     return _page(request, "models", _("Model monitoring"), panels, found)
 
 
@@ -53,17 +53,17 @@ def history(request: HttpRequest) -> HttpResponse:
     """The address holds what is asked for, in the words of the API."""
     told = request.GET
     is_custom = "start_time" in told or "end_time" in told
-    times = pages.times_to_show(told) if is_custom else ("", "")
+    times = panels.times_to_show(told) if is_custom else ("", "")
     context = {
-        "metrics": pages.metrics_to_choose(told.getlist("metric") or [FIRST_METRIC]),
-        "sources": pages.sources_to_choose(told.getlist("source")),
-        "kinds": pages.kind_words(),
-        "ranges": pages.range_words(),
+        "metrics": panels.metrics_to_choose(told.getlist("metric") or [FIRST_METRIC]),
+        "sources": panels.sources_to_choose(told.getlist("source")),
+        "kinds": panels.kind_words(),
+        "ranges": panels.range_words(),
         "range": CUSTOM if is_custom else told.get("range", FIRST_RANGE),
         "times": times,
         "formats": ("csv", "json", "xlsx"),
         "monitoring": {
-            **pages.page_data([]),
+            **panels.page_data([]),
             "metrics": {name: str(words) for name, words in LABELS.items()},
         },
     }
@@ -74,7 +74,7 @@ def _page(
     request: HttpRequest,
     name: str,
     title: str,
-    panels: list[pages.Panel],
+    panels: list[panels.Panel],
     context: dict[str, Any],
 ) -> HttpResponse:
     if not request.user.has_perm(VIEW):
@@ -82,7 +82,7 @@ def _page(
     shown = {
         **admin.site.each_context(request),
         "title": title,
-        "monitoring": pages.page_data(panels),
+        "monitoring": panels.page_data(panels),
         **context,
     }
     return TemplateResponse(request, f"monitoring/{name}.html", shown)

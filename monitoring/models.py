@@ -41,7 +41,7 @@ class Bucket(models.Model):
     """All that one writer measured of one source in one stretch of time. Several
     processes measure the same source, each in rows of its own; readers add them up.
 
-    values: JSON of monitoring.rollup.Values, as text: it is read by the ten thousand,
+    values: JSON of monitoring.history.bucket_values.Values, as text: it is read by the ten thousand,
     and both databases hand it out fastest unparsed.
     """
 
@@ -135,9 +135,7 @@ class ExportJob(models.Model):
         _("state"), max_length=10, choices=ExportState, default=ExportState.WAITING
     )
     format = models.CharField(_("format"), max_length=10)
-    words = models.JSONField(
-        default=dict
-    )  # of the request, as monitoring.history.params reads
+    words = models.JSONField(default=dict)  # of the request, as history.params reads
     file_name = models.CharField(_("file"), max_length=200)
     rows_expected = models.BigIntegerField(default=0)
     rows = models.BigIntegerField(default=0)

@@ -3,7 +3,6 @@ import-linter's part (pyproject.toml)."""
 
 import ast
 import subprocess
-import sys
 from functools import cache
 from pathlib import Path
 
@@ -23,40 +22,6 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 40
 SHOWN_SUFFIXES = {".py", ".sh", ".html", ".css", ".js", ".conf"}
 
-PURE = [
-    "runtimes.supervision.mass_failure",
-    "runtimes.supervision.hang_detector",
-    "monitoring.history.aggregates",
-    "monitoring.metrics",
-    "monitoring.collectors.counters",
-    "monitoring.history.demo",
-    "monitoring.history.histogram",
-    "monitoring.history.ranges",
-    "monitoring.history.values",
-    "monitoring.history.steps",
-    *(
-        f"runtimes.library.{name}"
-        for name in ("candidates", "entries", "names", "scan", "walk", "words")
-    ),
-    "runtimes.shim",
-    "scheduling.planner.state",
-    "scheduling.planner.capacity",
-    "scheduling.planner.preemption",
-    "scheduling.planner.suggestions",
-    "scheduling.planner.packing",
-    "scheduling.planner.types",
-    "scheduling.planner.plan",
-    "scheduling.planner.ranking",
-    "scheduling.planner.backoff",
-    "scheduling.simulation.scenario",
-    "scheduling.simulation.world",
-    *(
-        f"runtimes.{folder}.{path.stem}"
-        for folder in ("estimates", "frameworks")
-        for path in sorted((ROOT / "runtimes" / folder).glob("*.py"))
-        if path.stem != "__init__"
-    ),
-]
 # settings.py is handed the environment; manage.py and asgi.py name the settings; the
 # shim and the engines are programs of their own.
 MAY_READ_ENVIRONMENT = {
@@ -119,18 +84,6 @@ def written_fields(node: ast.AST) -> set[str]:
     if is_method and node.func.attr in {"update", "update_or_create"}:
         return {keyword.arg for keyword in node.keywords if keyword.arg}
     return set()
-
-
-@pytest.mark.parametrize("module", PURE)
-def test_pure_module_imports_no_django(module):
-    code = (
-        f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert {"django", "models_app"} & set(done.stdout.split()) == set()
 
 
 def test_only_settings_read_the_environment():

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from django.db import DatabaseError, close_old_connections, connection, transaction
 
-from monitoring.history import values as rollup
+from monitoring.history import bucket_values
 from monitoring.history.sources import Described, Key, Sources
 from monitoring.history.space import Space
 from monitoring.metrics import METRICS
@@ -31,7 +31,7 @@ class OpenBucket:
 
     start: int
     writer: str
-    values: rollup.Values = field(default_factory=dict)
+    values: bucket_values.Values = field(default_factory=dict)
     changes: int = 0
     written: int = 0
 
@@ -96,14 +96,14 @@ class Recorder:
                 continue
             if sample < 0 and METRICS[metric].kind == "counter":
                 continue
-            rollup.add_number(bucket.values, metric, sample)
+            bucket_values.add_number(bucket.values, metric, sample)
             bucket.changes += 1
 
     def observe(
         self, kind: str, key: str, name: str, metric: str, seconds: float
     ) -> None:
         bucket = self._bucket(kind, key, name, None, None)
-        rollup.add_duration(bucket.values, metric, max(0.0, seconds))
+        bucket_values.add_duration(bucket.values, metric, max(0.0, seconds))
         bucket.changes += 1
 
     def merge(
@@ -111,12 +111,12 @@ class Recorder:
         kind: str,
         key: str,
         name: str,
-        values: rollup.Values,
+        values: bucket_values.Values,
         at: float | None = None,
     ) -> None:
         """What was added up elsewhere, within one bucket."""
         bucket = self._bucket(kind, key, name, None, at)
-        bucket.values = rollup.merge([bucket.values, values])
+        bucket.values = bucket_values.merge([bucket.values, values])
         bucket.changes += len(values)
 
     def _bucket(
@@ -160,7 +160,7 @@ class Recorder:
         ]
 
     def _row(self, described: Described, bucket: OpenBucket) -> Row:
-        text = rollup.as_text(bucket.values)
+        text = bucket_values.as_text(bucket.values)
         return Row(described, frozenset(bucket.values), bucket, bucket.changes, text)
 
     def write(self, rows: list[Row]) -> bool:

@@ -15,7 +15,7 @@ import orjson
 from django.db import transaction
 from django.db.models import Min
 
-from monitoring.history import values as rollup
+from monitoring.history import bucket_values
 from monitoring.history.tiers import gone_before
 from monitoring.models import Bucket, Bucket1h, Bucket1m, Bucket10s, Watermark
 
@@ -107,7 +107,7 @@ def _merged(
 ) -> Iterable[tuple[int, str, str]]:
     """late: what this bucket was made of is gone, and a clock that jumped back adds to
     it. Its writers get rows of their own then, and the row that is there stays."""
-    parts: dict[tuple[int, str], list[rollup.Values]] = defaultdict(list)
+    parts: dict[tuple[int, str], list[bucket_values.Values]] = defaultdict(list)
     below = lower.objects.filter(
         source_id__in={source for source, _ in written},
         start__gte=start,
@@ -119,4 +119,4 @@ def _merged(
         elif (source, writer) in written:
             parts[source, writer].append(orjson.loads(text))
     for (source, writer), values in parts.items():
-        yield source, writer, rollup.as_text(rollup.merge(values))
+        yield source, writer, bucket_values.as_text(bucket_values.merge(values))

@@ -9,8 +9,7 @@ from itertools import islice
 import orjson
 from django.db import transaction
 
-from monitoring.history import retention
-from monitoring.history import values as rollup
+from monitoring.history import bucket_values, retention
 from monitoring.history.demo import Busy, Made, sources
 from monitoring.history.tiers import DAY_S, HOUR_S
 from monitoring.history.values import Values
@@ -73,15 +72,17 @@ def _rows(source: Source, made: Made, plan: Plan, begin: int) -> Iterator[Bucket
                 for start in range(minute, minute + 60, 10):
                     tens.append(made.bucket(busy, busy.at(start), 10))
                     yield _row(Bucket10s, source, start, tens[-1])
-                minutes.append(rollup.merge(tens))
+                minutes.append(bucket_values.merge(tens))
             else:
                 minutes.append(made.bucket(busy, busy.at(minute), 60))
             yield _row(Bucket1m, source, minute, minutes[-1])
-        yield _row(Bucket1h, source, hour, rollup.merge(minutes))
+        yield _row(Bucket1h, source, hour, bucket_values.merge(minutes))
 
 
 def _row(tier: type[Bucket], source: Source, start: int, values: Values) -> Bucket:
-    text = orjson.dumps(rollup.rounded(values) if tier is Bucket1h else values).decode()
+    text = orjson.dumps(
+        bucket_values.rounded(values) if tier is Bucket1h else values
+    ).decode()
     touched = start + tier.WIDTH_S
     return tier(source=source, start=start, values=text, touched=touched)
 

@@ -11,8 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from monitoring.history import histogram
-from monitoring.history import values as rollup
+from monitoring.history import bucket_values, histogram
 from monitoring.live import traffic
 from monitoring.live.traffic import Told
 
@@ -34,7 +33,9 @@ class WatchedTraffic:
             retry=Retry(NoBackoff(), 0),
         )
         self._seen: dict[bytes, float] = {}
-        self._times: dict[str, deque[tuple[float, rollup.Values]]] = defaultdict(deque)
+        self._times: dict[str, deque[tuple[float, bucket_values.Values]]] = defaultdict(
+            deque
+        )
         self._silent_until = 0.0
         self._away = False
 
@@ -55,8 +56,8 @@ class WatchedTraffic:
         if not times:
             self._times.pop(model, None)
             return None
-        merged = rollup.merge(values for _, values in times)
-        held = cast("rollup.Distribution", merged["response_time"])
+        merged = bucket_values.merge(values for _, values in times)
+        held = cast("bucket_values.Distribution", merged["response_time"])
         return histogram.quantile(held["counts"], 0.95)
 
     def close(self) -> None:
@@ -84,7 +85,7 @@ class WatchedTraffic:
     def _remember(self, told: Told, now: float) -> None:
         for model, each in told.models.items():
             if "response_time" in each:
-                values: rollup.Values = {"response_time": each["response_time"]}
+                values: bucket_values.Values = {"response_time": each["response_time"]}
                 self._times[model].append((now, values))
 
     def _shown(self, model: str, rates: dict[str, float]) -> Shown:

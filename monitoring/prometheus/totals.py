@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import orjson
 from django.db import DatabaseError, transaction
 
-from monitoring.history import values as rollup
+from monitoring.history import bucket_values
 from monitoring.metrics import METRICS
 from monitoring.models import Bucket, Bucket1h, Bucket1m, Bucket10s, Source, Total
 
@@ -33,8 +33,8 @@ class Seen:
     """totals: of counters and histograms; latest: newest whole bucket of any metric,
     empty if that is old."""
 
-    totals: rollup.Values
-    latest: rollup.Values
+    totals: bucket_values.Values
+    latest: bucket_values.Values
 
 
 def read(sources: Iterable[Source], now: float) -> dict[int, Seen]:
@@ -52,10 +52,10 @@ def read(sources: Iterable[Source], now: float) -> dict[int, Seen]:
     return {pk: _seen(held[pk], recent.get(pk, {}), now) for pk in ids}
 
 
-def _seen(held: Total, recent: Mapping[int, rollup.Values], now: float) -> Seen:
+def _seen(held: Total, recent: Mapping[int, bucket_values.Values], now: float) -> Seen:
     """A bucket that is still open is counted, but its average is not shown."""
     newer = [values for start, values in recent.items() if start >= held.until]
-    totals = rollup.merge([orjson.loads(held.values), *map(_adding, newer)])
+    totals = bucket_values.merge([orjson.loads(held.values), *map(_adding, newer)])
     whole = [s for s in recent if now - 90 <= s and s + Bucket10s.WIDTH_S <= now]
     return Seen(totals, recent[max(whole)] if whole else {})
 
@@ -89,7 +89,7 @@ def _advanced(pk: int, held: Total | None, until: int) -> Total:
         for tier, start, end in _pieces(begun, until)
         for bucket in _rows(tier, [pk], start, end).get(pk, {}).values()
     ]
-    merged = rollup.merge([orjson.loads(values), *parts])
+    merged = bucket_values.merge([orjson.loads(values), *parts])
     return Total(source_id=pk, until=until, values=orjson.dumps(merged).decode())
 
 
@@ -107,17 +107,19 @@ def _pieces(start: int, end: int) -> Iterator[tuple[type[Bucket], int, int]]:
 
 def _rows(
     tier: type[Bucket], ids: list[int], start: int, end: int
-) -> dict[int, dict[int, rollup.Values]]:
+) -> dict[int, dict[int, bucket_values.Values]]:
     """By source and start, all writers added up."""
-    found: dict[int, dict[int, rollup.Values]] = defaultdict(dict)
+    found: dict[int, dict[int, bucket_values.Values]] = defaultdict(dict)
     rows = tier._default_manager.filter(source__in=ids, start__gte=start, start__lt=end)
     for pk, begins, text in rows.values_list("source_id", "start", "values"):
         values, of = orjson.loads(text), found[pk]
-        of[begins] = rollup.merge([of[begins], values]) if begins in of else values
+        of[begins] = (
+            bucket_values.merge([of[begins], values]) if begins in of else values
+        )
     return found
 
 
-def _adding(values: rollup.Values) -> rollup.Values:
+def _adding(values: bucket_values.Values) -> bucket_values.Values:
     """Metrics of another version are nobody's."""
     return {
         name: value

@@ -30,7 +30,7 @@ def engines() -> Iterator[Finding]:
     names = {engine.name for engine in found}
     if discovery.DEFAULT not in names:
         yield error(
-            f"engine {installations.DEFAULT}",
+            f"engine {discovery.DEFAULT}",
             _("The package %(package)s is not installed.")
             % {"package": discovery.DEFAULT},
             _("Run: pip install -r requirements.txt"),

@@ -126,7 +126,7 @@ class Framework(Protocol):
         replica; None: not known."""
 
     def engine(self, config: Config, gpu_count: int) -> str:
-        """Name of the installation that can run it: see runtimes.installations.discovery."""
+        """Name of the installation that can run it: see runtimes.installations."""
 
     def hub_model(self, config: Config) -> str:
         """Id of a model that is not here but on a hub; empty: its files are here."""

@@ -2,7 +2,7 @@
 
 import json
 
-from monitoring.history import values as rollup
+from monitoring.history import bucket_values
 from monitoring.models import Bucket10s, Source
 
 
@@ -23,7 +23,7 @@ def stored(row):
 def bucket_of(kind, key, start, tier=Bucket10s):
     """What all writers say about one bucket of a source."""
     rows = tier.objects.filter(source__kind=kind, source__key=key, start=start)
-    return rollup.merge(map(stored, rows))
+    return bucket_values.merge(map(stored, rows))
 
 
 def a_source(kind="gpu", key="GPU-1", **fields):

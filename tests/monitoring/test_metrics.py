@@ -1,6 +1,6 @@
 from django.utils.translation import override
 
-from monitoring import labels as words
+from monitoring import labels
 from monitoring.history.aggregates import ALLOWED, DEFAULT, FINISH
 from monitoring.metrics import METRICS
 
@@ -8,8 +8,8 @@ from monitoring.metrics import METRICS
 def test_each_metric_has_a_label_of_its_own_in_both_languages():
     for language in ("en", "zh-hans"):
         with override(language):
-            labels = [words.label(name) for name in METRICS]
-        assert len(set(labels)) == len(METRICS) == len(words.LABELS)
+            shown = [labels.label(name) for name in METRICS]
+        assert len(set(shown)) == len(METRICS) == len(labels.LABELS)
 
 
 def test_units_of_values_and_rates():
@@ -24,7 +24,7 @@ def test_units_of_values_and_rates():
         ("response_time", "sum"): "",
         ("kv_cache_usage", ""): "",
     }
-    assert {key: words.unit(*key) for key in shown} == shown
+    assert {key: labels.unit(*key) for key in shown} == shown
 
 
 def test_each_allowed_aggregate_can_be_made():

@@ -2,7 +2,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from models_app.models import Activity
-from monitoring.history import values as rollup
+from monitoring.history import bucket_values
 from monitoring.history.recorder import KEPT_BUCKETS, Recorder
 from monitoring.models import Bucket10s, Source
 from tests.monitoring.history import Clock, bucket_of, stored
@@ -133,7 +133,7 @@ def test_two_writers_of_one_series_add_up_exactly(clock):
         writer.flush()
     assert Bucket10s.objects.count() > 3 * 7
     parts = [stored(row) for row in Bucket10s.objects.all()]
-    assert rollup.merge(parts)["requests"] == [1, 1, 300, 300]
+    assert bucket_values.merge(parts)["requests"] == [1, 1, 300, 300]
 
 
 @pytest.mark.parametrize("back", [1, 9, 15, 40, 3600, 3 * 86400])
@@ -143,7 +143,7 @@ def test_a_clock_that_jumps_backwards_replaces_nothing(recorder, clock, back):
         add(recorder)
         recorder.flush()
     rows = list(Bucket10s.objects.all())
-    assert rollup.merge(map(stored, rows))["requests"] == [1, 1, 120, 120]
+    assert bucket_values.merge(map(stored, rows))["requests"] == [1, 1, 120, 120]
     assert len(rows) == len({(row.start, row.writer) for row in rows})
 
 

@@ -4,8 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from monitoring.history import rollup as rolling
-from monitoring.history import values as rollup
+from monitoring.history import bucket_values, rollup
 from monitoring.history.recorder import Recorder
 from monitoring.history.rollup import roll_up, rolled_until
 from monitoring.history.tiers import note_gone
@@ -117,7 +116,7 @@ def test_killed_half_way_it_goes_on_from_there(model):
 
     with pytest.raises(KeyboardInterrupt), connection.execute_wrapper(killed):
         roll_up(HOUR + 7200)
-    done = Watermark.objects.get(name=rolling.MARK).at
+    done = Watermark.objects.get(name=rollup.MARK).at
     assert HOUR + 600 < done < HOUR + 7200
     assert 0 < len(rows(Bucket1m)) < 120
     roll_up(HOUR + 7200)
@@ -183,5 +182,5 @@ class TestAnyHistory(TestCase):
             expected[start] = expected.get(start, 0) + number
         parts = {start: total for start, _, total in rows(Bucket1h)}
         assert parts == expected
-        whole = rollup.merge(map(stored, Bucket1m.objects.all()))
+        whole = bucket_values.merge(map(stored, Bucket1m.objects.all()))
         assert whole.get("requests", [0, 0, 0, 0])[3] == len(samples)

@@ -1,8 +1,8 @@
 import pytest
 
-from runtimes.frameworks.llamacpp import metrics
+from runtimes.frameworks.llamacpp import metrics as llamacpp_metrics
 from runtimes.frameworks.metrics import EngineMetrics
-from runtimes.frameworks.vllm import metrics
+from runtimes.frameworks.vllm import metrics as vllm_metrics
 
 LLAMA = """# HELP llamacpp:prompt_tokens_total Number of prompt tokens processed.
 # TYPE llamacpp:prompt_tokens_total counter
@@ -49,7 +49,7 @@ vllm:generation_tokens_total{model_name="m"} 3.0
     ("read", "text", "told"),
     [
         (
-            metrics.read,
+            llamacpp_metrics.read,
             LLAMA,
             EngineMetrics(
                 engine_requests_running=2,
@@ -62,7 +62,7 @@ vllm:generation_tokens_total{model_name="m"} 3.0
             ),
         ),
         (
-            metrics.read,
+            llamacpp_metrics.read,
             OLD_LLAMA,
             EngineMetrics(
                 kv_cache_usage=0.25,
@@ -72,7 +72,7 @@ vllm:generation_tokens_total{model_name="m"} 3.0
             ),
         ),
         (
-            metrics.read,
+            vllm_metrics.read,
             VLLM,
             EngineMetrics(
                 engine_requests_running=4,
@@ -86,7 +86,7 @@ vllm:generation_tokens_total{model_name="m"} 3.0
             ),
         ),
         (
-            metrics.read,
+            vllm_metrics.read,
             OLD_VLLM,
             EngineMetrics(
                 kv_cache_usage=0.1,
@@ -104,7 +104,7 @@ def test_metrics_are_read_under_our_names(read, text, told):
     assert read(text) == told
 
 
-@pytest.mark.parametrize("read", [metrics.read, metrics.read])
+@pytest.mark.parametrize("read", [llamacpp_metrics.read, vllm_metrics.read])
 @pytest.mark.parametrize("text", ["", '{"error":{"code":503}}', "up 1\n"])
 def test_text_of_another_kind_is_no_metrics(read, text):
     assert read(text) is None
@@ -112,7 +112,7 @@ def test_text_of_another_kind_is_no_metrics(read, text):
 
 @pytest.mark.parametrize("number", ["NaN", "+Inf", "-Inf", "x"])
 def test_what_is_no_number_is_not_told(number):
-    told = metrics.read(
+    told = vllm_metrics.read(
         f"vllm:num_requests_running {number}\nvllm:num_requests_waiting 1\n"
     )
     assert told == EngineMetrics(engine_requests_waiting=1)
@@ -120,10 +120,10 @@ def test_what_is_no_number_is_not_told(number):
 
 
 def test_a_name_never_counts_twice_when_old_and_new_are_both_told():
-    told = metrics.read(OLD_VLLM + VLLM)
+    told = vllm_metrics.read(OLD_VLLM + VLLM)
     assert told.prefix_cache_queries == 100
 
 
 def test_progress_grows_with_each_decoded_batch():
     later = LLAMA.replace("n_decode_total 123", "n_decode_total 124")
-    assert metrics.read(later).progress > metrics.read(LLAMA).progress
+    assert llamacpp_metrics.read(later).progress > llamacpp_metrics.read(LLAMA).progress

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.history import values as rollup
+from monitoring.history import bucket_values
 
 # Whole numbers: then equal means equal, not nearly so.
 samples = st.lists(
@@ -18,9 +18,9 @@ samples = st.lists(
 
 def add(values, metric, number):
     if metric == "response_time":
-        rollup.add_duration(values, metric, float(number))
+        bucket_values.add_duration(values, metric, float(number))
     else:
-        rollup.add_number(values, metric, number)
+        bucket_values.add_number(values, metric, number)
 
 
 def bucket(of):
@@ -43,7 +43,7 @@ def test_any_split_and_order_give_the_same_bucket(given_samples, chance):
     parts = split(given_samples, lambda _: chance.randrange(4)).values()
     shuffled = [bucket(chance.sample(part, len(part))) for part in parts]
     chance.shuffle(shuffled)
-    assert rollup.merge(shuffled) == whole
+    assert bucket_values.merge(shuffled) == whole
 
 
 @given(samples)
@@ -52,7 +52,7 @@ def test_tiers_one_by_one_equal_the_widest_made_at_once(given_samples):
         groups = {}
         for (at, _), values in rows:
             groups.setdefault((at // width * width, ""), []).append(values)
-        return [(key, rollup.merge(parts)) for key, parts in groups.items()]
+        return [(key, bucket_values.merge(parts)) for key, parts in groups.items()]
 
     by_writer = split(given_samples, lambda s: (s[2] // 10 * 10, s[3]))
     tens = [(key, bucket(part)) for key, part in by_writer.items()]
@@ -64,7 +64,7 @@ def test_tiers_one_by_one_equal_the_widest_made_at_once(given_samples):
 def test_merging_changes_neither_part():
     one = {"requests": [1, 1, 1, 1], "response_time": {"sum": 1.0, "counts": {"3": 1}}}
     before = repr(one)
-    merged = rollup.merge([one, one])
+    merged = bucket_values.merge([one, one])
     merged["requests"][0] = 99
     merged["response_time"]["counts"]["3"] = 99
     assert repr(one) == before
@@ -79,4 +79,4 @@ def test_merging_changes_neither_part():
     ],
 )
 def test_floats_are_short_when_stored_and_whole_numbers_exact(value, stored):
-    assert rollup.rounded({"m": value}) == {"m": stored}
+    assert bucket_values.rounded({"m": value}) == {"m": stored}
