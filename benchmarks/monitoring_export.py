@@ -27,7 +27,7 @@ from benchmarks.monitoring_websockets import (  # noqa: E402 -- needs the path
     a_free_port,
     reachable,
 )
-from monitoring.metrics import METRICS as CATALOGUE
+from monitoring.metrics import METRICS as CATALOGUE  # noqa: E402
 from tests.faults.installation import Installation  # noqa: E402
 
 GPUS, PEAK_MIB = 8, 150

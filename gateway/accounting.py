@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from monitoring.history.values import Values, add_duration
+from monitoring.history.aggregation.bucket_values import Values, add_duration
 
 NOT_NOW = 503
 

@@ -27,26 +27,26 @@ CUSTOM = "custom"
 def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """unfold's DASHBOARD_CALLBACK: the first page of the admin."""
     may_view = request.user.has_perm(VIEW)
-    panels = panels.host_panels()
+    shown = panels.host_panels()
     return {
         **dashboard.context(request, context),
         "may_view_metrics": may_view,
-        "panels": panels,
-        "monitoring": panels.page_data(panels),
+        "panels": shown,
+        "monitoring": panels.page_data(shown),
         "has_gpus": may_view and panels.has_gpus(),
     }
 
 
 def gpus(request: HttpRequest) -> HttpResponse:
-    panels = panels.gpu_panels()
-    found = {"panels": panels, "has_gpus": panels.has_gpus()}
-    return _page(request, "gpus", _("GPU monitoring"), panels, found)
+    shown = panels.gpu_panels()
+    found = {"panels": shown, "has_gpus": panels.has_gpus()}
+    return _page(request, "gpus", _("GPU monitoring"), shown, found)
 
 
 def models(request: HttpRequest) -> HttpResponse:
-    panels = panels.model_panels()
-    found = {"panels": panels, "models": panels.models_to_choose()}
-    return _page(request, "models", _("Model monitoring"), panels, found)
+    shown = panels.model_panels()
+    found = {"panels": shown, "models": panels.models_to_choose()}
+    return _page(request, "models", _("Model monitoring"), shown, found)
 
 
 def history(request: HttpRequest) -> HttpResponse:
@@ -74,7 +74,7 @@ def _page(
     request: HttpRequest,
     name: str,
     title: str,
-    panels: list[panels.Panel],
+    charts: list[panels.Panel],
     context: dict[str, Any],
 ) -> HttpResponse:
     if not request.user.has_perm(VIEW):
@@ -82,7 +82,7 @@ def _page(
     shown = {
         **admin.site.each_context(request),
         "title": title,
-        "monitoring": panels.page_data(panels),
+        "monitoring": panels.page_data(charts),
         **context,
     }
     return TemplateResponse(request, f"monitoring/{name}.html", shown)

@@ -16,9 +16,9 @@ from rest_framework.viewsets import ViewSet
 from monitoring import status
 from monitoring.exports import formats, rows
 from monitoring.exports.answers import direct
+from monitoring.history.aggregation.ranges import RANGES
 from monitoring.history.params import AGGREGATES, request_of, words_of
 from monitoring.history.query import query
-from monitoring.history.ranges import RANGES
 from monitoring.labels import label
 from monitoring.live import gpus
 from monitoring.metrics import METRICS

@@ -41,7 +41,7 @@ class Bucket(models.Model):
     """All that one writer measured of one source in one stretch of time. Several
     processes measure the same source, each in rows of its own; readers add them up.
 
-    values: JSON of monitoring.history.bucket_values.Values, as text: it is read by the ten thousand,
+    values: JSON of bucket_values.Values, as text: it is read by the ten thousand,
     and both databases hand it out fastest unparsed.
     """
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from models_app.exceptions import Invalid
 from models_app.models import ServedModel
-from monitoring.history.ranges import RANGES
+from monitoring.history.aggregation.ranges import RANGES
 from monitoring.history.request import span_of
 from monitoring.labels import label
 from monitoring.metrics import METRICS, SourceKind

@@ -13,9 +13,9 @@ from typing import Any
 
 from monitoring.exports.row import Row
 from monitoring.history import query
-from monitoring.history.aggregates import DEFAULT, Column
+from monitoring.history.aggregation.aggregates import DEFAULT, Column
+from monitoring.history.aggregation.steps import times
 from monitoring.history.request import Request, metrics_of, sources_of
-from monitoring.history.steps import times
 from monitoring.history.tiers import kept_since
 from monitoring.metrics import Metric
 from monitoring.models import TIER_NAMES, TIERS, Bucket, Source

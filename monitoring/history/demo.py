@@ -8,8 +8,8 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from monitoring.history import histogram
-from monitoring.history.values import Distribution, Values
+from monitoring.history.aggregation import histogram
+from monitoring.history.aggregation.bucket_values import Distribution, Values
 
 DAY_S = 86_400
 GPU_MIB = 81_920

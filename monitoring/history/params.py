@@ -7,7 +7,7 @@ from typing import Any
 
 from models_app.exceptions import Invalid
 from models_app.problems import Problem, shown, unknown_fields
-from monitoring.history.aggregates import ALLOWED
+from monitoring.history.aggregation.aggregates import ALLOWED
 from monitoring.history.request import Request, span_of, step_of
 from monitoring.metrics import METRICS
 

@@ -12,8 +12,8 @@ import orjson
 
 from models_app.exceptions import Invalid
 from models_app.problems import Problem
-from monitoring.history import steps
-from monitoring.history.aggregates import DEFAULT, Column
+from monitoring.history.aggregation import steps
+from monitoring.history.aggregation.aggregates import DEFAULT, Column
 from monitoring.history.request import Request, metrics_of, sources_of, span_of, step_of
 from monitoring.history.rollup import rolled_until
 from monitoring.history.tiers import kept_since

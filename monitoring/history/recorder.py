@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from django.db import DatabaseError, close_old_connections, connection, transaction
 
-from monitoring.history import bucket_values
+from monitoring.history.aggregation import bucket_values
 from monitoring.history.sources import Described, Key, Sources
 from monitoring.history.space import Space
 from monitoring.metrics import METRICS

@@ -13,8 +13,8 @@ from django.db.models import Q
 
 from models_app.exceptions import Invalid
 from models_app.problems import Problem, shown
-from monitoring.history import ranges
-from monitoring.history.aggregates import ALLOWED
+from monitoring.history.aggregation import ranges
+from monitoring.history.aggregation.aggregates import ALLOWED
 from monitoring.metrics import METRICS, Metric
 from monitoring.models import Source
 

@@ -15,7 +15,7 @@ import orjson
 from django.db import transaction
 from django.db.models import Min
 
-from monitoring.history import bucket_values
+from monitoring.history.aggregation import bucket_values
 from monitoring.history.tiers import gone_before
 from monitoring.models import Bucket, Bucket1h, Bucket1m, Bucket10s, Watermark
 

@@ -9,10 +9,11 @@ from itertools import islice
 import orjson
 from django.db import transaction
 
-from monitoring.history import bucket_values, retention
+from monitoring.history import retention
+from monitoring.history.aggregation import bucket_values
+from monitoring.history.aggregation.bucket_values import Values
 from monitoring.history.demo import Busy, Made, sources
 from monitoring.history.tiers import DAY_S, HOUR_S
-from monitoring.history.values import Values
 from monitoring.models import TIERS, Bucket, Bucket1h, Bucket1m, Bucket10s, Source
 
 FINE_S = 2 * DAY_S

@@ -16,7 +16,7 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from monitoring.history.values import merge
+from monitoring.history.aggregation.bucket_values import merge
 from monitoring.live import publish
 from monitoring.metrics import METRICS
 from monitoring.models import Bucket10s, Source

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 
-from monitoring.history.values import Distribution
+from monitoring.history.aggregation.bucket_values import Distribution
 
 KEY = "llmplatform:traffic"
 # A gateway that has said nothing for longer is gone, or cannot reach the broker.

@@ -11,7 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from monitoring.history import bucket_values, histogram
+from monitoring.history.aggregation import bucket_values, histogram
 from monitoring.live import traffic
 from monitoring.live.traffic import Told
 

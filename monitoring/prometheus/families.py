@@ -17,8 +17,8 @@ from prometheus_client.registry import Collector
 
 from models_app.enums import Status
 from models_app.models import ServedModel
-from monitoring.history import histogram
-from monitoring.history.values import Distribution
+from monitoring.history.aggregation import histogram
+from monitoring.history.aggregation.bucket_values import Distribution
 from monitoring.metrics import METRICS, Metric
 from monitoring.models import Source
 from monitoring.prometheus import totals

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import orjson
 from django.db import DatabaseError, transaction
 
-from monitoring.history import bucket_values
+from monitoring.history.aggregation import bucket_values
 from monitoring.metrics import METRICS
 from monitoring.models import Bucket, Bucket1h, Bucket1m, Bucket10s, Source, Total
 

@@ -14,7 +14,7 @@ from models_app import nudge
 from models_app.activity import Actor, record
 from models_app.exceptions import Conflict, Invalid
 from models_app.problems import Problem
-from runtimes.downloads import folder
+from runtimes.downloads.hubs import folder
 from runtimes.downloads.wanted import Wanted, problems, root_problem
 from runtimes.enums import DownloadState
 from runtimes.models import Download

@@ -12,8 +12,8 @@ from django.conf import settings
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from runtimes.downloads import folder
-from runtimes.downloads.remote import Failed
+from runtimes.downloads.hubs import folder
+from runtimes.downloads.hubs.remote import Failed
 from runtimes.enums import DownloadState
 from runtimes.models import Download
 

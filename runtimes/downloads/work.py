@@ -23,11 +23,11 @@ from django.utils import timezone
 from models_app import nudge
 from models_app.activity import record
 from models_app.models import new_uid
-from runtimes.downloads import folder
 from runtimes.downloads.asking import TASK
-from runtimes.downloads.child import Child, Event
-from runtimes.downloads.fetcher import Spec
-from runtimes.downloads.remote import Failed
+from runtimes.downloads.hubs import folder
+from runtimes.downloads.hubs.child import Child, Event
+from runtimes.downloads.hubs.fetcher import Spec
+from runtimes.downloads.hubs.remote import Failed
 from runtimes.enums import DownloadState, Hub
 from runtimes.models import Download
 

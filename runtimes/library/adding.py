@@ -13,8 +13,8 @@ from models_app.plugins import framework
 from runtimes.enums import GpuMode
 from runtimes.frameworks.base import Config, Framework
 from runtimes.installations import discovery
-from runtimes.library.entries import Entry
-from runtimes.library.names import name_of
+from runtimes.library.scanner.entries import Entry
+from runtimes.library.scanner.names import name_of
 from runtimes.models import Gpu, Node
 from runtimes.sizing import defaults
 

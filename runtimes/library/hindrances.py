@@ -10,7 +10,7 @@ from models_app.problems import Problem
 from runtimes.frameworks.base import Config, Framework
 from runtimes.installations import architectures, discovery
 from runtimes.installations.discovery import Engine
-from runtimes.library.entries import Entry
+from runtimes.library.scanner.entries import Entry
 
 
 def hindrances(entries: Iterable[Entry]) -> dict[str, Problem]:

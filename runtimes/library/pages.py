@@ -24,10 +24,10 @@ from models_app.models import ServedModel
 from models_app.problems import Problem, shown
 from models_app.roles import ADD, VIEW
 from runtimes.library.adding import new_model
-from runtimes.library.entries import Entry, Kind
 from runtimes.library.hindrances import hindrances
+from runtimes.library.scanner.entries import Entry, Kind
+from runtimes.library.scanner.words import count_words, mib_words, size_words
 from runtimes.library.shelf import found, library, selected, serving
-from runtimes.library.words import count_words, mib_words, size_words
 from runtimes.models import Gpu
 
 PAGE_ROWS = 50

@@ -12,7 +12,7 @@ from models_app.models import ServedModel, reason_of
 from models_app.problems import shown
 from models_app.serializers import ReasonSerializer
 from runtimes.frameworks.base import Problem
-from runtimes.library.entries import Entry, Kind
+from runtimes.library.scanner.entries import Entry, Kind
 
 PATH_SHOWN = 4096
 

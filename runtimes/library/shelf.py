@@ -20,8 +20,8 @@ from django.utils import timezone
 from models_app.models import ServedModel
 from models_app.plugins import framework
 from runtimes.frameworks.base import Framework
-from runtimes.library.entries import Entry, Scan
-from runtimes.library.scan import scan
+from runtimes.library.scanner.entries import Entry, Scan
+from runtimes.library.scanner.scan import scan
 
 # A scan is good for this many times as long as it took, and for this long at least.
 TIMES, LEAST_S = 20, 10

@@ -18,7 +18,7 @@ from runtimes.drivers.base import Driver, DriverError
 from runtimes.equipment import Findings
 from runtimes.frameworks.base import Contents, Framework
 from runtimes.installations import discovery
-from runtimes.library.words import count_words, size_words
+from runtimes.library.scanner.words import count_words, size_words
 from runtimes.preflight.permissions import unreadable
 from runtimes.preflight.subjects import subject_of
 

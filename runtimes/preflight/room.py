@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from models_app.messages import render
 from runtimes.checks.finding import Finding, error, ok, warning
 from runtimes.frameworks.base import Share
-from runtimes.library.words import mib_words
+from runtimes.library.scanner.words import mib_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

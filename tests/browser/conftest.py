@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.faults.installation import SMOLLM2, Installation
-from tests.runtimes.downloads.hubs import Hub
+from tests.runtimes.downloads.fake_hubs import Hub
 
 PASSWORD = "a long enough password"
 OPTIONS = (

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.installation import ROOT, Installation
-from tests.runtimes.downloads.hubs import Hub
+from tests.runtimes.downloads.fake_hubs import Hub
 
 pytestmark = pytest.mark.fault
 WEIGHTS = random.Random(5).randbytes(6 * 2**20)
@@ -63,7 +63,7 @@ def pids(site, command) -> list[int]:
 
 
 def downloading(site):
-    return pids(site, b"runtimes.downloads.fetcher")
+    return pids(site, b"runtimes.downloads.hubs.fetcher")
 
 
 def fall_silent(site):

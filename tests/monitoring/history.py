@@ -2,7 +2,7 @@
 
 import json
 
-from monitoring.history import bucket_values
+from monitoring.history.aggregation import bucket_values
 from monitoring.models import Bucket10s, Source
 
 

@@ -1,7 +1,7 @@
 from django.utils.translation import override
 
 from monitoring import labels
-from monitoring.history.aggregates import ALLOWED, DEFAULT, FINISH
+from monitoring.history.aggregation.aggregates import ALLOWED, DEFAULT, FINISH
 from monitoring.metrics import METRICS
 
 

@@ -6,10 +6,10 @@ from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
 from models_app.messages import render
-from runtimes.library.entries import Entry
+from runtimes.library.scanner.entries import Entry
+from runtimes.library.scanner.words import count_words, mib_words, one_line, size_words
 from runtimes.library.serializers import EntrySerializer, ScanSerializer
 from runtimes.library.shelf import Shelf, library, serving
-from runtimes.library.words import count_words, mib_words, one_line, size_words
 
 
 class Command(BaseCommand):

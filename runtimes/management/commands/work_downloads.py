@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from runtimes.downloads.fetcher import end_with
+from runtimes.downloads.hubs.fetcher import end_with
 from runtimes.downloads.work import work
 
 

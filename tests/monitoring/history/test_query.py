@@ -3,7 +3,7 @@ import json
 import pytest
 
 from models_app.exceptions import Invalid
-from monitoring.history.histogram import BOUNDS_S, index
+from monitoring.history.aggregation.histogram import BOUNDS_S, index
 from monitoring.history.query import Request, query, span_of, step_of
 from monitoring.history.recorder import Recorder
 from monitoring.history.rollup import roll_up

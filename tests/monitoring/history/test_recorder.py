@@ -2,7 +2,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from models_app.models import Activity
-from monitoring.history import bucket_values
+from monitoring.history.aggregation import bucket_values
 from monitoring.history.recorder import KEPT_BUCKETS, Recorder
 from monitoring.models import Bucket10s, Source
 from tests.monitoring.history import Clock, bucket_of, stored

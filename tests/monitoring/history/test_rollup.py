@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase
 
-from monitoring.history import bucket_values, rollup
+from monitoring.history import rollup
+from monitoring.history.aggregation import bucket_values
 from monitoring.history.recorder import Recorder
 from monitoring.history.rollup import roll_up, rolled_until
 from monitoring.history.tiers import note_gone

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from tests.runtimes.downloads.hubs import Hub
+from tests.runtimes.downloads.fake_hubs import Hub
 
 REPO = "own/tiny"
 

@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from runtimes.downloads.child import Child
-from runtimes.downloads.fetcher import Spec
+from runtimes.downloads.hubs.child import Child
+from runtimes.downloads.hubs.fetcher import Spec
 
 SOURCE = Path(__file__).parents[3]
 UID = "a" * 32

@@ -2,7 +2,8 @@ import pytest
 
 from models_app.exceptions import Conflict, Invalid
 from models_app.models import Activity
-from runtimes.downloads import asking, folder
+from runtimes.downloads import asking
+from runtimes.downloads.hubs import folder
 from runtimes.enums import DownloadState
 from runtimes.models import Download
 from tests.builders import a_user

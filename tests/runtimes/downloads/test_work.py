@@ -5,7 +5,8 @@ import pytest
 from django.utils import timezone
 
 from models_app.models import Activity
-from runtimes.downloads import asking, folder, tidying, work
+from runtimes.downloads import asking, tidying, work
+from runtimes.downloads.hubs import folder
 from runtimes.models import Download
 from tests.runtimes.downloads.fetching import files_in
 from tests.runtimes.downloads.rows import asked, changed

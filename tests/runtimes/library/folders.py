@@ -6,7 +6,7 @@ from pathlib import Path
 
 from runtimes.frameworks.llamacpp.framework import LlamaCpp
 from runtimes.frameworks.vllm.framework import Vllm
-from runtimes.library.scan import scan
+from runtimes.library.scanner.scan import scan
 from tests.gguf import LLAMA, TENSORS, a_gguf
 
 FRAMEWORKS = {each.name: each for each in (LlamaCpp(), Vllm())}

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-from monitoring.history import histogram
-from monitoring.history.values import Distribution, Numbers, Value, merge_value
+from monitoring.history.aggregation import histogram
+from monitoring.history.aggregation.bucket_values import (
+    Distribution,
+    Numbers,
+    Value,
+    merge_value,
+)
 from monitoring.metrics import Kind
 
 ALLOWED: dict[Kind, tuple[str, ...]] = {

@@ -19,7 +19,7 @@ from modelscope_hub.errors import (
     NotExistError,
 )
 
-from runtimes.downloads.remote import (
+from runtimes.downloads.hubs.remote import (
     NONSENSE,
     OWN_FOLDER,
     Failed,

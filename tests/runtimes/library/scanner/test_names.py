@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models_app.models import name_is_slug
-from runtimes.library.names import name_of
-from runtimes.library.words import count_words, mib_words, one_line, size_words
+from runtimes.library.scanner.names import name_of
+from runtimes.library.scanner.words import count_words, mib_words, one_line, size_words
 
 
 @pytest.mark.parametrize(

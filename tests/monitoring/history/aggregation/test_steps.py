@@ -2,7 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.history.steps import MAX_POINTS, Wanted, choose, least_step, times
+from monitoring.history.aggregation.steps import (
+    MAX_POINTS,
+    Wanted,
+    choose,
+    least_step,
+    times,
+)
 
 HOUR, DAY = 3600, 86_400
 NOW = 1_700_000_000

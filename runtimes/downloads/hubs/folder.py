@@ -14,7 +14,7 @@ import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from runtimes.downloads.remote import OWN_FOLDER, Failed, RemoteFile
+from runtimes.downloads.hubs.remote import OWN_FOLDER, Failed, RemoteFile
 
 PART = re.compile(r"\.(?P<folder>.+)\.(?P<uid>[0-9a-f]{32})\.part")
 READ_BYTES = 4 * 1024 * 1024

@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from runtimes.downloads.fetcher import Spec
-from runtimes.downloads.remote import OWN_FOLDER
+from runtimes.downloads.hubs.fetcher import Spec
+from runtimes.downloads.hubs.remote import OWN_FOLDER
 
 Event = dict[str, Any]
 
@@ -54,7 +54,7 @@ class Child:
         self, spec: Spec, source: Path, environment: Mapping[str, str]
     ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "runtimes.downloads.fetcher"],
+            [sys.executable, "-m", "runtimes.downloads.hubs.fetcher"],
             cwd=source,
             env=_environment(spec, environment),
             stdin=subprocess.PIPE,

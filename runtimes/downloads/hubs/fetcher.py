@@ -26,8 +26,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from runtimes.downloads import folder
-from runtimes.downloads.remote import Failed, Hub, Listing, RemoteFile, select
+from runtimes.downloads.hubs import folder
+from runtimes.downloads.hubs.remote import Failed, Hub, Listing, RemoteFile, select
 
 TELL_S = 0.5
 STDOUT = 1  # descriptor
@@ -122,10 +122,10 @@ def run(spec: Spec) -> None:
 def hub_of(spec: Spec) -> Hub:
     """Each library takes long to import, and reads its variables only then."""
     if spec.hub == "modelscope":
-        from runtimes.downloads.modelscope import ModelScope  # noqa: PLC0415
+        from runtimes.downloads.hubs.modelscope import ModelScope  # noqa: PLC0415
 
         return ModelScope(spec.endpoint, spec.token)
-    from runtimes.downloads.huggingface import HuggingFace  # noqa: PLC0415
+    from runtimes.downloads.hubs.huggingface import HuggingFace  # noqa: PLC0415
 
     return HuggingFace(spec.endpoint, spec.token)
 

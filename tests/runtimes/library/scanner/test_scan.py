@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtimes.demo import packaged_file
-from runtimes.library.entries import Entry
-from runtimes.library.scan import scan
+from runtimes.library.scanner.entries import Entry
+from runtimes.library.scanner.scan import scan
 from tests.gguf import LLAMA, TENSORS, a_gguf, text
 from tests.runtimes.library.folders import (
     CONFIG,

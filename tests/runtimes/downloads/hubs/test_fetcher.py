@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from runtimes.downloads import folder
-from runtimes.downloads.child import Child
+from runtimes.downloads.hubs import folder
+from runtimes.downloads.hubs.child import Child
 from tests.runtimes.downloads.fetching import (
     SOURCE,
     UID,

@@ -2,8 +2,8 @@ import os
 
 import pytest
 
-from runtimes.library.scan import read_all
-from runtimes.library.walk import Limits, Walk
+from runtimes.library.scanner.scan import read_all
+from runtimes.library.scanner.walk import Limits, Walk
 from tests.runtimes.library.folders import (
     FRAMEWORKS,
     a_folder,

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.history import bucket_values
+from monitoring.history.aggregation import bucket_values
 
 # Whole numbers: then equal means equal, not nearly so.
 samples = st.lists(

@@ -9,13 +9,13 @@ from time import monotonic
 
 from runtimes.frameworks.base import Config, Estimate, Framework, Problem
 from runtimes.frameworks.fields import shown
-from runtimes.library.candidates import (
+from runtimes.library.scanner.candidates import (
     FOLDER_FRAMEWORK,
     GGUF_FRAMEWORK,
     candidates,
 )
-from runtimes.library.entries import Candidate, Entry, Kind, Scan, Version
-from runtimes.library.walk import Limits, Walk
+from runtimes.library.scanner.entries import Candidate, Entry, Kind, Scan, Version
+from runtimes.library.scanner.walk import Limits, Walk
 
 Frameworks = Mapping[str, Framework]
 Key = tuple[str, str, Version]

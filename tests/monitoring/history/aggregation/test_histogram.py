@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitoring.history.histogram import BOUNDS_S, index, quantile
+from monitoring.history.aggregation.histogram import BOUNDS_S, index, quantile
 
 durations = st.lists(st.floats(0, 390), min_size=1, max_size=200)
 

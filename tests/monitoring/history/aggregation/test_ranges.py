@@ -3,7 +3,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitoring.history.ranges import Refused, parse, parse_step
+from monitoring.history.aggregation.ranges import Refused, parse, parse_step
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC).timestamp()
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from runtimes.frameworks.llamacpp.shape import PART
 from runtimes.frameworks.vllm.model import CONFIG, described
-from runtimes.library.entries import Candidate, Version
-from runtimes.library.walk import Folder
+from runtimes.library.scanner.entries import Candidate, Version
+from runtimes.library.scanner.walk import Folder
 
 GGUF_FRAMEWORK, FOLDER_FRAMEWORK = "llama.cpp", "vllm"
 GGUF, SAFETENSORS, BIN = ".gguf", ".safetensors", ".bin"

@@ -11,14 +11,14 @@ from typing import TypedDict, cast
 
 import orjson
 
-from monitoring.history import histogram
+from monitoring.history.aggregation import histogram
 
 # min, max, sum, count
 Numbers = list[float]
 
 
 class Distribution(TypedDict):
-    """counts: by str(index) of monitoring.history.histogram, those above 0 only."""
+    """counts: by str(index) of the histogram, those above 0 only."""
 
     sum: float
     counts: dict[str, int]

@@ -28,7 +28,7 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
-from runtimes.downloads.remote import (
+from runtimes.downloads.hubs.remote import (
     MAX_LISTED,
     NONSENSE,
     Failed,
