@@ -15,19 +15,19 @@ from functools import partial
 
 from django.utils import translation
 
+from common.problems import shown
 from gateway import native, openai, paths
 from gateway.accounting import Accounting, Measured
 from gateway.auth import authorise
 from gateway.engines import Engines
 from gateway.errors import GatewayError, no_such_model
 from gateway.exchange import ClientGoneError, Exchange, Receive, Scope, Send
+from gateway.messages import language_of
 from gateway.refresh import USUAL, Pace, Refresh
 from gateway.relay import Relay, Request
 from gateway.sse import event_of
 from gateway.state import Route, Table
 from gateway.validation import Body, NotJsonError, parsed
-from gateway.words import language_of
-from models_app.problems import shown
 
 logger = logging.getLogger(__name__)
 

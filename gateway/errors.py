@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
+import gateway.messages  # noqa: F401 -- registers its codes
+from common.messages import render
+from common.problems import Problem
 from gateway.state import Route
-from gateway.words import render
 from models_app.enums import ALLOWED, Operation, Status
-from models_app.problems import Problem
 
 # Codes of OpenAI's API that its clients know
 OPENAI_CODES = {

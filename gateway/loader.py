@@ -9,11 +9,11 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.db import close_old_connections, connections
 
+from common.exceptions import PlatformError
 from gateway.state import Grant, Route, Table, Target
 from models_app.enums import Status
-from models_app.exceptions import PlatformError
 from models_app.models import ApiToken, Run, ServedModel
-from models_app.plugins import framework
+from models_app.ports import framework
 from models_app.roles import USE
 
 # Why a model in error stays so; any other reason is an attempt to come.

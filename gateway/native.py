@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from common.problems import Problem, unknown_fields
 from gateway.accounting import Measured, Usage
 from gateway.errors import invalid
 from gateway.refusals import answer_of
@@ -27,7 +28,6 @@ from gateway.validation import (
     of_type,
     problems_in,
 )
-from models_app.problems import Problem, unknown_fields
 
 ENGINE_PATH = "/v1/chat/completions"
 FIELDS: dict[str, Check] = {

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from common.problems import Problem
 from gateway.accounting import Measured, Usage
 from gateway.errors import GatewayError, invalid
 from gateway.refusals import answer_of
@@ -26,7 +27,6 @@ from gateway.validation import (
     of_type,
     problems_in,
 )
-from models_app.problems import Problem
 
 COMMON: Mapping[str, Check] = {
     **SAMPLING,

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from common.broker import CHANNEL
 from gateway.state import Table
-from models_app.nudge import CHANNEL
 
 logger = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
+from common.problems import shown
 from gateway.errors import GatewayError, engine_failed
 from gateway.sse import object_of
 from gateway.state import Route
-from models_app.problems import shown
 
 TEXT_LIMIT = 500
 SOON_S = 1

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from models_app.problems import Problem, out_of_range, unknown_fields, wrong_type
+from common.problems import Problem, out_of_range, unknown_fields, wrong_type
 
 Body = dict[str, Any]
 Check = Callable[[str, object], Problem | None]

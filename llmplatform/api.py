@@ -18,8 +18,8 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from models_app.exceptions import Conflict, Invalid
-from models_app.messages import render
+from common.exceptions import Conflict, Invalid
+from common.messages import render
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from models_app.messages import render
+from common.messages import render
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]

@@ -10,9 +10,9 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from common.messages import render
+from common.problems import shown
 from llmplatform.api import told
-from models_app.messages import render
-from models_app.problems import shown
 
 
 class UnknownPath(APIView):

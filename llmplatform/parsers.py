@@ -8,8 +8,8 @@ from typing import IO, Any
 from rest_framework import parsers
 from rest_framework.exceptions import ParseError
 
-from models_app.messages import render
-from models_app.storable import MAX_DEPTH
+from common.messages import render
+from common.storable import MAX_DEPTH
 
 
 class JSONParser(parsers.JSONParser):

@@ -15,11 +15,11 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ModelViewSet
 
+from common.messages import render
 from models_app.activity import Actor
 from models_app.catalogue import create_model, delete_model, update_model
 from models_app.filters import ServedModelFilter, ShortSearch, StableOrdering
 from models_app.lifecycle import request_restart, request_start, request_stop
-from models_app.messages import render
 from models_app.models import Run, ServedModel
 from models_app.querysets import ServedModelQuerySet
 from models_app.serializers import (

@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 from knox.auth import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 
-from models_app.messages import render
+from common.messages import render
 from models_app.models import ApiToken
 
 

@@ -12,10 +12,10 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from models_app import nudge
+from common import broker
+from common.exceptions import Conflict, Invalid
 from models_app.activity import Actor, record
 from models_app.enums import Operation
-from models_app.exceptions import Conflict, Invalid
 from models_app.lifecycle import require
 from models_app.models import ServedModel
 from models_app.validation import taken
@@ -29,7 +29,7 @@ def create_model(fields: Mapping[str, Any], actor: Actor = None) -> ServedModel:
             model = ServedModel.objects.create(**columns)
         model.tags.set(fields.get("tags", ()))
         record("model_created", model=model, actor=actor)
-        nudge.changed()
+        broker.changed()
     return model
 
 
@@ -53,7 +53,7 @@ def update_model(
             record(
                 "model_updated", model=current, actor=actor, params={"fields": fields}
             )
-            nudge.changed()
+            broker.changed()
     model.refresh_from_db()
     return model
 
@@ -65,7 +65,7 @@ def delete_model(model: ServedModel, actor: Actor = None) -> None:
         require(current, Operation.DELETE)
         record("model_deleted", model=current, actor=actor)
         current.delete()
-        nudge.changed()
+        broker.changed()
 
 
 def _locked(model: ServedModel) -> ServedModel:

@@ -9,8 +9,8 @@ from typing import Any, cast
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 
-from models_app.exceptions import Invalid
-from models_app.messages import render
+from common.exceptions import Invalid
+from common.messages import render
 from models_app.models import ServedModel, name_is_slug
 from models_app.serializers import ServedModelSerializer, WholeNumber
 from models_app.validation import refused

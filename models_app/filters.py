@@ -9,10 +9,10 @@ from django.db.models import QuerySet
 from django_filters import rest_framework as filters
 from rest_framework.filters import OrderingFilter, SearchFilter
 
+from common.exceptions import Invalid
+from common.problems import Problem, shown
 from models_app.enums import Status
-from models_app.exceptions import Invalid
 from models_app.models import ServedModel
-from models_app.problems import Problem, shown
 
 if TYPE_CHECKING:
     from rest_framework.request import Request

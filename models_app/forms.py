@@ -22,11 +22,11 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from common.messages import render
 from models_app.activity import Actor
 from models_app.enums import TokenScope
-from models_app.messages import render
 from models_app.models import ApiToken, ServedModel
-from models_app.plugins import framework
+from models_app.ports import framework
 from models_app.serializers import MAX_TAGS
 from models_app.tokens import MAX_DAYS
 from models_app.validation import problems

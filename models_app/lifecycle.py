@@ -13,10 +13,10 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from models_app import nudge
+from common import broker
+from common.exceptions import Conflict
 from models_app.activity import Actor, record
 from models_app.enums import TRANSITIONS, Desired, Operation, Status
-from models_app.exceptions import Conflict
 from models_app.models import ServedModel
 from models_app.status import Blocked, derive
 
@@ -65,7 +65,7 @@ def _wish(
         if not _swap(model, new, None, actor, **wanted):
             asked.delete()
             return False
-        nudge.changed()
+        broker.changed()
     return True
 
 
@@ -133,5 +133,5 @@ def _swap(
                 "status_changed", model=model, actor=actor, reason=reason, params=change
             )
         if swapped:
-            nudge.announce_on_commit()
+            broker.announce_on_commit()
     return bool(swapped)

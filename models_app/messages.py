@@ -1,14 +1,10 @@
-"""Every coded reason and problem in words. Rows hold code and parameters; the words
-are made when shown, in the reader's language."""
+"""Messages of the platform's codes."""
 
-from collections.abc import Mapping
-
-from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
+from common.messages import register, register_choices
 from models_app.download_messages import DOWNLOADS
 from models_app.enums import Operation, Status
-from models_app.expected import in_words
 
 MESSAGES = DOWNLOADS | {
     # why a model waits or is in error
@@ -301,46 +297,15 @@ MESSAGES = DOWNLOADS | {
     "token_deleted": _("API token %(name)s of %(user)s was deleted."),
 }
 
-# In place of an empty list, such as of what a model that is stopping allows
-NOTHING = _("nothing")
-
-# Parameters of these messages that are codes with words of their own
-WITH_STATES = {"operation_not_allowed", "status_changed"}
-STATES: dict[str, type[TextChoices]] = {
-    "status": Status,
-    "old": Status,
-    "new": Status,
-    "operation": Operation,
-    "allowed": Operation,
-}
-
-
-def render(code: str, params: Mapping[str, object]) -> str:
-    """Words for a code. An unknown code or missing parameter shows the code itself:
-    a row written by a newer version must not break a page."""
-    if params.get("nearest") and f"{code}_nearest" in MESSAGES:
-        code = f"{code}_nearest"
-    if code in WITH_STATES:
-        params = {key: _labelled(key, value) for key, value in params.items()}
-    shown = {key: _shown(value) for key, value in params.items()}
-    if code == "wrong_type" and "expected" in shown:
-        shown["expected"] = in_words(shown["expected"])
-    try:
-        return str(MESSAGES[code]) % shown
-    except KeyError:
-        return code
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, Mapping) and "code" in value:
-        return render(str(value["code"]), value.get("params") or {})
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or str(NOTHING)
-    return str(value)
-
-
-def _labelled(key: str, value: object) -> object:
-    if isinstance(value, list | tuple):
-        return [_labelled(key, item) for item in value]
-    labels = dict(STATES[key].choices) if key in STATES else {}
-    return labels.get(value, value) if isinstance(value, str) else value
+register(MESSAGES)
+# Parameters of these messages that are codes with labels of their own
+register_choices(
+    ("operation_not_allowed", "status_changed"),
+    {
+        "status": Status,
+        "old": Status,
+        "new": Status,
+        "operation": Operation,
+        "allowed": Operation,
+    },
+)

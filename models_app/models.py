@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 from taggit.managers import TaggableManager
 
+from common.messages import render
 from models_app.advice import advise
 from models_app.enums import (
     ALLOWED,
@@ -24,7 +25,6 @@ from models_app.enums import (
     Status,
     TokenScope,
 )
-from models_app.messages import render
 from models_app.querysets import ActivityQuerySet, RunQuerySet, ServedModelQuerySet
 
 # At least one letter, so that a name can never be taken for an id in a path.
@@ -202,7 +202,7 @@ class Run(models.Model):
     unseen = models.BooleanField(default=False, editable=False)
     engine_key = models.CharField(max_length=64, default=new_key, editable=False)
     handle = models.JSONField(null=True, editable=False)
-    # Seconds of models_app.clock.uptime() under boot_id
+    # Seconds of common.clock.uptime() under boot_id
     boot_id = models.CharField(max_length=36)
     placed_uptime = models.FloatField(default=0)
     deadline = models.FloatField(null=True)

@@ -9,10 +9,10 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from models_app import clock, nudge
+from common import broker, clock
+from common.failpoints import reach
 from models_app.activity import record
 from models_app.enums import RUN_TRANSITIONS, RunState, Status
-from models_app.failpoints import reach
 from models_app.lifecycle import settle
 from models_app.models import Run
 from models_app.status import Blocked
@@ -44,7 +44,7 @@ def mark_ready(run: Run) -> bool:
             record("run_ready", model=run.model, run=run, params={"node": run.node})
             settle(run.model_id)
             reach("run.getting_ready")
-            nudge.changed()
+            broker.changed()
     return moved
 
 
@@ -73,7 +73,7 @@ def end(
             settle(run.model_id, _blocked(*why))
             reach("run.ending")
             transaction.on_commit(partial(reach, "run.ended"))
-            nudge.changed()
+            broker.changed()
     return moved
 
 
@@ -101,5 +101,5 @@ def ask_to_stop(run: Run, code: str, params: dict[str, object], drain_s: int) ->
         if moved:
             record("run_stopping", model=run.model, run=run, reason=(code, params))
             settle(run.model_id)
-            nudge.changed()
+            broker.changed()
     return moved

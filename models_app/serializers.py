@@ -8,13 +8,13 @@ from django.db import models
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from common.exceptions import Invalid
+from common.messages import render
+from common.problems import out_of_range, unknown_fields, wrong_type
 from models_app.activity import Actor
 from models_app.enums import Operation, RunState
-from models_app.exceptions import Invalid
-from models_app.messages import render
 from models_app.models import Activity, Run, ServedModel, name_is_slug
-from models_app.plugins import default_sizes
-from models_app.problems import out_of_range, unknown_fields, wrong_type
+from models_app.ports import default_sizes
 from models_app.validation import problems
 
 MAX_TAGS = 50

@@ -8,12 +8,12 @@ from datetime import timedelta
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
-from models_app import nudge
+from common import broker
+from common.exceptions import Invalid
+from common.problems import Problem, out_of_range, wrong_type
 from models_app.activity import Actor, record
 from models_app.enums import TokenScope
-from models_app.exceptions import Invalid
 from models_app.models import ApiToken
-from models_app.problems import Problem, out_of_range, wrong_type
 
 MAX_DAYS = 3650
 NAME_LENGTH = 100
@@ -53,7 +53,7 @@ def delete_token(token: ApiToken, actor: Actor = None) -> None:
 def _record(code: str, token: ApiToken, actor: Actor) -> None:
     params: dict[str, object] = {"name": token.name, "user": token.user.get_username()}
     record(code, actor=actor, params=params)
-    nudge.announce_on_commit()
+    broker.announce_on_commit()
 
 
 def _problems(user: User, name: str, days: int | None) -> Iterator[Problem]:

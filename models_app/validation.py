@@ -8,13 +8,13 @@ from typing import Any
 
 from django.conf import settings
 
+from common.exceptions import AnyProblem
+from common.problems import Problem, wrong_type
+from common.storable import MAX_DEPTH, has_unstorable, too_deep
 from models_app.activity import Actor
-from models_app.exceptions import AnyProblem
 from models_app.models import ServedModel
-from models_app.plugins import beyond_all_machines, problems_of
-from models_app.problems import Problem, wrong_type
+from models_app.ports import beyond_all_machines, problems_of
 from models_app.roles import is_admin
-from models_app.storable import MAX_DEPTH, has_unstorable, too_deep
 
 CONFIG_MAX_BYTES = 256 * 1024
 # Tuning that can starve the neighbours of an engine; code of a model, run as it is.

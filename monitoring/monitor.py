@@ -6,7 +6,7 @@ import logging
 
 from django.db import DatabaseError, close_old_connections
 
-from models_app import clock, nudge
+from common import broker, clock
 from models_app.enums import RunState
 from models_app.models import Run
 from monitoring.sampler import Sampler
@@ -93,15 +93,15 @@ class Monitor:
         if self.reaper_due.due():
             self.reaper.step()
         if self.tidy_due.due():
-            nudge.enqueue("runtimes.tasks.tidy")
-            nudge.enqueue("monitoring.tasks.prune")
+            broker.enqueue("runtimes.tasks.tidy")
+            broker.enqueue("monitoring.tasks.prune")
         if self.roll_up_due.due():
-            nudge.enqueue("monitoring.tasks.roll_up")
+            broker.enqueue("monitoring.tasks.roll_up")
         if self.downloads_due.due() and downloads.is_due():
-            nudge.enqueue("runtimes.tasks.download")
+            broker.enqueue("runtimes.tasks.download")
         moving = any(run.state != RunState.READY for run in runs)
         if moving or self.nudge_due.due():
-            nudge.wake()
+            broker.wake()
         return BUSY_STEP_S if moving else STEP_S
 
     def _sample(self) -> None:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from models_app.exceptions import Invalid
+from common.exceptions import Invalid
 from models_app.models import ServedModel
 from monitoring.history.aggregation.ranges import RANGES
 from monitoring.history.request import span_of

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 
-from models_app import clock
+from common import clock
 from models_app.enums import Status
 from models_app.models import Activity, Run, ServedModel
 from monitoring.collectors.engines import Engines, Sample, gpu_memory

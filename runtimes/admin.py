@@ -12,9 +12,9 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from common.messages import render
 from models_app.admin.base import ReadOnlyAdmin, short_time
 from models_app.admin.operations import may_operate
-from models_app.messages import render
 from models_app.roles import VIEW
 from runtimes.enums import GpuMode
 from runtimes.installations.views import cancel_pull, engine_page, pull_image

@@ -10,8 +10,8 @@ from typing import Any, cast
 from django.conf import settings
 from django.db.models import Min
 
-from models_app import plugins
-from models_app.exceptions import AnyProblem
+from common.exceptions import AnyProblem
+from models_app import ports
 from models_app.models import Run
 from runtimes.frameworks.base import Contents, Framework, Placement, Problem
 from runtimes.installations import architectures, discovery
@@ -102,7 +102,7 @@ def lacking(
 
 def lacking_of(fields: Mapping[str, Any]) -> Iterator[AnyProblem]:
     """Of a model that is about to be saved."""
-    rules = cast(Framework, plugins.framework(fields["framework"]))
+    rules = cast(Framework, ports.framework(fields["framework"]))
     names = ("driver", "config", "gpu_count")
     yield from lacking(rules, *(fields[name] for name in names))
 

@@ -9,9 +9,9 @@ from django.conf import settings
 from django.utils.crypto import salted_hmac
 from django.utils.module_loading import import_string
 
-from models_app.exceptions import PlatformError
+from common.exceptions import PlatformError
 from models_app.models import Run
-from models_app.plugins import framework as rules
+from models_app.ports import framework as rules
 from runtimes.drivers.base import Driver
 from runtimes.frameworks.base import Framework
 

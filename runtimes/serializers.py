@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from models_app.messages import render
+from common.messages import render
 from runtimes.sizing import Sizing
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from models_app.exceptions import AnyProblem, Invalid
+from common.exceptions import AnyProblem, Invalid
+from common.problems import Problem
 from models_app.models import Run, ServedModel
-from models_app.plugins import framework, problems_of
-from models_app.problems import Problem
+from models_app.ports import framework, problems_of
 from runtimes.frameworks.base import Estimate, Framework
 
 # Newest runs of a model that are looked at

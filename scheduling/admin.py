@@ -15,11 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from common.exceptions import PlatformError
+from common.messages import render
 from models_app.admin.base import ReadOnlyAdmin, short_time
 from models_app.admin.operations import may_operate
 from models_app.catalogue import update_model
-from models_app.exceptions import PlatformError
-from models_app.messages import render
 from models_app.models import ServedModel
 from models_app.roles import CHANGE, VIEW
 from scheduling.contexts import lower_context

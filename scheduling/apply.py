@@ -15,10 +15,10 @@ from functools import partial
 from django.conf import settings
 from django.db import IntegrityError, transaction
 
-from models_app import clock, nudge
+from common import broker, clock
+from common.failpoints import reach
 from models_app.activity import record
 from models_app.enums import Desired, Status
-from models_app.failpoints import reach
 from models_app.lifecycle import settle
 from models_app.models import Run, ServedModel
 from models_app.runs import ask_to_stop
@@ -56,7 +56,7 @@ def carry_out(plan: Plan, snapshot: Snapshot) -> None:
         portless = _place_all(plan.placements, versions)
     except (StalePlan, IntegrityError) as error:
         logger.info("plan was stale, planning again: %s", error)
-        nudge.wake()
+        broker.wake()
         return
     reach("explain.begun")
     placed = {p.model_id for p in plan.placements}
@@ -114,7 +114,7 @@ def place(placement: Placement, version: int) -> Run:
         settle(model.pk)
         reach("place.booked")
         transaction.on_commit(partial(reach, "place.committed"))
-        nudge.enqueue("runtimes.tasks.launch", run.uid)
+        broker.enqueue("runtimes.tasks.launch", run.uid)
     return run
 
 

@@ -11,10 +11,10 @@ from typing import cast
 
 from django.conf import settings
 
-from models_app import plugins
+from common.exceptions import PlatformError
+from models_app import ports
 from models_app.activity import Actor
 from models_app.catalogue import update_model
-from models_app.exceptions import PlatformError
 from models_app.models import ServedModel
 from runtimes.frameworks.base import Estimate, Framework, Share
 from scheduling.planner.types import Context
@@ -26,7 +26,7 @@ SIZES = tuple(2**power for power in range(19, 8, -1))  # 524288 to 512
 def contexts_of(model: ServedModel) -> tuple[Context, ...]:
     """Today's, then smaller ones, largest first; none where there is no estimate."""
     try:
-        rules = cast(Framework, plugins.framework(model.framework))
+        rules = cast(Framework, ports.framework(model.framework))
     except PlatformError:
         return ()
     config, known = model.config, rules.keys()

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from models_app import clock
+from common import clock
 from models_app.drafts import imagined
 from models_app.enums import Desired
 from models_app.models import ServedModel

@@ -8,7 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from models_app.messages import render
+from common.messages import render
 from models_app.models import reason_of
 from models_app.serializers import ReasonSerializer
 from runtimes.enums import GpuMode

@@ -9,9 +9,10 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
-from models_app import clock, plugins
+from common import clock
+from common.exceptions import PlatformError
+from models_app import ports
 from models_app.enums import Desired, RunState
-from models_app.exceptions import PlatformError
 from models_app.models import Run, ServedModel
 from runtimes.enums import GpuMode
 from runtimes.models import Gpu, Node
@@ -160,7 +161,7 @@ def _cpu_cores(model: ServedModel) -> int:
     if model.gpu_count:
         return 1
     try:
-        return plugins.framework(model.framework).cpu_cores(model.config)
+        return ports.framework(model.framework).cpu_cores(model.config)
     except PlatformError:
         return 1  # its launch says what is wrong
 

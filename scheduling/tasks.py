@@ -1,7 +1,7 @@
 """What the task queue calls."""
 
-from models_app import clock, nudge
-from models_app.failpoints import reach
+from common import broker, clock
+from common.failpoints import reach
 from runtimes.supervision import stop
 from scheduling.apply import carry_out
 from scheduling.planner.plan import plan
@@ -13,7 +13,7 @@ def tick() -> None:
 
     Wasteful but never wrong when two run at once, or when one is cut off anywhere.
     """
-    nudge.tick_begins()
+    broker.tick_begins()
     reach("tick.begun")
     stop.advance_all()
     snapshot = load()

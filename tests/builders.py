@@ -3,7 +3,7 @@
 from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
-from models_app import clock
+from common import clock
 from models_app.enums import RunState, Status
 from models_app.models import ApiToken, Run, ServedModel, new_uid
 from runtimes.models import Node

@@ -21,7 +21,7 @@ from taggit.models import Tag
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
-from models_app.exceptions import PlatformError
+from common.exceptions import PlatformError
 
 LIVE_SCRIPT = Script("js/live.js", type="module")
 COPY_SCRIPT = Script("js/copy.js", type="module")

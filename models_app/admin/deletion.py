@@ -13,10 +13,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy as _
 
+from common.exceptions import Conflict
 from models_app.admin.base import PlatformAdmin
 from models_app.catalogue import delete_model
 from models_app.enums import Operation
-from models_app.exceptions import Conflict
 from models_app.lifecycle import require
 from models_app.models import ServedModel
 

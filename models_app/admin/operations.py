@@ -14,11 +14,11 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
+from common.exceptions import Conflict
+from common.messages import render
 from models_app.activity import Actor
 from models_app.enums import Operation
-from models_app.exceptions import Conflict
 from models_app.lifecycle import request_restart, request_start, request_stop
-from models_app.messages import render
 from models_app.models import ServedModel
 from models_app.roles import OPERATE
 

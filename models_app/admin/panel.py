@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
+from common.exceptions import PlatformError
 from models_app.admin.operations import buttons, may_operate
 from models_app.enums import Operation
-from models_app.exceptions import PlatformError
 from models_app.models import Activity, Run, ServedModel
-from models_app.plugins import tail
+from models_app.ports import tail
 from models_app.roles import DELETE
 
 LOG_LINES = 200

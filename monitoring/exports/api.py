@@ -17,8 +17,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from models_app.messages import render
-from models_app.problems import shown
+from common.messages import render
+from common.problems import shown
 from models_app.roles import VIEW, is_admin
 from monitoring.api import FORMAT, WORDS, given
 from monitoring.enums import ExportState

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 from django.conf import settings
 
-from models_app.exceptions import Invalid
-from models_app.problems import Problem, shown
+from common.exceptions import Invalid
+from common.problems import Problem, shown
 from monitoring.exports import as_csv, as_json, as_xlsx
 from monitoring.exports.row import Row
 from monitoring.exports.rows import Selection

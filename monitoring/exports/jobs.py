@@ -17,8 +17,8 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from models_app import nudge
-from models_app.exceptions import Invalid
+from common import broker
+from common.exceptions import Invalid
 from models_app.models import new_uid
 from monitoring.enums import ExportState
 from monitoring.exports import formats, rows
@@ -62,7 +62,7 @@ def ask(user: User, format: str, words: Words) -> ExportJob:
             file_name=formats.file_name(format, selection),
             rows_expected=expected,
         )
-        nudge.enqueue(TASK, timeout=TIMEOUT_S)
+        broker.enqueue(TASK, timeout=TIMEOUT_S)
     return job
 
 
@@ -84,7 +84,7 @@ def path_of(job: ExportJob) -> Path:
 def revive(job: ExportJob) -> None:
     """Somebody looks at it: if nobody works on it, somebody should."""
     if job.state in ExportState.OPEN and _is_silent(job):
-        nudge.enqueue(TASK, timeout=TIMEOUT_S)
+        broker.enqueue(TASK, timeout=TIMEOUT_S)
 
 
 def _is_silent(job: ExportJob) -> bool:
@@ -97,7 +97,7 @@ def write_next() -> None:
     if job is not None:
         _write(job)
         if ExportJob.objects.filter(state=ExportState.WAITING).exists():
-            nudge.enqueue(TASK, timeout=TIMEOUT_S)
+            broker.enqueue(TASK, timeout=TIMEOUT_S)
 
 
 @transaction.atomic

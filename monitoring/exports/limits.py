@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from rest_framework.exceptions import APIException
 
-from models_app.exceptions import Invalid
-from models_app.messages import render
-from models_app.problems import Problem
+from common.exceptions import Invalid
+from common.messages import render
+from common.problems import Problem
 
 MAX_ROWS = 5_000_000
 # A workbook is whole only at its end: until then a client gets nothing, some 20 s here.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from models_app.exceptions import Invalid
-from models_app.problems import Problem, shown, unknown_fields
+from common.exceptions import Invalid
+from common.problems import Problem, shown, unknown_fields
 from monitoring.history.aggregation.aggregates import ALLOWED
 from monitoring.history.request import Request, span_of, step_of
 from monitoring.metrics import METRICS

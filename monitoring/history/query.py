@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
-from models_app.exceptions import Invalid
-from models_app.problems import Problem
+from common.exceptions import Invalid
+from common.problems import Problem
 from monitoring.history.aggregation import steps
 from monitoring.history.aggregation.aggregates import DEFAULT, Column
 from monitoring.history.request import Request, metrics_of, sources_of, span_of, step_of

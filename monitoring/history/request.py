@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db.models import Q
 
-from models_app.exceptions import Invalid
-from models_app.problems import Problem, shown
+from common.exceptions import Invalid
+from common.problems import Problem, shown
 from monitoring.history.aggregation import ranges
 from monitoring.history.aggregation.aggregates import ALLOWED
 from monitoring.metrics import METRICS, Metric

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from models_app.nudge import CHANNEL as CHANGED
+from common.broker import CHANNEL as CHANGED
 from monitoring.live.publish import CHANNEL, KEPT_S, TOPICS, kept
 
 logger = logging.getLogger(__name__)

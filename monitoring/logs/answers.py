@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 
-from models_app.messages import render
+from common.messages import render
 from models_app.models import ApiToken, Run
 from monitoring.exports.answers import streamed
 from monitoring.exports.stream import Places

@@ -12,8 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from common.messages import render
 from models_app.api import model_named
-from models_app.messages import render
 from models_app.models import Run, ServedModel, reason_of
 from monitoring.logs import answers
 from monitoring.logs.serializers import LogQuery, LogSerializer

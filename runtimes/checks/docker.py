@@ -11,8 +11,8 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
-from models_app import plugins
-from models_app.messages import render
+from common.messages import render
+from models_app import ports
 from models_app.models import ServedModel
 from runtimes.checks.finding import Finding, ok, warning
 from runtimes.checks.machine import has_gpus
@@ -93,7 +93,7 @@ def _images(runs_on: DockerDriver, models: list[ServedModel]) -> Iterator[Findin
 
 
 def _image_of(runs_on: DockerDriver, model: ServedModel) -> str | None:
-    rules = cast(Framework, plugins.framework(model.framework))
+    rules = cast(Framework, ports.framework(model.framework))
     engine = rules.engine(model.config, model.gpu_count)
     return image_of(runs_on.images, model.framework, engine)
 

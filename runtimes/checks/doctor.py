@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django_q.conf import Conf
 from django_q.status import Stat
 
-from models_app import nudge
+from common import broker as nudge
 from runtimes.checks import docker
 from runtimes.checks import machine as machine
 from runtimes.checks.finding import Finding, error, ok, start_roles

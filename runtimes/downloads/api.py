@@ -13,9 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from common.messages import render
+from common.problems import shown
 from models_app.activity import Actor
-from models_app.messages import render
-from models_app.problems import shown
 from models_app.roles import ADD, VIEW
 from runtimes.downloads import asking
 from runtimes.downloads.serializers import DownloadSerializer, WantedSerializer

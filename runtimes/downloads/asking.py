@@ -10,10 +10,10 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from models_app import nudge
+from common import broker
+from common.exceptions import Conflict, Invalid
+from common.problems import Problem
 from models_app.activity import Actor, record
-from models_app.exceptions import Conflict, Invalid
-from models_app.problems import Problem
 from runtimes.downloads.hubs import folder
 from runtimes.downloads.wanted import Wanted, problems, root_problem
 from runtimes.enums import DownloadState
@@ -37,7 +37,7 @@ def ask(wanted: Wanted, actor: Actor = None) -> Download:
         with transaction.atomic():
             download = _create(wanted, root, actor)
             _record("download_asked", download, actor)
-            nudge.enqueue(TASK)
+            broker.enqueue(TASK)
     except IntegrityError:
         raise _invalid("download_exists", "folder", path=str(target)) from None
     return download
@@ -94,7 +94,7 @@ def cancel(download: Download, actor: Actor = None) -> Download:
         if not rows.update(state=DownloadState.CANCELLED, **ended):
             raise _refused(download)
         _record("download_cancelled", download, actor)
-        nudge.enqueue(TASK)  # the next may begin
+        broker.enqueue(TASK)  # the next may begin
     download.refresh_from_db()
     return download
 
@@ -110,7 +110,7 @@ def retry(download: Download, actor: Actor = None) -> Download:
             if not rows.update(state=DownloadState.QUEUED, claim="", **afresh):
                 raise _refused(download)
             _record("download_asked", download, actor)
-            nudge.enqueue(TASK)
+            broker.enqueue(TASK)
     except IntegrityError:
         path = str(download.path)
         raise _invalid("download_exists", "folder", path=path) from None
@@ -134,4 +134,4 @@ def remove(download: Download, actor: Actor = None) -> None:
     part = folder.part_of(Path(download.root), download.folder, download.uid)
     if download.state not in DownloadState.WORKING:
         folder.discard(part)
-    nudge.enqueue(TASK)
+    broker.enqueue(TASK)

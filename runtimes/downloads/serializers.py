@@ -6,8 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from models_app.exceptions import Invalid
-from models_app.problems import unknown_fields
+from common.exceptions import Invalid
+from common.problems import unknown_fields
 from models_app.serializers import ReasonSerializer
 from runtimes.downloads.wanted import Wanted
 from runtimes.enums import DownloadState, Hub

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from models_app.problems import Problem, shown
+from common.problems import Problem, shown
 
 NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}"
 REPO = re.compile(f"{NAME}/{NAME}")

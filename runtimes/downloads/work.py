@@ -20,7 +20,7 @@ from django.db import DatabaseError, close_old_connections, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from models_app import nudge
+from common import broker
 from models_app.activity import record
 from models_app.models import new_uid
 from runtimes.downloads.asking import TASK
@@ -70,7 +70,7 @@ def work() -> None:
     try:
         _carry(download)
     finally:
-        nudge.enqueue(TASK)
+        broker.enqueue(TASK)
 
 
 @transaction.atomic

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from models_app.problems import Problem
+from common.problems import Problem
 from runtimes.drivers.process import engine_environment
 from runtimes.frameworks.fields import kind_of
 

@@ -20,10 +20,10 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from models_app import nudge
+from common import broker
+from common.exceptions import Conflict, Invalid
+from common.problems import Problem
 from models_app.activity import Actor, record
-from models_app.exceptions import Conflict, Invalid
-from models_app.problems import Problem
 from runtimes.drivers.base import DriverError, Pulled
 from runtimes.enums import PullState
 from runtimes.models import ImagePull
@@ -55,7 +55,7 @@ def ask(driver_name: str, key: str, actor: Actor = None) -> ImagePull:
                 created_by=actor if isinstance(actor, User) else None,
             )
             _record("image_asked", pull, actor)
-            nudge.enqueue(TASK, pull.uid)
+            broker.enqueue(TASK, pull.uid)
     except IntegrityError:
         raise Conflict("pull_exists", image=images[key]) from None
     return pull

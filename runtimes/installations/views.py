@@ -14,8 +14,8 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from models_app.exceptions import PlatformError
-from models_app.messages import render
+from common.exceptions import PlatformError
+from common.messages import render
 from models_app.roles import ADD, VIEW
 from runtimes.drivers.base import DriverError
 from runtimes.installations import discovery, pulls

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import Count, Max, Q
 
 from models_app.models import ServedModel
-from models_app.plugins import framework
+from models_app.ports import framework
 from runtimes.enums import GpuMode
 from runtimes.frameworks.base import Config, Framework
 from runtimes.installations import discovery

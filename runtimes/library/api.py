@@ -10,10 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from models_app.exceptions import Invalid
+from common.exceptions import Invalid
+from common.problems import Problem
 from models_app.filters import SEARCH_MAX_CHARS
 from models_app.models import ServedModel
-from models_app.problems import Problem
 from runtimes.library.serializers import EntrySerializer, ScanSerializer
 from runtimes.library.shelf import library, selected, serving
 

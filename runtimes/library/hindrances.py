@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import cast
 
-from models_app.plugins import framework
-from models_app.problems import Problem
+from common.problems import Problem
+from models_app.ports import framework
 from runtimes.frameworks.base import Config, Framework
 from runtimes.installations import architectures, discovery
 from runtimes.installations.discovery import Engine

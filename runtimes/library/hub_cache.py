@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from models_app.problems import Problem
+from common.problems import Problem
 
 
 def offline(model: str, field: str) -> Problem | None:

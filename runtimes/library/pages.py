@@ -18,10 +18,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from common.messages import render
+from common.problems import Problem, shown
 from models_app.filters import SEARCH_MAX_CHARS
-from models_app.messages import render
 from models_app.models import ServedModel
-from models_app.problems import Problem, shown
 from models_app.roles import ADD, VIEW
 from runtimes.library.adding import new_model
 from runtimes.library.hindrances import hindrances

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from models_app.models import ServedModel
-from models_app.plugins import framework
+from models_app.ports import framework
 from runtimes.frameworks.base import Framework
 from runtimes.library.scanner.entries import Entry, Scan
 from runtimes.library.scanner.scan import scan

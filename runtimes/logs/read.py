@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from models_app.exceptions import PlatformError
+from common.exceptions import PlatformError
 from models_app.models import Run
 from models_app.runs import LOG_TAIL_CHARS
 from runtimes.drivers.base import Chunk, LogReader

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import transaction
 
-from models_app import clock
+from common import clock
 from models_app.activity import record
 from models_app.models import Activity
 from runtimes.machine.maintenance import mark_unhealthy

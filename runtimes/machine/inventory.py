@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from models_app import clock, nudge
+from common import broker, clock
 from models_app.activity import record
 from runtimes.machine import gpu_memory
 from runtimes.machine.maintenance import mark_healthy
@@ -83,7 +83,7 @@ def _tell_changes(node: Node, seen: Iterable[GpuSeen], known: dict[str, Gpu]) ->
         if before.lost != gpu.lost:
             code = "gpu_is_lost" if gpu.lost else "gpu_is_back"
             record(code, params={"gpu": f"{node.name}/{gpu.index} {gpu.name}"})
-            nudge.changed()
+            broker.changed()
         if before.unhealthy_code and not gpu.lost and _was_reset(before):
             mark_healthy(before)
 

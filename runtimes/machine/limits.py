@@ -7,9 +7,9 @@ from typing import Any
 
 from django.db.models import Count, Max, Q
 
-from models_app.exceptions import AnyProblem
-from models_app.plugins import framework
-from models_app.problems import Problem, out_of_range
+from common.exceptions import AnyProblem
+from common.problems import Problem, out_of_range
+from models_app.ports import framework
 from runtimes.equipment import lacking_of
 from runtimes.models import Gpu, Node
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from models_app import clock, nudge
+from common import broker, clock
 from models_app.activity import Actor, record
 from runtimes.enums import GpuMode
 from runtimes.models import Gpu
@@ -19,7 +19,7 @@ def set_mode(gpu: Gpu, mode: GpuMode, actor: Actor = None) -> bool:
             return False
         gpu.mode = mode
         record(f"gpu_mode_{mode}", actor=actor, params={"gpu": str(gpu)})
-        nudge.changed()
+        broker.changed()
     return True
 
 
@@ -39,7 +39,7 @@ def mark_unhealthy(gpu: Gpu, code: str, params: dict[str, object]) -> bool:
         ):
             return False
         record("gpu_is_unhealthy", params={"gpu": str(gpu)}, reason=(code, params))
-        nudge.changed()
+        broker.changed()
     return True
 
 
@@ -55,5 +55,5 @@ def mark_healthy(gpu: Gpu, actor: Actor = None) -> bool:
         ):
             return False
         record("gpu_is_healthy", actor=actor, params={"gpu": str(gpu)})
-        nudge.changed()
+        broker.changed()
     return True

@@ -12,10 +12,10 @@ from typing import cast
 
 from django.utils.translation import gettext as _
 
-from models_app import plugins
+from common.exceptions import AnyProblem, PlatformError
+from common.messages import render
+from models_app import ports
 from models_app.advice import advise
-from models_app.exceptions import AnyProblem, PlatformError
-from models_app.messages import render
 from models_app.models import ServedModel
 from runtimes.checks.finding import Finding, Level, error
 from runtimes.equipment import look
@@ -35,7 +35,7 @@ LIMITED = (
 def examine(model: ServedModel) -> list[Finding]:
     """Of a model as it is, saved or not; its config of any content."""
     try:
-        rules = cast(Framework, plugins.framework(model.framework))
+        rules = cast(Framework, ports.framework(model.framework))
         seen = look(rules, model.driver, model.config, model.gpu_count)
         asked = Asked(model=model, driver=driver(model.driver), rules=rules, seen=seen)
     except PlatformError as missing:

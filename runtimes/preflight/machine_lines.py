@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
-from models_app.messages import render
+from common.messages import render
 from models_app.models import Run
 from runtimes.checks.finding import Finding, Level, ok, start_roles, warning
 from runtimes.drivers.procfs import ports_in_use

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from models_app.messages import render
+from common.messages import render
 from runtimes.checks.finding import Finding, error, ok, warning
 from runtimes.frameworks.base import Share
 from runtimes.library.scanner.words import mib_words

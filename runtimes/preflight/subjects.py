@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models_app.exceptions import AnyProblem
+from common.exceptions import AnyProblem
 
 SUBJECTS = (
     *("config", "path", "permission", "format", "architecture", "engine", "image"),

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from django.conf import settings
 
-from models_app import clock
+from common import clock
 from models_app.enums import RunState
 from models_app.models import Run
 from models_app.runs import ask_to_stop, mark_ready

@@ -16,11 +16,11 @@ import socket
 from django.conf import settings
 from django.db import transaction
 
-from models_app import clock
+from common import clock
+from common.exceptions import AnyProblem
+from common.failpoints import reach
 from models_app.activity import record
 from models_app.enums import RunState
-from models_app.exceptions import AnyProblem
-from models_app.failpoints import reach
 from models_app.models import Run
 from models_app.runs import end, move
 from runtimes.drivers.base import Bounds, DriverError, Handle

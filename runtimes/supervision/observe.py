@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from models_app import clock
+from common import clock
 from models_app.models import Run
 from models_app.runs import end
 from runtimes.drivers.base import Handle, Observation

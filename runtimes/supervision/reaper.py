@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import logging
 
-from models_app import clock
+from common import clock
 from models_app.activity import record
 from models_app.models import Run
 from runtimes.registry import drivers

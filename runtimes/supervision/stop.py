@@ -11,9 +11,9 @@ import logging
 
 from django.conf import settings
 
-from models_app import clock, nudge
+from common import broker, clock
+from common.failpoints import reach
 from models_app.enums import RunState
-from models_app.failpoints import reach
 from models_app.models import Run
 from models_app.runs import ask_to_stop, end, move
 from runtimes.drivers.base import DriverError
@@ -59,7 +59,7 @@ def _overdue(run: Run) -> None:
     if run.handle is None:
         later = clock.uptime() + settings.LAUNCH_RETRY_SECONDS
         Run.objects.filter(pk=run.pk, state=run.state).update(deadline=later)
-        nudge.enqueue("runtimes.tasks.launch", run.uid)
+        broker.enqueue("runtimes.tasks.launch", run.uid)
     else:
         ask_to_stop(run, "start_timeout", {"seconds": settings.START_SECONDS}, 0)
 

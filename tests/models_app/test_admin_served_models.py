@@ -5,9 +5,9 @@ import pytest
 from django.contrib import admin
 from django.contrib.messages.storage.cookie import CookieStorage
 
+from common.exceptions import Conflict
 from models_app.admin.served_models import ServedModelAdmin
 from models_app.enums import RunState
-from models_app.exceptions import Conflict
 from models_app.models import Activity, ServedModel
 from tests.builders import a_model, a_run, a_wanted_model
 from tests.models_app.people import a_person, client_as

@@ -1,8 +1,8 @@
 import pytest
 
+from common.exceptions import Conflict
 from models_app import lifecycle
 from models_app.enums import ALLOWED, Operation, RunState, Status
-from models_app.exceptions import Conflict
 from models_app.models import Activity, ServedModel
 from models_app.status import Blocked
 from tests.builders import a_model, a_run, a_user, a_wanted_model

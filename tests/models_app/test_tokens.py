@@ -4,7 +4,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from models_app.exceptions import Invalid
+from common.exceptions import Invalid
 from models_app.models import Activity, ApiToken
 from models_app.tokens import create_token, delete_token
 from tests.api import client_of

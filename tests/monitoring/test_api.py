@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from models_app import nudge
+from common import broker
 from monitoring.exports.times import iso
 from monitoring.history.query import query
 from monitoring.history.request import Request
@@ -14,7 +14,7 @@ from monitoring.models import Bucket10s
 from tests.api import client_of, codes
 from tests.builders import a_model, a_node, a_run, a_user
 from tests.monitoring.exports.data import END, START, a_history
-from tests.monitoring.history import a_bucket, a_source
+from tests.monitoring.history.rows import a_bucket, a_source
 
 pytestmark = pytest.mark.django_db
 
@@ -30,9 +30,9 @@ def viewer():
 def _nobody_tells():
     """What one test tells, another must not see."""
     keys = [publish.kept(topic) for topic in publish.TOPICS]
-    nudge.broker().delete(*keys)
+    broker.broker().delete(*keys)
     yield
-    nudge.broker().delete(*keys)
+    broker.broker().delete(*keys)
 
 
 @pytest.mark.parametrize("path", [HISTORY, f"{HISTORY}/"])

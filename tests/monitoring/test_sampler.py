@@ -16,7 +16,7 @@ from monitoring.sampler import Sampler, gpu_values
 from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.machine.nvml import GpuSeen
 from tests.builders import a_model, a_run, a_wanted_model
-from tests.monitoring.history import stored
+from tests.monitoring.history.rows import stored
 
 pytestmark = pytest.mark.django_db
 

@@ -4,7 +4,7 @@ from django.core.management import CommandError, call_command
 from models_app import catalogue, lifecycle
 from models_app.enums import Status
 from models_app.models import Activity, ServedModel
-from models_app.plugins import problems_of
+from models_app.ports import problems_of
 from runtimes import demo
 
 pytestmark = pytest.mark.django_db

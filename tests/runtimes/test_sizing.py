@@ -1,7 +1,7 @@
 import pytest
 
+from common.exceptions import Invalid
 from models_app.enums import RunState
-from models_app.exceptions import Invalid
 from models_app.models import ServedModel
 from runtimes import sizing
 from runtimes.demo import packaged_file

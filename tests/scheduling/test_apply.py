@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from models_app import clock
+from common import clock
 from models_app.enums import RunState
 from models_app.models import Activity, Run
 from runtimes.models import Gpu, Node

@@ -4,9 +4,9 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 
+from common.exceptions import Invalid
+from common.messages import render
 from models_app.enums import TokenScope
-from models_app.exceptions import Invalid
-from models_app.messages import render
 from models_app.tokens import create_token
 
 USERS_SHOWN = 20

@@ -23,7 +23,7 @@ UNESCAPED_ZONE = re.compile(r"(T\S+) (\d\d:?\d\d)$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Has the shape of models_app.problems.Problem, which a pure file cannot import."""
+    """Has the shape of common.problems.Problem, which a pure file cannot import."""
 
     code: str
     field: str

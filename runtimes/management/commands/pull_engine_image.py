@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
-from models_app.messages import render
+from common.messages import render
 from runtimes.drivers.base import DriverError, Pulled
 from runtimes.installations.images import missing, with_images
 from runtimes.registry import driver

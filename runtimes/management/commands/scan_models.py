@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
-from models_app.messages import render
+from common.messages import render
 from runtimes.library.scanner.entries import Entry
 from runtimes.library.scanner.words import count_words, mib_words, one_line, size_words
 from runtimes.library.serializers import EntrySerializer, ScanSerializer

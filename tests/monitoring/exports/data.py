@@ -5,7 +5,7 @@ import time
 from monitoring.history.query import query
 from monitoring.history.request import Request
 from monitoring.models import Bucket1m, Bucket10s
-from tests.monitoring.history import a_bucket, a_source
+from tests.monitoring.history.rows import a_bucket, a_source
 
 NOW = int(time.time()) // 3600 * 3600
 START, END = NOW - 3600, NOW - 3000

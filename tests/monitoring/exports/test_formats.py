@@ -16,7 +16,7 @@ from tests.monitoring.exports.data import (
     answered,
     asked,
 )
-from tests.monitoring.history import a_source
+from tests.monitoring.history.rows import a_source
 
 pytestmark = pytest.mark.django_db
 

@@ -2,14 +2,14 @@ import json
 
 import pytest
 
-from models_app.exceptions import Invalid
+from common.exceptions import Invalid
 from monitoring.history.aggregation.histogram import BOUNDS_S, index
 from monitoring.history.query import Request, query, span_of, step_of
 from monitoring.history.recorder import Recorder
 from monitoring.history.rollup import roll_up
 from monitoring.history.tiers import note_gone
 from monitoring.models import Bucket1m, Bucket10s
-from tests.monitoring.history import Clock, a_bucket, a_source
+from tests.monitoring.history.rows import Clock, a_bucket, a_source
 
 pytestmark = pytest.mark.django_db
 

@@ -5,7 +5,7 @@ from models_app.models import Activity
 from monitoring.history.aggregation import bucket_values
 from monitoring.history.recorder import KEPT_BUCKETS, Recorder
 from monitoring.models import Bucket10s, Source
-from tests.monitoring.history import Clock, bucket_of, stored
+from tests.monitoring.history.rows import Clock, bucket_of, stored
 
 pytestmark = pytest.mark.django_db
 

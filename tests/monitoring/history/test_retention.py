@@ -7,7 +7,7 @@ from monitoring.history.retention import CHUNK, prune, size_mib
 from monitoring.history.rollup import roll_up
 from monitoring.history.tiers import gone_before, kept_since
 from monitoring.models import Bucket1h, Bucket1m, Bucket10s, Source
-from tests.monitoring.history import a_bucket, a_source
+from tests.monitoring.history.rows import a_bucket, a_source
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from monitoring.history.recorder import Recorder
 from monitoring.history.rollup import roll_up, rolled_until
 from monitoring.history.tiers import note_gone
 from monitoring.models import Bucket1h, Bucket1m, Bucket10s, Watermark
-from tests.monitoring.history import Clock, a_bucket, a_source, bucket_of, stored
+from tests.monitoring.history.rows import Clock, a_bucket, a_source, bucket_of, stored
 
 pytestmark = pytest.mark.django_db
 

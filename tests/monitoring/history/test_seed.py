@@ -5,7 +5,7 @@ from monitoring.history.query import Request, query
 from monitoring.history.seed import Plan, clear, seed
 from monitoring.metrics import METRICS
 from monitoring.models import TIERS, Bucket1h, Bucket1m, Bucket10s, Source
-from tests.monitoring.history import a_bucket, a_source, bucket_of, stored
+from tests.monitoring.history.rows import a_bucket, a_source, bucket_of, stored
 
 pytestmark = pytest.mark.django_db
 

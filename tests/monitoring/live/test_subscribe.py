@@ -4,7 +4,7 @@ import json
 import pytest
 from django.conf import settings
 
-from models_app import nudge
+from common import broker as nudge
 from monitoring.live import publish
 from monitoring.live.publish import Publisher
 from monitoring.live.subscribe import Hub, Pace

@@ -2,7 +2,7 @@ import pytest
 
 from monitoring.models import Bucket1h, Bucket1m, Bucket10s, Total
 from monitoring.prometheus import totals
-from tests.monitoring.history import a_bucket, a_source
+from tests.monitoring.history.rows import a_bucket, a_source
 
 pytestmark = pytest.mark.django_db
 

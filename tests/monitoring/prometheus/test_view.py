@@ -9,7 +9,7 @@ from monitoring.models import Bucket10s
 from monitoring.prometheus.names import family, in_base_unit
 from tests.api import client_of
 from tests.builders import a_model, a_node, a_user
-from tests.monitoring.history import a_bucket, a_source
+from tests.monitoring.history.rows import a_bucket, a_source
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
-from models_app import nudge
+from common import broker
 from runtimes.checks import doctor, machine
 from runtimes.checks.finding import Level
 from runtimes.models import Node
@@ -42,9 +42,9 @@ def test_database_lacks_a_migration(db):
 @pytest.fixture
 def lost_broker(settings, tmp_path):
     settings.REDIS_URL = f"unix://{tmp_path}/nobody.sock"
-    nudge.broker.cache_clear()
+    broker.broker.cache_clear()
     yield
-    nudge.broker.cache_clear()
+    broker.broker.cache_clear()
 
 
 def test_broker_answers():

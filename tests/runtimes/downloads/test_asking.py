@@ -1,6 +1,6 @@
 import pytest
 
-from models_app.exceptions import Conflict, Invalid
+from common.exceptions import Conflict, Invalid
 from models_app.models import Activity
 from runtimes.downloads import asking
 from runtimes.downloads.hubs import folder

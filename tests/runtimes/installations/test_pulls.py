@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from models_app.exceptions import Conflict, Invalid
+from common.exceptions import Conflict, Invalid
 from models_app.models import Activity
 from runtimes.drivers.base import DriverError
 from runtimes.enums import PullState

@@ -3,7 +3,7 @@ import os
 import psutil
 import pytest
 
-from models_app import clock
+from common import clock
 from models_app.models import Activity
 from runtimes.machine import inventory
 from runtimes.machine.maintenance import mark_unhealthy

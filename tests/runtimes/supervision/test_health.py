@@ -1,6 +1,6 @@
 import pytest
 
-from models_app import clock
+from common import clock
 from models_app.enums import RunState
 from models_app.models import Run
 from runtimes.supervision.hang_detector import Pulse

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 
 from django.conf import settings
@@ -10,7 +9,7 @@ from django.utils.translation import get_supported_language_variant
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation.trans_real import parse_accept_lang_header
 
-from models_app import messages
+from common.messages import register
 
 MESSAGES = {
     "not_authenticated": _("An API token is needed: Authorization: Bearer TOKEN."),
@@ -38,11 +37,7 @@ MESSAGES = {
 }
 
 
-def render(code: str, params: Mapping[str, object]) -> str:
-    """Words of the gateway's own codes; all others are the platform's."""
-    if code not in MESSAGES:
-        return messages.render(code, params)
-    return str(MESSAGES[code]) % {k: _shown(value) for k, value in params.items()}
+register(MESSAGES)
 
 
 def language_of(accepted: str) -> str:
@@ -52,9 +47,3 @@ def language_of(accepted: str) -> str:
         with suppress(LookupError):
             return get_supported_language_variant(code)
     return settings.LANGUAGE_CODE
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return str(value)

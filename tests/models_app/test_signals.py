@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 
-from models_app.nudge import CHANNEL
+from common.broker import CHANNEL
 from tests.builders import a_user
 
 

@@ -13,7 +13,7 @@ from django.contrib.sessions.models import Session
 from django.db.models.signals import m2m_changed, post_delete, post_save
 from django.utils import timezone
 
-from models_app import nudge
+from common import broker
 
 LOGIN = frozenset({"last_login"})
 CHANGED = frozenset({"post_add", "post_remove", "post_clear"})
@@ -30,20 +30,20 @@ def connect() -> None:
 
 def _saved(update_fields: frozenset[str] | None = None, **_: Any) -> None:
     if update_fields != LOGIN:
-        nudge.announce_on_commit()
+        broker.announce_on_commit()
 
 
 def _deleted(**_: Any) -> None:
-    nudge.announce_on_commit()
+    broker.announce_on_commit()
 
 
 def _logged_out(instance: Session, **_: Any) -> None:
     """Django's own signal comes before the session is gone. What expired is swept up by
     the thousand, and told nobody anything for a while."""
     if instance.expire_date > timezone.now():
-        nudge.announce_on_commit()
+        broker.announce_on_commit()
 
 
 def _regrouped(action: str, **_: Any) -> None:
     if action in CHANGED:
-        nudge.announce_on_commit()
+        broker.announce_on_commit()

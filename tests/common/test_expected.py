@@ -1,7 +1,7 @@
 import pytest
 from django.utils.translation import override
 
-from models_app.messages import render
+from common.messages import render
 from runtimes.frameworks.fields import Choice, Integer, Object, installation, wrong_type
 
 

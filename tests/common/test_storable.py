@@ -1,6 +1,6 @@
 import pytest
 
-from models_app.storable import MAX_DEPTH, has_unstorable, too_deep
+from common.storable import MAX_DEPTH, has_unstorable, too_deep
 
 
 def nested(depth: int, value: object = 1) -> object:

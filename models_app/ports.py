@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from models_app.exceptions import AnyProblem, PlatformError
+from common.exceptions import AnyProblem, PlatformError
 
 if TYPE_CHECKING:
     from models_app.models import Run

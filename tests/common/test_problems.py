@@ -1,6 +1,6 @@
 import pytest
 
-from models_app.problems import as_json, shown, unknown_fields
+from common.problems import as_json, shown, unknown_fields
 
 
 @pytest.mark.parametrize(

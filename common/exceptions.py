@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from models_app.messages import render
+from common.messages import render
 
 
 class AnyProblem(Protocol):
