@@ -20,7 +20,7 @@ from runtimes.frameworks.llamacpp.options import (
     build_kind,
 )
 
-PROJECT_ROOT = Path(__file__).resolve().parents[2]
+PROJECT_ROOT = Path(__file__).resolve().parents[3]
 PASSED_ON = ("n_batch", "embedding", "chat_template")
 # llama.cpp's own array of shares; those that are not there have none
 MOST_GPUS = 128

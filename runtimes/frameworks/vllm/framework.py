@@ -39,7 +39,7 @@ from runtimes.frameworks.vllm.options import CONFIG, EXTRA_ARGS, FLAGS
 
 TENSOR_PARALLEL = "tensor_parallel_size"
 # Run as it is by vLLM's own Python, in a virtual environment or an image.
-LAUNCHER = Path(__file__).parents[1] / "engines" / "vllm_server.py"
+LAUNCHER = Path(__file__).parents[2] / "engines" / "vllm_server.py"
 # Share of a GPU: below its driver's own part no engine starts.
 MOST_UTILIZATION = 0.98
 LEAST_UTILIZATION = 0.01
