@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from monitoring.history import values
+from monitoring.history.aggregation import bucket_values
 from tests.engines.client import LLAMA, a_free_port
 from tests.faults.installation import Installation
 
@@ -85,7 +85,7 @@ def totals(site):
         'select b."values" as text from monitoring_bucket10s b'
         " join monitoring_source s on s.id = b.source_id where s.kind = 'model'"
     )
-    merged = values.merge(json.loads(row["text"]) for row in rows)
+    merged = bucket_values.merge(json.loads(row["text"]) for row in rows)
     times = merged.get("response_time", {"counts": {}})["counts"]
     counted = {name: value[2] for name, value in merged.items() if name in COUNTED}
     return {**counted, "timed": sum(times.values())}
