@@ -1,20 +1,9 @@
 """What can go wrong in a verb, with a stable code; entry points turn it into words."""
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
 
 from common.messages import render
-
-
-class AnyProblem(Protocol):
-    """Frameworks have a class of their own for theirs."""
-
-    @property
-    def code(self) -> str: ...
-    @property
-    def field(self) -> str: ...
-    @property
-    def params(self) -> Mapping[str, object]: ...
+from common.problems import Problem
 
 
 class PlatformError(Exception):
@@ -34,7 +23,7 @@ class Conflict(PlatformError):
 class Invalid(PlatformError):
     """An input with problems, at least one."""
 
-    def __init__(self, problems: Iterable[AnyProblem]) -> None:
+    def __init__(self, problems: Iterable[Problem]) -> None:
         super().__init__("validation_error")
         self.problems = tuple(problems)
 

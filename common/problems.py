@@ -41,7 +41,7 @@ def wrong_type(name: str, value: object, expected: str) -> Problem:
     return Problem(code="wrong_type", field=name, params=params)
 
 
-def out_of_range(name: str, value: object, low: int, high: int) -> Problem:
+def out_of_range(name: str, value: object, low: object, high: object) -> Problem:
     params = {"key": name, "value": as_json(value), "min": low, "max": high}
     return Problem(code="out_of_range", field=name, params=params)
 

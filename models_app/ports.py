@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from common.exceptions import AnyProblem, PlatformError
+from common.exceptions import PlatformError
+from common.problems import Problem
 
 if TYPE_CHECKING:
     from models_app.models import Run
@@ -31,7 +32,7 @@ class ConfigRules(Protocol):
         *,
         model_roots: Sequence[Path],
         gpu_count: int | None = None,
-    ) -> Sequence[AnyProblem]: ...
+    ) -> Sequence[Problem]: ...
     def cpu_cores(self, config: Mapping[str, object]) -> int: ...
     def sampling(self, config: Mapping[str, object]) -> dict[str, float]: ...
 
@@ -51,7 +52,7 @@ def framework(name: str) -> ConfigRules:
     return rules
 
 
-def beyond_all_machines(fields: Mapping[str, object]) -> Sequence[AnyProblem]:
+def beyond_all_machines(fields: Mapping[str, object]) -> Sequence[Problem]:
     return list(import_string(settings.MACHINE_LIMITS)(fields))
 
 
@@ -63,7 +64,7 @@ def default_sizes(fields: Mapping[str, object]) -> Mapping[str, int]:
 
 def problems_of(
     name: str, config: Mapping[str, object], gpu_count: int | None = None
-) -> Sequence[AnyProblem]:
+) -> Sequence[Problem]:
     return framework(name).check(
         config, model_roots=settings.MODEL_ROOTS, gpu_count=gpu_count
     )

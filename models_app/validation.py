@@ -8,7 +8,6 @@ from typing import Any
 
 from django.conf import settings
 
-from common.exceptions import AnyProblem
 from common.problems import Problem, wrong_type
 from common.storable import MAX_DEPTH, has_unstorable, too_deep
 from models_app.activity import Actor
@@ -31,7 +30,7 @@ def problems(
     instance: ServedModel | None,
     actor: Actor = None,
     force: bool = False,
-) -> list[AnyProblem]:
+) -> list[Problem]:
     """What is wrong with a new model, or with instance once fields are changed.
 
     Types and ranges of columns are the caller's. What stays as it is is not checked
@@ -41,7 +40,7 @@ def problems(
     """
     before = instance or ServedModel()
     after, changed = _compared(fields, instance)
-    found: list[AnyProblem] = [*_name(after, before, changed)]
+    found: list[Problem] = [*_name(after, before, changed)]
     found += [*_unknown_plugins(after, changed), *_gpus(after)]
     if "config" in changed or ("framework" in changed and instance):
         found += _config(after, before, actor)
@@ -55,11 +54,11 @@ def problems(
 
 def refused(
     fields: Mapping[str, Any], *, instance: ServedModel | None, actor: Actor
-) -> list[AnyProblem]:
+) -> list[Problem]:
     """Those of the problems for which no file or machine is looked at."""
     before = instance or ServedModel()
     after, changed = _compared(fields, instance)
-    found: list[AnyProblem] = [*_unknown_plugins(after, changed), *_gpus(after)]
+    found: list[Problem] = [*_unknown_plugins(after, changed), *_gpus(after)]
     if "config" in changed:
         unfit = _unfit(after["config"])
         found += [unfit] if unfit else _reserved(after["config"], before, actor)
@@ -113,17 +112,17 @@ def _gpus(after: Mapping[str, Any]) -> Iterator[Problem]:
 
 def _config(
     after: Mapping[str, Any], before: ServedModel, actor: Actor
-) -> Sequence[AnyProblem]:
+) -> Sequence[Problem]:
     config = after["config"]
     if problem := _unfit(config):
         return [problem]
-    found: list[AnyProblem] = [*_reserved(config, before, actor)]
+    found: list[Problem] = [*_reserved(config, before, actor)]
     if after["framework"] in settings.FRAMEWORKS:
         found += problems_of(after["framework"], config, after["gpu_count"])
     return found
 
 
-def _new_with_gpus(after: Mapping[str, Any], before: ServedModel) -> list[AnyProblem]:
+def _new_with_gpus(after: Mapping[str, Any], before: ServedModel) -> list[Problem]:
     """What is wrong only since the number of GPUs changed."""
     name, config = after["framework"], after["config"]
     known = problems_of(name, config, before.gpu_count)

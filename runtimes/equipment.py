@@ -10,10 +10,10 @@ from typing import Any, cast
 from django.conf import settings
 from django.db.models import Min
 
-from common.exceptions import AnyProblem
+from common.problems import Problem
 from models_app import ports
 from models_app.models import Run
-from runtimes.frameworks.base import Contents, Framework, Placement, Problem
+from runtimes.frameworks.base import Contents, Framework, Placement
 from runtimes.installations import architectures, discovery
 from runtimes.installations.discovery import Engine
 from runtimes.library import hub_cache
@@ -27,14 +27,14 @@ class Findings:
     of them is None, as is what others than this machine have. config: with the folder
     of a model of a hub; None: its files are not here."""
 
-    problems: tuple[AnyProblem, ...]
+    problems: tuple[Problem, ...]
     config: Mapping[str, Any] | None = None
     contents: Contents | None = None
     engine: Engine | None = None
     knows: bool | None = None
 
 
-def problems_of(run: Run) -> tuple[AnyProblem, ...]:
+def problems_of(run: Run) -> tuple[Problem, ...]:
     return look(framework(run), run.driver, run.config, len(run.gpu_uuids)).problems
 
 
@@ -89,7 +89,7 @@ def _unknown(engine: Engine, contents: Contents) -> Problem:
 
 def lacking(
     rules: Framework, driver: str, config: Mapping[str, Any], gpu_count: int
-) -> Iterator[AnyProblem]:
+) -> Iterator[Problem]:
     """For a config without problems."""
     engine = rules.engine(config, gpu_count)
     if driver == discovery.LOCAL_DRIVER and not discovery.find(engine):
@@ -100,7 +100,7 @@ def lacking(
         yield from [offline] if offline else []
 
 
-def lacking_of(fields: Mapping[str, Any]) -> Iterator[AnyProblem]:
+def lacking_of(fields: Mapping[str, Any]) -> Iterator[Problem]:
     """Of a model that is about to be saved."""
     rules = cast(Framework, ports.framework(fields["framework"]))
     names = ("driver", "config", "gpu_count")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from common.exceptions import AnyProblem, Invalid
+from common.exceptions import Invalid
 from common.problems import Problem
 from models_app.models import Run, ServedModel
 from models_app.ports import framework, problems_of
@@ -49,7 +49,7 @@ class Sizing:
 
     gpu_count: int
     estimate: Estimate | None
-    problem: AnyProblem | None
+    problem: Problem | None
     measured: Measured | None
     suggested: Sizes
     defaults: Sizes

@@ -8,19 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from common.problems import Problem
 from runtimes.frameworks.metrics import EngineMetrics
 
 Config = Mapping[str, object]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """field: dotted, "config.model_path". The words are made elsewhere, from code and
-    params; params hold only short values fit for a message."""
-
-    code: str
-    field: str
-    params: dict[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from runtimes.frameworks.base import Config, Problem
-from runtimes.frameworks.fields import UNKNOWN_KEYS_SHOWN, Field, bad_values, shown
+from common.problems import UNKNOWN_FIELDS_SHOWN, Problem, shown
+from runtimes.frameworks.base import Config
+from runtimes.frameworks.fields import Field, bad_values
 
 KEY = "extra_args"
 
@@ -21,7 +22,7 @@ def _not_allowed(
     extra: Mapping[str, object], allowed: Mapping[str, Field]
 ) -> Iterator[Problem]:
     refused = [key for key in extra if key not in allowed]
-    for key in refused[:UNKNOWN_KEYS_SHOWN]:
+    for key in refused[:UNKNOWN_FIELDS_SHOWN]:
         name = f"{KEY}.{shown(key)}"
         params: dict[str, object] = {"key": name, "allowed": list(allowed)}
         yield Problem(code="not_allowed", field=f"config.{name}", params=params)

@@ -5,18 +5,15 @@ JSON's rules, not Python's: true is not 1; 1 is a number; NaN and Infinity are n
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Protocol
 
-from runtimes.frameworks.base import Problem
-
-SHORT = 100  # characters of a value shown in a message
-# Each unknown key costs a fuzzy search: a config of 100,000 keys must stay cheap.
-UNKNOWN_KEYS_SHOWN = 10
+from common import problems
+from common.problems import UNKNOWN_FIELDS_SHOWN, Problem, shown
 
 
 class Field(Protocol):
@@ -131,34 +128,21 @@ def kind_of(engine: str) -> str:
     return engine.partition("@")[0]
 
 
-def shown(text: str, limit: int = SHORT) -> str:
-    """Cut, and without halves of surrogate pairs, which no answer could be made of."""
-    text = text.encode(errors="replace").decode()
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def as_json(value: object) -> str:
-    """So that "8" and 8 look different in a message."""
-    return shown(json.dumps(value, ensure_ascii=False, default=str))
-
-
 def wrong_type(key: str, value: object, expected: str) -> Problem:
-    params: dict[str, object] = {
-        "key": key,
-        "value": as_json(value),
-        "expected": expected,
-    }
-    return Problem(code="wrong_type", field=f"config.{key}", params=params)
+    return _of_config(problems.wrong_type(key, value, expected))
 
 
 def out_of_range(key: str, value: object, low: object, high: object) -> Problem:
-    params = {"key": key, "value": as_json(value), "min": low, "max": high}
-    return Problem(code="out_of_range", field=f"config.{key}", params=params)
+    return _of_config(problems.out_of_range(key, value, low, high))
+
+
+def _of_config(problem: Problem) -> Problem:
+    return dataclasses.replace(problem, field=f"config.{problem.field}")
 
 
 def unknown_keys(config: Mapping[str, object], known: list[str]) -> Iterator[Problem]:
     unknown = [key for key in config if key not in known]
-    for key in unknown[:UNKNOWN_KEYS_SHOWN]:
+    for key in unknown[:UNKNOWN_FIELDS_SHOWN]:
         name = shown(key)
         nearest = get_close_matches(name, known, n=1) or [""]
         yield Problem(

@@ -8,10 +8,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from common.problems import shown
+from common.problems import Problem, shown
 from models_app.models import ServedModel, reason_of
 from models_app.serializers import ReasonSerializer
-from runtimes.frameworks.base import Problem
 from runtimes.library.scanner.entries import Entry, Kind
 
 PATH_SHOWN = 4096

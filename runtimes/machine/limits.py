@@ -7,19 +7,18 @@ from typing import Any
 
 from django.db.models import Count, Max, Q
 
-from common.exceptions import AnyProblem
 from common.problems import Problem, out_of_range
 from models_app.ports import framework
 from runtimes.equipment import lacking_of
 from runtimes.models import Gpu, Node
 
 
-def problems(fields: Mapping[str, Any]) -> Iterator[AnyProblem]:
+def problems(fields: Mapping[str, Any]) -> Iterator[Problem]:
     yield from lacking_of(fields)
     yield from too_large(fields)
 
 
-def too_large(fields: Mapping[str, Any]) -> Iterator[AnyProblem]:
+def too_large(fields: Mapping[str, Any]) -> Iterator[Problem]:
     """No size is refused while no machine is known: the first one is yet to come."""
     most = Node.objects.annotate(
         gpu_number=Count("gpus", filter=Q(gpus__present=True))

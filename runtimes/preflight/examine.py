@@ -12,8 +12,9 @@ from typing import cast
 
 from django.utils.translation import gettext as _
 
-from common.exceptions import AnyProblem, PlatformError
+from common.exceptions import PlatformError
 from common.messages import render
+from common.problems import Problem
 from models_app import ports
 from models_app.advice import advise
 from models_app.models import ServedModel
@@ -50,7 +51,7 @@ def is_ok(findings: Iterable[Finding]) -> bool:
 
 def _lines(asked: Asked) -> Iterator[Finding]:
     fields = {name: getattr(asked.model, name) for name in LIMITED}
-    troubles: dict[str, list[AnyProblem]] = defaultdict(list)
+    troubles: dict[str, list[Problem]] = defaultdict(list)
     for problem in asked.seen.problems:
         troubles[subject_of(problem)].append(problem)
     for problem in too_large(fields):
@@ -64,7 +65,7 @@ def _lines(asked: Asked) -> Iterator[Finding]:
             yield finding
 
 
-def _trouble(subject: str, problems: Sequence[AnyProblem]) -> Finding:
+def _trouble(subject: str, problems: Sequence[Problem]) -> Finding:
     """Each sentence of advice once."""
     words = " ".join(render(p.code, p.params) for p in problems)
     usual = _("Ask for less, or use a larger machine.")

@@ -9,11 +9,12 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from common.messages import render
+from common.problems import Problem
 from models_app.models import Run
 from runtimes.checks.finding import Finding, Level, ok, start_roles, warning
 from runtimes.drivers.procfs import ports_in_use
 from runtimes.enums import GpuMode
-from runtimes.frameworks.base import Estimate, Problem
+from runtimes.frameworks.base import Estimate
 from runtimes.machine.limits import cores_of
 from runtimes.models import Gpu, Node
 from runtimes.preflight.bookings import Left, most_left

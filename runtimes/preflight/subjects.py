@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from common.exceptions import AnyProblem
+from common.problems import Problem
 
 SUBJECTS = (
     *("config", "path", "permission", "format", "architecture", "engine", "image"),
@@ -39,11 +39,11 @@ BY_FIELD = {
 }
 
 
-def subject_of(problem: AnyProblem) -> str:
+def subject_of(problem: Problem) -> str:
     """Of the model, or of what is missing here."""
     return BY_CODE.get(problem.code, "config")
 
 
-def room_of(problem: AnyProblem) -> str:
+def room_of(problem: Problem) -> str:
     """Of what is too large for all machines."""
     return BY_FIELD.get(problem.field, "config")

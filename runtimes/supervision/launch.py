@@ -17,8 +17,8 @@ from django.conf import settings
 from django.db import transaction
 
 from common import clock
-from common.exceptions import AnyProblem
 from common.failpoints import reach
+from common.problems import Problem
 from models_app.activity import record
 from models_app.enums import RunState
 from models_app.models import Run
@@ -69,7 +69,7 @@ def _may_start(run: Run) -> bool:
     return move(run, RunState.STARTING, deadline=clock.uptime() + SPAWN_DUE_S)
 
 
-def _refuse(run: Run, problem: AnyProblem) -> None:
+def _refuse(run: Run, problem: Problem) -> None:
     if problem.code in ("file_missing", "file_unreadable", "not_a_file"):
         end(run, "model_file_missing", {"path": problem.params.get("path", "")})
     elif problem.code in ("engine_missing", "hub_offline"):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+
+from common.problems import Problem
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
@@ -19,15 +20,6 @@ SHOWN = 60  # characters of a value in a message
 
 # "+08:00" arrives as " 08:00" where a client did not escape it.
 UNESCAPED_ZONE = re.compile(r"(T\S+) (\d\d:?\d\d)$")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """Has the shape of common.problems.Problem, which a pure file cannot import."""
-
-    code: str
-    field: str
-    params: Mapping[str, object]
 
 
 class Refused(ValueError):

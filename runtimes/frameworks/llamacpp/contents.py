@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from runtimes.frameworks.base import Config, Contents, Problem
-from runtimes.frameworks.fields import shown
+from common.problems import Problem, shown
+from runtimes.frameworks.base import Config, Contents
 from runtimes.frameworks.llamacpp.gguf import BadGguf, Header, Value
 from runtimes.frameworks.llamacpp.quantisation import quantisation_of
 from runtimes.frameworks.llamacpp.shape import headers_of

@@ -17,8 +17,7 @@ from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
-from runtimes.frameworks.base import Problem
-from runtimes.frameworks.fields import shown
+from common.problems import Problem, shown
 from runtimes.frameworks.lfs_pointer import code_of
 from runtimes.frameworks.llamacpp.spans import ENDS, LENGTH, Span, Spans, walk
 

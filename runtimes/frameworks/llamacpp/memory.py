@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from runtimes.frameworks.base import Config, Estimate, Problem
+from common.problems import Problem
+from runtimes.frameworks.base import Config, Estimate
 from runtimes.frameworks.llamacpp.builds import requests_at_once
 from runtimes.frameworks.llamacpp.estimate import PYTHON_MIB, Use, estimate
 from runtimes.frameworks.llamacpp.gguf import BadGguf

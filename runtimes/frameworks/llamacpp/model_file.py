@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from runtimes.frameworks.base import Problem
-from runtimes.frameworks.fields import shown
+from common.problems import Problem, shown
 from runtimes.frameworks.lfs_pointer import BEGIN, code_of
 from runtimes.frameworks.llamacpp.shape import parts
 

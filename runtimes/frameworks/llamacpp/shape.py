@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from runtimes.frameworks.fields import as_json, shown
+from common.problems import as_json, shown
 from runtimes.frameworks.llamacpp.gguf import (
     MAX_KEPT,
     BadGguf,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runtimes.frameworks.base import Contents, Problem
-from runtimes.frameworks.fields import shown
+from common.problems import Problem, shown
+from runtimes.frameworks.base import Contents
 from runtimes.frameworks.llamacpp.model_file import path_problem
 from runtimes.frameworks.vllm.folder import folder_shape
 from runtimes.frameworks.vllm.model import FIELD, described, entries

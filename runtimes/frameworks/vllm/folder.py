@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from runtimes.frameworks.fields import as_json
+from common.problems import as_json
 from runtimes.frameworks.vllm.model import CONFIG, CONFIG_BYTES, described
 from runtimes.frameworks.vllm.weights import BadFolder, weights_of
 

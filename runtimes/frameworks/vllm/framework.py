@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from common.problems import Problem
 from runtimes.frameworks.base import (
     Command,
     Config,
@@ -16,7 +17,6 @@ from runtimes.frameworks.base import (
     Estimate,
     Exit,
     Placement,
-    Problem,
 )
 from runtimes.frameworks.endings import classify
 from runtimes.frameworks.extra_args import KEY as EXTRA

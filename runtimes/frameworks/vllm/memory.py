@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
-from runtimes.frameworks.base import Config, Estimate, Placement, Problem
-from runtimes.frameworks.fields import shown
+from common.problems import Problem, shown
+from runtimes.frameworks.base import Config, Estimate, Placement
 from runtimes.frameworks.vllm.estimate import LEAST_CPU_CACHE_MIB, Use, estimate
 from runtimes.frameworks.vllm.folder import folder_shape
 from runtimes.frameworks.vllm.model import FIELD, is_folder, weights_mib

@@ -14,8 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from runtimes.frameworks.base import Problem
-from runtimes.frameworks.fields import as_json
+from common.problems import Problem, as_json
 from runtimes.frameworks.llamacpp.model_file import located, path_problem
 
 FIELD = "config.model_name"

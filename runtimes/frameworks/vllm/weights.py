@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from runtimes.frameworks.base import Problem
+from common.problems import Problem
 from runtimes.frameworks.lfs_pointer import BEGIN, code_of
 from runtimes.frameworks.llamacpp.model_file import path_problem
 from runtimes.frameworks.vllm.model import FIELD, WEIGHTS, entries

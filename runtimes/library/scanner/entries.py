@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from runtimes.frameworks.base import Problem
+from common.problems import Problem
 
 # Name, size, time and inode of each file: what was read of them holds until it changes
 Version = tuple[tuple[str, int, int, int], ...]

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
 
-from runtimes.frameworks.base import Config, Estimate, Framework, Problem
-from runtimes.frameworks.fields import shown
+from common.problems import Problem, shown
+from runtimes.frameworks.base import Config, Estimate, Framework
 from runtimes.library.scanner.candidates import (
     FOLDER_FRAMEWORK,
     GGUF_FRAMEWORK,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from runtimes.frameworks.base import Problem
+from common.problems import Problem
 from runtimes.frameworks.llamacpp.model_file import path_problem
 
 FIELD = "MODEL_ROOTS"

@@ -1,5 +1,6 @@
 import pytest
 
+from common.problems import as_json
 from runtimes.frameworks.fields import (
     Boolean,
     Choice,
@@ -7,7 +8,6 @@ from runtimes.frameworks.fields import (
     Number,
     Object,
     Text,
-    as_json,
     unknown_keys,
 )
 

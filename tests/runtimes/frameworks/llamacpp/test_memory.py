@@ -2,8 +2,8 @@ from dataclasses import fields
 
 import pytest
 
+from common.problems import Problem
 from runtimes.demo import packaged_file
-from runtimes.frameworks.base import Problem
 from runtimes.frameworks.llamacpp.estimate import CACHE_BYTES, Use
 from runtimes.frameworks.llamacpp.framework import LlamaCpp
 from runtimes.frameworks.llamacpp.memory import use_of

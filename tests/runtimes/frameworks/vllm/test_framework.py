@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from runtimes.frameworks.base import Placement, Problem
+from common.problems import Problem
+from runtimes.frameworks.base import Placement
 from runtimes.frameworks.vllm.framework import Vllm
 from runtimes.frameworks.vllm.options import EXTRA_ARGS
 
