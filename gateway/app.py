@@ -16,17 +16,18 @@ from functools import partial
 from django.utils import translation
 
 from common.problems import shown
-from gateway import native, openai, paths
-from gateway.accounting import Accounting, Measured
+from gateway import urls
 from gateway.auth import authorise
-from gateway.engines import Engines
+from gateway.dialects import native, openai
+from gateway.engines.client import Engines
 from gateway.errors import GatewayError, no_such_model
-from gateway.exchange import ClientGoneError, Exchange, Receive, Scope, Send
+from gateway.http import ClientGoneError, Exchange, Receive, Scope, Send
 from gateway.messages import language_of
-from gateway.refresh import USUAL, Pace, Refresh
 from gateway.relay import Relay, Request
+from gateway.routes.cache import USUAL, Pace, Refresh
+from gateway.routes.table import Route, Table
 from gateway.sse import event_of
-from gateway.state import Route, Table
+from gateway.usage.tracker import Accounting, Measured
 from gateway.validation import Body, NotJsonError, parsed
 
 logger = logging.getLogger(__name__)
@@ -45,12 +46,12 @@ class Gateway:
         self.engines = Engines()
         self.accounting = Accounting()
         self.answers: dict[str, Callable[[Exchange, str], Awaitable[None]]] = {
-            paths.GENERATE: self._generate,
-            paths.CHAT: partial(self._openai, openai.CHAT),
-            paths.COMPLETIONS: partial(self._openai, openai.COMPLETIONS),
-            paths.EMBEDDINGS: partial(self._openai, openai.EMBEDDINGS),
-            paths.MODELS: self._models,
-            paths.MODEL: self._model,
+            urls.GENERATE: self._generate,
+            urls.CHAT: partial(self._openai, openai.CHAT),
+            urls.COMPLETIONS: partial(self._openai, openai.COMPLETIONS),
+            urls.EMBEDDINGS: partial(self._openai, openai.EMBEDDINGS),
+            urls.MODELS: self._models,
+            urls.MODEL: self._model,
         }
 
     async def close(self) -> None:
@@ -58,8 +59,8 @@ class Gateway:
         await self.engines.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """scope: http, with a path that paths.takes()."""
-        place = paths.find(scope["path"])
+        """scope: http, with a path that urls.takes()."""
+        place = urls.find(scope["path"])
         exchange = Exchange(scope, receive, send)
         try:
             await self._answer(exchange, place)
@@ -74,7 +75,7 @@ class Gateway:
             logger.exception("request failed: %s", place.name)
             await _refuse(exchange, place, GatewayError(500, "internal_error"))
 
-    async def _answer(self, exchange: Exchange, place: paths.Place) -> None:
+    async def _answer(self, exchange: Exchange, place: urls.Place) -> None:
         if place.name not in self.answers:
             raise GatewayError(404, "no_such_path", {"value": shown(place.key)})
         if exchange.method == "OPTIONS":
@@ -143,7 +144,7 @@ def _outcome(measured: Measured) -> Iterator[None]:
         raise
 
 
-async def _refuse(exchange: Exchange, place: paths.Place, error: GatewayError) -> None:
+async def _refuse(exchange: Exchange, place: urls.Place, error: GatewayError) -> None:
     accepted = exchange.headers.get(b"accept-language", b"").decode("latin-1")
     with translation.override(language_of(accepted)):
         content = json.dumps(place.shape(error), ensure_ascii=False).encode()

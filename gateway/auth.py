@@ -8,8 +8,8 @@ import time
 from knox.crypto import hash_token
 
 from gateway.errors import GatewayError
-from gateway.refresh import Refresh
-from gateway.state import Grant, Table
+from gateway.routes.cache import Refresh
+from gateway.routes.table import Grant, Table
 
 RELOAD_S = 5
 

@@ -9,7 +9,7 @@ from typing import Any
 import gateway.messages  # noqa: F401 -- registers its codes
 from common.messages import render
 from common.problems import Problem
-from gateway.state import Route
+from gateway.routes.table import Route
 from models_app.enums import ALLOWED, Operation, Status
 
 # Codes of OpenAI's API that its clients know

@@ -8,19 +8,19 @@ from typing import Protocol
 
 import aiohttp
 
-from gateway.accounting import Measured
-from gateway.assembly import Assembly
-from gateway.engines import Engines, SilentError, UnreachableError
-from gateway.errors import engine_failed, engine_timeout, not_serving
-from gateway.exchange import EVENT_STREAM, Exchange
-from gateway.refusals import (
+from gateway.engines.assembly import Assembly
+from gateway.engines.client import Engines, SilentError, UnreachableError
+from gateway.engines.errors import (
     EngineRefusedError,
     answer_of,
     refusal,
     refusal_under_200,
 )
+from gateway.errors import engine_failed, engine_timeout, not_serving
+from gateway.http import EVENT_STREAM, Exchange
+from gateway.routes.table import Route, Target
 from gateway.sse import DONE, NOTHING, Events, EventTooLongError, data_of
-from gateway.state import Route, Target
+from gateway.usage.tracker import Measured
 from gateway.validation import dumped
 from models_app.enums import Status
 
@@ -40,7 +40,7 @@ class Reply(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """path and content: as the engine gets them. stream: what the client wants; engines
-    are asked to stream in any case, see gateway.assembly."""
+    are asked to stream in any case, see gateway.engines.assembly."""
 
     path: str
     content: bytes

@@ -12,11 +12,11 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmplatform.settings")
 to_django = get_asgi_application()
 
-from gateway import paths  # noqa: E402 -- models need the app registry
+from gateway import urls  # noqa: E402 -- models need the app registry
 from gateway.app import Gateway  # noqa: E402
-from gateway.exchange import Receive, Scope, Send  # noqa: E402
-from gateway.loader import Loader  # noqa: E402
-from gateway.recording import Recording  # noqa: E402
+from gateway.http import Receive, Scope, Send  # noqa: E402
+from gateway.routes.loader import Loader  # noqa: E402
+from gateway.usage.reporter import Recording  # noqa: E402
 from llmplatform.bodies import limited  # noqa: E402
 from monitoring.history.recorder import Recorder  # noqa: E402
 from monitoring.live.admission import Admission  # noqa: E402
@@ -40,7 +40,7 @@ log = logs.LogConsumer.as_asgi(feeds=FEEDS, admission=admission)
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
-    if paths.takes(scope["path"]):
+    if urls.takes(scope["path"]):
         await gateway(scope, receive, send)
         if gateway.accounting.counts:
             recording.start()

@@ -7,8 +7,8 @@ import pytest
 from django.conf import settings
 
 from gateway.app import Gateway
-from gateway.refresh import Pace
-from gateway.state import Target
+from gateway.routes.cache import Pace
+from gateway.routes.table import Target
 from tests.engines.client import KEY, LLAMA
 from tests.gateway.client import (
     CHAT,

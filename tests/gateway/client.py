@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import uvicorn
 
-from gateway.state import Grant, Route, Table
+from gateway.routes.table import Grant, Route, Table
 
 TOKEN = "token-of-an-operator"
 GENERATE = "/api/models/smol/generate"

@@ -4,9 +4,9 @@ import pytest
 from django.conf import settings
 from knox.crypto import hash_token
 
-from gateway.accounting import Counts
 from gateway.app import Gateway
-from gateway.refresh import Pace
+from gateway.routes.cache import Pace
+from gateway.usage.tracker import Counts
 from tests.gateway.client import TOKEN, a_grant, a_route, a_table
 from tests.gateway.engine import Engine
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from aiohttp.web_runner import AppRunner, TCPSite
 
-from gateway.state import Target
+from gateway.routes.table import Target
 
 KEY = "key-of-the-run"
 USAGE = {"completion_tokens": 3, "prompt_tokens": 31, "total_tokens": 34}

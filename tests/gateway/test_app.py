@@ -1,7 +1,7 @@
 import pytest
 from asgiref.sync import sync_to_async
 
-from gateway.exchange import MAX_BODY_BYTES
+from gateway.http import MAX_BODY_BYTES
 from models_app.models import ServedModel
 from tests.gateway.client import ASK, CHAT, CHAT_ASK, GENERATE, STREAMED, a_route, ask
 from tests.gateway.engine import KEY, USAGE

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from gateway.loader import load
+from gateway.routes.loader import load
 from models_app.enums import RunState
 from models_app.models import ApiToken
 from tests.builders import a_model, a_run, a_token, a_user

@@ -3,8 +3,8 @@ import socket
 
 import pytest
 
-from gateway.engines import Engines
-from gateway.state import Target
+from gateway.engines.client import Engines
+from gateway.routes.table import Target
 from tests.gateway.client import (
     ASK,
     CHAT,

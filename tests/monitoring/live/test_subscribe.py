@@ -9,7 +9,7 @@ from monitoring.live import publish
 from monitoring.live.publish import Publisher
 from monitoring.live.subscribe import Hub, Pace
 from tests.gateway.client import until
-from tests.gateway.test_refresh import a_broker
+from tests.gateway.routes.test_cache import a_broker
 from tests.monitoring.sockets import forget_kept
 
 QUICK = Pace(gather_s=0.01, first_back_off_s=0.02, longest_back_off_s=0.05)

@@ -1,20 +1,20 @@
 import pytest
 
-from gateway import paths
+from gateway import urls
 
 
 @pytest.mark.parametrize(
     ("path", "name", "key"),
     [
-        ("/api/models/7/generate", paths.GENERATE, "7"),
-        ("/api/models/my.model-1/generate/", paths.GENERATE, "my.model-1"),
-        ("/v1/chat/completions", paths.CHAT, ""),
-        ("/v1/chat/completions/", paths.CHAT, ""),
-        ("/v1/completions", paths.COMPLETIONS, ""),
-        ("/v1/embeddings", paths.EMBEDDINGS, ""),
-        ("/v1/models", paths.MODELS, ""),
-        ("/v1/models/", paths.MODELS, ""),
-        ("/v1/models/smol", paths.MODEL, "smol"),
+        ("/api/models/7/generate", urls.GENERATE, "7"),
+        ("/api/models/my.model-1/generate/", urls.GENERATE, "my.model-1"),
+        ("/v1/chat/completions", urls.CHAT, ""),
+        ("/v1/chat/completions/", urls.CHAT, ""),
+        ("/v1/completions", urls.COMPLETIONS, ""),
+        ("/v1/embeddings", urls.EMBEDDINGS, ""),
+        ("/v1/models", urls.MODELS, ""),
+        ("/v1/models/", urls.MODELS, ""),
+        ("/v1/models/smol", urls.MODEL, "smol"),
         ("/v1", "", "/v1"),
         ("/v1/", "", "/v1/"),
         ("/v1/chat", "", "/v1/chat"),
@@ -22,8 +22,8 @@ from gateway import paths
     ],
 )
 def test_path_of_the_gateway_is_found(path, name, key):
-    assert paths.takes(path)
-    place = paths.find(path)
+    assert urls.takes(path)
+    place = urls.find(path)
     assert (place.name, place.key) == (name, key)
 
 
@@ -44,4 +44,4 @@ def test_path_of_the_gateway_is_found(path, name, key):
     ],
 )
 def test_other_paths_are_djangos(path):
-    assert not paths.takes(path)
+    assert not urls.takes(path)

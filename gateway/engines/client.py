@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from gateway.state import Target
+from gateway.routes.table import Target
 
 CONNECT_S = 5
 SILENCE_S = 600

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from common.broker import CHANNEL
-from gateway.state import Table
+from gateway.routes.table import Table
 
 logger = logging.getLogger(__name__)
 

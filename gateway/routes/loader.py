@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import close_old_connections, connections
 
 from common.exceptions import PlatformError
-from gateway.state import Grant, Route, Table, Target
+from gateway.routes.table import Grant, Route, Table, Target
 from models_app.enums import Status
 from models_app.models import ApiToken, Run, ServedModel
 from models_app.ports import framework

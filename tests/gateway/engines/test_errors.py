@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from gateway.refusals import refusal, refusal_under_200
+from gateway.engines.errors import refusal, refusal_under_200
 from tests.gateway.client import a_route
 
 TOO_LONG = {"type": "exceed_context_size_error", "n_prompt_tokens": 9, "n_ctx": 8}

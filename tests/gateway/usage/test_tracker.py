@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.accounting import Accounting, Usage
+from gateway.usage.tracker import Accounting, Usage
 from monitoring.metrics import COUNTERS, HISTOGRAMS
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.assembly import Assembly
+from gateway.engines.assembly import Assembly
 
 
 def assembled(*events):

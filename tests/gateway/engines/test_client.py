@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from gateway.engines import Engines, SilentError, UnreachableError
-from gateway.state import Target
+from gateway.engines.client import Engines, SilentError, UnreachableError
+from gateway.routes.table import Target
 
 A, B, C = (Target(run_uid=uid, base_url="", api_key="") for uid in "abc")
 

@@ -10,8 +10,8 @@ import re
 
 from common.problems import shown
 from gateway.errors import GatewayError, engine_failed
+from gateway.routes.table import Route
 from gateway.sse import object_of
-from gateway.state import Route
 
 TEXT_LIMIT = 500
 SOON_S = 1

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from common.problems import Problem, unknown_fields
-from gateway.accounting import Measured, Usage
+from gateway.engines.errors import answer_of
 from gateway.errors import invalid
-from gateway.refusals import answer_of
 from gateway.relay import Request
+from gateway.routes.table import Route
 from gateway.sse import DONE, NOTHING, data_of, event_of
-from gateway.state import Route
+from gateway.usage.tracker import Measured, Usage
 from gateway.validation import (
     SAMPLING,
     Body,

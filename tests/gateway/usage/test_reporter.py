@@ -7,12 +7,12 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from redis.asyncio import Redis
 
-from gateway.recording import Recording
+from gateway.usage.reporter import Recording
 from monitoring.history.recorder import Recorder
 from monitoring.live import traffic
 from monitoring.models import Bucket10s
 from tests.gateway.client import ASK, GENERATE, a_route, ask, until
-from tests.gateway.test_refresh import NOBODY
+from tests.gateway.routes.test_cache import NOBODY
 from tests.monitoring.history.rows import bucket_of, stored
 
 QUICK_S = 0.02
@@ -129,6 +129,6 @@ async def test_broker_that_is_away_is_told_once_and_costs_nothing(
     await ask(gateway, "POST", GENERATE, ASK)
     await asyncio.sleep(5 * QUICK_S)
     await recording.close()
-    warnings = [r for r in caplog.records if r.name == "gateway.recording"]
+    warnings = [r for r in caplog.records if r.name == "gateway.usage.reporter"]
     assert [record.levelno for record in warnings] == [logging.WARNING]
     assert await totals("requests") == (1,)

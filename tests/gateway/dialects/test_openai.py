@@ -2,9 +2,7 @@ import json
 
 import pytest
 
-from gateway.accounting import Measured, Usage
-from gateway.errors import GatewayError
-from gateway.openai import (
+from gateway.dialects.openai import (
     CHAT,
     COMPLETIONS,
     EMBEDDINGS,
@@ -12,7 +10,9 @@ from gateway.openai import (
     model_of,
     request_of,
 )
+from gateway.errors import GatewayError
 from gateway.sse import Events
+from gateway.usage.tracker import Measured, Usage
 from tests.gateway.client import CHAT_ASK, STREAMED, a_route
 from tests.gateway.engine import Script, stream
 

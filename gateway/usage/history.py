@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from django.db import close_old_connections
 
-from gateway.accounting import Counts
+from gateway.usage.tracker import Counts
 from monitoring.history.recorder import Recorder
 from monitoring.metrics import COUNTERS
 

@@ -4,8 +4,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from knox.crypto import hash_token
 
-from gateway.loader import load
-from gateway.state import Target
+from gateway.routes.loader import load
+from gateway.routes.table import Target
 from models_app.enums import RunState
 from models_app.models import ApiToken
 from tests.builders import a_model, a_run, a_token, a_user

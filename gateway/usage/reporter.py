@@ -21,9 +21,9 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from gateway.accounting import Accounting, Counts
-from gateway.history import History, Step
-from gateway.refresh import Refresh
+from gateway.routes.cache import Refresh
+from gateway.usage.history import History, Step
+from gateway.usage.tracker import Accounting, Counts
 from models_app.enums import Status
 from monitoring.history.recorder import Recorder
 from monitoring.live import traffic

@@ -2,11 +2,11 @@ import json
 
 import pytest
 
-from gateway.accounting import Measured, Usage
+from gateway.dialects.native import NativeReply, request_of
+from gateway.engines.errors import EngineRefusedError
 from gateway.errors import GatewayError
-from gateway.native import NativeReply, request_of
-from gateway.refusals import EngineRefusedError
 from gateway.sse import Events
+from gateway.usage.tracker import Measured, Usage
 from tests.gateway.client import ASK, STREAMED, a_route
 from tests.gateway.engine import Script, stream, whole
 

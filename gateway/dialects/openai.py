@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.problems import Problem
-from gateway.accounting import Measured, Usage
+from gateway.engines.errors import answer_of
 from gateway.errors import GatewayError, invalid
-from gateway.refusals import answer_of
 from gateway.relay import Request
+from gateway.routes.table import Route, Table
 from gateway.sse import DONE, NOTHING, data_of, object_of
-from gateway.state import Route, Table
+from gateway.usage.tracker import Measured, Usage
 from gateway.validation import (
     INT32_MAX,
     SAMPLING,
