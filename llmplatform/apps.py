@@ -5,4 +5,4 @@ class LlmPlatformConfig(AppConfig):
     name = "llmplatform"
 
     def ready(self) -> None:
-        from llmplatform import checks  # noqa: F401, PLC0415 -- registers them
+        from llmplatform import checks  # noqa: F401 -- registers them

@@ -4,6 +4,7 @@ import os
 import socket
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 import psutil
@@ -240,7 +241,7 @@ DRIVERS = {
     "docker": "runtimes.drivers.docker.DockerDriver",
 }
 ENGINE_ENVIRONMENT = env.variables  # the driver passes on what engines need of it
-DRIVER_OPTIONS = {
+DRIVER_OPTIONS: dict[str, dict[str, Any]] = {
     "process": {"environment": ENGINE_ENVIRONMENT},
     "docker": {
         "url": env.text("DOCKER_HOST", "unix:///var/run/docker.sock"),
@@ -261,9 +262,6 @@ HANG_SECONDS = env.number("HANG_SECONDS", 120)  # without any sign of work
 START_SECONDS = env.number("START_SECONDS", 600)
 BACK_OFF_SECONDS = env.number("BACK_OFF_SECONDS", 10)
 MAX_ATTEMPTS = env.number("MAX_ATTEMPTS", 8)
-LOG_TAIL = "runtimes.logs.read.tail"
-MACHINE_LIMITS = "runtimes.machine.limits.problems"
-MODEL_SIZES = "runtimes.sizing.defaults"
 FAILPOINT = env.text("FAILPOINT")  # for tests of crashes only
 KEPT_RUNS = env.number("KEPT_RUNS", 50)  # ended runs and their logs, per model
 ACTIVITY_DAYS = env.number("ACTIVITY_DAYS", 365)

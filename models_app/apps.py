@@ -8,8 +8,8 @@ class ModelsAppConfig(AppConfig):
     verbose_name = _("Models")
 
     def ready(self) -> None:
-        from models_app import messages, signals  # noqa: F401, PLC0415 -- registers codes
-        from models_app.roles import create_groups  # noqa: PLC0415 -- app registry
+        from models_app import messages, signals  # noqa: F401 -- registers codes
+        from models_app.roles import create_groups
 
         post_migrate.connect(create_groups, sender=self)
         signals.connect()

@@ -1,30 +1,25 @@
-"""Frameworks (what to start) and drivers (how), by name, imported on first use.
-
-models_app does not know the app that implements them: settings name the classes.
-"""
+"""What models_app needs from the app that runs engines, which fills these ports."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 from django.conf import settings
-from django.utils.module_loading import import_string
 
-from common.exceptions import PlatformError
+from common.ports import Port
 from common.problems import Problem
+from models_app.models import Run
 
-if TYPE_CHECKING:
-    from models_app.models import Run
+Fields = Mapping[str, object]  # of a served model
 
 
-class ConfigRules(Protocol):
+class Framework(Protocol):
     """The part of a framework that models_app needs."""
 
-    name: str
-
+    @property
+    def name(self) -> str: ...
     def keys(self) -> Sequence[str]: ...
     def check(
         self,
@@ -37,40 +32,24 @@ class ConfigRules(Protocol):
     def sampling(self, config: Mapping[str, object]) -> dict[str, float]: ...
 
 
-@cache
-def _loaded(path: str) -> Any:
-    return import_string(path)()
+# Raises PlatformError unknown_framework.
+frameworks: Port[Callable[[str], Framework]] = Port("a framework registry")
+# What no machine could ever give.
+machine_limits: Port[Callable[[Fields], Iterable[Problem]]] = Port("machine limits")
+# Estimated memory of a new model; empty where no estimate is possible.
+default_sizes: Port[Callable[[Fields], Mapping[str, int]]] = Port("default sizes")
+# The end of a run's log, at most so many bytes.
+log_tail: Port[Callable[[Run, int], str]] = Port("the log tail")
 
 
-def framework(name: str) -> ConfigRules:
+def framework(name: str) -> Framework:
     """Raises PlatformError unknown_framework."""
-    if name not in settings.FRAMEWORKS:
-        raise PlatformError(
-            "unknown_framework", value=name, allowed=list(settings.FRAMEWORKS)
-        )
-    rules: ConfigRules = _loaded(settings.FRAMEWORKS[name])
-    return rules
+    return frameworks.get()(name)
 
 
-def beyond_all_machines(fields: Mapping[str, object]) -> Sequence[Problem]:
-    return list(import_string(settings.MACHINE_LIMITS)(fields))
-
-
-def default_sizes(fields: Mapping[str, object]) -> Mapping[str, int]:
-    """Memory of a new model, by its estimate; nothing where there is none."""
-    sizes: Mapping[str, int] = import_string(settings.MODEL_SIZES)(fields)
-    return sizes
-
-
-def problems_of(
+def config_problems(
     name: str, config: Mapping[str, object], gpu_count: int | None = None
 ) -> Sequence[Problem]:
     return framework(name).check(
         config, model_roots=settings.MODEL_ROOTS, gpu_count=gpu_count
     )
-
-
-def tail(run: Run, max_bytes: int) -> str:
-    """End of the run's log, from its driver or, once that forgot it, from the row."""
-    text: str = import_string(settings.LOG_TAIL)(run, max_bytes=max_bytes)
-    return text

@@ -119,7 +119,9 @@ class ServedModelSerializer(serializers.ModelSerializer[ServedModel]):
         force = attrs.pop("force", False)
         self._refuse(attrs, actor, force)
         if self.instance is None:
-            sizes = {k: v for k, v in default_sizes(attrs).items() if k not in attrs}
+            sizes = {
+                k: v for k, v in default_sizes.get()(attrs).items() if k not in attrs
+            }
             attrs |= sizes
             if sizes:
                 self._refuse(attrs, actor, force)

@@ -12,7 +12,7 @@ from common.problems import Problem, wrong_type
 from common.storable import MAX_DEPTH, has_unstorable, too_deep
 from models_app.activity import Actor
 from models_app.models import ServedModel
-from models_app.ports import beyond_all_machines, problems_of
+from models_app.ports import config_problems, machine_limits
 from models_app.roles import is_admin
 
 CONFIG_MAX_BYTES = 256 * 1024
@@ -48,7 +48,7 @@ def problems(
         found += _new_with_gpus(after, before)
     sized = after["framework"] in settings.FRAMEWORKS and changed & {"config", *SIZES}
     if sized and not force and not found:
-        found += beyond_all_machines(after)
+        found += machine_limits.get()(after)
     return found
 
 
@@ -118,15 +118,17 @@ def _config(
         return [problem]
     found: list[Problem] = [*_reserved(config, before, actor)]
     if after["framework"] in settings.FRAMEWORKS:
-        found += problems_of(after["framework"], config, after["gpu_count"])
+        found += config_problems(after["framework"], config, after["gpu_count"])
     return found
 
 
 def _new_with_gpus(after: Mapping[str, Any], before: ServedModel) -> list[Problem]:
     """What is wrong only since the number of GPUs changed."""
     name, config = after["framework"], after["config"]
-    known = problems_of(name, config, before.gpu_count)
-    return [p for p in problems_of(name, config, after["gpu_count"]) if p not in known]
+    known = config_problems(name, config, before.gpu_count)
+    return [
+        p for p in config_problems(name, config, after["gpu_count"]) if p not in known
+    ]
 
 
 def _unfit(config: Any) -> Problem | None:

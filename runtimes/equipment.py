@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Min
 
 from common.problems import Problem
-from models_app import ports
 from models_app.models import Run
 from runtimes.frameworks.base import Contents, Framework, Placement
 from runtimes.installations import architectures, discovery
@@ -35,7 +34,9 @@ class Findings:
 
 
 def problems_of(run: Run) -> tuple[Problem, ...]:
-    return look(framework(run), run.driver, run.config, len(run.gpu_uuids)).problems
+    return look(
+        framework(run.framework), run.driver, run.config, len(run.gpu_uuids)
+    ).problems
 
 
 def look(
@@ -102,7 +103,7 @@ def lacking(
 
 def lacking_of(fields: Mapping[str, Any]) -> Iterator[Problem]:
     """Of a model that is about to be saved."""
-    rules = cast(Framework, ports.framework(fields["framework"]))
+    rules = framework(fields["framework"])
     names = ("driver", "config", "gpu_count")
     yield from lacking(rules, *(fields[name] for name in names))
 
@@ -124,6 +125,6 @@ def equipped(run: Run, placement: Placement) -> Placement:
 def _program(run: Run) -> str:
     if run.driver != discovery.LOCAL_DRIVER:
         return ""
-    name = framework(run).engine(run.config, len(run.gpu_uuids))
+    name = framework(run.framework).engine(run.config, len(run.gpu_uuids))
     engine = discovery.find(name)
     return engine.program if engine else ""

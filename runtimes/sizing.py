@@ -5,13 +5,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
+
+from django.conf import settings
 
 from common.exceptions import Invalid
 from common.problems import Problem
 from models_app.models import Run, ServedModel
-from models_app.ports import framework, problems_of
-from runtimes.frameworks.base import Estimate, Framework
+from runtimes.frameworks.base import Estimate
+from runtimes.registry import framework
 
 # Newest runs of a model that are looked at
 RUNS = 50
@@ -59,9 +61,12 @@ class Sizing:
 def sizing(model: ServedModel) -> Sizing:
     """Of a model as it is, saved or not. Raises Invalid of a config with problems."""
     gpu_count = model.gpu_count
-    if found := problems_of(model.framework, model.config, gpu_count):
+    rules = framework(model.framework)
+    found = rules.check(
+        model.config, model_roots=settings.MODEL_ROOTS, gpu_count=gpu_count
+    )
+    if found:
         raise Invalid(found)
-    rules = cast(Framework, framework(model.framework))
     told = rules.memory(model.config, gpu_count)
     estimate = told if isinstance(told, Estimate) else None
     seen = measured(model)
@@ -98,7 +103,7 @@ def measured(model: ServedModel) -> Measured | None:
 def defaults(fields: Mapping[str, Any]) -> dict[str, int]:
     """gpu_memory_mib and memory_mib of a new model that says neither; nothing where no
     estimate is possible. Takes checked fields: those of a config without problems."""
-    rules = cast(Framework, framework(fields["framework"]))
+    rules = framework(fields["framework"])
     config, gpu_count = fields["config"], fields.get("gpu_count", 0)
     told = rules.memory(config, gpu_count)
     return _defaults(told, config, gpu_count) if isinstance(told, Estimate) else {}

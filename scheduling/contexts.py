@@ -7,16 +7,15 @@ taken off it. Read from model files, so never for a tick, which plans for all mo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
 
 from django.conf import settings
 
 from common.exceptions import PlatformError
-from models_app import ports
 from models_app.activity import Actor
 from models_app.catalogue import update_model
 from models_app.models import ServedModel
 from runtimes.frameworks.base import Estimate, Framework, Share
+from runtimes.registry import framework
 from scheduling.planner.types import Context
 
 KEY = "n_ctx"
@@ -26,7 +25,7 @@ SIZES = tuple(2**power for power in range(19, 8, -1))  # 524288 to 512
 def contexts_of(model: ServedModel) -> tuple[Context, ...]:
     """Today's, then smaller ones, largest first; none where there is no estimate."""
     try:
-        rules = cast(Framework, ports.framework(model.framework))
+        rules = framework(model.framework)
     except PlatformError:
         return ()
     config, known = model.config, rules.keys()

@@ -11,11 +11,11 @@ from django.utils import timezone
 
 from common import clock
 from common.exceptions import PlatformError
-from models_app import ports
 from models_app.enums import Desired, RunState
 from models_app.models import Run, ServedModel
 from runtimes.enums import GpuMode
 from runtimes.models import Gpu, Node
+from runtimes.registry import framework
 from scheduling.models import Allocation
 from scheduling.planner import types
 from scheduling.planner.backoff import BackOff, EndedRun
@@ -161,7 +161,7 @@ def _cpu_cores(model: ServedModel) -> int:
     if model.gpu_count:
         return 1
     try:
-        return ports.framework(model.framework).cpu_cores(model.config)
+        return framework(model.framework).cpu_cores(model.config)
     except PlatformError:
         return 1  # its launch says what is wrong
 

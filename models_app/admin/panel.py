@@ -10,7 +10,7 @@ from common.exceptions import PlatformError
 from models_app.admin.operations import buttons, may_operate
 from models_app.enums import Operation
 from models_app.models import Activity, Run, ServedModel
-from models_app.ports import tail
+from models_app.ports import log_tail
 from models_app.roles import DELETE
 
 LOG_LINES = 200
@@ -54,7 +54,7 @@ def panel_of(model: ServedModel, request: HttpRequest) -> Panel:
 
 def last_lines(run: Run) -> str:
     try:
-        text = tail(run, LOG_BYTES)
+        text = log_tail.get()(run, LOG_BYTES)
     except PlatformError:  # its driver is not installed any more
         text = run.log_tail
     return "\n".join(text.splitlines()[-LOG_LINES:])

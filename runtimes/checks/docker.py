@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from typing import cast
 
 from django.conf import settings
 from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
 from common.messages import render
-from models_app import ports
 from models_app.models import ServedModel
 from runtimes.checks.finding import Finding, ok, warning
 from runtimes.checks.machine import has_gpus
@@ -20,8 +18,7 @@ from runtimes.drivers.base import Driver, DriverError
 from runtimes.drivers.containers import image_of
 from runtimes.drivers.docker import DockerDriver
 from runtimes.drivers.dockerd import About, about
-from runtimes.frameworks.base import Framework
-from runtimes.registry import driver
+from runtimes.registry import driver, framework
 
 # What Docker itself looks for when a container asks for GPUs; on this machine, as the
 # daemon is
@@ -93,7 +90,7 @@ def _images(runs_on: DockerDriver, models: list[ServedModel]) -> Iterator[Findin
 
 
 def _image_of(runs_on: DockerDriver, model: ServedModel) -> str | None:
-    rules = cast(Framework, ports.framework(model.framework))
+    rules = framework(model.framework)
     engine = rules.engine(model.config, model.gpu_count)
     return image_of(runs_on.images, model.framework, engine)
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Count, Max, Q
 
 from models_app.models import ServedModel
-from models_app.ports import framework
 from runtimes.enums import GpuMode
 from runtimes.frameworks.base import Config, Framework
 from runtimes.installations import discovery
 from runtimes.library.scanner.entries import Entry
 from runtimes.library.scanner.names import name_of
 from runtimes.models import Gpu, Node
+from runtimes.registry import framework
 from runtimes.sizing import defaults
 
 DISPLAY_NAME_CHARS = 200
@@ -37,7 +37,7 @@ def new_model(entry: Entry) -> dict[str, Any]:
 
 def _placed(name: str, config: Config) -> dict[str, Any]:
     """config and sizes: on as few GPUs as have room for it, else on none."""
-    for variant, gpus in _on_gpus(cast(Framework, framework(name)), config):
+    for variant, gpus in _on_gpus(framework(name), config):
         fields = {"framework": name, "config": variant, "gpu_count": gpus}
         sizes = defaults(fields)
         if 0 < sizes.get("gpu_memory_mib", 0) <= gpus * _room_mib():

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
 
 from common.problems import Problem
-from models_app.ports import framework
-from runtimes.frameworks.base import Config, Framework
+from runtimes.frameworks.base import Config
 from runtimes.installations import architectures, discovery
 from runtimes.installations.discovery import Engine
 from runtimes.library.scanner.entries import Entry
+from runtimes.registry import framework
 
 
 def hindrances(entries: Iterable[Entry]) -> dict[str, Problem]:
@@ -28,14 +27,14 @@ def hindrances(entries: Iterable[Entry]) -> dict[str, Problem]:
 
 def _engines(name: str, config: Config) -> list[Engine]:
     """Those that are taken on GPUs and without, as far as they are installed."""
-    rules = cast(Framework, framework(name))
+    rules = framework(name)
     names = dict.fromkeys(rules.engine(config, gpus) for gpus in (0, 1))
     return [engine for engine in map(discovery.find, names) if engine]
 
 
 def _hindrance(entry: Entry, engines: list[Engine]) -> Problem | None:
     if not engines:
-        rules = cast(Framework, framework(entry.candidate.framework))
+        rules = framework(entry.candidate.framework)
         return discovery.missing(rules.engine(entry.config, 0), "framework")
     names = entry.architecture.split(", ") if entry.architecture else []
     if any(architectures.known(engine, names) is not False for engine in engines):

@@ -12,16 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
 from time import monotonic
-from typing import cast
 
 from django.conf import settings
 from django.utils import timezone
 
 from models_app.models import ServedModel
-from models_app.ports import framework
-from runtimes.frameworks.base import Framework
 from runtimes.library.scanner.entries import Entry, Scan
 from runtimes.library.scanner.scan import scan
+from runtimes.registry import frameworks
 
 # A scan is good for this many times as long as it took, and for this long at least.
 TIMES, LEAST_S = 20, 10
@@ -83,11 +81,8 @@ def serving(entries: Iterable[Entry]) -> dict[str, list[ServedModel]]:
 
 
 def _scanned(roots: tuple[str, ...], known: tuple[Entry, ...]) -> Shelf:
-    frameworks = {
-        name: cast(Framework, framework(name)) for name in settings.FRAMEWORKS
-    }
     began = monotonic()
-    result = scan(settings.MODEL_ROOTS, frameworks, known)
+    result = scan(settings.MODEL_ROOTS, frameworks(), known)
     good_for = max(LEAST_S, TIMES * result.seconds)
     return Shelf(
         scan=result,

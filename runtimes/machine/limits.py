@@ -8,9 +8,9 @@ from typing import Any
 from django.db.models import Count, Max, Q
 
 from common.problems import Problem, out_of_range
-from models_app.ports import framework
 from runtimes.equipment import lacking_of
 from runtimes.models import Gpu, Node
+from runtimes.registry import framework
 
 
 def problems(fields: Mapping[str, Any]) -> Iterator[Problem]:

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import cast
 
 from django.utils.translation import gettext as _
 
 from common.exceptions import PlatformError
 from common.messages import render
 from common.problems import Problem
-from models_app import ports
 from models_app.advice import advise
 from models_app.models import ServedModel
 from runtimes.checks.finding import Finding, Level, error
 from runtimes.equipment import look
-from runtimes.frameworks.base import Framework
 from runtimes.machine.limits import too_large
 from runtimes.preflight import machine_lines, model_lines
 from runtimes.preflight.model_lines import Asked
 from runtimes.preflight.subjects import SUBJECTS, room_of, subject_of
-from runtimes.registry import driver
+from runtimes.registry import driver, framework
 
 LIMITED = (
     *("framework", "config", "gpu_count", "gpu_memory_mib", "pinned_gpus"),
@@ -36,7 +33,7 @@ LIMITED = (
 def examine(model: ServedModel) -> list[Finding]:
     """Of a model as it is, saved or not; its config of any content."""
     try:
-        rules = cast(Framework, ports.framework(model.framework))
+        rules = framework(model.framework)
         seen = look(rules, model.driver, model.config, model.gpu_count)
         asked = Asked(model=model, driver=driver(model.driver), rules=rules, seen=seen)
     except PlatformError as missing:

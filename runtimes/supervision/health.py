@@ -35,7 +35,7 @@ def question(run: Run) -> Question | None:
 
 
 def _path(run: Run) -> str:
-    rules = framework(run)
+    rules = framework(run.framework)
     if run.state == RunState.STARTING:
         return rules.ready_path(run.config)
     draining = run.state == RunState.DRAINING
@@ -83,7 +83,7 @@ class Health:
         if result.answer == Answer.REFUSED:
             self.refusals[run.uid] += 1
         said = (
-            framework(run).metrics(result.body)
+            framework(run.framework).metrics(result.body)
             if result.answer == Answer.READY
             else None
         )
@@ -114,7 +114,7 @@ def _starting(run: Run, result: Result) -> None:
 
 
 def _draining(run: Run, result: Result) -> None:
-    busy = framework(run).in_flight(result.body)
+    busy = framework(run.framework).in_flight(result.body)
     if result.answer != Answer.READY or busy is None:
         return  # not known: the deadline decides
     idle_since = None if busy else run.idle_since or clock.uptime()

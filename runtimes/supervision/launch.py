@@ -45,7 +45,9 @@ def launch(uid: str) -> None:
     if run is None or run.handle is not None or not _may_start(run):
         return
     reach("launch.accepted")
-    command = framework(run).command(run.config, equipped(run, _placement(run)))
+    command = framework(run.framework).command(
+        run.config, equipped(run, _placement(run))
+    )
     try:
         handle = driver(run.driver).start(run.uid, command, _bounds(run))
     except DriverError as error:
@@ -110,7 +112,7 @@ def _placement(run: Run) -> Placement:
 def _bounds(run: Run) -> Bounds:
     return Bounds(
         framework=run.framework,
-        engine=framework(run).engine(run.config, len(run.gpu_uuids)),
+        engine=framework(run.framework).engine(run.config, len(run.gpu_uuids)),
         port=run.port,
         cpu_cores=run.cpu_cores,
         memory_mib=run.memory_mib,

@@ -43,7 +43,7 @@ def conclude(run: Run, seen: Observation | None) -> bool:
 def end_with_reason(run: Run, seen: Observation) -> None:
     log_tail = clean(driver(run.driver).tail(run.uid, LOG_BYTES), [run.engine_key])
     left = seen.exit
-    guess = framework(run).end_reason(left, log_tail) if left else "crashed"
+    guess = framework(run.framework).end_reason(left, log_tail) if left else "crashed"
     code = seen.reason or guess
     end(
         run,

@@ -4,7 +4,7 @@ from django.core.management import CommandError, call_command
 from models_app import catalogue, lifecycle
 from models_app.enums import Status
 from models_app.models import Activity, ServedModel
-from models_app.ports import problems_of
+from models_app.ports import config_problems
 from runtimes import demo
 
 pytestmark = pytest.mark.django_db
@@ -19,7 +19,7 @@ def data_dir(settings, tmp_path):
 def test_install_makes_a_wanted_model_that_can_run():
     model = demo.install()
     assert (model.name, model.status) == (demo.NAME, Status.STARTING)
-    assert problems_of(model.framework, model.config) == []
+    assert config_problems(model.framework, model.config) == []
 
 
 def test_install_again_changes_nothing():
