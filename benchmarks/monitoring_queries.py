@@ -15,7 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ["DJANGO_SETTINGS_MODULE"] = "llmplatform.settings"
 django.setup()
 
-from monitoring.history.query import Request, query  # noqa: E402
+from monitoring.history.params import HistoryQuery  # noqa: E402
+from monitoring.history.query import run_query  # noqa: E402
 
 ROUNDS = 40
 ALLOWED_MS = 150
@@ -45,9 +46,9 @@ def main(models: int) -> None:
 
 def measure(what: str, span: int, metrics: list[str], rounds: int = ROUNDS) -> float:
     end = int(time.time())
-    asked = Request(start=end - span, end=end, metrics=metrics)
-    answer = query(asked)
-    times = [milliseconds(lambda: query(asked)) for _ in range(rounds)]
+    asked = HistoryQuery(start=end - span, end=end, metrics=metrics)
+    answer = run_query(asked)
+    times = [milliseconds(lambda: run_query(asked)) for _ in range(rounds)]
     p95 = statistics.quantiles(times, n=20)[-1]
     print(
         f"  {what:<28} {answer.tier:>4} {len(answer.times) * len(answer.series):>7}"

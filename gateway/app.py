@@ -23,12 +23,12 @@ from gateway.engines.client import Engines
 from gateway.errors import GatewayError, no_such_model
 from gateway.http import ClientGoneError, Exchange, Receive, Scope, Send
 from gateway.messages import language_of
+from gateway.protocol.sse import event_of
+from gateway.protocol.validation import Body, NotJsonError, parsed
 from gateway.relay import Relay, Request
 from gateway.routes.cache import USUAL, Pace, Refresh
 from gateway.routes.table import Route, Table
-from gateway.sse import event_of
 from gateway.usage.tracker import Accounting, Measured
-from gateway.validation import Body, NotJsonError, parsed
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ from typing import Protocol
 
 import aiohttp
 
-from gateway.engines.assembly import Assembly
 from gateway.engines.client import Engines, SilentError, UnreachableError
 from gateway.engines.errors import (
     EngineRefusedError,
@@ -18,10 +17,11 @@ from gateway.engines.errors import (
 )
 from gateway.errors import engine_failed, engine_timeout, not_serving
 from gateway.http import EVENT_STREAM, Exchange
+from gateway.protocol.assembly import Assembly
+from gateway.protocol.sse import DONE, NOTHING, Events, EventTooLongError, data_of
+from gateway.protocol.validation import dumped
 from gateway.routes.table import Route, Target
-from gateway.sse import DONE, NOTHING, Events, EventTooLongError, data_of
 from gateway.usage.tracker import Measured
-from gateway.validation import dumped
 from models_app.enums import Status
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Reply(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """path and content: as the engine gets them. stream: what the client wants; engines
-    are asked to stream in any case, see gateway.engines.assembly."""
+    are asked to stream in any case, see gateway.protocol.assembly."""
 
     path: str
     content: bytes

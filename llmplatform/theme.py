@@ -81,7 +81,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_LANGUAGES": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
-    "DASHBOARD_CALLBACK": "monitoring.admin.overview",
+    "DASHBOARD_CALLBACK": "monitoring.views.overview",
     "STYLES": [lambda request: static("css/platform.css")],
     "SIDEBAR": {
         "show_search": False,

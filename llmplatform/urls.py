@@ -9,7 +9,7 @@ from models_app.api import ServedModels
 from monitoring.api import Monitoring, System
 from monitoring.exports.api import Exports
 from monitoring.logs.api import Logs
-from monitoring.prometheus.view import Metrics
+from monitoring.prometheus.views import Metrics
 from runtimes.api import Drafts
 from runtimes.downloads.api import Downloads
 from runtimes.library.api import Library

@@ -13,14 +13,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from monitoring import status
 from monitoring.exports import formats, rows
 from monitoring.exports.answers import direct
 from monitoring.history.aggregation.ranges import RANGES
-from monitoring.history.params import AGGREGATES, request_of, words_of
-from monitoring.history.query import query
+from monitoring.history.params import AGGREGATES, build_query, parse_params
+from monitoring.history.query import run_query
 from monitoring.labels import label
-from monitoring.live import gpus
+from monitoring.live import gpus, status
 from monitoring.metrics import METRICS
 from monitoring.models import Source
 from monitoring.negotiation import AsAsked
@@ -32,33 +31,35 @@ from monitoring.serializers import (
 )
 
 
-def _word(name: str, text: str, **more: Any) -> OpenApiParameter:
-    return OpenApiParameter(name, description=text, **more)
+def _parameter(name: str, text: str, **options: Any) -> OpenApiParameter:
+    return OpenApiParameter(name, description=text, **options)
 
 
-WORDS = [
-    _word(
+PARAMETERS = [
+    _parameter(
         "start_time", "Date or date and time, ISO 8601; without a zone: the server's."
     ),
-    _word("end_time", "Not included; without it: now."),
-    _word("range", "Instead of the two.", enum=list(RANGES)),
-    _word("metric", "Repeated or with commas; without it: all.", many=True),
-    _word("source", "kind:key or kind:name; without it: all.", many=True),
-    _word("step", "Seconds, or 10s, 1m, 1h; without it: as fine as sensible."),
-    _word("aggregate", "Without it: avg, rate, p95 by kind.", enum=AGGREGATES),
+    _parameter("end_time", "Not included; without it: now."),
+    _parameter("range", "Instead of the two.", enum=list(RANGES)),
+    _parameter("metric", "Repeated or with commas; without it: all.", many=True),
+    _parameter("source", "kind:key or kind:name; without it: all.", many=True),
+    _parameter("step", "Seconds, or 10s, 1m, 1h; without it: as fine as sensible."),
+    _parameter("aggregate", "Without it: avg, rate, p95 by kind.", enum=AGGREGATES),
 ]
-FORMAT = _word("format", "", enum=formats.FORMATS, required=True)
+FORMAT = _parameter("format", "", enum=formats.FORMATS, required=True)
 
 
-def given(request: Request) -> dict[str, list[str]]:
+def raw_params(request: Request) -> dict[str, list[str]]:
     return dict(request.query_params.lists())
 
 
 class Monitoring(ViewSet):
-    @extend_schema(parameters=WORDS, responses=AnswerSerializer)
+    @extend_schema(parameters=PARAMETERS, responses=AnswerSerializer)
     @action(detail=False)
     def metrics(self, request: Request) -> Response:
-        answer = query(request_of(words_of(given(request), also=["format"])))
+        answer = run_query(
+            build_query(parse_params(raw_params(request), also_allowed=["format"]))
+        )
         return Response(dataclasses.asdict(answer))
 
     @extend_schema(responses=SeenSerializer(many=True))
@@ -68,7 +69,7 @@ class Monitoring(ViewSet):
         return Response([_seen(source) for source in Source.objects.all()])
 
     @extend_schema(
-        parameters=[FORMAT, *WORDS],
+        parameters=[FORMAT, *PARAMETERS],
         responses={
             (200, content_type.split(";")[0]): OpenApiTypes.BINARY
             for content_type in formats.CONTENT_TYPES.values()
@@ -78,9 +79,9 @@ class Monitoring(ViewSet):
     def export(self, request: Request) -> StreamingHttpResponse:
         """One line for each metric, source and step, as fine as history is unless a
         step is asked for. Larger ones: `POST /api/monitoring/exports`."""
-        words = words_of(given(request), also=["format"])
+        params = parse_params(raw_params(request), also_allowed=["format"])
         format = formats.check_format(request.query_params.get("format", ""))
-        return direct(request, format, rows.select(request_of(words)))
+        return direct(request, format, rows.select(build_query(params)))
 
 
 def _seen(source: Source) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from django.db import DatabaseError, close_old_connections
 from common import broker, clock
 from models_app.enums import RunState
 from models_app.models import Run
-from monitoring.sampler import Sampler
+from monitoring.collectors.sampler import Sampler
 from runtimes.downloads import work as downloads
 from runtimes.machine import inventory
 from runtimes.machine.gpu_health import GpuHealth

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from common.exceptions import Invalid
 from models_app.models import ServedModel
 from monitoring.history.aggregation.ranges import RANGES
-from monitoring.history.request import span_of
+from monitoring.history.params import parse_span
 from monitoring.labels import label
 from monitoring.metrics import METRICS, SourceKind
 from monitoring.models import Source
@@ -191,7 +191,7 @@ def times_to_show(words: Mapping[str, str]) -> tuple[str, str]:
     """Start and end as fields of a page take them, in the server's time zone; empty
     where they are no times."""
     try:
-        span = span_of(words.get("start_time", ""), words.get("end_time", ""))
+        span = parse_span(words.get("start_time", ""), words.get("end_time", ""))
     except Invalid:
         return "", ""
     zone = ZoneInfo(settings.TIME_ZONE)

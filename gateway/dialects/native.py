@@ -14,11 +14,8 @@ from typing import Any
 from common.problems import Problem, unknown_fields
 from gateway.engines.errors import answer_of
 from gateway.errors import invalid
-from gateway.relay import Request
-from gateway.routes.table import Route
-from gateway.sse import DONE, NOTHING, data_of, event_of
-from gateway.usage.tracker import Measured, Usage
-from gateway.validation import (
+from gateway.protocol.sse import DONE, NOTHING, data_of, event_of
+from gateway.protocol.validation import (
     SAMPLING,
     Body,
     Check,
@@ -28,6 +25,9 @@ from gateway.validation import (
     of_type,
     problems_in,
 )
+from gateway.relay import Request
+from gateway.routes.table import Route
+from gateway.usage.tracker import Measured, Usage
 
 ENGINE_PATH = "/v1/chat/completions"
 FIELDS: dict[str, Check] = {

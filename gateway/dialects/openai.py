@@ -10,11 +10,8 @@ from typing import Any
 from common.problems import Problem
 from gateway.engines.errors import answer_of
 from gateway.errors import GatewayError, invalid
-from gateway.relay import Request
-from gateway.routes.table import Route, Table
-from gateway.sse import DONE, NOTHING, data_of, object_of
-from gateway.usage.tracker import Measured, Usage
-from gateway.validation import (
+from gateway.protocol.sse import DONE, NOTHING, data_of, object_of
+from gateway.protocol.validation import (
     INT32_MAX,
     SAMPLING,
     Body,
@@ -27,6 +24,9 @@ from gateway.validation import (
     of_type,
     problems_in,
 )
+from gateway.relay import Request
+from gateway.routes.table import Route, Table
+from gateway.usage.tracker import Measured, Usage
 
 COMMON: Mapping[str, Check] = {
     **SAMPLING,

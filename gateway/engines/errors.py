@@ -10,8 +10,8 @@ import re
 
 from common.problems import shown
 from gateway.errors import GatewayError, engine_failed
+from gateway.protocol.sse import object_of
 from gateway.routes.table import Route
-from gateway.sse import object_of
 
 TEXT_LIMIT = 500
 SOON_S = 1

@@ -20,11 +20,11 @@ from rest_framework.viewsets import GenericViewSet
 from common.messages import render
 from common.problems import shown
 from models_app.roles import VIEW, is_admin
-from monitoring.api import FORMAT, WORDS, given
+from monitoring.api import FORMAT, PARAMETERS, raw_params
 from monitoring.enums import ExportState
 from monitoring.exports import formats, jobs
 from monitoring.exports.answers import streamed
-from monitoring.history.params import words_of
+from monitoring.history.params import parse_params
 from monitoring.models import ExportJob
 from monitoring.negotiation import AsAsked
 from monitoring.serializers import ExportJobSerializer
@@ -66,11 +66,13 @@ class Exports(GenericViewSet[ExportJob]):
         return Response(self.get_serializer(self.get_queryset()[:100], many=True).data)
 
     @extend_schema(
-        parameters=[FORMAT, *WORDS], request=None, responses={202: ExportJobSerializer}
+        parameters=[FORMAT, *PARAMETERS],
+        request=None,
+        responses={202: ExportJobSerializer},
     )
     def create(self, request: Request) -> Response:
         """The same words as for `export`, in the address. At most two at once."""
-        words = words_of(given(request), also=["format"])
+        words = parse_params(raw_params(request), also_allowed=["format"])
         format = formats.check_format(request.query_params.get("format", ""))
         job = jobs.ask(cast(User, request.user), format, words)
         return Response(self.get_serializer(job).data, status=202)

@@ -61,8 +61,8 @@ def file_chunks(path: Path) -> Iterator[bytes]:
 
 def file_name(format: str, selection: Selection) -> str:
     """metrics_<what>_<start>_<end>; what: kind and name of the source, if it is one."""
-    request = selection.request
-    begin, end = _stamp(request.start), _stamp(request.end)
+    query = selection.query
+    begin, end = _stamp(query.start), _stamp(query.end)
     return f"metrics_{_what(selection)}_{begin}_{end}.{format}"
 
 

@@ -25,7 +25,7 @@ from monitoring.exports import formats, rows
 from monitoring.exports.limits import TooManyExports, check_size
 from monitoring.exports.row import Row
 from monitoring.exports.times import iso
-from monitoring.history.params import Words, request_of
+from monitoring.history.params import Params, build_query
 from monitoring.models import ExportJob
 
 logger = logging.getLogger(__name__)
@@ -44,10 +44,10 @@ class Gone(Exception):
     """The job was deleted while it was written."""
 
 
-def ask(user: User, format: str, words: Words) -> ExportJob:
+def ask(user: User, format: str, words: Params) -> ExportJob:
     """Times are fixed now: "the last 24 hours" are those before the question. Raises
     Invalid or TooManyExports."""
-    selection = rows.select(request_of(words))
+    selection = rows.select(build_query(words))
     expected = rows.count(selection)
     check_size(expected)
     with transaction.atomic():
@@ -70,10 +70,10 @@ def _open(user: User) -> QuerySet[ExportJob]:
     return ExportJob.objects.filter(requested_by=user, state__in=ExportState.OPEN)
 
 
-def _fixed(words: Words, selection: rows.Selection) -> Words:
+def _fixed(words: Params, selection: rows.Selection) -> Params:
     fixed = {name: value for name, value in words.items() if name != "range"}
     for name in ("start", "end"):
-        fixed[f"{name}_time"] = iso(getattr(selection.request, name))
+        fixed[f"{name}_time"] = iso(getattr(selection.query, name))
     return fixed
 
 
@@ -135,7 +135,7 @@ def _write(job: ExportJob) -> None:
     path = path_of(job)
     part = path.with_name(f"{job.uid}.{job.attempts}.part")
     try:
-        selection = rows.select(request_of(job.words))
+        selection = rows.select(build_query(job.words))
         with part.open("wb") as file:
             for chunk in formats.chunks(job.format, selection, _told(job, selection)):
                 file.write(chunk)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from monitoring.exports.row import Row
-from monitoring.history import query
 from monitoring.history.aggregation.aggregates import DEFAULT, Column
 from monitoring.history.aggregation.steps import times
-from monitoring.history.request import Request, metrics_of, sources_of
+from monitoring.history.params import HistoryQuery, select_metrics, select_sources
+from monitoring.history.query import read
 from monitoring.history.tiers import kept_since
 from monitoring.metrics import Metric
 from monitoring.models import TIER_NAMES, TIERS, Bucket, Source
@@ -27,7 +27,7 @@ PAGE_STEPS = 360
 class Selection:
     """metrics: of each source, in the order of the catalogue."""
 
-    request: Request
+    query: HistoryQuery
     tier: type[Bucket]
     step: int
     metrics: Sequence[tuple[Source, list[Metric]]]
@@ -37,24 +37,24 @@ class Selection:
         return {
             "tier": TIER_NAMES[self.tier],
             "step": self.step,
-            "start": self.request.start,
-            "end": self.request.end,
+            "start": self.query.start,
+            "end": self.query.end,
         }
 
     @property
     def marks(self) -> range:
-        return times(self.request.start, self.request.end, self.step)
+        return times(self.query.start, self.query.end, self.step)
 
 
-def select(request: Request) -> Selection:
+def select(query: HistoryQuery) -> Selection:
     """The finest history that goes back to the start; with a step, the widest that
     still shows it. Raises Invalid."""
-    wanted = metrics_of(request)
-    sources = sources_of(request, {metric.source for metric in wanted})
+    wanted = select_metrics(query)
+    sources = select_sources(query, {metric.source for metric in wanted})
     metrics = [(source, _of(source, wanted)) for source in sources]
-    tier = _tier(request)
-    step = -(-(request.step or 1) // tier.WIDTH_S) * tier.WIDTH_S
-    return Selection(request, tier, step, [pair for pair in metrics if pair[1]])
+    tier = _tier(query)
+    step = -(-(query.step or 1) // tier.WIDTH_S) * tier.WIDTH_S
+    return Selection(query, tier, step, [pair for pair in metrics if pair[1]])
 
 
 def _of(source: Source, metrics: list[Metric]) -> list[Metric]:
@@ -65,11 +65,11 @@ def _of(source: Source, metrics: list[Metric]) -> list[Metric]:
     ]
 
 
-def _tier(request: Request) -> type[Bucket]:
+def _tier(query: HistoryQuery) -> type[Bucket]:
     now = int(time.time())
-    held = [tier for tier in TIERS if request.start >= kept_since(tier, now)]
+    held = [tier for tier in TIERS if query.start >= kept_since(tier, now)]
     fine = held or [TIERS[-1]]
-    step = request.step or 0
+    step = query.step or 0
     fitting = [tier for tier in fine if step and step % tier.WIDTH_S == 0]
     return fitting[-1] if fitting else fine[0]
 
@@ -101,8 +101,8 @@ def _page(
 ) -> Iterator[Row]:
     """Steps in which the source was looked at; what it did not tell then is None."""
     columns = {(source.pk, metric.name): Column(len(marks)) for metric in metrics}
-    query.read(selection.tier, marks, columns, int(time.time()))
-    asked = selection.request.aggregate
+    read(selection.tier, marks, columns, int(time.time()))
+    asked = selection.query.aggregate
     series = [
         _series(source, metric, columns[source.pk, metric.name], asked)
         for metric in metrics

@@ -1,4 +1,4 @@
-"""Read history: one question, one answer, from the tier that fits."""
+"""Answer history queries from the tier that fits."""
 
 from __future__ import annotations
 
@@ -14,23 +14,26 @@ from common.exceptions import Invalid
 from common.problems import Problem
 from monitoring.history.aggregation import steps
 from monitoring.history.aggregation.aggregates import DEFAULT, Column
-from monitoring.history.request import Request, metrics_of, sources_of, span_of, step_of
+from monitoring.history.params import (
+    HistoryQuery,
+    parse_step,
+    select_metrics,
+    select_sources,
+)
 from monitoring.history.rollup import rolled_until
 from monitoring.history.tiers import kept_since
 from monitoring.metrics import Metric
 from monitoring.models import TIER_NAMES, TIERS, Bucket, Source
 
 BY_WIDTH: dict[int, type[Bucket]] = {tier.WIDTH_S: tier for tier in TIERS}
-READ_AT_ONCE = 2000  # rows
-
-__all__ = ["Answer", "Request", "query", "span_of", "step_of"]
+FETCH_ROWS = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """times: where steps begin. series: {metric, unit, source: {kind, key, name},
-    aggregate, values}, and min and max of gauges where no aggregate was asked for;
-    null is a gap."""
+class HistoryResult:
+    """times: start of each step. series: {metric, unit, source: {kind, key, name},
+    aggregate, values}, plus min and max for gauges when the query names no aggregate;
+    None marks a gap."""
 
     tier: str
     step: int
@@ -40,53 +43,53 @@ class Answer:
     series: list[dict[str, Any]] = field(default_factory=list)
 
 
-def query(request: Request, now: float | None = None) -> Answer:
-    """Raises Invalid. A step is made wider where history no longer is that fine."""
+def run_query(query: HistoryQuery, now: float | None = None) -> HistoryResult:
+    """Widens the step where history is no longer kept that fine. Raises Invalid."""
     at = int(time.time() if now is None else now)
-    metrics = metrics_of(request)
-    sources = sources_of(request, {metric.source for metric in metrics})
+    metrics = select_metrics(query)
+    sources = select_sources(query, {metric.source for metric in metrics})
     pairs = [
         (source, metric)
         for metric in metrics
         for source in sources
         if metric.source == source.kind and metric.name in source.metrics
     ]
-    choice = _choose(request, pairs, at)
-    marks = steps.times(request.start, request.end, choice.step)
+    choice = _choose(query, pairs, at)
+    marks = steps.times(query.start, query.end, choice.step)
     columns = {(s.pk, m.name): Column(len(marks)) for s, m in pairs}
     read(BY_WIDTH[choice.width], marks, columns, at)
-    return Answer(
+    return HistoryResult(
         tier=TIER_NAMES[BY_WIDTH[choice.width]],
         step=choice.step,
-        start=request.start,
-        end=request.end,
+        start=query.start,
+        end=query.end,
         times=list(marks),
         series=[
-            _series(source, metric, columns[source.pk, metric.name], request.aggregate)
+            _series(source, metric, columns[source.pk, metric.name], query.aggregate)
             for source, metric in pairs
         ],
     )
 
 
 def _choose(
-    request: Request, pairs: Sequence[tuple[Source, Metric]], now: int
+    query: HistoryQuery, pairs: Sequence[tuple[Source, Metric]], now: int
 ) -> steps.Choice:
-    if request.step is not None:
-        step_of(str(request.step))
-    series = max(1, len(pairs))  # times are an answer, too
-    wanted = steps.Wanted(
-        start=request.start,
-        end=request.end,
+    if query.step is not None:
+        parse_step(str(query.step))
+    series = max(1, len(pairs))  # a result without series still has times
+    wanted = steps.Resolution(
+        start=query.start,
+        end=query.end,
         sources=len({source.pk for source, _ in pairs}),
         series=series,
-        step=request.step,
+        step=query.step,
     )
     since = {width: kept_since(tier, now) for width, tier in BY_WIDTH.items()}
     choice = steps.choose(wanted, since)
-    points = series * len(steps.times(request.start, request.end, choice.step))
+    points = series * len(steps.times(query.start, query.end, choice.step))
     if points > steps.MAX_POINTS:
-        least = steps.least_step(request.start, request.end, series)
-        params = {"value": points, "max": steps.MAX_POINTS, "step": least}
+        smallest = steps.smallest_step(query.start, query.end, series)
+        params = {"value": points, "max": steps.MAX_POINTS, "step": smallest}
         raise Invalid([Problem(code="too_many_points", field="step", params=params)])
     return choice
 
@@ -94,7 +97,7 @@ def _choose(
 def read(
     tier: type[Bucket], marks: range, columns: dict[tuple[int, str], Column], now: int
 ) -> None:
-    """Rows of one source come in order of time: Column relies on it."""
+    """Column needs the rows of a source in order of time."""
     by_source: dict[int, list[tuple[str, Column]]] = defaultdict(list)
     for (source, metric), column in columns.items():
         by_source[source].append((metric, column))
@@ -106,7 +109,7 @@ def read(
         .values_list("source_id", "start", "values")
     )
     first, step, width = marks.start, marks.step, tier.WIDTH_S
-    for source, start, text in rows.iterator(READ_AT_ONCE):
+    for source, start, text in rows.iterator(FETCH_ROWS):
         values = orjson.loads(text)
         slot = (start - first) // step
         # A bucket that is still being filled covers what has passed of it.

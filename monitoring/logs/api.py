@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from common.messages import render
 from models_app.api import model_named
 from models_app.models import Run, ServedModel, reason_of
-from monitoring.logs import answers
+from monitoring.logs import streaming
 from monitoring.logs.serializers import LogQuery, LogSerializer
 from monitoring.negotiation import AsAsked
 from runtimes.logs.read import Lines, last_lines
@@ -44,9 +44,9 @@ class Logs(APIView):
         if run is None:
             return Response(told_of(None, NOTHING))
         if asked["download"]:
-            return answers.download(request, run)
+            return streaming.download(request, run)
         if asked["follow"]:
-            return answers.follow(request, run, asked["tail"], asked["search"])
+            return streaming.follow(request, run, asked["tail"], asked["search"])
         return Response(told_of(run, last_lines(run, asked["tail"], asked["search"])))
 
 

@@ -6,8 +6,8 @@ from django.utils import timezone
 
 from common import broker
 from monitoring.exports.times import iso
-from monitoring.history.query import query
-from monitoring.history.request import Request
+from monitoring.history.params import HistoryQuery
+from monitoring.history.query import run_query
 from monitoring.live import latest, publish
 from monitoring.metrics import METRICS
 from monitoring.models import Bucket10s
@@ -54,8 +54,8 @@ def test_history_is_what_the_query_answers(viewer, path, words):
     metric = words["metric"]
     metrics = metric.split(",") if isinstance(metric, str) else metric
     sources = [tuple(word.split(":")) for word in words.get("source", [])]
-    expected = query(
-        Request(
+    expected = run_query(
+        HistoryQuery(
             start=START,
             end=END,
             metrics=metrics,

@@ -5,7 +5,7 @@ import pytest
 from gateway.dialects.native import NativeReply, request_of
 from gateway.engines.errors import EngineRefusedError
 from gateway.errors import GatewayError
-from gateway.sse import Events
+from gateway.protocol.sse import Events
 from gateway.usage.tracker import Measured, Usage
 from tests.gateway.client import ASK, STREAMED, a_route
 from tests.gateway.engine import Script, stream, whole

@@ -11,7 +11,7 @@ from gateway.dialects.openai import (
     request_of,
 )
 from gateway.errors import GatewayError
-from gateway.sse import Events
+from gateway.protocol.sse import Events
 from gateway.usage.tracker import Measured, Usage
 from tests.gateway.client import CHAT_ASK, STREAMED, a_route
 from tests.gateway.engine import Script, stream

@@ -2,8 +2,8 @@
 
 import time
 
-from monitoring.history.query import query
-from monitoring.history.request import Request
+from monitoring.history.params import HistoryQuery
+from monitoring.history.query import run_query
 from monitoring.models import Bucket1m, Bucket10s
 from tests.monitoring.history.rows import a_bucket, a_source
 
@@ -45,14 +45,14 @@ def _a_model(key: str, name: str) -> None:
         a_bucket(Bucket10s, source, start, values)
 
 
-def asked(**fields) -> Request:
+def asked(**fields) -> HistoryQuery:
     defaults = {"start": START, "end": END, "metrics": METRICS, "step": 10}
-    return Request(**{**defaults, **fields})
+    return HistoryQuery(**{**defaults, **fields})
 
 
-def answered(request: Request) -> dict:
+def answered(query: HistoryQuery) -> dict:
     """What the query knows: (value, min, max) by kind, name, metric and time."""
-    answer = query(request)
+    answer = run_query(query)
     return {
         (s["source"]["kind"], s["source"]["name"], s["metric"], mark): (
             value,

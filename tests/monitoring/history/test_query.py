@@ -4,7 +4,8 @@ import pytest
 
 from common.exceptions import Invalid
 from monitoring.history.aggregation.histogram import BOUNDS_S, index
-from monitoring.history.query import Request, query, span_of, step_of
+from monitoring.history.params import HistoryQuery, parse_span, parse_step
+from monitoring.history.query import run_query
 from monitoring.history.recorder import Recorder
 from monitoring.history.rollup import roll_up
 from monitoring.history.tiers import note_gone
@@ -29,7 +30,7 @@ def model():
 
 
 def ask(*metrics, start=NOON, end=NOON + 60, now=NOON + HOUR, **words):
-    return query(Request(start=start, end=end, metrics=metrics, **words), now)
+    return run_query(HistoryQuery(start=start, end=end, metrics=metrics, **words), now)
 
 
 def values(answer):
@@ -272,9 +273,9 @@ def test_queries_do_not_grow_with_sources(sources, django_assert_num_queries):
 
 def test_words_of_requests(settings):
     settings.TIME_ZONE = "Asia/Shanghai"
-    span = span_of("2024-01-01", "2024-01-02")
+    span = parse_span("2024-01-01", "2024-01-02")
     assert (span.start, span.end) == (1_704_038_400, 1_704_124_800)
-    assert step_of("1m") == 60
-    for wrong in (lambda: span_of(length="1y"), lambda: step_of("1y")):
+    assert parse_step("1m") == 60
+    for wrong in (lambda: parse_span(length="1y"), lambda: parse_step("1y")):
         with pytest.raises(Invalid):
             wrong()

@@ -1,7 +1,8 @@
 import pytest
 from django.core.management import call_command
 
-from monitoring.history.query import Request, query
+from monitoring.history.params import HistoryQuery
+from monitoring.history.query import run_query
 from monitoring.history.seed import Plan, clear, seed
 from monitoring.metrics import METRICS
 from monitoring.models import TIERS, Bucket1h, Bucket1m, Bucket10s, Source
@@ -57,19 +58,19 @@ def test_the_same_seed_makes_the_same_history_and_another_another():
 def test_fine_history_agrees_with_what_is_made_of_it():
     seed(Plan(end=END, days=1, gpus=0, models=0, fine=True))
     assert Bucket10s.objects.count() == 8640
-    words = {"start": END - 3600, "end": END, "metrics": ["cpu_utilization"]}
-    means = [
-        query(Request(**words, step=step, aggregate="avg"), END).series[0]["values"]
-        for step in (10, 60, 3600)
+    params = {"start": END - 3600, "end": END, "metrics": ["cpu_utilization"]}
+    queries = [
+        HistoryQuery(**params, step=step, aggregate="avg") for step in (10, 60, 3600)
     ]
+    means = [run_query(query, END).series[0]["values"] for query in queries]
     assert sum(means[0]) / 360 == pytest.approx(sum(means[1]) / 60, abs=0.1)
     assert sum(means[1]) / 60 == pytest.approx(means[2][0], abs=0.1)
 
 
 def test_days_are_busier_than_nights():
     seed(SMALL)
-    words = {"start": END - 86_400, "end": END, "metrics": ["gpu_utilization"]}
-    [series] = query(Request(**words, step=3600), END).series
+    params = {"start": END - 86_400, "end": END, "metrics": ["gpu_utilization"]}
+    [series] = run_query(HistoryQuery(**params, step=3600), END).series
     ordered = sorted(series["values"])
     assert ordered[-4] > 3 * ordered[3]
 

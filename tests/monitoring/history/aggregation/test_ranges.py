@@ -3,7 +3,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from monitoring.history.aggregation.ranges import Refused, parse, parse_step
+from monitoring.history.aggregation.ranges import RangeError, parse, parse_step
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC).timestamp()
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -68,16 +68,16 @@ def test_times_without_a_zone_are_in_that_of_the_server():
     ],
 )
 def test_what_is_no_span(words, code, field):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RangeError) as caught:
         read(*words)
-    assert (refused.value.problem.code, refused.value.problem.field) == (code, field)
+    assert (caught.value.problem.code, caught.value.problem.field) == (code, field)
 
 
 def test_two_years_are_allowed_and_not_a_day_more():
     assert read("2022-01-01", "2024-01-01")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RangeError) as caught:
         read("2022-01-01", "2024-01-03")
-    assert refused.value.problem.params == {"value": 732, "max": 731}
+    assert caught.value.problem.params == {"value": 732, "max": 731}
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_step(text, step):
     "text", ["", "0", "-60", "5", "15", "1.5", "1d", "９０", "9" * 99]
 )
 def test_what_is_no_step(text):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RangeError) as caught:
         parse_step(text)
-    assert refused.value.problem.code == "bad_step"
-    assert len(refused.value.problem.params["value"]) <= 60
+    assert caught.value.problem.code == "bad_step"
+    assert len(caught.value.problem.params["value"]) <= 60

@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 
 from monitoring.history.aggregation.steps import (
     MAX_POINTS,
-    Wanted,
+    Resolution,
     choose,
-    least_step,
+    smallest_step,
     times,
 )
 
@@ -17,10 +17,10 @@ KEPT = {10: NOW - 2 * DAY, 60: NOW - 30 * DAY, 3600: NOW - 730 * DAY}
 
 def chosen(span, ago=0, sources=1, series=1, step=None):
     end = NOW - ago
-    wanted = Wanted(
+    resolution = Resolution(
         start=end - span, end=end, sources=sources, series=series, step=step
     )
-    choice = choose(wanted, KEPT)
+    choice = choose(resolution, KEPT)
     return choice.width, choice.step
 
 
@@ -65,5 +65,5 @@ def test_a_chart_has_no_more_points_than_can_be_seen(span, ago, series):
 
 @given(st.integers(10, 731 * DAY), st.integers(1, 100))
 def test_the_least_step_that_is_offered_is_accepted(span, series):
-    step = least_step(NOW - span, NOW, series)
+    step = smallest_step(NOW - span, NOW, series)
     assert len(times(NOW - span, NOW, step)) * series <= MAX_POINTS

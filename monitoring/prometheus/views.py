@@ -7,8 +7,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from monitoring.negotiation import AsAsked
-from monitoring.prometheus.access import MayScrape, MetricsAuthentication
 from monitoring.prometheus.families import Platform
+from monitoring.prometheus.permissions import MayScrape, MetricsAuthentication
 
 REGISTRY = CollectorRegistry(auto_describe=False)
 REGISTRY.register(Platform())

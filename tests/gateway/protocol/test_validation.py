@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.validation import (
+from gateway.protocol.validation import (
     SAMPLING,
     NotJsonError,
     dumped,

@@ -9,7 +9,7 @@ from django.core.asgi import get_asgi_application
 from models_app.enums import RunState
 from models_app.models import ApiToken
 from monitoring.live.admission import Pace
-from monitoring.logs import answers
+from monitoring.logs import streaming
 from monitoring.logs.feeds import FEEDS
 from tests.builders import a_token, a_user
 from tests.gateway.client import serving, until
@@ -93,7 +93,7 @@ async def test_text_grows_until_the_run_ends_and_says_why(address, token, writin
         await answer.is_over()
     end = "--- The engine was killed from outside.\n"
     assert answer.text == f"two\nthree\nfour\n{end}"
-    await until(lambda: not answers.PLACES.taken)
+    await until(lambda: not streaming.PLACES.taken)
 
 
 async def test_words_are_those_of_the_reader(address, token):
@@ -119,15 +119,15 @@ async def test_client_that_leaves_is_forgotten(address, token, writing):
         await answer.head()
         await answer.until("one\n")
         assert FEEDS._feeds
-    await until(lambda: not FEEDS._feeds and not answers.PLACES.taken)
+    await until(lambda: not FEEDS._feeds and not streaming.PLACES.taken)
 
 
 @pytest.fixture
 def looks_always():
-    usual = answers.ADMISSION.pace
-    answers.ADMISSION.pace = Pace(period_s=0)
+    usual = streaming.ADMISSION.pace
+    streaming.ADMISSION.pace = Pace(period_s=0)
     yield
-    answers.ADMISSION.pace = usual
+    streaming.ADMISSION.pace = usual
 
 
 async def test_nothing_new_is_told_once_the_token_is_gone(
@@ -146,11 +146,11 @@ async def test_nothing_new_is_told_once_the_token_is_gone(
 async def test_each_user_may_follow_so_many(address, token, writing):
     writing.say("one")
     async with AsyncExitStack() as open_answers:
-        for _ in range(answers.PLACES.each):
+        for _ in range(streaming.PLACES.each):
             context = asked(address, token, "follow=1")
             answer = await open_answers.enter_async_context(context)
             assert (await answer.head())[0] == 200
             await answer.until("one\n")
         async with asked(address, token, "follow=1") as refused:
             assert (await refused.head())[0] == 429
-    await until(lambda: not answers.PLACES.taken)
+    await until(lambda: not streaming.PLACES.taken)

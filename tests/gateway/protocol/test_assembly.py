@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.engines.assembly import Assembly
+from gateway.protocol.assembly import Assembly
 
 
 def assembled(*events):

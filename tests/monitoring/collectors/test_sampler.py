@@ -8,11 +8,11 @@ from django.db import OperationalError, connection
 
 from models_app.activity import record
 from models_app.enums import RunState
+from monitoring.collectors.sampler import Sampler, gpu_values
 from monitoring.live import publish, traffic
 from monitoring.live.traffic import Told
 from monitoring.metrics import METRICS, PLATFORM_KEY
 from monitoring.models import Bucket10s
-from monitoring.sampler import Sampler, gpu_values
 from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.machine.nvml import GpuSeen
 from tests.builders import a_model, a_run, a_wanted_model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gateway.validation import NotJsonError, parsed
+from gateway.protocol.validation import NotJsonError, parsed
 
 MAX_EVENT_BYTES = 16 * 2**20
 END_OF_EVENT = re.compile(rb"\r?\n\r?\n")

@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.sse import (
+from gateway.protocol.sse import (
     MAX_EVENT_BYTES,
     Events,
     EventTooLongError,
