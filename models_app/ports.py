@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +20,8 @@ class Framework(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def admin_keys(self) -> Collection[str]: ...
     def keys(self) -> Sequence[str]: ...
     def check(
         self,

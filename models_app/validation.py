@@ -12,12 +12,10 @@ from common.problems import Problem, wrong_type
 from common.storable import MAX_DEPTH, has_unstorable, too_deep
 from models_app.activity import Actor
 from models_app.models import ServedModel
-from models_app.ports import config_problems, machine_limits
+from models_app.ports import config_problems, framework, machine_limits
 from models_app.roles import is_admin
 
 CONFIG_MAX_BYTES = 256 * 1024
-# Tuning that can starve the neighbours of an engine; code of a model, run as it is.
-ADMIN_KEYS = ("extra_args", "trust_remote_code")
 # Paths of the API beside those of models
 RESERVED_NAMES = frozenset({"estimate", "preflight"})
 SIZES = ("gpu_count", "gpu_memory_mib", "pinned_gpus", "cpu_cores", "memory_mib")
@@ -116,7 +114,7 @@ def _config(
     config = after["config"]
     if problem := _unfit(config):
         return [problem]
-    found: list[Problem] = [*_reserved(config, before, actor)]
+    found: list[Problem] = [*_reserved(after["config"], before, actor)]
     if after["framework"] in settings.FRAMEWORKS:
         found += config_problems(after["framework"], config, after["gpu_count"])
     return found
@@ -151,7 +149,8 @@ def _reserved(
     config: Mapping[str, Any], before: ServedModel, actor: Actor
 ) -> Iterator[Problem]:
     """A value that an administrator set may stay when others edit the rest."""
-    new = [k for k in ADMIN_KEYS if k in config and config[k] != before.config.get(k)]
+    keys = {key for name in settings.FRAMEWORKS for key in framework(name).admin_keys}
+    new = [k for k in config if k in keys and config[k] != before.config.get(k)]
     if new and not is_admin(actor):
         for key in new:
             params = {"key": key}

@@ -77,7 +77,7 @@ def _here(rules: Framework, config: Mapping[str, Any]) -> Mapping[str, Any] | No
     folder = hub_cache.folder(model)
     if folder is None or settings.ENGINE_DOWNLOADS:
         return None
-    return {**config, "model_name": str(folder)}
+    return {**config, rules.model_key: str(folder)}
 
 
 def _unknown(engine: Engine, contents: Contents) -> Problem:
@@ -97,7 +97,7 @@ def lacking(
         field = "config.engine" if "engine" in config else "framework"
         yield discovery.missing(engine, field)
     if model := rules.hub_model(config):
-        offline = hub_cache.offline(model, "config.model_name")
+        offline = hub_cache.offline(model, f"config.{rules.model_key}")
         yield from [offline] if offline else []
 
 

@@ -3,7 +3,7 @@ have really taken."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,18 +12,12 @@ from django.conf import settings
 from common.exceptions import Invalid
 from common.problems import Problem
 from models_app.models import Run, ServedModel
-from runtimes.frameworks.base import Estimate
+from runtimes.frameworks.base import Estimate, Framework
 from runtimes.registry import framework
 
 # Newest runs of a model that are looked at
 RUNS = 50
-# Keys of a config that change nothing of what it takes
-WEIGHTLESS = frozenset(
-    {"temperature", "top_p", "n_threads", "chat_template", "served_model_name"}
-)
 MOST_MIB = 64 * 2**20
-# A config that says how much of its GPUs is taken: a booking would be the limit.
-GPU_SHARE = "gpu_memory_utilization"
 # What a run took beyond the estimate by less is no news.
 NOTABLE = 0.02
 
@@ -72,7 +66,7 @@ def sizing(model: ServedModel) -> Sizing:
     seen = measured(model)
     # What fills all it is given has taken what was booked: that says nothing.
     news = None if rules.fills_memory else seen
-    usual = _defaults(estimate, model.config, gpu_count) if estimate else {}
+    usual = _defaults(rules, estimate, model.config, gpu_count) if estimate else {}
     return Sizing(
         gpu_count=gpu_count,
         estimate=estimate,
@@ -105,31 +99,33 @@ def defaults(fields: Mapping[str, Any]) -> dict[str, int]:
     estimate is possible. Takes checked fields: those of a config without problems."""
     rules = framework(fields["framework"])
     config, gpu_count = fields["config"], fields.get("gpu_count", 0)
-    told = rules.memory(config, gpu_count)
-    return _defaults(told, config, gpu_count) if isinstance(told, Estimate) else {}
+    found = rules.memory(config, gpu_count)
+    if not isinstance(found, Estimate):
+        return {}
+    return _defaults(rules, found, config, gpu_count)
 
 
 def _defaults(
-    estimate: Estimate, config: Mapping[str, Any], gpu_count: int
+    rules: Framework, estimate: Estimate, config: Mapping[str, Any], gpu_count: int
 ) -> dict[str, int]:
+    """A config with a share of the GPU gets no booking, which would be the limit."""
     sizes = {"memory_mib": estimate.host.total_mib}
-    if gpu_count and GPU_SHARE not in config:
+    if gpu_count and rules.gpu_share_key not in config:
         sizes["gpu_memory_mib"] = estimate.gpu.total_mib
     # A file may claim more than anybody has.
     return sizes if max(sizes.values()) <= MOST_MIB else {}
 
 
 def _is_alike(run: Run, model: ServedModel) -> bool:
-    started = (run.framework, run.driver, len(run.gpu_uuids), _weighing(run.config))
-    wanted = (
-        *(model.framework, model.driver, model.gpu_count),
-        _weighing(model.config),
-    )
-    return started == wanted
+    started = (run.framework, run.driver, len(run.gpu_uuids))
+    if started != (model.framework, model.driver, model.gpu_count):
+        return False
+    ignored = framework(model.framework).weightless_keys
+    return _without(ignored, run.config) == _without(ignored, model.config)
 
 
-def _weighing(config: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in config.items() if key not in WEIGHTLESS}
+def _without(keys: Container[str], config: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in config.items() if key not in keys}
 
 
 def _most(sizes: Iterable[int | None]) -> int | None:

@@ -1,15 +1,19 @@
-"""What a framework (llama.cpp, vLLM) must know: how its config is checked, how it is
-started, and how its health, metrics and last words are read."""
+"""What a framework (llama.cpp, vLLM) has to know: how to check its config, how to start
+its engines, and how to read their health, metrics and log."""
 
 from __future__ import annotations
 
+import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar
 
 from common.problems import Problem
+from runtimes.frameworks.fields import Field
 from runtimes.frameworks.metrics import EngineMetrics
+from runtimes.frameworks.sampling import sampling
 
 Config = Mapping[str, object]
 
@@ -96,16 +100,33 @@ class Contents:
     quantisation: str = ""
 
 
-class Framework(Protocol):
-    name: str
+class Framework(ABC):
+    """Subclasses hold no state. The defaults suit an engine with an OpenAI API and
+    /health, without metrics, whose models are files of this machine."""
 
-    @property
-    def fills_memory(self) -> bool:
-        """It takes all it is given, whatever it needs."""
+    name: ClassVar[str]
+    # Of a config, in the order in which people should read them
+    fields: ClassVar[Mapping[str, Field]]
+    # The key that names the model: a path, or the id of a model of a hub
+    model_key: ClassVar[str]
+    # The key for the tokens of one request, and its value for a new model
+    context_key: ClassVar[str]
+    usual_context: ClassVar[int]
+    # The engine does not start with a longer context than the model was made for.
+    context_is_limited: ClassVar[bool] = False
+    # Keys that only administrators may set
+    admin_keys: ClassVar[frozenset[str]] = frozenset()
+    # Keys that do not change how much memory a model takes
+    weightless_keys: ClassVar[frozenset[str]] = frozenset()
+    # The key for the share of a GPU that a model takes, whatever is booked
+    gpu_share_key: ClassVar[str] = ""
+    # Takes all the memory it is given, whatever it needs.
+    fills_memory: ClassVar[bool] = False
 
     def keys(self) -> Sequence[str]:
-        """Of a config, in the order in which people should read them."""
+        return tuple(self.fields)
 
+    @abstractmethod
     def check(
         self,
         config: Config,
@@ -116,47 +137,61 @@ class Framework(Protocol):
         """Everything that is wrong: keys, types, ranges, then files. gpu_count: of one
         replica; None: not known."""
 
+    @abstractmethod
     def engine(self, config: Config, gpu_count: int) -> str:
         """Name of the installation that can run it: see runtimes.installations."""
 
-    def hub_model(self, config: Config) -> str:
-        """Id of a model that is not here but on a hub; empty: its files are here."""
-
+    @abstractmethod
     def contents(self, config: Config) -> Contents | Problem:
         """For a config without problems whose files are here; a Problem of files that
         no engine can load."""
 
+    @abstractmethod
     def command(self, config: Config, placement: Placement) -> Command:
         """For a config without problems."""
 
-    def ready_path(self, config: Config) -> str:
-        """Answers 200 once the engine serves."""
-
-    def metrics_path(self, config: Config) -> str:
-        """Asked each second while it serves. Of an engine without metrics: whatever it
-        answers at any time, without waiting for its turn."""
-
-    def idle_path(self, config: Config) -> str:
-        """Asked while it is drained; in_flight() reads what it answers."""
-
-    def cpu_cores(self, config: Config) -> int: ...
-
+    @abstractmethod
     def memory(self, config: Config, gpu_count: int) -> Estimate | Problem:
         """For a config without problems; a Problem of a model file that tells too
         little."""
 
-    def sampling(self, config: Config) -> dict[str, float]:
-        """Defaults of the model for requests: those of temperature, top_p given."""
-
-    def metrics(self, text: str) -> EngineMetrics | None:
-        """The text of /metrics; None: it is none."""
-
-    def in_flight(self, metrics: str) -> int | None:
-        """Requests processed or queued, by what idle_path() answers; None: not
-        known."""
-
+    @abstractmethod
     def end_reason(self, exit: Exit, log_tail: str) -> str:
         """bad_config, bad_argument, model_file_missing, model_file_damaged,
         unknown_architecture, needs_remote_code, kv_cache_too_small, hub_offline,
         engine_broken, driver_mismatch, gpu_unsupported, out_of_gpu_memory,
         out_of_memory, port_in_use, gpu_lost, killed or crashed."""
+
+    def hub_model(self, config: Config) -> str:
+        """Id of a model that is not here but on a hub; empty: its files are here."""
+        return ""
+
+    def ready_path(self, config: Config) -> str:
+        """Answers 200 once the engine serves."""
+        return "/health"
+
+    def metrics_path(self, config: Config) -> str:
+        """Fetched each second while it serves. Of an engine without metrics: whatever
+        it answers at any time, without waiting for its turn."""
+        return self.ready_path(config)
+
+    def idle_path(self, config: Config) -> str:
+        """Fetched while it is drained; in_flight() reads the answer."""
+        return self.metrics_path(config)
+
+    def cpu_cores(self, config: Config) -> int:
+        """Used without GPUs, unless a model has a number of its own."""
+        return max(1, len(os.sched_getaffinity(0)) // 2)
+
+    def sampling(self, config: Config) -> dict[str, float]:
+        """Defaults of the model for requests: those of temperature, top_p given."""
+        return sampling(config)
+
+    def metrics(self, text: str) -> EngineMetrics | None:
+        """Parses the answer of metrics_path(); None: there are no metrics in it."""
+        return None
+
+    def in_flight(self, text: str) -> int | None:
+        """Requests running or queued, by the answer of idle_path(); None: not known."""
+        found = self.metrics(text)
+        return found.in_flight if found else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from runtimes.frameworks.base import Config
+from collections.abc import Mapping
+
 from runtimes.frameworks.fields import Field, Number
 
 SAMPLING: dict[str, Field] = {
@@ -11,6 +12,6 @@ SAMPLING: dict[str, Field] = {
 }
 
 
-def sampling(config: Config) -> dict[str, float]:
+def sampling(config: Mapping[str, object]) -> dict[str, float]:
     given = {key: config.get(key) for key in SAMPLING}
     return {k: float(v) for k, v in given.items() if isinstance(v, int | float)}

@@ -73,8 +73,12 @@ def selected(
 def serving(entries: Iterable[Entry]) -> dict[str, list[ServedModel]]:
     """Models that serve an entry already, by its path."""
     models: dict[str, list[ServedModel]] = {}
-    for model in ServedModel.objects.only("name", "config").order_by("name"):
-        served = model.config.get("model_path") or model.config.get("model_name")
+    known = frameworks()
+    for model in ServedModel.objects.only("name", "framework", "config").order_by(
+        "name"
+    ):
+        rules = known.get(model.framework)
+        served = model.config.get(rules.model_key) if rules else None
         if isinstance(served, str):
             models.setdefault(_real(served), []).append(model)
     return {entry.path: models.get(_real(entry.path), []) for entry in entries}

@@ -22,9 +22,6 @@ from runtimes.library.scanner.words import count_words, size_words
 from runtimes.preflight.permissions import unreadable
 from runtimes.preflight.subjects import subject_of
 
-PLACES = ("model_path", "model_name")
-CONTEXTS = ("n_ctx", "max_model_len")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -45,8 +42,10 @@ class Asked:
         wrong = [p for p in self.seen.problems if subject_of(p) == "config"]
         fields = {problem.field for problem in wrong}
         config = self.model.config
-        keys = [k for k in PLACES if k in config and f"config.{k}" not in fields]
-        return str(config[keys[0]]) if keys else ""
+        key = self.rules.model_key
+        return (
+            str(config[key]) if key in config and f"config.{key}" not in fields else ""
+        )
 
     @property
     def is_local(self) -> bool:
@@ -58,9 +57,9 @@ Look = Callable[[Asked], Finding | None]
 
 def config(asked: Asked) -> Finding:
     most = asked.seen.contents.context if asked.seen.contents else 0
-    for key in CONTEXTS if most else ():
-        if asked.model.config.get(key, 0) > most:
-            return _too_long(asked, key, most)
+    key = asked.rules.context_key
+    if most and asked.model.config.get(key, 0) > most:
+        return _too_long(asked, key, most)
     words = _("Settings: %(count)s, all of them known and within their limits.")
     return ok("config", words % {"count": len(asked.model.config)})
 
@@ -70,8 +69,10 @@ def _too_long(asked: Asked, key: str, most: int) -> Finding:
     shown = {"key": key, "value": asked.model.config[key], "most": most}
     words = _("%(key)s is %(value)s, but the model was made for %(most)s tokens.")
     advice = _("Set %(key)s to %(most)s or less: beyond, answers get worse.")
-    if key == "max_model_len":
-        advice = _("Set %(key)s to %(most)s or less: vLLM does not start with more.")
+    if asked.rules.context_is_limited:
+        advice = _(
+            "Set %(key)s to %(most)s or less: the engine does not start with more."
+        )
     return warning("config", words % shown, advice % shown)
 
 
@@ -89,7 +90,9 @@ def path(asked: Asked) -> Finding | None:
 
 
 def _found(asked: Asked, contents: Contents) -> Finding:
-    where = str((asked.seen.config or {}).get("model_name") or contents.paths[0])
+    where = str(
+        (asked.seen.config or {}).get(asked.rules.model_key) or contents.paths[0]
+    )
     if not asked.is_local and not asked.place.startswith("/"):
         message = _("%(model)s is on this machine, where containers do not see it.")
         advice = _("Give the folder of the model, in one of: %(roots)s.") % {

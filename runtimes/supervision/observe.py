@@ -57,9 +57,10 @@ def end_with_reason(run: Run, seen: Observation) -> None:
 
 def _named(run: Run, code: str) -> dict[str, object]:
     """What the words for a code tell of the model."""
-    model = run.config.get("model_path") or run.config.get("model_name", "")
     names = {"model_file_missing": "path", "hub_offline": "model"}
-    return {names[code]: model} if code in names else {}
+    if code not in names:
+        return {}
+    return {names[code]: run.config.get(framework(run.framework).model_key, "")}
 
 
 def _said(code: str, log_tail: str) -> dict[str, object]:

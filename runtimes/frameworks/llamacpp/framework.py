@@ -1,10 +1,8 @@
-"""llama.cpp, in one of three builds: llamacpp_builds.py."""
+"""llama.cpp, in one of the three builds of builds.py."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +13,7 @@ from runtimes.frameworks.base import (
     Contents,
     Estimate,
     Exit,
+    Framework,
     Placement,
 )
 from runtimes.frameworks.endings import classify
@@ -27,20 +26,21 @@ from runtimes.frameworks.llamacpp.contents import contents
 from runtimes.frameworks.llamacpp.endings import ENDINGS
 from runtimes.frameworks.llamacpp.memory import memory
 from runtimes.frameworks.llamacpp.model_file import check_model_file
-from runtimes.frameworks.llamacpp.options import CONFIG, DEFAULT, EXTRA_ARGS
+from runtimes.frameworks.llamacpp.options import CONFIG, DEFAULT, EXTRA_ARGS, N_CTX
 from runtimes.frameworks.metrics import EngineMetrics
-from runtimes.frameworks.sampling import sampling
+from runtimes.frameworks.sampling import SAMPLING
 
 FIELD = "config.model_path"
 
 
-@dataclass(frozen=True, slots=True)
-class LlamaCpp:
-    name: str = "llama.cpp"
-    fills_memory: bool = False
-
-    def keys(self) -> Sequence[str]:
-        return tuple(CONFIG)
+class LlamaCpp(Framework):
+    name = "llama.cpp"
+    fields = CONFIG
+    model_key = "model_path"
+    context_key = "n_ctx"
+    usual_context = N_CTX
+    admin_keys = frozenset({EXTRA})
+    weightless_keys = frozenset({*SAMPLING, "n_threads", "chat_template"})
 
     def check(
         self,
@@ -60,9 +60,6 @@ class LlamaCpp:
     def engine(self, config: Config, gpu_count: int) -> str:
         return cast(str, config.get("engine", DEFAULT))
 
-    def hub_model(self, config: Config) -> str:
-        return ""
-
     def contents(self, config: Config) -> Contents | Problem:
         return contents(config)
 
@@ -81,24 +78,16 @@ class LlamaCpp:
 
     def cpu_cores(self, config: Config) -> int:
         threads = config.get("n_threads")
-        if isinstance(threads, int):
-            return threads
-        return max(1, len(os.sched_getaffinity(0)) // 2)
+        return threads if isinstance(threads, int) else super().cpu_cores(config)
 
     def memory(self, config: Config, gpu_count: int) -> Estimate | Problem:
         return memory(config, gpu_count)
 
-    def sampling(self, config: Config) -> dict[str, float]:
-        return sampling(config)
-
     def metrics(self, text: str) -> EngineMetrics | None:
         return llamacpp_metrics.read(text)
 
-    def in_flight(self, metrics: str) -> int | None:
-        told = self.metrics(metrics)
-        if told is None and metrics.startswith(LISTS_MODELS):
-            return 0
-        return told.in_flight if told else None
+    def in_flight(self, text: str) -> int | None:
+        return 0 if text.startswith(LISTS_MODELS) else super().in_flight(text)
 
     def end_reason(self, exit: Exit, log_tail: str) -> str:
         return classify(exit, log_tail, ENDINGS)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -16,6 +14,7 @@ from runtimes.frameworks.base import (
     Contents,
     Estimate,
     Exit,
+    Framework,
     Placement,
 )
 from runtimes.frameworks.endings import classify
@@ -23,7 +22,7 @@ from runtimes.frameworks.extra_args import KEY as EXTRA
 from runtimes.frameworks.extra_args import extra_problems
 from runtimes.frameworks.fields import bad_values, kind_of, unknown_keys
 from runtimes.frameworks.metrics import EngineMetrics
-from runtimes.frameworks.sampling import sampling
+from runtimes.frameworks.sampling import SAMPLING
 from runtimes.frameworks.vllm import metrics as vllm_metrics
 from runtimes.frameworks.vllm.contents import contents
 from runtimes.frameworks.vllm.endings import ENDINGS
@@ -45,13 +44,17 @@ MOST_UTILIZATION = 0.98
 LEAST_UTILIZATION = 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Vllm:
-    name: str = "vllm"
-    fills_memory: bool = True
-
-    def keys(self) -> Sequence[str]:
-        return tuple(CONFIG)
+class Vllm(Framework):
+    name = "vllm"
+    fields = CONFIG
+    model_key = "model_name"
+    context_key = "max_model_len"
+    usual_context = 4096
+    context_is_limited = True
+    admin_keys = frozenset({EXTRA, "trust_remote_code"})
+    weightless_keys = frozenset({*SAMPLING, "served_model_name"})
+    gpu_share_key = "gpu_memory_utilization"
+    fills_memory = True
 
     def check(
         self,
@@ -91,30 +94,14 @@ class Vllm:
             stdin=f"{LAUNCHER.read_text()}\n\nserve({placement.api_key!r})\n",
         )
 
-    def ready_path(self, config: Config) -> str:
-        return "/health"
-
     def metrics_path(self, config: Config) -> str:
         return "/metrics"
-
-    def idle_path(self, config: Config) -> str:
-        return self.metrics_path(config)
-
-    def cpu_cores(self, config: Config) -> int:
-        return max(1, len(os.sched_getaffinity(0)) // 2)
 
     def memory(self, config: Config, gpu_count: int) -> Estimate | Problem:
         return memory(config, gpu_count)
 
-    def sampling(self, config: Config) -> dict[str, float]:
-        return sampling(config)
-
     def metrics(self, text: str) -> EngineMetrics | None:
         return vllm_metrics.read(text)
-
-    def in_flight(self, metrics: str) -> int | None:
-        told = self.metrics(metrics)
-        return told.in_flight if told else None
 
     def end_reason(self, exit: Exit, log_tail: str) -> str:
         return classify(exit, log_tail, ENDINGS)
