@@ -14,14 +14,17 @@ from models_app.drafts import imagined
 from models_app.enums import Desired
 from models_app.models import ServedModel
 from runtimes.models import Node
+from runtimes.ports import Capacity, Forecast, Shortage, Victim
 from scheduling.contexts import contexts_of
+from scheduling.planner import types
+from scheduling.planner.capacity import sites
 from scheduling.planner.plan import plan
 from scheduling.planner.preview import Preview, preview
 from scheduling.planner.queue import Waiting, queue_of
 from scheduling.planner.state import EXPLAINED
-from scheduling.planner.types import Reason
+from scheduling.planner.types import Context, Reason
 from scheduling.resources import Machine, machines
-from scheduling.snapshot import load, picture_of, policy
+from scheduling.snapshot import load, load_nodes, picture_of, policy
 
 LACKS = frozenset({"insufficient_cpu", "insufficient_memory", "insufficient_gpus"})
 
@@ -54,8 +57,53 @@ def preview_of(fields: Mapping[str, Any], instance: ServedModel | None) -> Previ
     """Of a new model, or of instance with these fields changed. Fields come checked by
     models_app.validation. Writes nothing, also not to the instance."""
     model = imagined(fields, instance)
-    picture = picture_of(model, {})
-    picture = replace(picture, wanted=True, contexts=contexts_of(model))
-    if instance is None or instance.desired_state != Desired.RUNNING:
+    return _preview(model, contexts_of(model))
+
+
+def forecast(model: ServedModel) -> Forecast:
+    """What a start now would do, without suggestions: no file is read."""
+    found = _preview(model)
+    machines = [placement.node for placement in found.placements]
+    if found.evictions and found.reason:
+        machines.append(found.reason.nominated)
+    reason = found.impossible or found.reason
+    return Forecast(
+        machines=tuple(dict.fromkeys(machines)),
+        victims=tuple(
+            Victim(name=evicted.model.name, priority=evicted.model.priority)
+            for evicted in found.evictions
+        ),
+        shortage=Shortage(code=reason.code, params=reason.params) if reason else None,
+        impossible=found.impossible is not None,
+    )
+
+
+def capacity() -> Capacity | None:
+    """Rooms of machines on which nothing runs, all of their GPUs open."""
+    nodes = [
+        replace(
+            node, gpus=tuple(replace(g, open=True, free_mib=None) for g in node.gpus)
+        )
+        for node in load_nodes()
+    ]
+    rooms = [site.empty for site in sites(nodes, (), policy())]
+    if not rooms:
+        return None
+    return Capacity(
+        cpu_cores=max(room.cpu_cores for room in rooms),
+        memory_mib=max(0, *(room.memory_mib for room in rooms)),
+        gpu_count=max(len(room.gpus) for room in rooms),
+        gpu_mib=max((mib for room in rooms for mib in room.gpus.values()), default=0),
+    )
+
+
+def _idle(node: types.Node) -> types.Node:
+    gpus = (replace(gpu, open=True, free_mib=None) for gpu in node.gpus)
+    return replace(node, gpus=tuple(gpus))
+
+
+def _preview(model: ServedModel, contexts: tuple[Context, ...] = ()) -> Preview:
+    picture = replace(picture_of(model, {}), wanted=True, contexts=contexts)
+    if model.desired_state != Desired.RUNNING:
         picture = replace(picture, waiting_since=timezone.now().timestamp())
     return preview(picture, load(), policy(), clock.uptime())

@@ -44,13 +44,13 @@ def load() -> types.Snapshot:
     models = list(ServedModel.objects.filter(concerned))
     history = _history({model.pk: model.config for model in models})
     return types.Snapshot(
-        nodes=_nodes(),
+        nodes=load_nodes(),
         models=tuple(picture_of(model, history[model.pk]) for model in models),
         runs=_runs(live),
     )
 
 
-def _nodes() -> tuple[types.Node, ...]:
+def load_nodes() -> tuple[types.Node, ...]:
     gpus = defaultdict(list)
     for gpu in Gpu.objects.filter(present=True):
         gpus[gpu.node_id].append(

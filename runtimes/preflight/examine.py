@@ -19,9 +19,10 @@ from models_app.models import ServedModel
 from runtimes.checks.finding import Finding, Level, error
 from runtimes.equipment import look
 from runtimes.machine.limits import too_large
+from runtimes.ports import planner
 from runtimes.preflight import machine_lines, model_lines
 from runtimes.preflight.model_lines import Asked
-from runtimes.preflight.subjects import SUBJECTS, room_of, subject_of
+from runtimes.preflight.subjects import SIZES, SUBJECTS, room_of, subject_of
 from runtimes.registry import driver, framework
 
 LIMITED = (
@@ -35,7 +36,13 @@ def examine(model: ServedModel) -> list[Finding]:
     try:
         rules = framework(model.framework)
         seen = look(rules, model.driver, model.config, model.gpu_count)
-        asked = Asked(model=model, driver=driver(model.driver), rules=rules, seen=seen)
+        asked = Asked(
+            model=model,
+            driver=driver(model.driver),
+            rules=rules,
+            seen=seen,
+            forecast=planner.get().forecast(model),
+        )
     except PlatformError as missing:
         advised = _("Choose one that there is.")
         return [error("config", str(missing), advised)]
@@ -58,6 +65,8 @@ def _lines(asked: Asked) -> Iterator[Finding]:
     for subject in SUBJECTS:
         if subject in troubles:
             yield _trouble(subject, troubles[subject])
+        elif subject == "placement" and troubles.keys() & SIZES:
+            continue  # it would be asked of machines that are too small
         elif finding := looks[subject](asked):
             yield finding
 

@@ -1,11 +1,10 @@
-"""Lines about what the machines have: ports, processors, memory, GPUs."""
+"""Lines about the machines: ports, processors, memory, GPUs and placement."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from django.conf import settings
-from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from common.messages import render
@@ -16,16 +15,14 @@ from runtimes.drivers.procfs import ports_in_use
 from runtimes.enums import GpuMode
 from runtimes.frameworks.base import Estimate
 from runtimes.machine.limits import cores_of
-from runtimes.models import Gpu, Node
-from runtimes.preflight.bookings import Left, most_left
+from runtimes.models import Gpu
+from runtimes.ports import planner
+from runtimes.preflight import placement
 from runtimes.preflight.model_lines import Asked, Look
 from runtimes.preflight.room import (
-    Card,
-    Wish,
-    gpus_finding,
+    gpu_memory_finding,
     memory_finding,
     port_finding,
-    would_wait,
 )
 from runtimes.sizing import Sizes, measured
 
@@ -40,57 +37,53 @@ def port(asked: Asked) -> Finding:
 
 
 def cpu(asked: Asked) -> Finding:
-    most = Node.objects.aggregate(most=Max("cpu_cores"))["most"]
+    most = planner.get().capacity()
     if most is None:
         return _no_machine("cpu")
+    if short := placement.shortage_of("cpu", asked.forecast):
+        return short
     fields = ("framework", "config", "gpu_count", "cpu_cores")
     _field, cores = cores_of({name: getattr(asked.model, name) for name in fields})
-    left = most_left("cpu_cores", asked.model)
-    if left and cores > left.may_have:
-        words = _short_of("insufficient_cpu", cores, left)
-        return warning("cpu", words, would_wait())
-    shown = {"cores": cores, "most": most}
-    return ok("cpu", _("%(cores)s of %(most)s cores.") % shown)
+    params = {"cores": cores, "most": most.cpu_cores}
+    return ok("cpu", _("%(cores)s of %(most)s cores.") % params)
 
 
 def memory(asked: Asked) -> Finding:
-    most = Node.objects.aggregate(most=Max("memory_mib"))["most"]
+    most = planner.get().capacity()
     if most is None:
         return _no_machine("memory")
-    told = _estimate(asked)
-    if isinstance(told, Problem) and told.code != "no_estimate":
+    estimate = _estimate(asked)
+    if isinstance(estimate, Problem) and estimate.code != "no_estimate":
         advice = _("Set the memory by hand.")
-        return warning("memory", render(told.code, told.params), advice)
-    usable = most - settings.RESERVED_MEMORY_MIB
-    share = told.host if isinstance(told, Estimate) else None
+        return warning("memory", render(estimate.code, estimate.params), advice)
+    share = estimate.host if isinstance(estimate, Estimate) else None
     taken, given = _measured(asked).memory_mib or 0, asked.model.memory_mib
-    found = memory_finding(share, taken, given, usable)
-    left = most_left("memory_mib", asked.model, settings.RESERVED_MEMORY_MIB)
-    if found.level == Level.OK and left and given > left.may_have:
-        words = _short_of("insufficient_memory", given, left)
-        return warning("memory", f"{found.message} {words}", would_wait())
-    return found
-
-
-def _short_of(code: str, needed: int, left: Left) -> str:
-    params = {"node": left.node, "total": left.total, "free": left.free}
-    return render(code, {"needed": needed, **params})
+    found = memory_finding(share, taken, given, most.memory_mib)
+    if found.level != Level.OK:
+        return found
+    return placement.shortage_of("memory", asked.forecast, found.message) or found
 
 
 def gpus(asked: Asked) -> Finding:
     model = asked.model
     if not model.gpu_count:
         return ok("gpus", _("None asked for: it runs on the processor."))
-    if not Node.objects.exists():
+    most = planner.get().capacity()
+    if most is None:
         return _no_machine("gpus")
-    told = _estimate(asked)
-    estimated = told.gpu.total_mib if isinstance(told, Estimate) else 0
-    wish = Wish(
-        count=model.gpu_count,
-        mib=-(-model.gpu_memory_mib // model.gpu_count),
-        needed_mib=max(estimated, _measured(asked).gpu_memory_mib or 0),
+    closed = _closed(model.pinned_gpus)
+    short = placement.shortage_of("gpus", asked.forecast, after=" ".join(closed))
+    if short and short.level == Level.ERROR:
+        return short
+    estimate = _estimate(asked)
+    estimated = estimate.gpu.total_mib if isinstance(estimate, Estimate) else 0
+    found = gpu_memory_finding(
+        model.gpu_count,
+        model.gpu_memory_mib,
+        max(estimated, _measured(asked).gpu_memory_mib or 0),
+        most.gpu_mib,
     )
-    return gpus_finding(_cards(model.pinned_gpus), wish)
+    return found if found.level != Level.OK else short or found
 
 
 def _estimate(asked: Asked) -> Estimate | Problem | None:
@@ -102,31 +95,23 @@ def _estimate(asked: Asked) -> Estimate | Problem | None:
 
 
 def _measured(asked: Asked) -> Sizes:
-    """What fills all it is given tells nothing of what it needs."""
+    """An engine that fills all it is given reveals nothing of what it needs."""
     seen = None if asked.rules.fills_memory else measured(asked.model)
     return seen or Sizes(gpu_memory_mib=None, memory_mib=None)
 
 
-def _cards(pinned: list[str]) -> list[Card]:
-    """What the planner keeps back is nobody's."""
-    found = Gpu.objects.filter(present=True).select_related("node")
+def _closed(pinned: list[str]) -> list[str]:
+    """GPUs that take no models, each with its reason."""
+    found = Gpu.objects.filter(present=True).order_by("node__name", "index")
     if pinned:
         found = found.filter(uuid__in=pinned)
-    return [_card(gpu) for gpu in found]
+    return [f"{gpu.index} {gpu.name}: {why}" for gpu in found if (why := _why(gpu))]
 
 
-def _card(gpu: Gpu) -> Card:
-    why = str(gpu.get_mode_display()) if gpu.mode != GpuMode.OPEN else ""
+def _why(gpu: Gpu) -> str:
     if gpu.reason_code:
-        why = render(gpu.reason_code, gpu.unhealthy_params)
-    reserve = settings.GPU_RESERVE_MIB
-    return Card(
-        label=f"{gpu.index} {gpu.name}",
-        node=gpu.node.name,
-        memory_mib=gpu.memory_mib - reserve,
-        free_mib=None if gpu.free_mib is None else gpu.free_mib - reserve,
-        why=why,
-    )
+        return render(gpu.reason_code, gpu.unhealthy_params)
+    return str(gpu.get_mode_display()) if gpu.mode != GpuMode.OPEN else ""
 
 
 def _no_machine(subject: str) -> Finding:
@@ -138,4 +123,5 @@ LOOKS: Mapping[str, Look] = {
     "cpu": cpu,
     "memory": memory,
     "gpus": gpus,
+    "placement": placement.line,
 }

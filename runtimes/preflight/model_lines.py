@@ -19,6 +19,7 @@ from runtimes.equipment import Findings
 from runtimes.frameworks.base import Contents, Framework
 from runtimes.installations import discovery
 from runtimes.library.scanner.words import count_words, size_words
+from runtimes.ports import Forecast
 from runtimes.preflight.permissions import unreadable
 from runtimes.preflight.subjects import subject_of
 
@@ -31,6 +32,7 @@ class Asked:
     driver: Driver
     rules: Framework
     seen: Findings
+    forecast: Forecast
     troubles: Collection[str] = ()
 
     def with_troubles(self, troubles: Collection[str]) -> Asked:

@@ -1,46 +1,12 @@
-"""Ports, memory and GPUs against what there is. Pure but for the words."""
+"""Sizes of a model compared with its estimate, its runs and the largest machine."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-
 from django.utils.translation import gettext as _
 
-from common.messages import render
 from runtimes.checks.finding import Finding, error, ok, warning
 from runtimes.frameworks.base import Share
 from runtimes.library.scanner.words import mib_words
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Card:
-    """A GPU. why: it takes no models, in words; empty: it takes some. free_mib: None
-    where the driver does not tell."""
-
-    label: str
-    node: str
-    memory_mib: int
-    free_mib: int | None
-    why: str = ""
-
-    def has(self, mib: int) -> bool:
-        return not self.why and self.memory_mib >= mib
-
-    def has_free(self, mib: int) -> bool:
-        free = self.memory_mib if self.free_mib is None else self.free_mib
-        return self.has(mib) and free >= mib
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """count GPUs, mib of each of them; needed_mib by the estimate, or by what its runs
-    have taken. 0: not said."""
-
-    count: int
-    mib: int
-    needed_mib: int
 
 
 def port_finding(first: int, last: int, free: int, replicas: int) -> Finding:
@@ -74,61 +40,23 @@ def memory_finding(
     return ok("memory", message)
 
 
-def gpus_finding(cards: Sequence[Card], wish: Wish) -> Finding:
-    """cards: of all machines, those that the model may use."""
-    node, here = _best(cards, max(wish.mib, 1))
-    fitting = [card for card in here if card.has(max(wish.mib, 1))]
-    if len(fitting) < wish.count:
-        return error("gpus", _short_of(wish, node, here, len(fitting)), _other_gpus())
-    given = _("%(count)s of %(labels)s on %(node)s") % {
-        "count": wish.count,
-        "labels": ", ".join(card.label for card in fitting),
-        "node": node,
-    }
-    total, needed = wish.mib * wish.count, wish.needed_mib
-    message = given
-    if needed:
+def gpu_memory_finding(
+    count: int, booked_mib: int, needed_mib: int, largest_mib: int
+) -> Finding:
+    """needed_mib: on all its GPUs, by the estimate or what its runs have taken; 0: not
+    known. largest_mib: what one GPU can give at most."""
+    message = _("GPUs: %(count)s") % {"count": count}
+    if needed_mib:
         message += "; " + _("needs %(needed)s, booked %(booked)s") % {
-            "needed": mib_words(needed),
-            "booked": mib_words(total),
+            "needed": mib_words(needed_mib),
+            "booked": mib_words(booked_mib),
         }
-    sizes = sorted((card.memory_mib for card in fitting), reverse=True)
-    if needed > sum(sizes[: wish.count]):
+    if needed_mib > largest_mib * count:
         return error("gpus", message, _smaller())
-    if total and needed > total:
-        advice = _("Give it %(needed)s MiB of GPU memory.") % {"needed": needed}
+    if booked_mib and needed_mib > booked_mib:
+        advice = _("Give it %(needed)s MiB of GPU memory.") % {"needed": needed_mib}
         return warning("gpus", message, advice)
-    free = [card for card in fitting if card.has_free(max(wish.mib, 1))]
-    if len(free) < wish.count:
-        words = _short_of(wish, node, here, len(free))
-        return warning("gpus", words, would_wait())
     return ok("gpus", message)
-
-
-def would_wait() -> str:
-    return _("It would wait until enough is free.")
-
-
-def _best(cards: Iterable[Card], mib: int) -> tuple[str, list[Card]]:
-    """The machine with most GPUs that have enough, by name among equals."""
-    by_node: dict[str, list[Card]] = defaultdict(list)
-    for card in cards:
-        by_node[card.node].append(card)
-    ranked = sorted(
-        by_node.items(), key=lambda item: (-sum(c.has(mib) for c in item[1]), item[0])
-    )
-    return ranked[0] if ranked else ("", [])
-
-
-def _short_of(wish: Wish, node: str, here: Sequence[Card], found: int) -> str:
-    if not here:
-        return _("Needs %(count)s GPUs; there are none it may use.") % {
-            "count": wish.count
-        }
-    params = {"needed": wish.count, "mib": wish.mib, "node": node}
-    words = render("insufficient_gpus", {**params, "free": found, "total": len(here)})
-    closed = [f"{card.label}: {card.why}" for card in here if card.why]
-    return " ".join([words, *closed])
 
 
 def _booked(given_mib: int, largest_mib: int) -> str:
@@ -153,7 +81,3 @@ def _estimated(share: Share) -> str:
 
 def _smaller() -> str:
     return _("Lower n_ctx or n_parallel, or use a smaller quantisation or model.")
-
-
-def _other_gpus() -> str:
-    return _("Open a GPU on the machines page, or ask for fewer GPUs or less memory.")

@@ -6,8 +6,9 @@ from common.problems import Problem
 
 SUBJECTS = (
     *("config", "path", "permission", "format", "architecture", "engine", "image"),
-    *("port", "cpu", "memory", "gpus"),
+    *("port", "cpu", "memory", "gpus", "placement"),
 )
+SIZES = frozenset({"cpu", "memory", "gpus"})
 PATH = frozenset(
     {"file_missing", "not_a_file", "not_a_folder", "path_outside_roots", "hub_offline"}
 )

@@ -270,7 +270,7 @@ class Site:
         self.kept = (self.kept or Kept()).add(need, gpus)
 
 
-def sites(nodes: Sequence[Node], runs: Sequence[Run], policy: Policy) -> list[Site]:
+def sites(nodes: Iterable[Node], runs: Iterable[Run], policy: Policy) -> list[Site]:
     here: dict[str, list[Run]] = defaultdict(list)
     for run in runs:
         here[run.node].append(run)
@@ -324,6 +324,16 @@ def usable_mib(gpu: Gpu, booked_mib: int, to_come_mib: int) -> int:
     if gpu.free_mib is None:
         return unbooked
     return min(unbooked, gpu.free_mib - to_come_mib)
+
+
+def missing_share(room: Room, need: Need) -> float:
+    """How much of what it needs is not there, 0 to 3."""
+    wanted = (
+        (room.cpu_cores, need.cpu_cores),
+        (room.memory_mib, need.memory_mib),
+        (room.count_gpus(need), need.gpu_count),
+    )
+    return sum(1 - min(max(has, 0) / of, 1) for has, of in wanted if of)
 
 
 def shortage(room: Room, need: Need) -> Reason:

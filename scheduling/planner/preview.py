@@ -3,8 +3,10 @@ Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from scheduling.planner.capacity import Need, missing_share, shortage, sites
 from scheduling.planner.plan import plan
 from scheduling.planner.types import (
     Gpu,
@@ -28,9 +30,13 @@ class Evicted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
+    """impossible: what the nearest machine lacks for it, even with nothing running
+    there; None where some machine could run it."""
+
     placements: tuple[Placement, ...]
     evictions: tuple[Evicted, ...]
     reason: Reason | None
+    impossible: Reason | None = None
 
     @property
     def helps(self) -> tuple[Help, ...]:
@@ -46,7 +52,22 @@ def preview(model: Model, snapshot: Snapshot, policy: Policy, now: float) -> Pre
         placements=tuple(p for p in decided.placements if p.model_id == model.id),
         evictions=_evicted_by(model, assumed, decided),
         reason=decided.reasons.get(model.id),
+        impossible=_never_fits(model, snapshot.nodes, policy),
     )
+
+
+def _never_fits(model: Model, nodes: Sequence[Node], policy: Policy) -> Reason | None:
+    """Whatever uses memory now, ours or foreign, may end: only sizes count."""
+    need = Need.of(model, policy)
+    bare = [replace(n, gpus=tuple(map(_unmeasured, n.gpus))) for n in nodes]
+    rooms = [site.empty for site in sites(bare, (), policy)]
+    if not rooms or any(room.fits(need) for room in rooms):
+        return None
+    return shortage(min(rooms, key=lambda room: missing_share(room, need)), need)
+
+
+def _unmeasured(gpu: Gpu) -> Gpu:
+    return replace(gpu, free_mib=None)
 
 
 def _with(model: Model, snapshot: Snapshot) -> Snapshot:

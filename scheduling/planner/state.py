@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from scheduling.planner.backoff import Verdict, assess, no_more_room, too_small_mib
-from scheduling.planner.capacity import Need, Room, Site, placement, shortage, sites
+from scheduling.planner.capacity import (
+    Need,
+    Room,
+    Site,
+    missing_share,
+    placement,
+    shortage,
+    sites,
+)
 from scheduling.planner.packing import pack
 from scheduling.planner.preemption import Eviction, Search
 from scheduling.planner.ranking import Ranking
@@ -206,7 +214,7 @@ class Board:
         if need not in self.to_keep:
             able = list(self._able(need))
             near = {
-                site.node.name: _missing_share(self._without_lower(site, model), need)
+                site.node.name: missing_share(self._without_lower(site, model), need)
                 for site in able
             }
             able.sort(key=lambda s: (near[s.node.name], s.node.name), reverse=True)
@@ -259,7 +267,7 @@ class Board:
         if need not in self.shortages:
             nearest = min(
                 self.sites,
-                key=lambda site: (_missing_share(site.now, need), site.node.name),
+                key=lambda site: (missing_share(site.now, need), site.node.name),
             )
             self.shortages[need] = shortage(nearest.now, need)
         return self.shortages[need]
@@ -267,16 +275,6 @@ class Board:
 
 def _room_is_made(site: Site) -> Reason:
     return Reason(status="waiting", code="making_room", params={"node": site.node.name})
-
-
-def _missing_share(room: Room, need: Need) -> float:
-    """How much of what it needs is not there, 0 to 3."""
-    wanted = (
-        (room.cpu_cores, need.cpu_cores),
-        (room.memory_mib, need.memory_mib),
-        (room.count_gpus(need), need.gpu_count),
-    )
-    return sum(1 - min(max(has, 0) / of, 1) for has, of in wanted if of)
 
 
 def _nearest_gpus(room: Room, empty: Room, need: Need) -> tuple[str, ...]:

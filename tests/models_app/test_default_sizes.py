@@ -45,7 +45,7 @@ def test_file_without_an_estimate_books_nothing(body):
 
 
 def test_what_is_beyond_every_machine_is_refused_unless_forced(body):
-    a_node(memory_mib=300, cpu_cores=64)
+    a_node(memory_mib=1324, cpu_cores=64)  # 300 without the reserve
     client = operator()
     assert codes(create(body, client)) == [("memory_mib", "out_of_range")]
     assert create(body, client, force=True).json()["memory_mib"] > 400

@@ -23,13 +23,13 @@ FITS = {
     [
         ({"cpu_cores": 9}, "cpu_cores", 8),
         ({"config": {"n_threads": 9}}, "config.n_threads", 8),
-        ({"memory_mib": 64_001}, "memory_mib", 64_000),
+        ({"memory_mib": 62_977}, "memory_mib", 62_976),
         ({"gpu_count": 3}, "gpu_count", 2),
-        ({"gpu_count": 1, "gpu_memory_mib": 24_001}, "gpu_memory_mib", 24_000),
-        ({"gpu_count": 2, "gpu_memory_mib": 48_001}, "gpu_memory_mib", 48_000),
+        ({"gpu_count": 1, "gpu_memory_mib": 23_745}, "gpu_memory_mib", 23_744),
+        ({"gpu_count": 2, "gpu_memory_mib": 47_489}, "gpu_memory_mib", 47_488),
     ],
 )
-def test_problems_name_the_limit(fields, field, limit):
+def test_limit_is_what_the_planner_can_place(fields, field, limit):
     a_node(gpus=[16_000, 24_000])
     [problem] = problems({**FITS, **fields})
     assert (problem.code, problem.field) == ("out_of_range", field)
@@ -39,9 +39,9 @@ def test_problems_name_the_limit(fields, field, limit):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"cpu_cores": 8, "memory_mib": 64_000},
+        {"cpu_cores": 8, "memory_mib": 62_976},
         {"cpu_cores": 1, "config": {"n_threads": 9}},
-        {"gpu_count": 2, "gpu_memory_mib": 48_000},
+        {"gpu_count": 2, "gpu_memory_mib": 47_488},
         {"gpu_count": 1, "pinned_gpus": ["GPU-here-1"]},
     ],
 )

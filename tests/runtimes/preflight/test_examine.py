@@ -18,7 +18,9 @@ from tests.runtimes.preflight.conftest import a_folder
 
 pytestmark = pytest.mark.django_db
 
-WITHOUT_FILES = ["config", "engine", "image", "port", "cpu", "memory", "gpus"]
+WITHOUT_FILES = [
+    *("config", "engine", "image", "port", "cpu", "memory", "gpus", "placement"),
+]
 
 
 def found(config, **fields):

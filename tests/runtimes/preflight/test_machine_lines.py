@@ -8,7 +8,7 @@ from models_app.enums import RunState
 from models_app.models import ServedModel
 from runtimes.models import Gpu
 from runtimes.preflight.examine import examine
-from tests.builders import a_model, a_node, a_run
+from tests.builders import a_model, a_node, a_run, a_wanted_model
 
 pytestmark = pytest.mark.django_db
 
@@ -115,16 +115,21 @@ def test_what_runs_have_taken_counts_as_well_as_the_estimate(gguf):
     ],
 )
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "sizes", "words"),
     [
-        ("cpu", "Needs 3 CPU cores; here has 2 of 8 free."),
-        ("memory", "Needs 40000 MiB of memory; here has 2976 of 62976 MiB free."),
+        ("cpu", {"cpu_cores": 3}, "Needs 3 CPU cores; here has 2 of 8 free."),
+        (
+            "memory",
+            {"memory_mib": 40_000},
+            "Needs 40000 MiB of memory; here has 2976 of 62976 MiB free.",
+        ),
     ],
 )
-def test_what_other_models_hold_is_waited_for(gguf, name, words, fields, level):
+def test_what_other_models_hold_is_waited_for(gguf, name, sizes, words, fields, level):
     a_node()
-    a_run(a_model(priority=5), RunState.READY, cpu_cores=6, memory_mib=60_000)
-    found = line(gguf, name, cpu_cores=3, memory_mib=40_000, **fields)
+    holder = a_wanted_model(priority=5)
+    a_run(holder, RunState.READY, cpu_cores=6, memory_mib=60_000)
+    found = line(gguf, name, **sizes, **fields)
     assert found.level == level
     assert (words in found.message) == (level == "warning")
     advice = "It would wait until enough is free."

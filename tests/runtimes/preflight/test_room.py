@@ -2,9 +2,7 @@ import pytest
 
 from runtimes.frameworks.base import Share
 from runtimes.preflight.room import (
-    Card,
-    Wish,
-    gpus_finding,
+    gpu_memory_finding,
     memory_finding,
     port_finding,
 )
@@ -12,17 +10,6 @@ from runtimes.preflight.room import (
 SHARE = Share(
     weights_mib=4000, kv_cache_mib=500, overhead_mib=100, prompt_cache_mib=256
 )
-
-
-def cards(*sizes, node="here", **more):
-    return [
-        Card(label=f"{at} fake", node=node, memory_mib=mib, free_mib=None, **more)
-        for at, mib in enumerate(sizes)
-    ]
-
-
-def used(mib, free):
-    return Card(label="0 fake", node="here", memory_mib=mib, free_mib=free)
 
 
 @pytest.mark.parametrize(
@@ -71,39 +58,26 @@ def test_memory_is_told_by_its_parts():
 
 
 @pytest.mark.parametrize(
-    ("known", "wish", "level"),
+    ("count", "booked", "needed", "level"),
     [
-        (cards(24_000, 24_000), (1, 20_000, 0), "ok"),
-        (cards(24_000, 24_000), (2, 20_000, 0), "ok"),
-        (cards(24_000, 24_000), (2, 20_000, 40_000), "ok"),
-        (cards(24_000, 24_000), (2, 20_000, 40_001), "warning"),
-        (cards(24_000, 24_000), (2, 20_000, 48_001), "error"),
-        (cards(24_000, 24_000), (2, 0, 48_000), "ok"),
-        (cards(24_000, 24_000), (2, 0, 48_001), "error"),
-        (cards(24_000, 16_000), (2, 20_000, 0), "error"),
-        (cards(24_000), (2, 20_000, 0), "error"),
-        ([], (1, 0, 0), "error"),
-        (cards(24_000, why="Excluded"), (1, 1000, 0), "error"),
-        ([used(24_000, 8000)], (1, 8000, 0), "ok"),
-        ([used(24_000, 8000)], (1, 8001, 0), "warning"),
-        ([used(24_000, 0)], (1, 0, 0), "warning"),
-        # All GPUs of a model are in one machine.
-        (cards(24_000) + cards(24_000, node="there"), (2, 0, 0), "error"),
-        (cards(8000, 8000) + cards(24_000, node="there"), (1, 20_000, 0), "ok"),
+        (1, 0, 0, "ok"),
+        (1, 20_000, 0, "ok"),
+        (2, 40_000, 40_000, "ok"),
+        (2, 40_000, 40_001, "warning"),
+        (2, 40_000, 48_001, "error"),
+        (2, 0, 48_000, "ok"),
+        (2, 0, 48_001, "error"),
     ],
 )
-def test_gpus_are_compared_with_what_is_wanted(known, wish, level):
-    count, mib, needed = wish
-    found = gpus_finding(known, Wish(count=count, mib=mib, needed_mib=needed))
+def test_gpu_memory_is_compared_with_what_is_booked_and_there(
+    count, booked, needed, level
+):
+    found = gpu_memory_finding(count, booked, needed, 24_000)
     assert (found.name, found.level) == ("gpus", level)
     assert bool(found.advice) == (level != "ok")
-    assert "%(" not in found.message
 
 
-def test_gpus_that_take_nothing_are_told_with_the_reason():
-    known = [*cards(24_000), *cards(24_000, why="Excluded")]
-    found = gpus_finding(known, Wish(count=2, mib=1000, needed_mib=0))
-    assert found.message == (
-        "Needs 2 GPUs with 1000 MiB free each; here has 1 such GPUs of 2. 0 fake:"
-        " Excluded"
-    )
+def test_gpu_memory_is_shown_in_readable_units():
+    found = gpu_memory_finding(2, 2048, 5120, 24_000)
+    assert found.message == "GPUs: 2; needs 5 GiB, booked 2 GiB"
+    assert found.advice == "Give it 5120 MiB of GPU memory."

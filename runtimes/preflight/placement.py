@@ -1,0 +1,71 @@
+"""What the planner would do with the model, as lines."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from common.messages import render
+from runtimes.checks.finding import Finding, error, ok, warning
+from runtimes.ports import Forecast
+from runtimes.preflight.model_lines import Asked
+
+# Shortages that have a line of their own
+SUBJECTS = {
+    "insufficient_cpu": "cpu",
+    "insufficient_memory": "memory",
+    "insufficient_gpus": "gpus",
+}
+
+
+def shortage_of(
+    subject: str, forecast: Forecast, before: str = "", after: str = ""
+) -> Finding | None:
+    """An error where no machine could ever run it, a warning where it would wait.
+    before, after: text around the message."""
+    lack = forecast.shortage
+    if lack is None or SUBJECTS.get(lack.code) != subject:
+        return None
+    message = " ".join(filter(None, [before, render(lack.code, lack.params), after]))
+    if forecast.impossible:
+        return error(subject, message, _advice(subject))
+    return warning(subject, message, would_wait())
+
+
+def line(asked: Asked) -> Finding | None:
+    """Left out where another line says why it would wait."""
+    forecast = asked.forecast
+    if forecast.victims:
+        return _evicts(forecast)
+    if forecast.shortage is None:
+        where = ", ".join(forecast.machines)
+        return ok(
+            "placement", _("It would start on %(machines)s.") % {"machines": where}
+        )
+    if forecast.shortage.code in {*SUBJECTS, "no_node"}:
+        return None
+    message = render(forecast.shortage.code, forecast.shortage.params)
+    return warning("placement", message, would_wait())
+
+
+def would_wait() -> str:
+    return _("It would wait until enough is free.")
+
+
+def _evicts(forecast: Forecast) -> Finding:
+    message = _("Starting it on %(machines)s would stop: %(models)s.") % {
+        "machines": ", ".join(forecast.machines),
+        "models": ", ".join(
+            _("%(model)s (priority %(priority)s)")
+            % {"model": victim.name, "priority": victim.priority}
+            for victim in forecast.victims
+        ),
+    }
+    return warning("placement", message, _("Lower its priority to keep them running."))
+
+
+def _advice(subject: str) -> str:
+    if subject == "gpus":
+        return _(
+            "Open a GPU on the machines page, or ask for fewer GPUs or less memory."
+        )
+    return _("Ask for less, or use a larger machine.")
