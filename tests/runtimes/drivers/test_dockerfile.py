@@ -14,6 +14,7 @@ from django.conf import settings
 from docker.utils.build import tar
 
 from tests.engines.client import Engine
+from tests.environment import online
 from tests.runtimes.drivers.images import base
 from tests.runtimes.processes import ended, until
 
@@ -48,7 +49,7 @@ def wheels():
     wanted += ["--dest", folder, "--find-links", folder]
     known = subprocess.run([*wanted, "--no-index"], capture_output=True, check=False)
     if known.returncode:
-        subprocess.run(wanted, check=True)
+        subprocess.run(online(wanted), check=True)
     return folder
 
 

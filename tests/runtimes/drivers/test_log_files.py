@@ -29,11 +29,11 @@ def log(folder, monkeypatch):
 
 def all_of(reader, step=1000):
     """(data, whether something was skipped), read until there is no more."""
-    data, skipped = b"", False
+    parts, skipped = [], False
     while (chunk := reader.read(step)).data:
-        data += chunk.data
+        parts.append(chunk.data)
         skipped |= chunk.skipped
-    return data, skipped
+    return b"".join(parts), skipped
 
 
 @pytest.mark.parametrize(
@@ -120,14 +120,21 @@ def test_engine_is_read_while_it_speaks(driver):
     assert told == b"1\n2\n3\n"
 
 
-FAST = "import sys\nfor n in range(400_000): print('line', n, '.' * 50)"
+FAST = """
+import os, time
+print("ready", flush=True)
+while not os.path.exists({go!r}): time.sleep(0.01)
+for n in range(400_000): print("line", n, "." * 50)
+"""
 
 
-def test_fast_engine_rotates_under_the_reader(driver):
-    uid, lines = a_uid(), 0
+def test_fast_engine_rotates_under_the_reader(driver, tmp_path):
+    uid, lines, go = a_uid(), 0, tmp_path / "go"
     with closing(driver.log(uid, 1 << 30)) as reader:
-        handle = driver.start(uid, python(FAST))
+        handle = driver.start(uid, python(FAST.format(go=str(go))))
+        until(lambda: all_of(reader)[0] == b"ready\n", 30)
+        go.touch()
         while driver.observe(handle).alive:
-            lines += all_of(reader)[0].count(b"\n")
-        lines += all_of(reader)[0].count(b"\n")
+            lines += all_of(reader, 65_536)[0].count(b"\n")
+        lines += all_of(reader, 65_536)[0].count(b"\n")
     assert lines == 400_000
