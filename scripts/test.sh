@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Every check and test, with real engines. Touches no installation: data lie in a
-# directory of their own. Arguments go to pytest.
+# Every check and test, with real engines, on all cores. Touches no installation: data
+# lie in a directory of their own. Arguments go to pytest; with --quick first, only
+# tests run that need nothing but the platform's own code: no engine, browser or Docker.
 set -euo pipefail
 unset DATA_DIR
 # shellcheck source=scripts/lib.sh
@@ -31,12 +32,19 @@ install_chromium() {
     >/dev/null 2>&1 || die "apt-get could not install chromium; is a mirror reachable?"
 }
 
+QUICK="not browser and not deployment and not docker and not engine and not fault"
+
 main() {
   local python=$VENV/bin/python
+  if [[ ${1:-} == --quick ]]; then
+    shift
+    set -- -m "$QUICK" "$@"
+  else
+    install_chromium
+  fi
   make_venv "$(find_python)"
   install_platform
   install_once test-tools -r requirements-dev.txt
-  install_chromium
   DATA_DIR=$(mktemp -d "${TMPDIR:-/tmp}/llmplatform-check.XXXXXX")
   trap 'rm -rf "$DATA_DIR"' EXIT
   compile_translations
@@ -50,7 +58,7 @@ main() {
   step "migrations" manage makemigrations --check --dry-run
   step "deployment check" env HTTPS=1 "$python" manage.py check --deploy \
     --fail-level WARNING
-  "$python" -m pytest "$@"
+  "$python" -m pytest -n auto "$@"
 }
 
 main "$@"
