@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from common.problems import Problem
+from runtimes.frameworks.candidates import Candidate, Folder, Kind
 from runtimes.frameworks.fields import Field
 from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.frameworks.sampling import sampling
@@ -109,6 +110,8 @@ class Framework(ABC):
     fields: ClassVar[Mapping[str, Field]]
     # The key that names the model: a path, or the id of a model of a hub
     model_key: ClassVar[str]
+    # Of files that may be models, in lower case
+    file_suffixes: ClassVar[tuple[str, ...]] = ()
     # The key for the tokens of one request, and its value for a new model
     context_key: ClassVar[str]
     usual_context: ClassVar[int]
@@ -161,6 +164,18 @@ class Framework(ABC):
         unknown_architecture, needs_remote_code, kv_cache_too_small, hub_offline,
         engine_broken, driver_mismatch, gpu_unsupported, out_of_gpu_memory,
         out_of_memory, port_in_use, gpu_lost, killed or crashed."""
+
+    def candidates(self, folder: Folder) -> Iterable[Candidate]:
+        """Models in a folder, by the names of its files."""
+        return ()
+
+    def kind_of_file(self, problem: Problem) -> Kind:
+        """By a Problem of contents(): what helps another model, or a broken model."""
+        return Kind.MODEL
+
+    def is_fatal(self, problem: Problem) -> bool:
+        """Whether the engine needs what memory() missed in the model file."""
+        return False
 
     def hub_model(self, config: Config) -> str:
         """Id of a model that is not here but on a hub; empty: its files are here."""

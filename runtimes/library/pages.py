@@ -23,9 +23,10 @@ from common.problems import Problem, shown
 from models_app.filters import SEARCH_MAX_CHARS
 from models_app.models import ServedModel
 from models_app.roles import ADD, VIEW
+from runtimes.frameworks.candidates import Kind
 from runtimes.library.adding import new_model
 from runtimes.library.hindrances import hindrances
-from runtimes.library.scanner.entries import Entry, Kind
+from runtimes.library.scanner.entries import Entry
 from runtimes.library.scanner.words import count_words, mib_words, size_words
 from runtimes.library.shelf import found, library, selected, serving
 from runtimes.models import Gpu

@@ -11,7 +11,8 @@ from rest_framework import serializers
 from common.problems import Problem, shown
 from models_app.models import ServedModel, reason_of
 from models_app.serializers import ReasonSerializer
-from runtimes.library.scanner.entries import Entry, Kind
+from runtimes.frameworks.candidates import Kind
+from runtimes.library.scanner.entries import Entry
 
 PATH_SHOWN = 4096
 

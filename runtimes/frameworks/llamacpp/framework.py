@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -16,12 +16,14 @@ from runtimes.frameworks.base import (
     Framework,
     Placement,
 )
+from runtimes.frameworks.candidates import Candidate, Folder, Kind
 from runtimes.frameworks.endings import classify
 from runtimes.frameworks.extra_args import KEY as EXTRA
 from runtimes.frameworks.extra_args import extra_problems
 from runtimes.frameworks.fields import bad_values, out_of_range, unknown_keys
 from runtimes.frameworks.llamacpp import metrics as llamacpp_metrics
 from runtimes.frameworks.llamacpp.builds import BUILDS, LISTS_MODELS, build_of
+from runtimes.frameworks.llamacpp.candidates import GGUF, gguf_files
 from runtimes.frameworks.llamacpp.contents import contents
 from runtimes.frameworks.llamacpp.endings import ENDINGS
 from runtimes.frameworks.llamacpp.memory import memory
@@ -31,12 +33,14 @@ from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.frameworks.sampling import SAMPLING
 
 FIELD = "config.model_path"
+KINDS = {"clip": Kind.PROJECTOR, "mmproj": Kind.PROJECTOR, "adapter": Kind.ADAPTER}
 
 
 class LlamaCpp(Framework):
     name = "llama.cpp"
     fields = CONFIG
     model_key = "model_path"
+    file_suffixes = (GGUF,)
     context_key = "n_ctx"
     usual_context = N_CTX
     admin_keys = frozenset({EXTRA})
@@ -59,6 +63,17 @@ class LlamaCpp(Framework):
 
     def engine(self, config: Config, gpu_count: int) -> str:
         return cast(str, config.get("engine", DEFAULT))
+
+    def candidates(self, folder: Folder) -> Iterable[Candidate]:
+        return gguf_files(folder, self.name)
+
+    def kind_of_file(self, problem: Problem) -> Kind:
+        if problem.code != "gguf_not_a_model":
+            return Kind.MODEL
+        return KINDS.get(str(problem.params.get("kind")), Kind.OTHER)
+
+    def is_fatal(self, problem: Problem) -> bool:
+        return problem.code.startswith("gguf_")
 
     def contents(self, config: Config) -> Contents | Problem:
         return contents(config)

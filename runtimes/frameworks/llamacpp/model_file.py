@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from common.problems import Problem, shown
+from common.problems import Problem
 from runtimes.frameworks.lfs_pointer import BEGIN, code_of
 from runtimes.frameworks.llamacpp.shape import parts
+from runtimes.frameworks.paths import path_problem, resolve_inside
 
 GGUF_MAGIC = b"GGUF"
 FIELD = "config.model_path"
-PATH_SHOWN = 255
 
 
 def check_model_file(path: str, model_roots: Sequence[Path]) -> Problem | None:
-    real = located(path, model_roots, FIELD)
+    real = resolve_inside(path, model_roots, FIELD)
     if isinstance(real, Problem):
         return real
     if code := _trouble(real):
@@ -31,32 +30,11 @@ def _other_parts(path: str, model_roots: Sequence[Path]) -> Iterator[Problem]:
     if others and first.name != Path(path).name:
         yield path_problem("gguf_not_first", FIELD, path, first=str(first))
     for part in others:
-        real = located(str(part), model_roots, FIELD)
+        real = resolve_inside(str(part), model_roots, FIELD)
         if isinstance(real, Problem):
             yield real
         elif code := _trouble(real):
             yield path_problem(code, FIELD, part)
-
-
-def located(path: str, model_roots: Sequence[Path], field: str) -> Path | Problem:
-    """Where it really is. The roots come first: whether a file outside them exists is
-    nobody's business."""
-    try:
-        real = Path(path).resolve()
-    except (ValueError, OSError, RuntimeError):  # NUL, surrogates, a loop of links
-        return path_problem("file_missing", field, path)
-    inside = any(real.is_relative_to(root) for root in _resolved(model_roots))
-    if not inside or not Path(path).is_absolute():
-        shown_roots = [str(root) for root in model_roots]
-        return path_problem("path_outside_roots", field, path, roots=shown_roots)
-    return real
-
-
-def _resolved(roots: Sequence[Path]) -> Iterator[Path]:
-    """One that leads nowhere takes nothing from the others."""
-    for root in roots:
-        with suppress(OSError, RuntimeError):
-            yield root.resolve()
 
 
 def _trouble(real: Path) -> str:
@@ -71,8 +49,3 @@ def _trouble(real: Path) -> str:
     except OSError:
         return "file_unreadable"
     return "" if begin.startswith(GGUF_MAGIC) else code_of(begin, "not_gguf")
-
-
-def path_problem(code: str, field: str, path: object, **params: object) -> Problem:
-    params = {"path": shown(str(path), PATH_SHOWN), **params}
-    return Problem(code=code, field=field, params=params)

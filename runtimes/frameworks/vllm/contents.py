@@ -8,7 +8,7 @@ from typing import Any
 
 from common.problems import Problem, shown
 from runtimes.frameworks.base import Contents
-from runtimes.frameworks.llamacpp.model_file import path_problem
+from runtimes.frameworks.paths import path_problem
 from runtimes.frameworks.vllm.folder import folder_shape
 from runtimes.frameworks.vllm.model import FIELD, described, entries
 from runtimes.frameworks.vllm.weights import FLOATS, BadFolder, weights_of

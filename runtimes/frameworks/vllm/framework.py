@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -17,6 +17,7 @@ from runtimes.frameworks.base import (
     Framework,
     Placement,
 )
+from runtimes.frameworks.candidates import Candidate, Folder
 from runtimes.frameworks.endings import classify
 from runtimes.frameworks.extra_args import KEY as EXTRA
 from runtimes.frameworks.extra_args import extra_problems
@@ -24,6 +25,7 @@ from runtimes.frameworks.fields import bad_values, kind_of, unknown_keys
 from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.frameworks.sampling import SAMPLING
 from runtimes.frameworks.vllm import metrics as vllm_metrics
+from runtimes.frameworks.vllm.candidates import SUFFIXES, model_folder
 from runtimes.frameworks.vllm.contents import contents
 from runtimes.frameworks.vllm.endings import ENDINGS
 from runtimes.frameworks.vllm.memory import kv_cache_mib, memory
@@ -48,6 +50,7 @@ class Vllm(Framework):
     name = "vllm"
     fields = CONFIG
     model_key = "model_name"
+    file_suffixes = SUFFIXES
     context_key = "max_model_len"
     usual_context = 4096
     context_is_limited = True
@@ -78,6 +81,9 @@ class Vllm(Framework):
 
     def engine(self, config: Config, gpu_count: int) -> str:
         return cast(str, config.get("engine", _usual(gpu_count)))
+
+    def candidates(self, folder: Folder) -> Iterable[Candidate]:
+        return model_folder(folder, self.name)
 
     def hub_model(self, config: Config) -> str:
         name = cast(str, config["model_name"])

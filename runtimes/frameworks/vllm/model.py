@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from common.problems import Problem, as_json
-from runtimes.frameworks.llamacpp.model_file import located, path_problem
+from runtimes.frameworks.paths import path_problem, resolve_inside
 
 FIELD = "config.model_name"
 # Neither "-" in front, which would be an option, nor "." or "/": paths are absolute.
@@ -75,7 +75,7 @@ def weights_mib(name: str) -> int:
 
 
 def _check_folder(name: str, model_roots: Sequence[Path]) -> Problem | None:
-    real = located(name, model_roots, FIELD)
+    real = resolve_inside(name, model_roots, FIELD)
     if isinstance(real, Problem):
         return real
     try:
@@ -91,7 +91,7 @@ def _check_folder(name: str, model_roots: Sequence[Path]) -> Problem | None:
 def _troubles(folder: Path, model_roots: Sequence[Path]) -> Iterator[Problem]:
     found = [*entries(folder)]
     for entry in found:
-        real = located(str(entry), model_roots, FIELD)
+        real = resolve_inside(str(entry), model_roots, FIELD)
         if isinstance(real, Problem):
             yield real
     config = folder / CONFIG

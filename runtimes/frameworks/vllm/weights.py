@@ -16,7 +16,7 @@ from typing import Any
 
 from common.problems import Problem
 from runtimes.frameworks.lfs_pointer import BEGIN, code_of
-from runtimes.frameworks.llamacpp.model_file import path_problem
+from runtimes.frameworks.paths import path_problem
 from runtimes.frameworks.vllm.model import FIELD, WEIGHTS, entries
 
 INDEX = "model.safetensors.index.json"

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 
 from common.problems import Problem
-
-# Name, size, time and inode of each file: what was read of them holds until it changes
-Version = tuple[tuple[str, int, int, int], ...]
-
+from runtimes.frameworks.candidates import Candidate, Kind
 
 # Of files that are not all there yet, or not whole
 INCOMPLETE = frozenset(
@@ -19,31 +15,6 @@ INCOMPLETE = frozenset(
         *("no_weights", "weights_truncated"),
     }
 )
-
-
-class Kind(StrEnum):
-    """Only models can be served; projectors and adapters belong to one."""
-
-    MODEL = "model"
-    PROJECTOR = "projector"
-    ADAPTER = "adapter"
-    OTHER = "other"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """What may be a model, by the names of its files. config: the least that serves it;
-    size: bytes of all its files."""
-
-    path: str
-    framework: str
-    title: str
-    config: Mapping[str, object]
-    version: Version
-
-    @property
-    def size(self) -> int:
-        return sum(size for _, size, _, _ in self.version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

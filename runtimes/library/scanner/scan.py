@@ -9,12 +9,8 @@ from time import monotonic
 
 from common.problems import Problem, shown
 from runtimes.frameworks.base import Config, Estimate, Framework
-from runtimes.library.scanner.candidates import (
-    FOLDER_FRAMEWORK,
-    GGUF_FRAMEWORK,
-    candidates,
-)
-from runtimes.library.scanner.entries import Candidate, Entry, Kind, Scan, Version
+from runtimes.frameworks.candidates import Candidate, Kind, Version
+from runtimes.library.scanner.entries import Entry, Scan
 from runtimes.library.scanner.walk import Limits, Walk
 
 Frameworks = Mapping[str, Framework]
@@ -24,10 +20,6 @@ Key = tuple[str, str, Version]
 AT_ONCE = 4
 TROUBLES_SHOWN = 50
 ARCHITECTURE_SHOWN = 60
-# Tokens of one request to start with: most models have more, few machines have room
-CONTEXTS = {GGUF_FRAMEWORK: ("n_ctx", 2048), FOLDER_FRAMEWORK: ("max_model_len", 4096)}
-NOT_A_MODEL = "gguf_not_a_model"
-KINDS = {"clip": Kind.PROJECTOR, "mmproj": Kind.PROJECTOR, "adapter": Kind.ADAPTER}
 
 
 def scan(
@@ -38,7 +30,8 @@ def scan(
 ) -> Scan:
     """known: of the scan before; what has not changed since is not read again, so that
     a scan that ran out of time goes on where the one before ended."""
-    walk = Walk(roots=roots, limits=limits or Limits())
+    suffixes = {suffix for each in frameworks.values() for suffix in each.file_suffixes}
+    walk = Walk(roots=roots, suffixes=tuple(suffixes), limits=limits or Limits())
     entries = {_key(entry.candidate): entry for entry in known}
     listed = [*_candidates(walk, frameworks)]
     new = [candidate for candidate in listed if _key(candidate) not in entries]
@@ -54,9 +47,8 @@ def scan(
 
 def _candidates(walk: Walk, frameworks: Frameworks) -> Iterator[Candidate]:
     for folder in walk.folders():
-        for candidate in candidates(folder):
-            if candidate.framework in frameworks:
-                yield candidate
+        for framework in frameworks.values():
+            yield from framework.candidates(folder)
 
 
 def read_all(
@@ -84,8 +76,8 @@ def read(candidate: Candidate, frameworks: Frameworks, roots: Sequence[Path]) ->
         return Entry(candidate=candidate, config=least, problem=problems[0])
     found = framework.contents(least)
     if isinstance(found, Problem):
-        return _no_model(candidate, found)
-    config = {**least, **_context(candidate.framework, found.context)}
+        return _not_loadable(candidate, found, framework.kind_of_file(found))
+    config = {**least, **_context(framework, found.context)}
     memory = framework.memory(config, 0)
     return Entry(
         candidate=candidate,
@@ -96,24 +88,23 @@ def read(candidate: Candidate, frameworks: Frameworks, roots: Sequence[Path]) ->
         parameters=found.parameters,
         memory_mib=_host_mib(memory),
         gpu_memory_mib=_gpu_mib(framework.memory(config, 1)),
-        problem=_trouble(memory),
+        problem=_fatal(framework, memory),
     )
 
 
-def _context(framework: str, longest: int) -> Config:
-    key, usual = CONTEXTS[framework]
-    return {key: min(longest or usual, usual)}
+def _context(framework: Framework, longest: int) -> Config:
+    """Most models can have more; few machines have the memory."""
+    usual = framework.usual_context
+    return {framework.context_key: min(longest or usual, usual)}
 
 
 def _key(candidate: Candidate) -> Key:
     return candidate.framework, candidate.path, candidate.version
 
 
-def _no_model(candidate: Candidate, problem: Problem) -> Entry:
-    """Beside a model belongs what helps it; all else is a model that is broken."""
-    if problem.code != NOT_A_MODEL:
+def _not_loadable(candidate: Candidate, problem: Problem, kind: Kind) -> Entry:
+    if kind == Kind.MODEL:
         return Entry(candidate=candidate, config=candidate.config, problem=problem)
-    kind = KINDS.get(str(problem.params.get("kind")), Kind.OTHER)
     return Entry(candidate=candidate, config=candidate.config, kind=kind)
 
 
@@ -125,8 +116,7 @@ def _gpu_mib(memory: Estimate | Problem) -> int | None:
     return None if isinstance(memory, Problem) else memory.gpu.total_mib
 
 
-def _trouble(memory: Estimate | Problem) -> Problem | None:
-    """What an engine could not do without either; not that nothing can be told."""
-    if isinstance(memory, Problem) and memory.code.startswith("gguf_"):
+def _fatal(framework: Framework, memory: Estimate | Problem) -> Problem | None:
+    if isinstance(memory, Problem) and framework.is_fatal(memory):
         return memory
     return None

@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from common.problems import Problem
-from runtimes.frameworks.llamacpp.model_file import path_problem
+from runtimes.frameworks.candidates import Folder
+from runtimes.frameworks.paths import path_problem
 
 FIELD = "MODEL_ROOTS"
-SUFFIXES = (".gguf", ".safetensors", ".bin", ".json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,17 +30,12 @@ class Limits:
     seconds: float = 30
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Folder:
-    path: str
-    files: Mapping[str, os.stat_result]
-
-
 @dataclass(slots=True)
 class Walk:
-    """Folders one by one; in troubles what was left out."""
+    """Folders with their files of these suffixes. troubles: what was left out."""
 
     roots: Sequence[Path]
+    suffixes: tuple[str, ...]
     limits: Limits = field(default_factory=Limits)
     troubles: list[Problem] = field(default_factory=list)
     entries: int = 0
@@ -102,7 +97,7 @@ class Walk:
             return False
 
     def _folder(self, path: str, found: Sequence[os.DirEntry[str]]) -> Folder:
-        named = [e for e in found if e.name.lower().endswith(SUFFIXES)]
+        named = [e for e in found if e.name.lower().endswith(self.suffixes)]
         files = {entry.name: self._file(entry) for entry in named}
         kept = {name: about for name, about in files.items() if about}
         return Folder(path=path, files=kept)

@@ -1,6 +1,6 @@
 import pytest
 
-from runtimes.library.scanner.entries import Kind
+from runtimes.frameworks.candidates import Kind
 from tests.runtimes.library.folders import (
     CONFIG,
     a_folder,

@@ -157,7 +157,7 @@ def test_scan_goes_on_where_time_ran_out(tmp_path):
     """What was read before costs nothing, so each scan comes further."""
     for name in "ab":
         a_model(tmp_path / f"{name}.gguf")
-    walk = Walk(roots=[tmp_path], limits=Limits(seconds=-1))
+    walk = Walk(roots=[tmp_path], suffixes=(".gguf",), limits=Limits(seconds=-1))
     everything = scanned(tmp_path).entries
     assert read_all([e.candidate for e in everything], walk, FRAMEWORKS) == {}
     assert [trouble.code for trouble in walk.troubles] == ["scan_cut"]

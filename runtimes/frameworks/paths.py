@@ -1,0 +1,38 @@
+"""Paths of models, which must lie inside the model folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from common.problems import Problem, shown
+
+PATH_SHOWN = 255
+
+
+def resolve_inside(
+    path: str, model_roots: Sequence[Path], field: str
+) -> Path | Problem:
+    """The roots come first: whether a file outside them exists is nobody's business."""
+    try:
+        real = Path(path).resolve()
+    except (ValueError, OSError, RuntimeError):  # NUL, surrogates, a loop of links
+        return path_problem("file_missing", field, path)
+    inside = any(real.is_relative_to(root) for root in _resolved(model_roots))
+    if not inside or not Path(path).is_absolute():
+        shown_roots = [str(root) for root in model_roots]
+        return path_problem("path_outside_roots", field, path, roots=shown_roots)
+    return real
+
+
+def path_problem(code: str, field: str, path: object, **params: object) -> Problem:
+    params = {"path": shown(str(path), PATH_SHOWN), **params}
+    return Problem(code=code, field=field, params=params)
+
+
+def _resolved(roots: Sequence[Path]) -> Iterator[Path]:
+    """A broken root takes nothing from the others."""
+    for root in roots:
+        with suppress(OSError, RuntimeError):
+            yield root.resolve()
