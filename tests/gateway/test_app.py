@@ -380,8 +380,7 @@ async def test_answer_counts_tokens_and_time(gateway, counts, engine):
     sums = {name: values["sum"] for name, values in found.durations.items()}
     total, first = sums["response_time"], sums["time_to_first_token"]
     assert 0.2 <= min(total, found.request_seconds_in_flight) < 2
-    # 6 more events, of 3 tokens
-    assert 0.03 <= first <= total - 0.15
+    assert 0.03 <= first <= total - 0.15  # 6 more events, of 3 tokens
     assert 0.2 <= first + 2 * sums["time_per_token"] <= total
 
 
