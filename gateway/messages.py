@@ -9,35 +9,51 @@ from django.utils.translation import get_supported_language_variant
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation.trans_real import parse_accept_lang_header
 
-from common.messages import register
+from common.messages import Reason, register
 
-MESSAGES = {
-    "not_authenticated": _("An API token is needed: Authorization: Bearer TOKEN."),
-    "authentication_failed": _("The API token is not valid: unknown or expired."),
-    "permission_denied": _("User %(user)s may not send requests to models."),
-    "method_not_allowed": _("Method %(value)s is not allowed. Allowed: %(allowed)s."),
-    "parse_error": _("The body is not a JSON object: %(detail)s."),
-    "prompt_or_messages": _("Needed: either prompt or messages, not both."),
-    "no_embeddings": _("Model %(model)s does not make embeddings."),
-    "model_not_running": _(
-        "Model %(model)s takes no requests: %(status)s. Allowed: %(allowed)s."
+REASONS = (
+    Reason(
+        "not_authenticated",
+        _("An API token is needed: Authorization: Bearer TOKEN."),
     ),
-    "model_stopping": _("Model %(model)s takes no requests: %(status)s."),
-    "model_not_ready": _(
-        "Model %(model)s is not ready: %(status)s. Try again in %(seconds)s s."
+    Reason(
+        "authentication_failed",
+        _("The API token is not valid: unknown or expired."),
     ),
-    "routes_unknown": _("The platform is starting or its database is away."),
-    "engine_busy": _("The engine of model %(model)s is loading. Try again."),
-    "engine_failed": _("The engine of model %(model)s failed. Try again."),
-    "engine_timeout": _("The engine of model %(model)s did not answer in time."),
-    "engine_refused": _("The engine of model %(model)s refused the request."),
-    "context_too_long": _(
-        "The request has %(value)s tokens; allowed: up to %(max)s (n_ctx of the model)."
+    Reason("permission_denied", _("User %(user)s may not send requests to models.")),
+    Reason(
+        "method_not_allowed",
+        _("Method %(value)s is not allowed. Allowed: %(allowed)s."),
     ),
-}
-
-
-register(MESSAGES)
+    Reason("parse_error", _("The body is not a JSON object: %(detail)s.")),
+    Reason("prompt_or_messages", _("Needed: either prompt or messages, not both.")),
+    Reason("no_embeddings", _("Model %(model)s does not make embeddings.")),
+    Reason(
+        "model_not_running",
+        _("Model %(model)s takes no requests: %(status)s. Allowed: %(allowed)s."),
+    ),
+    Reason("model_stopping", _("Model %(model)s takes no requests: %(status)s.")),
+    Reason(
+        "model_not_ready",
+        _("Model %(model)s is not ready: %(status)s. Try again in %(seconds)s s."),
+    ),
+    Reason("routes_unknown", _("The platform is starting or its database is away.")),
+    Reason("engine_busy", _("The engine of model %(model)s is loading. Try again.")),
+    Reason("engine_failed", _("The engine of model %(model)s failed. Try again.")),
+    Reason(
+        "engine_timeout",
+        _("The engine of model %(model)s did not answer in time."),
+    ),
+    Reason("engine_refused", _("The engine of model %(model)s refused the request.")),
+    Reason(
+        "context_too_long",
+        _(
+            "The request has %(value)s tokens; allowed: up to %(max)s (n_ctx of the"
+            " model)."
+        ),
+    ),
+)
+register(REASONS)
 
 
 def language_of(accepted: str) -> str:

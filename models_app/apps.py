@@ -8,8 +8,10 @@ class ModelsAppConfig(AppConfig):
     verbose_name = _("Models")
 
     def ready(self) -> None:
-        from models_app import messages, signals  # noqa: F401 -- registers codes
+        from common.messages import register
+        from models_app import messages, signals
         from models_app.roles import create_groups
 
+        register(messages.REASONS)
         post_migrate.connect(create_groups, sender=self)
         signals.connect()

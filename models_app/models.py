@@ -14,8 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 from taggit.managers import TaggableManager
 
-from common.messages import render
-from models_app.advice import advise
+from common.messages import advise, render
 from models_app.enums import (
     ALLOWED,
     Desired,

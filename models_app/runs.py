@@ -10,7 +10,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from common import broker, clock
+from common.enums import Retry
 from common.failpoints import reach
+from common.messages import find
 from models_app.activity import record
 from models_app.enums import RUN_TRANSITIONS, RunState, Status
 from models_app.lifecycle import settle
@@ -18,8 +20,6 @@ from models_app.models import Run
 from models_app.status import Blocked
 
 LOG_TAIL_CHARS = 8192
-STOPS_ASKED_FOR = frozenset({"stopped", "restarted", "scaled_down"})
-STOPS_TO_RETURN = frozenset({"preempted", "gpu_drained"})
 
 
 def move(run: Run, new: RunState, **fields: Any) -> bool:
@@ -79,9 +79,10 @@ def end(
 
 def _blocked(code: str, params: dict[str, object]) -> Blocked | None:
     """Until the scheduler looked at it, an end that nobody asked for is an error."""
-    if code in STOPS_ASKED_FOR:
+    retry = find(code).retry
+    if retry is Retry.REQUESTED:
         return None
-    status = Status.WAITING if code in STOPS_TO_RETURN else Status.ERROR
+    status = Status.WAITING if retry is Retry.EVICTED else Status.ERROR
     return Blocked(status=status, code=code, params=params)
 
 

@@ -5,3 +5,10 @@ from django.utils.translation import gettext_lazy as _
 class MonitoringConfig(AppConfig):
     name = "monitoring"
     verbose_name = _("Monitoring")
+
+    def ready(self) -> None:
+        from common.messages import register
+        from monitoring import messages
+        from monitoring.exports import messages as exports
+
+        register((*messages.REASONS, *exports.REASONS))

@@ -7,11 +7,18 @@ class RuntimesConfig(AppConfig):
     verbose_name = _("Engines")
 
     def ready(self) -> None:
+        from common.messages import register
         from models_app import ports
-        from runtimes import registry, sizing
+        from runtimes import messages, registry, sizing
+        from runtimes.downloads import messages as downloads
+        from runtimes.installations import messages as installations
+        from runtimes.library import messages as library
         from runtimes.logs import read
         from runtimes.machine import limits
+        from runtimes.supervision import messages as supervision
 
+        for part in (messages, downloads, installations, library, supervision):
+            register(part.REASONS)
         ports.frameworks.provide(registry.framework)
         ports.machine_limits.provide(limits.problems)
         ports.default_sizes.provide(sizing.defaults)

@@ -16,7 +16,9 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from common import broker, clock
+from common.enums import Fault, Retry
 from common.failpoints import reach
+from common.messages import find
 from models_app.activity import record
 from models_app.enums import Desired, Status
 from models_app.lifecycle import settle
@@ -26,7 +28,6 @@ from models_app.status import Blocked
 from runtimes.models import Gpu, Node
 from scheduling import decisions
 from scheduling.models import Allocation
-from scheduling.planner.backoff import GPU_GONE
 from scheduling.planner.types import Placement, Plan, Reason, Snapshot, Stop
 
 logger = logging.getLogger(__name__)
@@ -84,10 +85,13 @@ def _stop(stops: Iterable[Stop]) -> None:
     wanted = {stop.run_uid: stop for stop in stops}
     for run in Run.objects.live().select_related("model").filter(uid__in=wanted):
         stop = wanted[run.uid]
-        drain_s = 0 if stop.code in GPU_GONE else settings.DRAIN_SECONDS
+        # Requests in flight cannot finish on a GPU that is gone.
+        reason = find(stop.code)
+        gone = reason.fault is Fault.MACHINE
+        drain_s = 0 if gone else settings.DRAIN_SECONDS
         with transaction.atomic():
             moved = ask_to_stop(run, stop.code, stop.params, drain_s)
-            if moved and stop.code in decisions.EVICTIONS:
+            if moved and reason.retry is Retry.EVICTED:
                 decisions.note_eviction(run, stop.code, stop.params)
             reach("stop.asking")
         reach("stop.asked")

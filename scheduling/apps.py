@@ -7,7 +7,9 @@ class SchedulingConfig(AppConfig):
     verbose_name = _("Scheduling")
 
     def ready(self) -> None:
+        from common.messages import register
         from runtimes.ports import planner
-        from scheduling import outlook
+        from scheduling import messages, outlook
 
+        register(messages.REASONS)
         planner.provide(outlook)

@@ -13,8 +13,6 @@ from scheduling.enums import DecisionKind
 from scheduling.models import Decision
 from scheduling.planner.types import Reason
 
-# What a plan stops for room, not because people wanted it so: that is activity.
-EVICTIONS = frozenset({"preempted", "gpu_drained"})
 # Old rows are looked for once in so many new ones: those kept too long are few.
 FORGET_EVERY = 100
 

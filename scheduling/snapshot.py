@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from common import clock
 from common.exceptions import PlatformError
+from common.messages import find
 from models_app.enums import Desired, RunState
 from models_app.models import Run, ServedModel
 from runtimes.enums import GpuMode
@@ -113,6 +114,7 @@ def _ended(run: Run, *, changed: bool) -> EndedRun:
     return EndedRun(
         code=run.end_code,
         params=run.end_params,
+        retry=find(run.end_code).retry,
         ended=run.ended_uptime if this_boot else None,
         served_s=served,
         gpu_room_mib=0 if changed else run.gpu_room_mib or 0,

@@ -9,7 +9,15 @@ from babel.messages.extract import extract
 from django.utils.translation.template import templatize
 
 ROOT = Path(__file__).parents[1]
-APPS = ("llmplatform", "models_app", "runtimes", "monitoring", "scheduling", "gateway")
+APPS = (
+    "common",
+    "llmplatform",
+    "models_app",
+    "runtimes",
+    "monitoring",
+    "scheduling",
+    "gateway",
+)
 KEYWORDS = {
     "_": None,
     "gettext": None,

@@ -9,15 +9,15 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.db import close_old_connections, connections
 
+from common.enums import Retry
 from common.exceptions import PlatformError
+from common.messages import find
 from gateway.routes.table import Grant, Route, Table, Target
 from models_app.enums import Status
 from models_app.models import ApiToken, Run, ServedModel
 from models_app.ports import framework
 from models_app.roles import USE
 
-# Why a model in error stays so; any other reason is an attempt to come.
-GIVEN_UP = frozenset({"gave_up", "not_retried"})
 USED = (
     "name", "display_name", "status", "reason_code", "reason_params", "generation",
     "created_at",
@@ -105,7 +105,7 @@ def _retry_after(model: ServedModel) -> int | None:
         return None
     if model.status == Status.ERROR:
         seconds = model.reason_params.get("seconds", SOON_S)
-        given_up = model.reason_code in GIVEN_UP
+        given_up = find(model.reason_code).retry is Retry.NEVER
         return None if given_up else max(SOON_S, int(seconds))
     return {Status.STARTING: STARTING_S, Status.WAITING: WAITING_S}.get(
         Status(model.status), SOON_S

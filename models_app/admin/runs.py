@@ -9,9 +9,9 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from common.messages import advise
 from models_app.admin.base import ReadOnlyAdmin, log_link, short_time
 from models_app.admin.panel import last_lines
-from models_app.advice import advise
 from models_app.models import Run
 from models_app.templatetags.platform_labels import LABEL, label
 

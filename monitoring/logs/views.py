@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from models_app.advice import advise
+from common.messages import advise
 from models_app.enums import RunState
 from models_app.models import Run, ServedModel
 from models_app.roles import VIEW

@@ -12,9 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from django.utils.translation import gettext as _
 
 from common.exceptions import PlatformError
-from common.messages import render
+from common.messages import advise, render
 from common.problems import Problem
-from models_app.advice import advise
 from models_app.models import ServedModel
 from runtimes.checks.finding import Finding, Level, error
 from runtimes.equipment import look

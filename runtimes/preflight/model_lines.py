@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from common.messages import render
-from models_app.advice import advise
+from common.messages import advise, render
 from models_app.models import ServedModel
 from runtimes.checks.docker import gpu_advice, may_have_gpus
 from runtimes.checks.finding import Finding, error, ok, warning

@@ -26,17 +26,14 @@ from models_app.runs import end, move
 from runtimes.drivers.base import Bounds, DriverError, Handle
 from runtimes.equipment import equipped, problems_of
 from runtimes.frameworks.base import Placement
-from runtimes.preflight.subjects import FORMAT
+from runtimes.preflight.subjects import subject_of
 from runtimes.registry import driver, framework
 
 logger = logging.getLogger(__name__)
 
 SPAWN_DUE_S = 5
-# End codes of problems that are not the configuration's
-REFUSED = {
-    "architecture_unknown": "unknown_architecture",
-    **dict.fromkeys(FORMAT, "model_file_broken"),
-}
+# End codes of problems that are not the configuration's, by their subject
+REFUSED = {"architecture": "unknown_architecture", "format": "model_file_broken"}
 
 
 def launch(uid: str) -> None:
@@ -78,7 +75,7 @@ def _refuse(run: Run, problem: Problem) -> None:
         end(run, problem.code, dict(problem.params))
     else:
         cause = {"code": problem.code, "params": problem.params}
-        end(run, REFUSED.get(problem.code, "config_refused"), {"cause": cause})
+        end(run, REFUSED.get(subject_of(problem), "config_refused"), {"cause": cause})
 
 
 def _fail(run: Run, error: DriverError) -> None:

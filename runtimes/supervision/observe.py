@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from common import clock
+from common.messages import find
 from models_app.models import Run
 from models_app.runs import end
 from runtimes.drivers.base import Handle, Observation
@@ -12,11 +13,6 @@ from runtimes.registry import driver, framework
 
 # The word that tells may be followed by long traces of other processes.
 LOG_BYTES = 65_536
-SAID = {
-    *("crashed", "bad_config", "bad_argument", "model_file_damaged"),
-    *("unknown_architecture", "engine_broken", "driver_mismatch"),
-    *("out_of_memory", "out_of_gpu_memory", "kv_cache_too_small"),
-}
 
 
 def look(run: Run) -> bool:
@@ -65,7 +61,7 @@ def _named(run: Run, code: str) -> dict[str, object]:
 
 def _said(code: str, log_tail: str) -> dict[str, object]:
     """The engine's own words, where the code alone tells little."""
-    line = telling_line(log_tail) if code in SAID else ""
+    line = telling_line(log_tail) if find(code).quotes_log else ""
     return {"said": line} if line else {}
 
 

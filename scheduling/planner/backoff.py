@@ -6,24 +6,7 @@ Back-off as in kubelet: 10 s doubling to 300 s, forgotten after 10 minutes of se
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-ASKED_FOR = frozenset(
-    {"stopped", "restarted", "scaled_down", "preempted", "gpu_drained"}
-)
-NOT_THE_ENGINES_FAULT = frozenset({"node_rebooted"})
-NEVER_RETRIED = frozenset(
-    {
-        *("bad_argument", "model_file_damaged", "gpu_unsupported"),
-        *("bad_config", "config_refused", "model_file_missing", "hub_offline"),
-        "model_file_broken",
-        "image_missing",
-        *("engine_missing", "engine_broken", "driver_mismatch"),
-        *("unknown_architecture", "needs_remote_code", "kv_cache_too_small"),
-    }
-)
-# On such a GPU nothing will be finished, and it is given to nobody.
-GPU_GONE = frozenset({"gpu_lost", "gpu_unhealthy"})
-# Another port is drawn, or another GPU.
-RETRIED_AT_ONCE = frozenset({"port_in_use"}) | GPU_GONE
+from common.enums import Retry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,11 +19,12 @@ class EndedRun:
     ended: float | None
     served_s: float
     gpu_room_mib: int = 0
+    retry: Retry = Retry.BACKOFF
 
     @property
     def did_not_fit(self) -> bool:
         """Out of GPU memory while it loaded: there it would be so again."""
-        return self.code == "out_of_gpu_memory" and not self.served_s
+        return self.retry is Retry.MORE_GPU_MEMORY and not self.served_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +55,7 @@ def assess(history: Sequence[EndedRun], back_off: BackOff, now: float) -> Verdic
         return START
     last = history[0]
     cause: dict[str, object] = {"cause": {"code": last.code, "params": last.params}}
-    if last.code in NEVER_RETRIED:
+    if last.retry is Retry.NEVER:
         return Verdict(start=False, code="not_retried", params=cause)
     attempts = {**cause, "attempt": failures}
     if failures >= back_off.max_attempts:
@@ -94,7 +78,7 @@ def assess(history: Sequence[EndedRun], back_off: BackOff, now: float) -> Verdic
 def _failures_in_a_row(history: Sequence[EndedRun], back_off: BackOff) -> int:
     failures = 0
     for run in history:
-        if run.code in ASKED_FOR | NOT_THE_ENGINES_FAULT:
+        if not run.retry.is_failure:
             break
         failures += 1
         if run.served_s >= back_off.stable_s:
@@ -124,7 +108,7 @@ def no_more_room(history: Sequence[EndedRun], mib: int) -> Verdict:
 
 def _delay(failures: int, last: EndedRun, back_off: BackOff) -> float:
     elsewhere = last.did_not_fit and last.gpu_room_mib
-    if last.code in RETRIED_AT_ONCE or elsewhere:
+    if last.retry is Retry.AT_ONCE or elsewhere:
         return 0
     doubled: float = back_off.first_s * 2 ** (failures - 1)
     return min(doubled, back_off.longest_s)

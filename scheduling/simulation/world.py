@@ -15,7 +15,8 @@ from functools import partial
 from heapq import heappop, heappush
 from random import Random
 
-from scheduling.planner.backoff import ASKED_FOR, EndedRun, assess
+from common.enums import Retry
+from scheduling.planner.backoff import EndedRun, assess
 from scheduling.planner.capacity import sums
 from scheduling.planner.plan import plan
 from scheduling.planner.types import Model, Node, Placement, Policy, Run, Snapshot, Stop
@@ -26,6 +27,10 @@ HOUR_S = 3600
 TICK_S = 60
 # No more of a replica's ended runs are needed to judge it.
 REMEMBERED = 10
+
+
+# After failures; all other ends are the planner's or the users'
+RETRIES = {"engine_exited": Retry.BACKOFF, "gpu_lost": Retry.AT_ONCE}
 
 
 class InvariantBroken(Exception):
@@ -205,7 +210,8 @@ class World:
         if run.generation < self.models[run.model_id].generation:
             return
         served_s = self.now - engine.ready if engine.ready is not None else 0
-        ended = EndedRun(code=code, ended=self.now, served_s=served_s)
+        retry = RETRIES.get(code, Retry.REQUESTED)
+        ended = EndedRun(code=code, ended=self.now, served_s=served_s, retry=retry)
         past = self.history[run.model_id]
         past[run.replica] = (ended, *past.get(run.replica, ()))[:REMEMBERED]
 
@@ -278,7 +284,7 @@ class World:
         if closed & set(run.gpus):
             raise InvariantBroken(f"{run.uid} placed on a GPU that takes none")
         past = self.history.get(run.model_id, {}).get(run.replica, ())
-        self.figures.restarts += bool(past) and past[0].code not in ASKED_FOR
+        self.figures.restarts += bool(past) and past[0].retry.is_failure
         self._count_wait(self.models[run.model_id], run.replica)
         self.engines[slot] = Engine(run, self.now)
         self.booked_mib += sum(run.gpus.values())

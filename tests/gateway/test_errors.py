@@ -11,7 +11,7 @@ from gateway.errors import (
     openai_shape,
     platform_shape,
 )
-from gateway.messages import MESSAGES, language_of
+from gateway.messages import REASONS, language_of
 from tests.gateway.client import a_route
 
 TOO_HOT = out_of_range("temperature", 3, 0, 2)
@@ -114,7 +114,7 @@ def test_language_is_the_first_that_there_is(accepted, language):
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
-@pytest.mark.parametrize("code", MESSAGES)
+@pytest.mark.parametrize("code", [reason.code for reason in REASONS])
 def test_every_message_shows_its_parameters(code, language):
     params = dict.fromkeys(
         ("user", "model", "value", "max", "seconds", "status", "detail"), "VALUE"

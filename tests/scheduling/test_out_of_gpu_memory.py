@@ -3,6 +3,7 @@ is more of it, and nowhere else."""
 
 import pytest
 
+from common.enums import Retry
 from scheduling.planner.backoff import EndedRun
 from scheduling.planner.plan import plan
 from scheduling.planner.types import Policy
@@ -14,7 +15,11 @@ POLICY = Policy(gpu_reserve_mib=0, gpu_step_mib=500)
 
 def oom(room, ago=1.0, served=0.0):
     return EndedRun(
-        code="out_of_gpu_memory", ended=NOW - ago, served_s=served, gpu_room_mib=room
+        code="out_of_gpu_memory",
+        ended=NOW - ago,
+        served_s=served,
+        gpu_room_mib=room,
+        retry=Retry.MORE_GPU_MEMORY,
     )
 
 

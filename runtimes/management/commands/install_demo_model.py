@@ -5,6 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
+from common.enums import Retry
+from common.messages import find
 from models_app.enums import Desired, Status
 from models_app.models import ServedModel
 from runtimes.demo import NAME, NotInstalled, install
@@ -13,7 +15,6 @@ from runtimes.logs.read import tail
 PAUSE_S = 0.3
 # Longer than a plan takes: it waits for room that others hold.
 WAITING_S = 10
-FINAL = ("not_retried", "gave_up")
 LOG_BYTES = 2000
 NOT_RUNNING = 3
 
@@ -57,7 +58,8 @@ def wait(model: ServedModel, seconds: float) -> ServedModel:
     """As it is when it runs, will never run, or time is up."""
     begun = since = time.monotonic()
     while time.monotonic() - begun < seconds:
-        if model.status == Status.RUNNING or model.reason_code in FINAL:
+        final = find(model.reason_code).retry is Retry.NEVER
+        if model.status == Status.RUNNING or final:
             break
         if model.status != Status.WAITING:
             since = time.monotonic()

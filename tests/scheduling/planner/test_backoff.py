@@ -1,5 +1,7 @@
 import pytest
 
+from common.enums import Retry
+from common.messages import find
 from scheduling.planner.backoff import BackOff, EndedRun, assess
 
 NOW = 10_000.0
@@ -7,7 +9,8 @@ LIMITS = BackOff(max_attempts=8)
 
 
 def ended(code="crashed", ago=0.0, served=0.0, boot=True):
-    return EndedRun(code=code, ended=NOW - ago if boot else None, served_s=served)
+    when = NOW - ago if boot else None
+    return EndedRun(code=code, ended=when, served_s=served, retry=find(code).retry)
 
 
 def failures(count, ago):
@@ -65,7 +68,11 @@ def test_assess_explains(history, code, params):
 
 def test_assess_names_the_cause_of_what_is_not_retried():
     missing = EndedRun(
-        code="model_file_missing", params={"path": "/m"}, ended=NOW, served_s=0
+        code="model_file_missing",
+        params={"path": "/m"},
+        ended=NOW,
+        served_s=0,
+        retry=Retry.NEVER,
     )
     verdict = assess([missing], LIMITS, NOW)
     assert verdict.code == "not_retried"

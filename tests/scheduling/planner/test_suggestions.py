@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from common.enums import Retry
 from scheduling.planner.backoff import EndedRun
 from scheduling.planner.plan import plan
 from scheduling.planner.types import Context, Help, Policy
@@ -80,7 +81,11 @@ def test_room_that_is_kept_for_others_is_not_offered():
 
 def test_where_memory_ran_out_a_smaller_context_is_not_tried_in_vain():
     ran_out = EndedRun(
-        code="out_of_gpu_memory", gpu_room_mib=8_100, ended=1.0, served_s=0
+        code="out_of_gpu_memory",
+        gpu_room_mib=8_100,
+        ended=1.0,
+        served_s=0,
+        retry=Retry.MORE_GPU_MEMORY,
     )
     others = ["o: 1 gpu of 15800"], ["o/0 on a a0"]
     case = ("a: 4 cpu, gpus 24000", "1 gpu of 10000", ON_GPU, *others)

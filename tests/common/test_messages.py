@@ -1,0 +1,70 @@
+import pytest
+from django.utils.translation import override
+
+from common import messages
+from common.messages import Reason, advise, find, register, render
+from models_app.models import reason_of
+
+WITH_ADVICE = [code for code, reason in messages.registry.items() if reason.advice]
+
+
+@pytest.mark.parametrize("code", WITH_ADVICE)
+def test_advice_is_given_in_both_languages(code):
+    english = advise(code, {})
+    with override("zh-hans"):
+        chinese = advise(code, {})
+    assert english
+    assert chinese not in ("", english)
+
+
+def test_advice_on_the_cause_takes_precedence():
+    cause = {"code": "out_of_memory", "params": {}}
+    assert advise("gave_up", {"cause": cause}) == advise("out_of_memory", {})
+    nested = {"code": "not_retried", "params": {"cause": cause}}
+    assert advise("retrying", {"cause": nested}) == advise("out_of_memory", {})
+
+
+def test_advice_is_theregistry_own_when_its_cause_has_none():
+    cause = {"code": "missing_key", "params": {"key": "model_path"}}
+    assert advise("config_refused", {"cause": cause}) == advise("config_refused", {})
+    broken = {"code": "gguf_truncated", "params": {}}
+    again = advise("model_file_broken", {"cause": broken})
+    assert again.startswith("Copy or download it again")
+
+
+@pytest.mark.parametrize("params", [{}, {"cause": None}, {"cause": "x"}, {"cause": {}}])
+def test_reason_without_advice_has_none(params):
+    assert reason_of("insufficient_cpu", params)["advice"] == ""
+
+
+def test_register_refuses_a_code_twice():
+    with pytest.raises(ValueError, match="gave_up"):
+        register([Reason("gave_up", "Another message.")])
+
+
+@pytest.mark.parametrize("code", ["from_a_newer_version", "50%", "100%(x)s"])
+def test_unknown_code_is_its_own_message(code):
+    assert find(code).code == code
+    assert render(code, {}) == code
+
+
+def test_missing_parameter_shows_the_code():
+    assert render("gave_up", {"attempts": 3}) == "gave_up"
+
+
+@pytest.mark.parametrize(
+    ("language", "message"),
+    [
+        ("en", "m: Not started → Waiting for resources."),
+        ("zh-hans", "m：未启动 → 等待资源。"),
+    ],
+)
+def test_labels_are_shown_for_codes(language, message):
+    with override(language):
+        params = {"model": "m", "old": "stopped", "new": "waiting"}
+        assert render("status_changed", params) == message
+
+
+def test_empty_list_is_shown_as_nothing():
+    params = {"model": "m", "status": "stopping", "operation": "stop", "allowed": []}
+    assert render("operation_not_allowed", params).endswith("nothing.")
