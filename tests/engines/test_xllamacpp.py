@@ -24,7 +24,7 @@ def test_engine_is_loading_and_then_ready(driver, model):
     began = time.monotonic()
     driver.terminate(engine.handle)
     assert ended(driver, engine.handle) == Exit(code=0, signal=None)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/metrics", "/props", "/slots"])

@@ -159,7 +159,7 @@ class Installation:
             name,
         )
 
-    def until(self, what, seconds=30.0, every=0.02):
+    def until(self, what, seconds=60.0, every=0.02):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if found := what():
@@ -168,7 +168,7 @@ class Installation:
             time.sleep(every)
         raise AssertionError(f"not within {seconds} s. {self.story()}")
 
-    def until_status(self, name, status, seconds=30.0):
+    def until_status(self, name, status, seconds=60.0):
         self.until(lambda: self.model(name)["status"] == status, seconds)
         return self.runs(name)
 

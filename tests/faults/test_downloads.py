@@ -91,7 +91,7 @@ def test_killed_process_of_the_queue_takes_all_along_and_is_replaced(site, hub):
     [fetcher] = downloading(site)
     worker = parent_of(fetcher)
     os.kill(parent_of(worker), signal.SIGKILL)
-    site.until(lambda: not downloading(site), 5)
+    site.until(lambda: not downloading(site))
     hub.pause_s = 0
     fall_silent(site)
     [rest] = until_whole(site, hub)
@@ -106,7 +106,7 @@ def test_worker_that_was_killed_goes_on_when_it_is_back(site, hub):
     ask(site)
     site.until(lambda: begun(site), 90)
     site.kill("worker")
-    site.until(lambda: not downloading(site), 5)
+    site.until(lambda: not downloading(site))
     assert row(site)["state"] == "running"
     hub.pause_s = 0
     fall_silent(site)
@@ -139,7 +139,7 @@ def test_cancelled_one_ends_within_moments(site, hub):
         "from runtimes.models import Download\n"
         "cancel(Download.objects.get())"
     )
-    site.until(lambda: not downloading(site), 5)
+    site.until(lambda: not downloading(site))
     assert row(site)["state"] == "cancelled"
     assert not (site.data_dir / "models/tiny").exists()
 

@@ -15,7 +15,7 @@ def heard(django_capture_on_commit_callbacks):
     def count(change):
         with redis.Redis.from_url(settings.REDIS_URL).pubsub() as pubsub:
             pubsub.subscribe(CHANNEL)
-            pubsub.get_message(timeout=1)
+            pubsub.get_message(timeout=30)
             with django_capture_on_commit_callbacks(execute=True):
                 change()
             return int(pubsub.get_message(timeout=0.2) is not None)

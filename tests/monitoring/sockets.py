@@ -80,7 +80,7 @@ async def in_database(call, *args, **fields):
     return await sync_to_async(call)(*args, **fields)
 
 
-async def heard(client, topic, seconds=5.0):
+async def heard(client, topic, seconds=30.0):
     """Data of the next text of a topic."""
     async with asyncio.timeout(seconds):
         while True:
@@ -89,7 +89,7 @@ async def heard(client, topic, seconds=5.0):
                 return text["data"]
 
 
-async def closed(client, seconds=5.0):
+async def closed(client, seconds=30.0):
     """The code that the server closes with."""
     async with asyncio.timeout(seconds):
         while True:

@@ -30,7 +30,7 @@ def cluster():
 
 
 def family(cluster):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         found = [cluster, *cluster.children(recursive=True)]
         if len(found) == PROCESSES:
@@ -43,5 +43,5 @@ def family(cluster):
 def test_kill_9_of_one_process_ends_them_all(cluster, victim):
     processes = family(cluster)
     processes[victim].kill()
-    _gone, alive = psutil.wait_procs(processes, timeout=5)
+    _gone, alive = psutil.wait_procs(processes, timeout=30)
     assert alive == []

@@ -390,9 +390,10 @@ def files_of_runs(driver):
 
 def test_cpu_seconds_are_those_of_all_its_processes(driver):
     handle = driver.start(a_uid(), shell("while :; do :; done & while :; do :; done"))
-    until(lambda: driver.cpu_seconds(handle) > 0.3)
+    until(lambda: driver.cpu_seconds(handle) > 1)
     idle = driver.start(a_uid(), SLEEP)
-    assert driver.cpu_seconds(idle) < 0.2
+    assert driver.cpu_seconds(idle) < 0.5
     driver.kill(handle)
     ended(driver, handle)
-    assert driver.cpu_seconds(handle) == 0
+    # The last process of the run may take a moment longer than its shim.
+    until(lambda: driver.cpu_seconds(handle) == 0)

