@@ -13,8 +13,8 @@ from django.db.models import Min
 from common.problems import Problem
 from models_app.models import Run
 from runtimes.frameworks.base import Contents, Framework, Placement
-from runtimes.installations import architectures, discovery
-from runtimes.installations.discovery import Engine
+from runtimes.frameworks.engines import Engine
+from runtimes.installations import discovery
 from runtimes.library import hub_cache
 from runtimes.models import Gpu
 from runtimes.registry import framework
@@ -57,7 +57,7 @@ def look(
         engine = discovery.find(rules.engine(config, gpu_count))
     knows = None
     if contents and engine:
-        knows = architectures.known(engine, contents.architectures)
+        knows = rules.knows(engine, contents.architectures)
     if contents and engine and knows is False:
         problems.append(_unknown(engine, contents))
     return Findings(

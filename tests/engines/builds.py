@@ -12,7 +12,7 @@ from django.conf import settings
 from runtimes.frameworks.base import Framework
 from runtimes.frameworks.llamacpp.framework import LlamaCpp
 from runtimes.frameworks.vllm.framework import Vllm
-from runtimes.installations.discovery import INSTALL, find
+from runtimes.installations.discovery import find, kinds
 from tests.engines import hf_folder
 from tests.environment import online
 from tests.runtimes.drivers import daemons
@@ -125,7 +125,7 @@ class Place:
         if self.driver == "docker":
             return daemons.why_not()
         name = self.build.name
-        return "" if find(name) else f"not installed ({INSTALL[name]})"
+        return "" if find(name) else f"not installed ({kinds()[name].install})"
 
 
 PLACES = (

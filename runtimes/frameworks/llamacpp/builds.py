@@ -14,9 +14,12 @@ from runtimes.frameworks.base import Command, Config, Placement
 from runtimes.frameworks.fields import Choice, Field
 from runtimes.frameworks.llamacpp.options import (
     CACHE_RAM_MIB,
+    DEFAULT,
     EXTRA_ARGS,
+    LLAMA_SERVER,
     N_CTX,
     N_PARALLEL,
+    PYTHON_BINDING,
     build_kind,
 )
 
@@ -93,7 +96,7 @@ def _llama_server(config: Config, placement: Placement) -> Command:
     words = (word for key, value in options.items() for word in (f"--{key}", value))
     return Command(
         argv=(
-            placement.program or "llama-server",
+            placement.program or LLAMA_SERVER,
             *map(str, words),
             *_switches(config),
             *switches,
@@ -156,7 +159,7 @@ def _settings(config: Config, placement: Placement) -> dict[str, Any]:
 
 
 def requests_at_once(config: Config) -> int:
-    most = 1 if build_kind(config) == "llama-cpp-python" else N_PARALLEL
+    most = 1 if build_kind(config) == PYTHON_BINDING else N_PARALLEL
     return cast(int, config.get("n_parallel", most))
 
 
@@ -260,10 +263,10 @@ PYTHON_HAS = {
 BUILDS = {
     build.name: build
     for build in (
-        Build(name="xllamacpp", command=_xllamacpp),
-        Build(name="llama-server", command=_llama_server),
+        Build(name=DEFAULT, command=_xllamacpp),
+        Build(name=LLAMA_SERVER, command=_llama_server),
         Build(
-            name="llama-cpp-python",
+            name=PYTHON_BINDING,
             command=_llama_cpp_python,
             ready_path="/v1/models",
             # It has no metrics, and while it generates it answers nothing that has to

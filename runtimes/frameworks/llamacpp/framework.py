@@ -18,27 +18,36 @@ from runtimes.frameworks.base import (
 )
 from runtimes.frameworks.candidates import Candidate, Folder, Kind
 from runtimes.frameworks.endings import classify
+from runtimes.frameworks.engines import Engine
 from runtimes.frameworks.extra_args import KEY as EXTRA
 from runtimes.frameworks.extra_args import extra_problems
 from runtimes.frameworks.fields import bad_values, out_of_range, unknown_keys
 from runtimes.frameworks.llamacpp import metrics as llamacpp_metrics
+from runtimes.frameworks.llamacpp.architectures import knows
 from runtimes.frameworks.llamacpp.builds import BUILDS, LISTS_MODELS, build_of
 from runtimes.frameworks.llamacpp.candidates import GGUF, gguf_files
 from runtimes.frameworks.llamacpp.contents import contents
 from runtimes.frameworks.llamacpp.endings import ENDINGS
 from runtimes.frameworks.llamacpp.memory import memory
 from runtimes.frameworks.llamacpp.model_file import check_model_file
-from runtimes.frameworks.llamacpp.options import CONFIG, DEFAULT, EXTRA_ARGS, N_CTX
+from runtimes.frameworks.llamacpp.options import (
+    CONFIG,
+    DEFAULT,
+    EXTRA_ARGS,
+    KINDS,
+    N_CTX,
+)
 from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.frameworks.sampling import SAMPLING
 
 FIELD = "config.model_path"
-KINDS = {"clip": Kind.PROJECTOR, "mmproj": Kind.PROJECTOR, "adapter": Kind.ADAPTER}
+FILE_KINDS = {"clip": Kind.PROJECTOR, "mmproj": Kind.PROJECTOR, "adapter": Kind.ADAPTER}
 
 
 class LlamaCpp(Framework):
     name = "llama.cpp"
     fields = CONFIG
+    engines = KINDS
     model_key = "model_path"
     file_suffixes = (GGUF,)
     context_key = "n_ctx"
@@ -67,10 +76,13 @@ class LlamaCpp(Framework):
     def candidates(self, folder: Folder) -> Iterable[Candidate]:
         return gguf_files(folder, self.name)
 
+    def knows(self, engine: Engine, architectures: Sequence[str]) -> bool | None:
+        return knows(engine, architectures)
+
     def kind_of_file(self, problem: Problem) -> Kind:
         if problem.code != "gguf_not_a_model":
             return Kind.MODEL
-        return KINDS.get(str(problem.params.get("kind")), Kind.OTHER)
+        return FILE_KINDS.get(str(problem.params.get("kind")), Kind.OTHER)
 
     def is_fatal(self, problem: Problem) -> bool:
         return problem.code.startswith("gguf_")

@@ -16,11 +16,10 @@ from runtimes.frameworks.llamacpp.options import (
     CACHE_RAM_MIB,
     N_CTX,
     N_UBATCH,
+    PYTHON_BINDING,
     build_kind,
 )
 from runtimes.frameworks.llamacpp.shape import shape_of
-
-BINDING = "llama-cpp-python"
 
 
 def memory(config: Config, gpu_count: int) -> Estimate | Problem:
@@ -47,7 +46,7 @@ def use_of(config: Config, gpu_count: int) -> Use:
         cache_on_gpu=not extra.get("no_kv_offload", False),
         prompt_cache_mib=extra.get("cache_ram_mib", CACHE_RAM_MIB),
     )
-    return _bound(use, extra) if build_kind(given) == BINDING else use
+    return _bound(use, extra) if build_kind(given) == PYTHON_BINDING else use
 
 
 def _bound(use: Use, extra: Mapping[str, Any]) -> Use:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import cast
 
 from runtimes.frameworks.base import Config
+from runtimes.frameworks.engines import EngineKind, Place
 from runtimes.frameworks.fields import (
     Boolean,
     Choice,
@@ -22,8 +23,29 @@ from runtimes.frameworks.fields import (
     kind_of,
 )
 
-DEFAULT = "xllamacpp"
-ENGINES = (DEFAULT, "llama-server", "llama-cpp-python")
+DEFAULT, LLAMA_SERVER, PYTHON_BINDING = "xllamacpp", "llama-server", "llama-cpp-python"
+KINDS = (
+    EngineKind(
+        name=DEFAULT,
+        install="pip install -r requirements.txt",
+        place=Place.PLATFORM,
+        package=DEFAULT,
+        libraries=("xllamacpp*/*.so*",),
+    ),
+    EngineKind(
+        name=LLAMA_SERVER,
+        install="https://github.com/ggml-org/llama.cpp",
+        place=Place.PATH,
+        devices_flag="--list-devices",
+    ),
+    EngineKind(
+        name=PYTHON_BINDING,
+        install="./scripts/install-engine.sh llama-cpp-python",
+        package=PYTHON_BINDING,
+        libraries=("llama_cpp/lib/*",),
+    ),
+)
+ENGINES = tuple(kind.name for kind in KINDS)
 N_CTX = 2048
 N_PARALLEL = 4
 # The engine's default of 8 GiB would be memory that no scheduler knows of.

@@ -19,12 +19,14 @@ from runtimes.frameworks.base import (
 )
 from runtimes.frameworks.candidates import Candidate, Folder
 from runtimes.frameworks.endings import classify
+from runtimes.frameworks.engines import Engine
 from runtimes.frameworks.extra_args import KEY as EXTRA
 from runtimes.frameworks.extra_args import extra_problems
 from runtimes.frameworks.fields import bad_values, kind_of, unknown_keys
 from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.frameworks.sampling import SAMPLING
 from runtimes.frameworks.vllm import metrics as vllm_metrics
+from runtimes.frameworks.vllm.architectures import knows
 from runtimes.frameworks.vllm.candidates import SUFFIXES, model_folder
 from runtimes.frameworks.vllm.contents import contents
 from runtimes.frameworks.vllm.endings import ENDINGS
@@ -36,7 +38,7 @@ from runtimes.frameworks.vllm.model import (
     described,
     is_folder,
 )
-from runtimes.frameworks.vllm.options import CONFIG, EXTRA_ARGS, FLAGS
+from runtimes.frameworks.vllm.options import CONFIG, EXTRA_ARGS, FLAGS, KINDS
 
 TENSOR_PARALLEL = "tensor_parallel_size"
 # Run as it is by vLLM's own Python, in a virtual environment or an image.
@@ -49,6 +51,7 @@ LEAST_UTILIZATION = 0.01
 class Vllm(Framework):
     name = "vllm"
     fields = CONFIG
+    engines = KINDS
     model_key = "model_name"
     file_suffixes = SUFFIXES
     context_key = "max_model_len"
@@ -84,6 +87,9 @@ class Vllm(Framework):
 
     def candidates(self, folder: Folder) -> Iterable[Candidate]:
         return model_folder(folder, self.name)
+
+    def knows(self, engine: Engine, architectures: Sequence[str]) -> bool | None:
+        return knows(engine, architectures)
 
     def hub_model(self, config: Config) -> str:
         name = cast(str, config["model_name"])

