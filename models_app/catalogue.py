@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -110,3 +111,11 @@ def _name_is_free(name: str, current: ServedModel | None = None) -> Iterator[Non
         if current is not None:  # two changes that only together break a rule
             raise Conflict("conflict", model=current.name) from None
         raise
+
+
+def imagined(fields: Mapping[str, Any], instance: ServedModel | None) -> ServedModel:
+    """How it would be. Writes nothing, also not to the instance."""
+    model = copy(instance) if instance else ServedModel()
+    for name in fields.keys() - {"tags"}:
+        setattr(model, name, fields[name])
+    return model

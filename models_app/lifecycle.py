@@ -8,6 +8,7 @@ activity row in the same transaction.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
@@ -16,11 +17,20 @@ from django.utils import timezone
 from common import broker
 from common.exceptions import Conflict
 from models_app.activity import Actor, record
-from models_app.enums import TRANSITIONS, Desired, Operation, Status
+from models_app.enums import TRANSITIONS, Desired, Operation, RunState, Status
 from models_app.models import ServedModel
-from models_app.status import Blocked, derive
 
 SWAPS_TRIED = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """Why a model that should run has no run (`waiting` or `error`), or why its status
+    is uncertain."""
+
+    status: Status
+    code: str
+    params: dict[str, object] = field(default_factory=dict)
 
 
 def request_start(model: ServedModel, actor: Actor = None) -> ServedModel:
@@ -135,3 +145,26 @@ def _swap(
         if swapped:
             broker.announce_on_commit()
     return bool(swapped)
+
+
+def derive(
+    desired: str,
+    generation: int,
+    live: Iterable[tuple[str, int]],
+    blocked: Blocked | None,
+) -> Status:
+    """The status that users see, from the desired state and the runs. Pure.
+
+    live: (state, generation) of each run that has not ended.
+    """
+    runs = list(live)
+    if desired == Desired.STOPPED:
+        return Status.STOPPING if runs else Status.STOPPED
+    current = {state for state, of in runs if of == generation}
+    if RunState.READY in current:
+        return Status.RUNNING
+    if current & RunState.COMING:
+        return Status.STARTING
+    if runs:
+        return Status.STOPPING
+    return blocked.status if blocked else Status.STARTING

@@ -1,17 +1,41 @@
-"""The API's permissions, by the view's action."""
+"""Who may do what: three groups, for admin, API and gateway alike."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from django.contrib.auth.models import AnonymousUser, Group, Permission, User
+from django.db.models import Q, QuerySet
 from rest_framework.permissions import BasePermission
-
-from models_app.roles import ADD, CHANGE, DELETE, OPERATE, VIEW
 
 if TYPE_CHECKING:
     from rest_framework.request import Request
     from rest_framework.views import APIView
 
+VIEW = "models_app.view_servedmodel"
+ADD = "models_app.add_servedmodel"
+CHANGE = "models_app.change_servedmodel"
+DELETE = "models_app.delete_servedmodel"
+OPERATE = "models_app.operate_servedmodel"
+USE = "models_app.use_servedmodel"
+
+_VIEWER = ("view_servedmodel", "view_run", "view_activity")
+_OPERATOR = (
+    *_VIEWER, "add_servedmodel", "change_servedmodel", "operate_servedmodel",
+    "use_servedmodel",
+)  # fmt: skip
+_ADMIN = (
+    *_OPERATOR, "delete_servedmodel",
+    "view_apitoken", "add_apitoken", "change_apitoken", "delete_apitoken",
+    "view_user", "add_user", "change_user", "delete_user", "view_group",
+)  # fmt: skip
+ADMIN_GROUP = "admin"
+GROUPS: dict[str, tuple[str, ...]] = {
+    "viewer": _VIEWER,
+    "operator": _OPERATOR,
+    ADMIN_GROUP: _ADMIN,
+}
+# Permission that an action of the API needs; any other action needs VIEW
 BY_ACTION = {
     "create": ADD,
     "update": CHANGE,
@@ -38,3 +62,52 @@ class ModelPermissions(BasePermission):
         if request.method == "OPTIONS" or action is None:
             return user.has_perm(VIEW)
         return user.has_perm(BY_ACTION.get(action, VIEW))
+
+
+def is_admin(user: User | AnonymousUser | None) -> bool:
+    if user is None or not user.is_active:
+        return False
+    return user.is_superuser or user.groups.filter(name=ADMIN_GROUP).exists()
+
+
+def create_groups(**_: Any) -> None:
+    """After migrate: the three groups have at least these permissions."""
+    for name, codenames in GROUPS.items():
+        group, _created = Group.objects.get_or_create(name=name)
+        group.permissions.add(
+            *Permission.objects.filter(
+                codename__in=codenames,
+                content_type__app_label__in=("models_app", "auth"),
+            )
+        )
+
+
+def manageable_users(actor: User | AnonymousUser) -> QuerySet[User]:
+    """Nobody gains more than they have: except for superusers, administrators manage
+    only users, and grant only groups, without permissions beyond their own."""
+    users = User.objects.all()
+    if actor.is_superuser:
+        return users
+    more = _permissions_beyond(actor)
+    with_more = Q(user_permissions__in=more) | Q(groups__permissions__in=more)
+    return users.filter(is_superuser=False).exclude(
+        pk__in=User.objects.filter(with_more).values("pk")
+    )
+
+
+def grantable_groups(actor: User | AnonymousUser) -> QuerySet[Group]:
+    groups = Group.objects.all()
+    if actor.is_superuser:
+        return groups
+    return groups.exclude(
+        pk__in=Group.objects.filter(permissions__in=_permissions_beyond(actor)).values(
+            "pk"
+        )
+    )
+
+
+def _permissions_beyond(actor: User | AnonymousUser) -> QuerySet[Permission]:
+    """Read from the tables: has_perm() denies everything to a deactivated account,
+    which could then be taken over."""
+    own = Q(user=actor.pk) | Q(group__user=actor.pk)
+    return Permission.objects.exclude(pk__in=Permission.objects.filter(own))

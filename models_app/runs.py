@@ -15,9 +15,8 @@ from common.failpoints import reach
 from common.messages import find
 from models_app.activity import record
 from models_app.enums import RUN_TRANSITIONS, RunState, Status
-from models_app.lifecycle import settle
+from models_app.lifecycle import Blocked, settle
 from models_app.models import Run
-from models_app.status import Blocked
 
 LOG_TAIL_CHARS = 8192
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from django.db import models
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import NotFound
 
 from common.exceptions import Invalid
 from common.messages import render
@@ -15,9 +17,10 @@ from models_app.activity import Actor
 from models_app.enums import Operation, RunState
 from models_app.models import Activity, Run, ServedModel, name_is_slug
 from models_app.ports import default_sizes
-from models_app.validation import problems
+from models_app.validation import problems, refused
 
 MAX_TAGS = 50
+MAX_ID = 2**63 - 1
 SIZE_HELP = (
     "MiB of one replica. Of a new model that does not say it: as estimated from its"
     " files, where that can be done; 0 books nothing."
@@ -130,6 +133,62 @@ class ServedModelSerializer(serializers.ModelSerializer[ServedModel]):
     def _refuse(self, attrs: dict[str, Any], actor: Actor, force: bool) -> None:
         if found := problems(attrs, instance=self.instance, actor=actor, force=force):
             raise Invalid(found)
+
+
+class Draft(ServedModelSerializer):
+    """A model as one that is created, name and all else optional where it has a
+    default; or changes of the model `id`."""
+
+    id = WholeNumber(
+        required=False, min_value=1, max_value=MAX_ID,
+        help_text="Of a model that is there; the rest is what is changed.",
+    )  # fmt: skip
+
+    class Meta(ServedModelSerializer.Meta):
+        extra_kwargs: dict[str, dict[str, Any]] = {
+            **ServedModelSerializer.Meta.extra_kwargs,
+            "name": {"validators": [name_is_slug], "required": False},
+        }
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs.pop("id", None)
+        return super().validate(attrs)
+
+
+class UncheckedDraft(Draft):
+    """One whose faults are what is asked for: refused is only what nobody may look at,
+    or this user may not set."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs = {k: v for k, v in attrs.items() if k not in ("id", "force")}
+        actor = self.context["request"].user
+        if found := refused(attrs, instance=self.instance, actor=actor):
+            raise Invalid(found)
+        return attrs
+
+
+def drafted(
+    kind: type[Draft], body: Any, context: Mapping[str, Any]
+) -> tuple[dict[str, Any], ServedModel | None]:
+    """Fields that are given, and the model that they change. Raises Invalid,
+    ValidationError, or NotFound of an id."""
+    instance = _named(body)
+    asked: serializers.BaseSerializer[Any] = kind(
+        instance, data=body, partial=instance is not None, context=dict(context)
+    )
+    asked.is_valid(raise_exception=True)
+    return cast(dict[str, Any], asked.validated_data), instance
+
+
+def _named(body: Any) -> ServedModel | None:
+    """What is no id at all, the serializer refuses."""
+    wanted = body.get("id") if isinstance(body, dict) else None
+    if type(wanted) is not int or wanted < 1:
+        return None
+    model = ServedModel.objects.named(str(wanted)).first()
+    if model is None:
+        raise NotFound(render("no_such_model", {"value": wanted}))
+    return model
 
 
 class RunSerializer(serializers.ModelSerializer[Run]):

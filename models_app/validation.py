@@ -12,8 +12,8 @@ from common.problems import Problem, wrong_type
 from common.storable import MAX_DEPTH, has_unstorable, too_deep
 from models_app.activity import Actor
 from models_app.models import ServedModel
+from models_app.permissions import is_admin
 from models_app.ports import config_problems, framework, machine_limits
-from models_app.roles import is_admin
 
 CONFIG_MAX_BYTES = 256 * 1024
 # Paths of the API beside those of models

@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 
 from models_app.admin import dashboard
-from models_app.roles import VIEW
+from models_app.permissions import VIEW
 from monitoring import panels
 from monitoring.labels import LABELS
 

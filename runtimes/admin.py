@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from common.messages import render
 from models_app.admin.base import ReadOnlyAdmin, short_time
 from models_app.admin.operations import may_operate
-from models_app.roles import VIEW
+from models_app.permissions import VIEW
 from runtimes.enums import GpuMode
 from runtimes.installations.views import cancel_pull, engine_page, pull_image
 from runtimes.library import pages

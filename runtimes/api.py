@@ -11,8 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from models_app.drafts import Draft, UncheckedDraft, drafted, imagined
+from models_app.catalogue import imagined
 from models_app.models import ServedModel
+from models_app.serializers import Draft, UncheckedDraft, drafted
 from runtimes.checks.finding import Finding, Level
 from runtimes.preflight.examine import examine, is_ok
 from runtimes.preflight.subjects import SUBJECTS

@@ -21,7 +21,7 @@ from models_app.admin.base import ReadOnlyAdmin, short_time
 from models_app.admin.operations import may_operate
 from models_app.catalogue import update_model
 from models_app.models import ServedModel
-from models_app.roles import CHANGE, VIEW
+from models_app.permissions import CHANGE, VIEW
 from scheduling.contexts import lower_context
 from scheduling.models import Decision
 from scheduling.outlook import machines_now, queue_now

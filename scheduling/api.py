@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from models_app.drafts import Draft, drafted
+from models_app.serializers import Draft, drafted
 from scheduling.enums import DecisionKind
 from scheduling.models import Decision
 from scheduling.outlook import machines_now, preview_of, queue_now

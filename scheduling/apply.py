@@ -21,10 +21,9 @@ from common.failpoints import reach
 from common.messages import find
 from models_app.activity import record
 from models_app.enums import Desired, Status
-from models_app.lifecycle import settle
+from models_app.lifecycle import Blocked, settle
 from models_app.models import Run, ServedModel
 from models_app.runs import ask_to_stop
-from models_app.status import Blocked
 from runtimes.models import Gpu, Node
 from scheduling import decisions
 from scheduling.models import Allocation

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from common import clock
-from models_app.drafts import imagined
+from models_app.catalogue import imagined
 from models_app.enums import Desired
 from models_app.models import ServedModel
 from runtimes.models import Node

@@ -15,8 +15,8 @@ from common.messages import find
 from gateway.routes.table import Grant, Route, Table, Target
 from models_app.enums import Status
 from models_app.models import ApiToken, Run, ServedModel
+from models_app.permissions import USE
 from models_app.ports import framework
-from models_app.roles import USE
 
 USED = (
     "name", "display_name", "status", "reason_code", "reason_params", "generation",

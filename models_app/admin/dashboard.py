@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from models_app.enums import Status
 from models_app.models import Activity, ServedModel
-from models_app.roles import ADD, VIEW
+from models_app.permissions import ADD, VIEW
 
 EVENTS = 15
 ORDER = (

@@ -10,7 +10,7 @@ from models_app.admin import cells
 from models_app.admin.operations import may_operate
 from models_app.admin.panel import panel_of
 from models_app.models import ServedModel
-from models_app.roles import VIEW
+from models_app.permissions import VIEW
 
 PAGES = "admin/models_app/servedmodel"
 MAX_ROWS = 100

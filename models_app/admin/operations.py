@@ -20,7 +20,7 @@ from models_app.activity import Actor
 from models_app.enums import Operation
 from models_app.lifecycle import request_restart, request_start, request_stop
 from models_app.models import ServedModel
-from models_app.roles import OPERATE
+from models_app.permissions import OPERATE
 
 VERBS: dict[Operation, Callable[[ServedModel, Actor], ServedModel]] = {
     Operation.START: request_start,

@@ -10,8 +10,8 @@ from common.exceptions import PlatformError
 from models_app.admin.operations import buttons, may_operate
 from models_app.enums import Operation
 from models_app.models import Activity, Run, ServedModel
+from models_app.permissions import DELETE
 from models_app.ports import log_tail
-from models_app.roles import DELETE
 
 LOG_LINES = 200
 LOG_BYTES = 64 * 1024

@@ -13,10 +13,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from models_app.admin.authority import manageable_users
 from models_app.admin.base import COPY_SCRIPT, PlatformAdmin
 from models_app.forms import TokenForm
 from models_app.models import ApiToken
+from models_app.permissions import manageable_users
 from models_app.tokens import create_token, delete_token
 
 CREATED = "admin/models_app/apitoken/created.html"

@@ -1,4 +1,4 @@
-"""People and groups. See authority.py for who may change whom."""
+"""People and groups. See models_app/permissions.py for who may change whom."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.forms import AdminPasswordChangeForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from models_app.admin.authority import grantable_groups, manageable_users
 from models_app.admin.base import PlatformAdmin
 from models_app.forms import NewUserForm, UserForm
+from models_app.permissions import grantable_groups, manageable_users
 
 admin.site.unregister([User, Group])
 

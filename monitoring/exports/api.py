@@ -19,7 +19,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from common.messages import render
 from common.problems import shown
-from models_app.roles import VIEW, is_admin
+from models_app.permissions import VIEW, is_admin
 from monitoring.api import FORMAT, PARAMETERS, raw_params
 from monitoring.enums import ExportState
 from monitoring.exports import formats, jobs

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from models_app.models import ApiToken
-from models_app.roles import VIEW
+from models_app.permissions import VIEW
 from monitoring.live.publish import ACTIVITY, TOPICS
 
 VIEW_ACTIVITY = "models_app.view_activity"

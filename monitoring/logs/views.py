@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET
 from common.messages import advise
 from models_app.enums import RunState
 from models_app.models import Run, ServedModel
-from models_app.roles import VIEW
+from models_app.permissions import VIEW
 from runtimes.logs.read import last_lines
 
 # What is live gets more at once, over its socket.

@@ -12,7 +12,7 @@ from rest_framework.permissions import BasePermission
 
 from models_app.authentication import BearerAuthentication
 from models_app.enums import TokenScope
-from models_app.roles import VIEW
+from models_app.permissions import VIEW
 
 if TYPE_CHECKING:
     from rest_framework.request import Request

@@ -16,7 +16,7 @@ from rest_framework.viewsets import GenericViewSet
 from common.messages import render
 from common.problems import shown
 from models_app.activity import Actor
-from models_app.roles import ADD, VIEW
+from models_app.permissions import ADD, VIEW
 from runtimes.downloads import asking
 from runtimes.downloads.serializers import DownloadSerializer, WantedSerializer
 from runtimes.models import Download

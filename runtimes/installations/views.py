@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from common.exceptions import PlatformError
 from common.messages import render
-from models_app.roles import ADD, VIEW
+from models_app.permissions import ADD, VIEW
 from runtimes.drivers.base import DriverError
 from runtimes.installations import discovery, pulls
 from runtimes.models import ImagePull

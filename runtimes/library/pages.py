@@ -22,7 +22,7 @@ from common.messages import render
 from common.problems import Problem, shown
 from models_app.filters import SEARCH_MAX_CHARS
 from models_app.models import ServedModel
-from models_app.roles import ADD, VIEW
+from models_app.permissions import ADD, VIEW
 from runtimes.frameworks.candidates import Kind
 from runtimes.library.adding import new_model
 from runtimes.library.hindrances import hindrances

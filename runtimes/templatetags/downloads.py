@@ -5,7 +5,7 @@ from typing import Any
 from django import template
 from django.utils.translation import gettext as _
 
-from models_app.roles import ADD
+from models_app.permissions import ADD
 from runtimes.downloads.asking import writable_roots
 from runtimes.enums import DownloadState, Hub
 

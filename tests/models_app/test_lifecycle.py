@@ -3,11 +3,14 @@ import pytest
 from common.exceptions import Conflict
 from models_app import lifecycle
 from models_app.enums import ALLOWED, Operation, RunState, Status
+from models_app.lifecycle import Blocked, derive
 from models_app.models import Activity, ServedModel
-from models_app.status import Blocked
 from tests.builders import a_model, a_run, a_user, a_wanted_model
 
 pytestmark = pytest.mark.django_db
+
+WAITING = Blocked(status=Status.WAITING, code="insufficient_cpu")
+ERROR = Blocked(status=Status.ERROR, code="crashed")
 
 VERBS = {
     Operation.START: lifecycle.request_start,
@@ -111,3 +114,26 @@ def test_settle_keeps_a_reason_until_the_status_moves_on():
 def test_settle_of_a_deleted_model_is_nothing():
     lifecycle.settle(12345)
     assert Activity.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("desired", "live", "blocked", "status"),
+    [
+        ("stopped", [], None, "stopped"),
+        ("stopped", [], ERROR, "stopped"),
+        ("stopped", [("ready", 2)], None, "stopping"),
+        ("stopped", [("killing", 1)], None, "stopping"),
+        ("running", [], None, "starting"),
+        ("running", [], WAITING, "waiting"),
+        ("running", [], ERROR, "error"),
+        ("running", [("scheduled", 2)], None, "starting"),
+        ("running", [("starting", 2)], WAITING, "starting"),
+        ("running", [("ready", 2)], None, "running"),
+        ("running", [("ready", 2), ("starting", 2)], ERROR, "running"),
+        ("running", [("draining", 2)], None, "stopping"),
+        ("running", [("ready", 1)], None, "stopping"),  # restarted: an older one
+        ("running", [("ready", 1), ("scheduled", 2)], None, "starting"),
+    ],
+)
+def test_derive(desired, live, blocked, status):
+    assert derive(desired, 2, live, blocked) == status

@@ -3,7 +3,7 @@
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 
-from models_app.admin.authority import grantable_groups, manageable_users
+from models_app.permissions import grantable_groups, manageable_users
 from tests.builders import a_user
 from tests.models_app.people import client_as
 
