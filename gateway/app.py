@@ -1,7 +1,7 @@
-"""Inference traffic, ahead of Django: none of its handlers and no database on the way.
+"""The gateway: an ASGI application that serves inference traffic ahead of Django.
 
-Belongs to the event loop of its first use; a server without ASGI's lifespan (daphne)
-needs no more than that.
+No request touches the database or a Django handler. Background work starts with the
+first request and belongs to its event loop, because daphne has no ASGI lifespan.
 """
 
 from __future__ import annotations
@@ -17,140 +17,144 @@ from django.utils import translation
 
 from common.problems import shown
 from gateway import urls
-from gateway.auth import authorise
+from gateway.auth import authenticate
 from gateway.dialects import native, openai
-from gateway.engines.client import Engines
-from gateway.errors import GatewayError, no_such_model
-from gateway.http import ClientGoneError, Exchange, Receive, Scope, Send
-from gateway.messages import language_of
-from gateway.protocol.sse import event_of
-from gateway.protocol.validation import Body, NotJsonError, parsed
-from gateway.relay import Relay, Request
-from gateway.routes.cache import USUAL, Pace, Refresh
-from gateway.routes.table import Route, Table
-from gateway.usage.tracker import Accounting, Measured
+from gateway.dialects.base import EngineRequest
+from gateway.engines.client import EngineClient
+from gateway.errors import GatewayError, model_not_found
+from gateway.http import ClientDisconnectedError, Receive, Request, Scope, Send
+from gateway.messages import preferred_language
+from gateway.protocol.sse import format_event
+from gateway.protocol.validation import Body, InvalidJsonError, parse_json
+from gateway.relay import Relay
+from gateway.routes.cache import DEFAULT_TIMING, RouteCache, Timing
+from gateway.routes.table import Route, RoutingTable
+from gateway.usage.tracker import RequestStats, UsageTracker
 
 logger = logging.getLogger(__name__)
 
-Translate = Callable[[Body, Route, Measured], Request]
+BuildRequest = Callable[[Body, Route, RequestStats], EngineRequest]
 
 
 class Gateway:
     def __init__(
         self,
-        load: Callable[[], Awaitable[Table]],
+        load: Callable[[], Awaitable[RoutingTable]],
         broker_url: str,
-        pace: Pace = USUAL,
+        timing: Timing = DEFAULT_TIMING,
     ) -> None:
-        self.refresh = Refresh(load, broker_url, pace)
-        self.engines = Engines()
-        self.accounting = Accounting()
-        self.answers: dict[str, Callable[[Exchange, str], Awaitable[None]]] = {
+        self.routes = RouteCache(load, broker_url, timing)
+        self.engines = EngineClient()
+        self.usage = UsageTracker()
+        self.handlers: dict[str, Callable[[Request, str], Awaitable[None]]] = {
             urls.GENERATE: self._generate,
             urls.CHAT: partial(self._openai, openai.CHAT),
             urls.COMPLETIONS: partial(self._openai, openai.COMPLETIONS),
             urls.EMBEDDINGS: partial(self._openai, openai.EMBEDDINGS),
-            urls.MODELS: self._models,
-            urls.MODEL: self._model,
+            urls.MODELS: self._list_models,
+            urls.MODEL: self._get_model,
         }
 
     async def close(self) -> None:
-        await self.refresh.close()
+        await self.routes.close()
         await self.engines.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """scope: http, with a path that urls.takes()."""
-        place = urls.find(scope["path"])
-        exchange = Exchange(scope, receive, send)
+        """scope: http, with a path for which urls.is_gateway_path() is true."""
+        match = urls.resolve(scope["path"])
+        request = Request(scope, receive, send)
         try:
-            await self._answer(exchange, place)
-        except ClientGoneError:
+            await self._dispatch(request, match)
+        except ClientDisconnectedError:
             return
-        except NotJsonError as error:
+        except InvalidJsonError as error:
             problem = GatewayError(400, "parse_error", {"detail": str(error)})
-            await _refuse(exchange, place, problem)
+            await _send_error(request, match, problem)
         except GatewayError as error:
-            await _refuse(exchange, place, error)
+            await _send_error(request, match, error)
         except Exception:
-            logger.exception("request failed: %s", place.name)
-            await _refuse(exchange, place, GatewayError(500, "internal_error"))
+            logger.exception("request failed: %s", match.endpoint)
+            await _send_error(request, match, GatewayError(500, "internal_error"))
 
-    async def _answer(self, exchange: Exchange, place: urls.Place) -> None:
-        if place.name not in self.answers:
-            raise GatewayError(404, "no_such_path", {"value": shown(place.key)})
-        if exchange.method == "OPTIONS":
-            return await exchange.answer_nothing([place.allow])
-        if exchange.method not in place.methods:
-            params = {"value": exchange.method, "allowed": place.methods}
-            raise GatewayError(405, "method_not_allowed", params, more=[place.allow])
-        return await self.answers[place.name](exchange, place.key)
+    async def _dispatch(self, request: Request, match: urls.Match) -> None:
+        if match.endpoint not in self.handlers:
+            raise GatewayError(404, "no_such_path", {"value": shown(match.key)})
+        if request.method == "OPTIONS":
+            return await request.respond_empty([match.allow_header])
+        if request.method not in match.methods:
+            raise GatewayError(
+                405,
+                "method_not_allowed",
+                {"value": request.method, "allowed": match.methods},
+                extra_headers=[match.allow_header],
+            )
+        return await self.handlers[match.endpoint](request, match.key)
 
-    async def _authorised(self, exchange: Exchange) -> Table:
-        return await authorise(exchange.headers.get(b"authorization"), self.refresh)
+    async def _authenticate(self, request: Request) -> RoutingTable:
+        return await authenticate(request.headers.get(b"authorization"), self.routes)
 
-    async def _generate(self, exchange: Exchange, name: str) -> None:
-        route = _route(await self._authorised(exchange), name)
-        await self._serve(exchange, route, native.request_of, None)
+    async def _generate(self, request: Request, model: str) -> None:
+        route = _find_route(await self._authenticate(request), model)
+        await self._serve(request, route, native.build_request, None)
 
     async def _openai(
-        self, endpoint: openai.Endpoint, exchange: Exchange, _key: str
+        self, endpoint: openai.Endpoint, request: Request, _key: str
     ) -> None:
-        table = await self._authorised(exchange)
-        body = parsed(await exchange.body())
-        route = _route(table, openai.model_of(body))
-        translate = partial(openai.request_of, endpoint)
-        await self._serve(exchange, route, translate, body)
+        table = await self._authenticate(request)
+        body = parse_json(await request.body())
+        route = _find_route(table, openai.model_name(body))
+        await self._serve(request, route, partial(openai.build_request, endpoint), body)
 
     async def _serve(
-        self, exchange: Exchange, route: Route, translate: Translate, body: Body | None
+        self, request: Request, route: Route, build: BuildRequest, body: Body | None
     ) -> None:
-        with self.accounting.request(route.model_id) as measured, _outcome(measured):
+        with self.usage.track(route.model_id) as stats, _record_outcome(stats):
             if body is None:
-                body = parsed(await exchange.body())
-            request = translate(body, route, measured)
-            relay = Relay(self.engines, exchange, route, request, measured)
-            await exchange.unless_gone(relay.run())
+                body = parse_json(await request.body())
+            engine_request = build(body, route, stats)
+            relay = Relay(self.engines, request, route, engine_request, stats)
+            await request.cancel_on_disconnect(relay.run())
 
-    async def _models(self, exchange: Exchange, _key: str) -> None:
-        await exchange.answer_json(openai.listing(await self._authorised(exchange)))
+    async def _list_models(self, request: Request, _key: str) -> None:
+        await request.respond_json(openai.model_list(await self._authenticate(request)))
 
-    async def _model(self, exchange: Exchange, name: str) -> None:
-        route = _route(await self._authorised(exchange), name)
-        await exchange.answer_json(openai.described(route))
+    async def _get_model(self, request: Request, model: str) -> None:
+        route = _find_route(await self._authenticate(request), model)
+        await request.respond_json(openai.model_object(route))
 
 
-def _route(table: Table, name: str) -> Route:
-    route = table.route(name)
+def _find_route(table: RoutingTable, model: str) -> Route:
+    route = table.find(model)
     if route is None:
-        raise no_such_model(shown(name))
+        raise model_not_found(shown(model))
     return route
 
 
 @contextmanager
-def _outcome(measured: Measured) -> Iterator[None]:
+def _record_outcome(stats: RequestStats) -> Iterator[None]:
     try:
         yield
     except GatewayError as error:
-        measured.status = error.status
+        stats.status = error.status
         raise
-    except NotJsonError:
-        measured.status = 400
+    except InvalidJsonError:
+        stats.status = 400
         raise
-    except (ClientGoneError, asyncio.CancelledError):
-        measured.cancelled = True
+    except (ClientDisconnectedError, asyncio.CancelledError):
+        stats.cancelled = True
         raise
     except Exception:
-        measured.status = 500
+        stats.status = 500
         raise
 
 
-async def _refuse(exchange: Exchange, place: urls.Place, error: GatewayError) -> None:
-    accepted = exchange.headers.get(b"accept-language", b"").decode("latin-1")
-    with translation.override(language_of(accepted)):
-        content = json.dumps(place.shape(error), ensure_ascii=False).encode()
-    if exchange.finished:
+async def _send_error(request: Request, match: urls.Match, error: GatewayError) -> None:
+    accept = request.headers.get(b"accept-language", b"").decode("latin-1")
+    with translation.override(preferred_language(accept)):
+        content = json.dumps(match.format_error(error), ensure_ascii=False).encode()
+    if request.response_finished:
         return
-    if exchange.started:
-        await exchange.finish(event_of(content, place.error_event))
+    if request.response_started:
+        await request.finish(format_event(content, match.error_event))
     else:
-        await exchange.answer(error.status, content, error.headers)
+        await request.respond(error.status, content, error.headers)

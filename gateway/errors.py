@@ -1,4 +1,4 @@
-"""What goes wrong with a request, and how each dialect says so."""
+"""Errors of the gateway, and their format in each dialect."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from common.problems import Problem
 from gateway.routes.table import Route
 from models_app.enums import ALLOWED, Operation, Status
 
-# Codes of OpenAI's API that its clients know
+# Our code -> the code that OpenAI clients know
 OPENAI_CODES = {
     "not_authenticated": "invalid_api_key",
     "authentication_failed": "invalid_api_key",
@@ -29,31 +29,32 @@ OPENAI_TYPES = {
 
 @dataclass(eq=False)
 class GatewayError(Exception):
-    """words: code of the message, when it is not `code` itself. text: words of an
-    engine, shown as they are. more: headers. about: more fields of the platform's
-    shape."""
+    """message_code: where it differs from code. engine_message: shown unchanged instead
+    of our own message. extra_fields: only in the platform's format."""
 
     status: int
     code: str
     params: Mapping[str, object] = field(default_factory=dict)
     _: KW_ONLY
-    words: str = ""
-    text: str = ""
+    message_code: str = ""
+    engine_message: str = ""
     problems: Sequence[Problem] = ()
     retry_after_s: int | None = None
-    more: Sequence[tuple[bytes, bytes]] = ()
-    about: Mapping[str, object] = field(default_factory=dict)
+    extra_headers: Sequence[tuple[bytes, bytes]] = ()
+    extra_fields: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def message(self) -> str:
-        """The first problem is the message, for clients that show only one."""
+        """The first problem, if any: many clients show nothing else."""
         for problem in self.problems:
             return render(problem.code, problem.params)
-        return self.text or render(self.words or self.code, self.params)
+        return self.engine_message or render(
+            self.message_code or self.code, self.params
+        )
 
     @property
     def headers(self) -> list[tuple[bytes, bytes]]:
-        headers = list(self.more)
+        headers = list(self.extra_headers)
         if self.status == 401:
             headers.append((b"www-authenticate", b"Bearer"))
         if self.retry_after_s is not None:
@@ -61,12 +62,12 @@ class GatewayError(Exception):
         return headers
 
 
-def invalid(*problems: Problem) -> GatewayError:
+def validation_error(*problems: Problem) -> GatewayError:
     return GatewayError(400, "validation_error", problems=problems)
 
 
-def no_such_model(name: str) -> GatewayError:
-    return GatewayError(404, "not_found", {"value": name}, words="no_such_model")
+def model_not_found(name: str) -> GatewayError:
+    return GatewayError(404, "not_found", {"value": name}, message_code="no_such_model")
 
 
 def engine_failed(route: Route) -> GatewayError:
@@ -78,15 +79,15 @@ def engine_timeout(route: Route) -> GatewayError:
 
 
 def not_serving(route: Route) -> GatewayError:
-    """Why a model takes no requests now."""
+    """503 while the model may become ready by itself, else 409."""
     if route.retry_after_s is None:
         return _not_running(route)
     return GatewayError(
         503,
         "model_not_ready",
-        {**_state(route), "seconds": route.retry_after_s},
+        {**_status_params(route), "seconds": route.retry_after_s},
         retry_after_s=route.retry_after_s,
-        about={"status": route.status},
+        extra_fields={"status": route.status},
     )
 
 
@@ -96,18 +97,18 @@ def _not_running(route: Route) -> GatewayError:
     return GatewayError(
         409,
         "model_not_running",
-        {**_state(route), "allowed": labels},
-        words="" if allowed else "model_stopping",
-        about={"status": route.status, "allowed": allowed},
+        {**_status_params(route), "allowed": labels},
+        message_code="" if allowed else "model_stopping",
+        extra_fields={"status": route.status, "allowed": allowed},
     )
 
 
-def _state(route: Route) -> dict[str, object]:
+def _status_params(route: Route) -> dict[str, object]:
     return {"model": route.name, "status": Status(route.status).label}
 
 
-def platform_shape(error: GatewayError) -> dict[str, Any]:
-    """As the management API's: {code, message, errors: [{code, field, message}]}."""
+def platform_error(error: GatewayError) -> dict[str, Any]:
+    """As in the management API: {code, message, errors: [{code, field, message}]}."""
     errors = [
         {
             "code": problem.code,
@@ -118,17 +119,17 @@ def platform_shape(error: GatewayError) -> dict[str, Any]:
         for problem in error.problems
     ]
     body = {"code": error.code, "message": error.message, "errors": errors}
-    return {**body, **error.about}
+    return {**body, **error.extra_fields}
 
 
-def openai_shape(error: GatewayError) -> dict[str, Any]:
-    """As OpenAI's: {error: {message, type, param, code}}."""
-    usual = "server_error" if error.status >= 500 else "invalid_request_error"
+def openai_error(error: GatewayError) -> dict[str, Any]:
+    """As in OpenAI's API: {error: {message, type, param, code}}."""
+    default_type = "server_error" if error.status >= 500 else "invalid_request_error"
     first = error.problems[0] if error.problems else None
     code = first.code if first else error.code
     body = {
         "message": error.message,
-        "type": OPENAI_TYPES.get(error.status, usual),
+        "type": OPENAI_TYPES.get(error.status, default_type),
         "param": first.field if first else None,
         "code": OPENAI_CODES.get(code, code),
     }

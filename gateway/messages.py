@@ -1,4 +1,4 @@
-"""What the gateway says to people, in their language."""
+"""Messages of the gateway's error codes."""
 
 from __future__ import annotations
 
@@ -56,10 +56,9 @@ REASONS = (
 register(REASONS)
 
 
-def language_of(accepted: str) -> str:
-    """The first language of an Accept-Language header that there is, else the
-    platform's."""
-    for code, _weight in parse_accept_lang_header(accepted.lower()):
+def preferred_language(accept: str) -> str:
+    """The first supported language of an Accept-Language header, else the default."""
+    for code, _weight in parse_accept_lang_header(accept.lower()):
         with suppress(LookupError):
             return get_supported_language_variant(code)
     return settings.LANGUAGE_CODE

@@ -1,156 +1,154 @@
-"""Send a request to an engine and its answer back, as it comes."""
+"""Send a request to an engine and pass its response on to the client as it arrives."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Protocol
 
 import aiohttp
 
-from gateway.engines.client import Engines, SilentError, UnreachableError
+from gateway.dialects.base import EngineRequest
+from gateway.engines.client import (
+    EngineClient,
+    EngineTimeoutError,
+    EngineUnreachableError,
+)
 from gateway.engines.errors import (
-    EngineRefusedError,
-    answer_of,
-    refusal,
-    refusal_under_200,
+    EngineRejectedError,
+    error_from_body,
+    error_from_response,
+    parse_response,
 )
 from gateway.errors import engine_failed, engine_timeout, not_serving
-from gateway.http import EVENT_STREAM, Exchange
-from gateway.protocol.assembly import Assembly
-from gateway.protocol.sse import DONE, NOTHING, Events, EventTooLongError, data_of
-from gateway.protocol.validation import dumped
-from gateway.routes.table import Route, Target
-from gateway.usage.tracker import Measured
+from gateway.http import EVENT_STREAM, Request
+from gateway.protocol.assembly import ResponseAssembler
+from gateway.protocol.sse import (
+    DONE,
+    NULL,
+    EventSplitter,
+    EventTooLongError,
+    event_data,
+)
+from gateway.protocol.validation import dump_json
+from gateway.routes.table import Replica, Route
+from gateway.usage.tracker import RequestStats
 from models_app.enums import Status
 
 logger = logging.getLogger(__name__)
 
 
-class Reply(Protocol):
-    """Turns what an engine answers into what the client gets."""
-
-    done: bool
-
-    def whole(self, content: bytes) -> bytes: ...
-    def event(self, event: bytes) -> bytes:
-        """Nothing, one or more events. Raises EngineRefusedError."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """path and content: as the engine gets them. stream: what the client wants; engines
-    are asked to stream in any case, see gateway.protocol.assembly."""
-
-    path: str
-    content: bytes
-    stream: bool
-    reply: Reply
-
-
 @dataclass(frozen=True, slots=True)
 class Relay:
-    engines: Engines
-    exchange: Exchange
-    route: Route
+    engines: EngineClient
     request: Request
-    measured: Measured
+    route: Route
+    engine_request: EngineRequest
+    stats: RequestStats
 
     async def run(self) -> None:
-        """Raises GatewayError. An engine that fails before anything was sent is given
-        up for another replica, once."""
-        if self.route.status != Status.RUNNING or not self.route.targets:
+        """If a replica fails before the response has started, tries one other replica.
+        Raises GatewayError."""
+        replicas = self.route.replicas
+        if self.route.status != Status.RUNNING or not replicas:
             raise not_serving(self.route)
-        target = self.engines.choose(self.route.targets)
-        others = [other for other in self.route.targets if other != target]
+        replica = self.engines.choose(replicas)
+        others = [other for other in replicas if other != replica]
         try:
-            await self._through(target)
-        except UnreachableError as error:
-            self._miss(target, error)
-            if self.exchange.started or not others:
+            await self._send_to(replica)
+        except EngineUnreachableError as error:
+            self._log_failure(replica, error)
+            if self.request.response_started or not others:
                 raise engine_failed(self.route) from None
-            await self._second_chance(self.engines.choose(others))
+            await self._retry(self.engines.choose(others))
 
-    async def _second_chance(self, target: Target) -> None:
-        self.measured.first_token_at = None
+    async def _retry(self, replica: Replica) -> None:
+        self.stats.first_token_at = None
         try:
-            await self._through(target)
-        except UnreachableError as error:
-            self._miss(target, error)
+            await self._send_to(replica)
+        except EngineUnreachableError as error:
+            self._log_failure(replica, error)
             raise engine_failed(self.route) from None
 
-    async def _through(self, target: Target) -> None:
-        request = self.request
+    async def _send_to(self, replica: Replica) -> None:
+        path, content = self.engine_request.path, self.engine_request.content
         try:
-            async with self.engines.ask(
-                target, request.path, request.content
-            ) as response:
-                await self._pass_on(response, target)
-        except SilentError as error:
-            self._miss(target, error)
+            async with self.engines.post(replica, path, content) as response:
+                await self._forward(response, replica)
+        except EngineTimeoutError as error:
+            self._log_failure(replica, error)
             raise engine_timeout(self.route) from None
-        except EngineRefusedError as error:
-            self._miss(target, error)
-            raise refusal_under_200(self.route, error.told) from None
+        except EngineRejectedError as error:
+            self._log_failure(replica, error)
+            raise error_from_body(self.route, error.body) from None
         except EventTooLongError as error:
-            raise UnreachableError from error
+            raise EngineUnreachableError from error
 
-    async def _pass_on(self, response: aiohttp.ClientResponse, target: Target) -> None:
+    async def _forward(
+        self, response: aiohttp.ClientResponse, replica: Replica
+    ) -> None:
         if response.status != 200:
-            error = refusal(self.route, response.status, await response.read())
+            content = await response.read()
+            error = error_from_response(self.route, response.status, content)
             if error.status >= 500:
-                self._miss(target, f"status {response.status}")
+                self._log_failure(replica, f"status {response.status}")
             raise error
-        if self.request.stream:
-            await self._pass_on_events(response)
-        else:
-            streamed = response.content_type == "text/event-stream"
-            content = await (self._collected(response) if streamed else response.read())
-            await self.exchange.answer(200, self.request.reply.whole(content))
+        if self.engine_request.stream:
+            await self._forward_events(response)
+            return
+        is_stream = response.content_type == "text/event-stream"
+        content = await (self._assemble(response) if is_stream else response.read())
+        translator = self.engine_request.translator
+        await self.request.respond(200, translator.translate_body(content))
 
-    async def _pass_on_events(self, response: aiohttp.ClientResponse) -> None:
-        events = Events()
+    async def _forward_events(self, response: aiohttp.ClientResponse) -> None:
+        splitter = EventSplitter()
         async for chunk in response.content.iter_any():
-            await self._send(self._seen(events.feed(chunk)))
-        await self._send(self._seen(events.end()))
-        if not self.request.reply.done:
-            raise UnreachableError("the stream broke off")
-        await self.exchange.finish()
+            await self._write(self._record_tokens(splitter.feed(chunk)))
+        await self._write(self._record_tokens(splitter.flush()))
+        if not self.engine_request.translator.done:
+            raise EngineUnreachableError("the stream ended early")
+        await self.request.finish()
 
-    async def _send(self, events: list[bytes]) -> None:
-        content = b"".join(map(self.request.reply.event, events))
-        if content and not self.exchange.started:
-            await self.exchange.start(200, EVENT_STREAM)
+    async def _write(self, events: list[bytes]) -> None:
+        content = b"".join(map(self.engine_request.translator.translate_event, events))
+        if content and not self.request.response_started:
+            await self.request.start_response(200, EVENT_STREAM)
         if content:
-            await self.exchange.write(content)
+            await self.request.write(content)
 
-    async def _collected(self, response: aiohttp.ClientResponse) -> bytes:
-        """Raises EngineRefusedError, EventTooLongError, UnreachableError."""
-        events, assembly = Events(), Assembly()
+    async def _assemble(self, response: aiohttp.ClientResponse) -> bytes:
+        """Raises EngineRejectedError, EventTooLongError, EngineUnreachableError."""
+        splitter, assembler = EventSplitter(), ResponseAssembler()
         async for chunk in response.content.iter_any():
-            _collect(self._seen(events.feed(chunk)), assembly)
-        _collect(self._seen(events.end()), assembly)
-        if not assembly.done:
-            raise UnreachableError("the stream broke off")
-        return dumped(assembly.whole())
+            _feed(assembler, self._record_tokens(splitter.feed(chunk)))
+        _feed(assembler, self._record_tokens(splitter.flush()))
+        if not assembler.done:
+            raise EngineUnreachableError("the stream ended early")
+        return dump_json(assembler.result())
 
-    def _seen(self, events: list[bytes]) -> list[bytes]:
-        """Engines begin to answer with the first token, at most with comments before;
-        those between tokens are not looked for, which would cost each of them."""
-        known = self.measured.first_token_at is not None
-        if events and (known or any(map(data_of, events))):
-            self.measured.see_tokens()
+    def _record_tokens(self, events: list[bytes]) -> list[bytes]:
+        """Engines may send comments before the first token. Later events are not
+        checked for comments: that would cost time on every token."""
+        has_first = self.stats.first_token_at is not None
+        if events and (has_first or any(map(event_data, events))):
+            self.stats.record_tokens()
         return events
 
-    def _miss(self, target: Target, cause: Exception | str) -> None:
+    def _log_failure(self, replica: Replica, cause: Exception | str) -> None:
+        """Never the engine's own message, which may quote the request."""
         if isinstance(cause, Exception):
             cause = type(cause.__cause__ or cause).__name__
-        logger.warning("model %s, run %s: %s", self.route.name, target.run_uid, cause)
+        logger.warning(
+            "request to model %s failed on run %s: %s",
+            self.route.name,
+            replica.run_uid,
+            cause,
+        )
 
 
-def _collect(events: list[bytes], assembly: Assembly) -> None:
-    for data in map(data_of, events):
+def _feed(assembler: ResponseAssembler, events: list[bytes]) -> None:
+    for data in map(event_data, events):
         if data == DONE:
-            assembly.done = True
-        elif data and data != NOTHING:
-            assembly.feed(answer_of(data))
+            assembler.done = True
+        elif data and data != NULL:
+            assembler.feed(parse_response(data))

@@ -1,4 +1,4 @@
-"""Which requests are the gateway's; all others are Django's."""
+"""Paths that the gateway serves; Django serves all others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.errors import GatewayError, openai_shape, platform_shape
+from gateway.errors import GatewayError, openai_error, platform_error
 
 GENERATE = "generate"
 CHAT = "chat completions"
@@ -29,36 +29,41 @@ OPENAI_PATHS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """name: empty if there is nothing here; key: name or id of a model, else the whole
-    path. error_event: name of the event that ends a stream that failed."""
+class Match:
+    """endpoint: empty for an unknown path. key: name or id of a model, or the whole
+    unknown path. error_event: name of the event that ends a failed stream."""
 
-    name: str
+    endpoint: str
     key: str
     methods: tuple[str, ...]
-    shape: Callable[[GatewayError], dict[str, Any]]
+    format_error: Callable[[GatewayError], dict[str, Any]]
     error_event: bytes = b""
 
     @property
-    def allow(self) -> tuple[bytes, bytes]:
+    def allow_header(self) -> tuple[bytes, bytes]:
         return (b"allow", ", ".join(self.methods).encode())
 
 
-def takes(path: str) -> bool:
-    """All of /v1, so that a client of OpenAI's API gets even its 404 in that shape."""
+def is_gateway_path(path: str) -> bool:
+    """True for all of /v1, so that OpenAI clients get even a 404 in their format."""
     return path.startswith("/v1/") or path == "/v1" or bool(NATIVE_PATH.fullmatch(path))
 
 
-def find(path: str) -> Place:
+def resolve(path: str) -> Match:
     if found := NATIVE_PATH.fullmatch(path):
-        return Place(
-            name=GENERATE,
+        return Match(
+            endpoint=GENERATE,
             key=found[1],
             methods=SEND,
-            shape=platform_shape,
+            format_error=platform_error,
             error_event=b"error",
         )
-    for pattern, name, methods in OPENAI_PATHS:
+    for pattern, endpoint, methods in OPENAI_PATHS:
         if found := pattern.fullmatch(path):
-            return Place(name=name, key=found[1], methods=methods, shape=openai_shape)
-    return Place(name="", key=path, methods=(), shape=openai_shape)
+            return Match(
+                endpoint=endpoint,
+                key=found[1],
+                methods=methods,
+                format_error=openai_error,
+            )
+    return Match(endpoint="", key=path, methods=(), format_error=openai_error)

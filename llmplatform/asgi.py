@@ -1,7 +1,7 @@
-"""What both servers run: inference traffic to the gateway, the rest to Django.
+"""The ASGI application of both servers: the gateway, websockets and Django.
 
-uvicorn tells when it starts and stops (lifespan); daphne does not, and the gateway
-starts its background work at the first request, and records from the first that counts.
+uvicorn announces its start and stop (lifespan). daphne does not, so the gateway starts
+its background work with the first request.
 """
 
 import os
@@ -16,7 +16,7 @@ from gateway import urls  # noqa: E402 -- models need the app registry
 from gateway.app import Gateway  # noqa: E402
 from gateway.http import Receive, Scope, Send  # noqa: E402
 from gateway.routes.loader import Loader  # noqa: E402
-from gateway.usage.reporter import Recording  # noqa: E402
+from gateway.usage.reporter import UsageReporter  # noqa: E402
 from llmplatform.bodies import limited  # noqa: E402
 from monitoring.history.recorder import Recorder  # noqa: E402
 from monitoring.live.admission import Admission  # noqa: E402
@@ -30,8 +30,8 @@ LIVE = "/ws/live"
 django = limited(to_django, settings.MAX_BODY_BYTES)  # type: ignore[arg-type]
 loader = Loader()
 gateway = Gateway(loader, settings.REDIS_URL)
-recording = Recording(
-    gateway.accounting, gateway.refresh, Recorder("gateway"), settings.REDIS_URL
+usage_reporter = UsageReporter(
+    gateway.usage, gateway.routes, Recorder("gateway"), settings.REDIS_URL
 )
 admission = Admission()
 hub = Hub(settings.REDIS_URL, on_change=admission.look_soon)
@@ -40,10 +40,10 @@ log = logs.LogConsumer.as_asgi(feeds=FEEDS, admission=admission)
 
 
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
-    if urls.takes(scope["path"]):
+    if urls.is_gateway_path(scope["path"]):
         await gateway(scope, receive, send)
-        if gateway.accounting.counts:
-            recording.start()
+        if gateway.usage.counts:
+            usage_reporter.start()
     else:
         await django(scope, receive, send)
 
@@ -60,12 +60,12 @@ async def websocket(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     await receive()
-    gateway.refresh.start()
-    recording.start()
+    gateway.routes.start()
+    usage_reporter.start()
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await gateway.close()
-    await recording.close()
+    await usage_reporter.close()
     await FEEDS.close()
     await hub.close()
     await admission.close()

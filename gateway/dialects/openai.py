@@ -1,5 +1,8 @@
-"""OpenAI's dialect: bodies and answers pass as they are, but for the model's name, its
-defaults, and the usage that is read on the way."""
+"""OpenAI's dialect.
+
+Bodies and responses pass through unchanged, except that the gateway sets the model's
+name and its default sampling parameters, and reads the usage.
+"""
 
 from __future__ import annotations
 
@@ -8,26 +11,27 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.problems import Problem
-from gateway.engines.errors import answer_of
-from gateway.errors import GatewayError, invalid
-from gateway.protocol.sse import DONE, NOTHING, data_of, object_of
+from gateway.dialects.base import EngineRequest
+from gateway.engines.errors import parse_response
+from gateway.errors import GatewayError, validation_error
+from gateway.protocol.sse import DONE, NULL, event_data, parse_object
 from gateway.protocol.validation import (
     INT32_MAX,
     SAMPLING,
     Body,
     Check,
-    dumped,
+    dump_json,
     each_message,
     has_role,
     integer,
     missing,
     of_type,
-    problems_in,
+    validate,
 )
-from gateway.relay import Request
-from gateway.routes.table import Route, Table
-from gateway.usage.tracker import Measured, Usage
+from gateway.routes.table import Route, RoutingTable
+from gateway.usage.tracker import RequestStats, Usage
 
+MODEL: Mapping[str, Check] = {"model": of_type(str, "string")}
 COMMON: Mapping[str, Check] = {
     **SAMPLING,
     "max_completion_tokens": integer(1, INT32_MAX),
@@ -37,101 +41,97 @@ COMMON: Mapping[str, Check] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """needed: the field without which there is nothing to do."""
+    """is_generation: takes sampling parameters and can stream."""
 
     path: str
-    needed: str
+    required: str
     checks: Mapping[str, Check]
-    samples: bool = True
+    is_generation: bool = True
 
 
 CHAT = Endpoint(
     path="/v1/chat/completions",
-    needed="messages",
+    required="messages",
     checks={"messages": each_message(has_role), **COMMON},
 )
-COMPLETIONS = Endpoint(path="/v1/completions", needed="prompt", checks=COMMON)
-EMBEDDINGS = Endpoint(path="/v1/embeddings", needed="input", checks={}, samples=False)
+COMPLETIONS = Endpoint(path="/v1/completions", required="prompt", checks=COMMON)
+EMBEDDINGS = Endpoint(
+    path="/v1/embeddings", required="input", checks={}, is_generation=False
+)
 
 
-def model_of(body: Body) -> str:
+def model_name(body: Body) -> str:
     """Raises GatewayError validation_error."""
-    if problems := [*missing(body, ["model"]), *problems_in(body, MODEL)]:
-        raise invalid(*problems)
+    if problems := [*missing(body, ["model"]), *validate(body, MODEL)]:
+        raise validation_error(*problems)
     return str(body["model"])
 
 
-MODEL: Mapping[str, Check] = {"model": of_type(str, "string")}
-
-
-def request_of(
-    endpoint: Endpoint, body: Body, route: Route, measured: Measured
-) -> Request:
-    """Raises GatewayError, NotJsonError."""
+def build_request(
+    endpoint: Endpoint, body: Body, route: Route, stats: RequestStats
+) -> EngineRequest:
+    """Raises GatewayError, InvalidJsonError."""
     if problems := list(_problems(endpoint, body)):
-        raise invalid(*problems)
-    if endpoint is EMBEDDINGS and route.targets and not route.embeds:
+        raise validation_error(*problems)
+    if endpoint is EMBEDDINGS and route.replicas and not route.embeds:
         raise GatewayError(400, "no_embeddings", {"model": route.name})
-    asked = {**body, "model": route.name}
-    if endpoint.samples:
-        defaults = {k: v for k, v in route.sampling.items() if body.get(k) is None}
-        asked |= defaults
-    stream = endpoint.samples and bool(body.get("stream"))
+    payload = {**body, "model": route.name}
     options = body.get("stream_options") or {}
-    if endpoint.samples:
-        asked["stream"] = True
-        asked["stream_options"] = {**options, "include_usage": True}
-    return Request(
+    if endpoint.is_generation:
+        payload |= {k: v for k, v in route.sampling.items() if body.get(k) is None}
+        payload["stream"] = True
+        payload["stream_options"] = {**options, "include_usage": True}
+    return EngineRequest(
         path=endpoint.path,
-        content=dumped(asked),
-        stream=stream,
-        reply=OpenAIReply(measured, bool(options.get("include_usage"))),
+        content=dump_json(payload),
+        stream=endpoint.is_generation and bool(body.get("stream")),
+        translator=OpenAITranslator(stats, bool(options.get("include_usage"))),
     )
 
 
 def _problems(endpoint: Endpoint, body: Body) -> Iterator[Problem]:
-    yield from missing(body, [endpoint.needed])
-    yield from problems_in(body, endpoint.checks)
+    yield from missing(body, [endpoint.required])
+    yield from validate(body, endpoint.checks)
 
 
-class OpenAIReply:
-    def __init__(self, measured: Measured, wants_usage: bool) -> None:
+class OpenAITranslator:
+    def __init__(self, stats: RequestStats, include_usage: bool) -> None:
         self.done = False
-        self._measured = measured
-        self._wants_usage = wants_usage
+        self._stats = stats
+        self._include_usage = include_usage
 
-    def whole(self, content: bytes) -> bytes:
-        self._read(answer_of(content))
+    def translate_body(self, content: bytes) -> bytes:
+        self._read_usage(parse_response(content))
         return content
 
-    def event(self, event: bytes) -> bytes:
-        data = data_of(event)
-        if data == NOTHING:
+    def translate_event(self, event: bytes) -> bytes:
+        data = event_data(event)
+        if data == NULL:
             return b""
         if data == DONE:
             self.done = True
         elif b'"usage"' in data:
-            return self._with_usage(event, object_of(data))
+            return self._translate_usage(event, parse_object(data))
         elif data.startswith(b'{"error"'):
-            answer_of(data)
+            parse_response(data)
         return event
 
-    def _with_usage(self, event: bytes, told: dict[str, Any]) -> bytes:
-        """Of the last event, which has nothing else, only who asked for it knows."""
-        self._read(told)
-        alone = told.get("choices") == [] and told.get("usage")
-        return event if self._wants_usage or not alone else b""
+    def _translate_usage(self, event: bytes, chunk: dict[str, Any]) -> bytes:
+        """Drops an event that only holds the usage, unless the client requested it."""
+        self._read_usage(chunk)
+        is_usage_only = chunk.get("choices") == [] and chunk.get("usage")
+        return event if self._include_usage or not is_usage_only else b""
 
-    def _read(self, told: dict[str, Any]) -> None:
-        self._measured.usage = Usage.of(told.get("usage")) or self._measured.usage
+    def _read_usage(self, response: dict[str, Any]) -> None:
+        self._stats.usage = Usage.parse(response.get("usage")) or self._stats.usage
 
 
-def listing(table: Table) -> dict[str, object]:
+def model_list(table: RoutingTable) -> dict[str, object]:
     routes = sorted(table.by_name.values(), key=lambda route: route.name)
-    return {"object": "list", "data": [described(route) for route in routes]}
+    return {"object": "list", "data": [model_object(route) for route in routes]}
 
 
-def described(route: Route) -> dict[str, object]:
+def model_object(route: Route) -> dict[str, object]:
     return {
         "id": route.name,
         "object": "model",

@@ -1,4 +1,4 @@
-"""Connections to engines, and which replica gets the next request."""
+"""HTTP client for engines, with load balancing over replicas."""
 
 from __future__ import annotations
 
@@ -9,84 +9,86 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
-from gateway.routes.table import Target
+from gateway.routes.table import Replica
 
-CONNECT_S = 5
-SILENCE_S = 600
-
-
-class UnreachableError(Exception):
-    """No answer, or one that broke off."""
+CONNECT_TIMEOUT_S = 5
+READ_TIMEOUT_S = 600
 
 
-class SilentError(Exception):
-    """Nothing came for too long."""
+class EngineUnreachableError(Exception):
+    """No response, or one that broke off."""
 
 
-class Engines:
-    """A new connection for each request; belongs to the event loop of its first use."""
+class EngineTimeoutError(Exception):
+    """The engine sent nothing for READ_TIMEOUT_S."""
 
-    def __init__(self, silence_s: float = SILENCE_S) -> None:
-        self.silence_s = silence_s
+
+class EngineClient:
+    """Opens a connection per request. Belongs to the event loop of its first use."""
+
+    def __init__(self, read_timeout_s: float = READ_TIMEOUT_S) -> None:
+        self.read_timeout_s = read_timeout_s
         self.in_flight: Counter[str] = Counter()
         self._session: aiohttp.ClientSession | None = None
         self._turn = 0
 
-    def choose(self, targets: Sequence[Target]) -> Target:
-        """Least requests in flight, in turn among equals."""
+    def choose(self, replicas: Sequence[Replica]) -> Replica:
+        """The replica with the fewest requests in flight; round-robin among equals."""
         self._turn += 1
-        first = self._turn % len(targets)
-        in_turn = [*targets[first:], *targets[:first]]
-        return min(in_turn, key=lambda target: self.in_flight[target.run_uid])
+        first = self._turn % len(replicas)
+        rotated = [*replicas[first:], *replicas[:first]]
+        return min(rotated, key=lambda replica: self.in_flight[replica.run_uid])
 
     @asynccontextmanager
-    async def ask(
-        self, target: Target, path: str, content: bytes
+    async def post(
+        self, replica: Replica, path: str, content: bytes
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Raises UnreachableError, SilentError. Leaving before the end closes the
-        connection: engines stop working on what nobody waits for."""
+        """Leaving the context early closes the connection, so that the engine stops
+        generating. Raises EngineUnreachableError, EngineTimeoutError."""
         headers = {
-            "Authorization": f"Bearer {target.api_key}",
+            "Authorization": f"Bearer {replica.api_key}",
             "Content-Type": "application/json",
         }
-        self.in_flight[target.run_uid] += 1
+        self.in_flight[replica.run_uid] += 1
         try:
-            async with self._open().post(
-                target.base_url + path,
+            async with self._open_session().post(
+                replica.base_url + path,
                 data=content,
                 headers=headers,
                 allow_redirects=False,
             ) as response:
                 yield response
         except aiohttp.ConnectionTimeoutError as error:
-            raise UnreachableError from error
+            raise EngineUnreachableError from error
         except aiohttp.ServerTimeoutError as error:
-            raise SilentError from error
+            raise EngineTimeoutError from error
         except (aiohttp.ClientError, asyncio.IncompleteReadError, OSError) as error:
-            raise UnreachableError from error
+            raise EngineUnreachableError from error
         finally:
-            self._release(target)
+            self._release(replica)
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
             self._session = None
 
-    def _release(self, target: Target) -> None:
-        self.in_flight[target.run_uid] -= 1
-        if not self.in_flight[target.run_uid]:
-            del self.in_flight[target.run_uid]
+    def _release(self, replica: Replica) -> None:
+        self.in_flight[replica.run_uid] -= 1
+        if not self.in_flight[replica.run_uid]:
+            del self.in_flight[replica.run_uid]
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                # llama.cpp closes connections after each stream and does not say so: a
-                # request on one that is kept meets that moment, and cannot be told
-                # from one that the engine died of. A new one costs 0.25 ms.
+                # llama.cpp closes its connection after each stream without announcing
+                # it. A request on a kept-alive connection may hit that moment, which
+                # looks like an engine crash. A new connection costs 0.25 ms.
                 connector=aiohttp.TCPConnector(limit=0, force_close=True),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=CONNECT_S, sock_read=self.silence_s
+                    total=None,
+                    sock_connect=CONNECT_TIMEOUT_S,
+                    sock_read=self.read_timeout_s,
                 ),
                 skip_auto_headers=("User-Agent", "Accept-Encoding"),
             )

@@ -1,7 +1,7 @@
-"""Fields of a request body: types and ranges, as data. Pure.
+"""Parse a request body and check its fields. Pure.
 
-JSON's rules, not Python's: true is not 1, 1 is a number. null means absent, as in
-OpenAI's API.
+Types are JSON's, not Python's: true is not an integer, 1 is a number. null means
+absent, as in OpenAI's API.
 """
 
 from __future__ import annotations
@@ -23,45 +23,47 @@ STOPS = f"string or list of 1 to {MAX_STOPS} strings, none of them empty"
 ROLES = ("system", "user", "assistant", "tool")
 
 
-class NotJsonError(ValueError):
-    """The message says where and why, and quotes nothing."""
+class InvalidJsonError(ValueError):
+    """The message gives position and cause, but never quotes the content."""
 
 
-def parsed(content: bytes) -> Body:
-    """Raises NotJsonError."""
+def parse_json(content: bytes) -> Body:
+    """Raises InvalidJsonError."""
     try:
-        body = json.loads(content, parse_constant=_refuse_constant)
+        body = json.loads(content, parse_constant=_reject_constant)
     except RecursionError:
-        raise NotJsonError("nested too deeply") from None
+        raise InvalidJsonError("nested too deeply") from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise NotJsonError(f"{error.msg}, {where}") from None
+        raise InvalidJsonError(f"{error.msg}, {where}") from None
     except UnicodeDecodeError as error:
-        raise NotJsonError(f"not UTF-8 at byte {error.start}") from None
+        raise InvalidJsonError(f"not UTF-8 at byte {error.start}") from None
     except ValueError:
-        raise NotJsonError("a number is not finite or has too many digits") from None
+        raise InvalidJsonError(
+            "a number is not finite or has too many digits"
+        ) from None
     if not isinstance(body, dict):
-        raise NotJsonError("it is a list or a single value")
+        raise InvalidJsonError("it is a list or a single value")
     return body
 
 
-def dumped(body: Mapping[str, object]) -> bytes:
-    """Raises NotJsonError for what JSON lets one write but no engine reads."""
+def dump_json(body: Mapping[str, object]) -> bytes:
+    """Raises InvalidJsonError for values that JSON allows but engines do not read."""
     try:
         return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
-        raise NotJsonError("half of a surrogate pair in a string") from None
+        raise InvalidJsonError("half of a surrogate pair in a string") from None
     except ValueError:
-        raise NotJsonError("a number is not finite") from None
+        raise InvalidJsonError("a number is not finite") from None
     except RecursionError:
-        raise NotJsonError("nested too deeply") from None
+        raise InvalidJsonError("nested too deeply") from None
 
 
-def _refuse_constant(name: str) -> float:
+def _reject_constant(name: str) -> float:
     raise ValueError(name)
 
 
-def problems_in(body: Body, checks: Mapping[str, Check]) -> Iterator[Problem]:
+def validate(body: Body, checks: Mapping[str, Check]) -> Iterator[Problem]:
     for name, check in checks.items():
         value = body.get(name)
         problem = None if value is None else check(name, value)
@@ -93,17 +95,17 @@ def number(low: int, high: int) -> Check:
     return check
 
 
-def of_type(kind: type, words: str) -> Check:
+def of_type(kind: type, expected: str) -> Check:
     def check(name: str, value: object) -> Problem | None:
-        return None if isinstance(value, kind) else wrong_type(name, value, words)
+        return None if isinstance(value, kind) else wrong_type(name, value, expected)
 
     return check
 
 
-def stop_words(name: str, value: object) -> Problem | None:
-    words = value if isinstance(value, list) else [value]
-    fit = all(isinstance(word, str) and word for word in words)
-    if fit and 1 <= len(words) <= MAX_STOPS:
+def stop_strings(name: str, value: object) -> Problem | None:
+    stops = value if isinstance(value, list) else [value]
+    is_valid = all(isinstance(stop, str) and stop for stop in stops)
+    if is_valid and 1 <= len(stops) <= MAX_STOPS:
         return None
     return wrong_type(name, value, STOPS)
 
@@ -112,8 +114,8 @@ def each_message(check: Check) -> Check:
     def check_all(name: str, value: object) -> Problem | None:
         if not isinstance(value, list) or not value:
             return wrong_type(name, value, "list of at least one message")
-        found = (check(f"{name}.{index}", one) for index, one in enumerate(value))
-        return next((problem for problem in found if problem), None)
+        problems = (check(f"{name}.{i}", message) for i, message in enumerate(value))
+        return next((problem for problem in problems if problem), None)
 
     return check_all
 
@@ -126,23 +128,24 @@ def has_role(name: str, message: object) -> Problem | None:
     return None
 
 
-def is_text(name: str, message: object) -> Problem | None:
+def is_text_message(name: str, message: object) -> Problem | None:
     if problem := has_role(name, message):
         return problem
-    role, content = cast(Body, message).get("role"), cast(Body, message).get("content")
+    body = cast(Body, message)
+    role, content = body.get("role"), body.get("content")
     if role not in ROLES:
         return wrong_type(f"{name}.role", role, " or ".join(ROLES))
     if not isinstance(content, str):
         return wrong_type(f"{name}.content", content, "string")
-    found = unknown_fields(cast(Body, message), ["role", "content"])
-    return next((replace(p, field=f"{name}.{p.field}") for p in found), None)
+    problems = unknown_fields(body, ["role", "content"])
+    return next((replace(p, field=f"{name}.{p.field}") for p in problems), None)
 
 
 SAMPLING: Mapping[str, Check] = {
     "max_tokens": integer(1, INT32_MAX),
     "temperature": number(0, 2),
     "top_p": number(0, 1),
-    "stop": stop_words,
+    "stop": stop_strings,
     "seed": integer(-INT64_MAX - 1, INT64_MAX),
     "stream": of_type(bool, "true or false"),
 }

@@ -1,7 +1,7 @@
-"""Keep the table fresh: on notice of a change, and every few seconds anyway.
+"""Keep the routing table fresh: reload it on every change, and periodically.
 
-Belongs to the event loop of its first use. A broker that is gone costs latency, a
-database that is gone leaves the last table in use.
+Belongs to the event loop of its first use. Without the broker, changes take longer to
+arrive; without the database, the last table stays in use.
 """
 
 from __future__ import annotations
@@ -16,142 +16,152 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from common.broker import CHANNEL
-from gateway.routes.table import Table
+from gateway.routes.table import RoutingTable
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """gap_s: between reloads on notice. patience_s: how long a request waits."""
+class Timing:
+    """gap_s: minimum between two reloads. wait_s: how long a request waits for a
+    reload."""
 
     period_s: float = 5.0
     gap_s: float = 0.1
     unknown_token_gap_s: float = 1.0
-    patience_s: float = 5.0
+    wait_s: float = 5.0
     first_back_off_s: float = 1.0
     longest_back_off_s: float = 30.0
 
 
-USUAL = Pace()
+DEFAULT_TIMING = Timing()
 
 
-class Refresh:
+class RouteCache:
     def __init__(
         self,
-        load: Callable[[], Awaitable[Table]],
+        load: Callable[[], Awaitable[RoutingTable]],
         broker_url: str,
-        pace: Pace = USUAL,
+        timing: Timing = DEFAULT_TIMING,
     ) -> None:
-        self.table: Table | None = None
-        self.pace = pace
+        self.table: RoutingTable | None = None
+        self.timing = timing
         self._load = load
         self._broker_url = broker_url
         self._tasks: list[asyncio.Task[None]] = []
-        self._began = 0.0
-        self._database_away = False
-        self._broker_away = False
-        self._back_off = self.pace.first_back_off_s
+        self._last_load_at = 0.0
+        self._is_database_down = False
+        self._is_broker_down = False
+        self._back_off = self.timing.first_back_off_s
 
     def start(self) -> None:
         if self._tasks:
             return
-        self._tried = asyncio.Event()
-        self._due = asyncio.Event()
-        self._loading = asyncio.Lock()
-        self._asking = asyncio.Lock()
+        self._load_attempted = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._load_lock = asyncio.Lock()
+        self._token_lock = asyncio.Lock()
         self._tasks = [
-            asyncio.create_task(self._keep()),
-            asyncio.create_task(self._listen()),
+            asyncio.create_task(self._reload_periodically()),
+            asyncio.create_task(self._subscribe()),
         ]
 
     async def close(self) -> None:
-        """redis-py swallows a cancellation that comes while it connects, so they may
-        need more than one."""
+        """redis-py swallows a cancellation while it connects, so a task may need
+        several."""
         while running := [task for task in self._tasks if not task.done()]:
             for task in running:
                 task.cancel()
             await asyncio.wait(running, timeout=0.01)
         self._tasks = []
 
-    async def current(self) -> Table | None:
-        """None until a first load has worked."""
+    async def current(self) -> RoutingTable | None:
+        """None until a load has succeeded."""
         self.start()
         if self.table is None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._tried.wait(), self.pace.patience_s)
+                await asyncio.wait_for(self._load_attempted.wait(), self.timing.wait_s)
         return self.table
 
-    async def renewed(self, digest: str) -> Table | None:
-        """A table that knows the token, or one read after this call: at most one reload
-        a second is made for it, shared by all who ask. The last table when the database
-        takes too long."""
-        asked = time.monotonic()
+    async def reload_for_token(self, digest: str) -> RoutingTable | None:
+        """A table that has the token, or else one loaded after this call. Callers share
+        at most one reload per second. Returns the last table when the database takes
+        too long."""
+        called_at = time.monotonic()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self.pace.patience_s), self._asking:
-                async with self._loading:
-                    pass  # the one under way may know it
-                if not self._knows(digest, asked):
-                    next_one = self._began + self.pace.unknown_token_gap_s
-                    await asyncio.sleep(next_one - time.monotonic())
-                if not self._knows(digest, asked):
+            async with asyncio.timeout(self.timing.wait_s), self._token_lock:
+                async with self._load_lock:
+                    pass  # the load in progress may bring the token
+                if not self._is_answered(digest, called_at):
+                    next_load_at = self._last_load_at + self.timing.unknown_token_gap_s
+                    await asyncio.sleep(next_load_at - time.monotonic())
+                if not self._is_answered(digest, called_at):
                     await self._reload()
         return self.table
 
-    def _knows(self, digest: str, asked: float) -> bool:
+    def _is_answered(self, digest: str, called_at: float) -> bool:
         found = self.table is not None and digest in self.table.grants
-        return found or self._began > asked
+        return found or self._last_load_at > called_at
 
-    async def _keep(self) -> None:
+    async def _reload_periodically(self) -> None:
         while True:
             await self._reload()
-            await asyncio.sleep(self.pace.gap_s)
+            await asyncio.sleep(self.timing.gap_s)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(
-                    self._due.wait(), self.pace.period_s - self.pace.gap_s
+                    self._changed.wait(), self.timing.period_s - self.timing.gap_s
                 )
-            self._due.clear()
+            self._changed.clear()
 
     async def _reload(self) -> None:
-        async with self._loading:
-            self._began = time.monotonic()
+        async with self._load_lock:
+            self._last_load_at = time.monotonic()
             try:
                 self.table = await self._load()
             except Exception as error:
-                # Whatever it is, requests go on with the last table.
-                self._miss_database(error)
+                # Whatever the cause, requests continue with the last table.
+                self._log_database_error(error)
             else:
-                self._database_away = False
-            self._tried.set()
+                self._is_database_down = False
+            self._load_attempted.set()
 
-    def _miss_database(self, error: Exception) -> None:
-        if not self._database_away:
-            logger.error("database: %s; keeping the last routes", error, exc_info=error)
-        self._database_away = True
+    def _log_database_error(self, error: Exception) -> None:
+        if not self._is_database_down:
+            logger.error(
+                "database unavailable, keeping the last routing table: %s",
+                error,
+                exc_info=error,
+            )
+        self._is_database_down = True
 
-    async def _listen(self) -> None:
+    async def _subscribe(self) -> None:
         while True:
             try:
-                await self._hear()
+                await self._receive()
             except Exception as error:
-                # Whatever it is, the timer goes on.
-                self._miss_broker(error)
+                # Whatever the cause, periodic reloads continue.
+                self._log_broker_error(error)
             await asyncio.sleep(self._back_off)
-            self._back_off = min(self._back_off * 2, self.pace.longest_back_off_s)
+            self._back_off = min(self._back_off * 2, self.timing.longest_back_off_s)
 
-    async def _hear(self) -> None:
-        async with Redis.from_url(self._broker_url) as broker, broker.pubsub() as heard:
-            await heard.subscribe(CHANNEL)
-            # The first message confirms the subscription: what came before it is
-            # caught up with by the reload that it brings like any other.
-            async for _ in heard.listen():
-                self._broker_away = False
-                self._back_off = self.pace.first_back_off_s
-                self._due.set()
+    async def _receive(self) -> None:
+        async with (
+            Redis.from_url(self._broker_url) as broker,
+            broker.pubsub() as pubsub,
+        ):
+            await pubsub.subscribe(CHANNEL)
+            # The first message confirms the subscription. It triggers a reload like any
+            # other and so covers changes made before.
+            async for _ in pubsub.listen():
+                self._is_broker_down = False
+                self._back_off = self.timing.first_back_off_s
+                self._changed.set()
 
-    def _miss_broker(self, error: Exception) -> None:
-        if not self._broker_away:
+    def _log_broker_error(self, error: Exception) -> None:
+        if not self._is_broker_down:
             logger.warning(
-                "broker: %s; reloading every %g s only", error, self.pace.period_s
+                "broker unavailable, reloading every %g s: %s",
+                self.timing.period_s,
+                error,
             )
-        self._broker_away = True
+        self._is_broker_down = True

@@ -1,4 +1,7 @@
-"""What the gateway knows, in memory. Replaced as a whole, never changed."""
+"""The routing table: models, their replicas and who may use them.
+
+Immutable; a reload replaces it as a whole.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """expires_at: seconds since the epoch, None for never."""
+    """What a token allows. expires_at: seconds since the epoch, None for never."""
 
     user_id: int
     username: str
-    may_use: bool
+    can_use: bool
     expires_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Replica:
     run_uid: str
     base_url: str
     api_key: str = field(repr=False)
@@ -25,8 +28,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """retry_after_s: when a request that cannot be served now is worth another try;
-    None: not before somebody starts the model. created: seconds since the epoch."""
+    """retry_after_s: when to retry a request that cannot be served now; None: not until
+    somebody starts the model. created: seconds since the epoch."""
 
     model_id: int
     name: str
@@ -35,20 +38,20 @@ class Route:
     retry_after_s: int | None = None
     sampling: Mapping[str, float] = field(default_factory=dict)
     embeds: bool = False
-    targets: tuple[Target, ...] = ()
+    replicas: tuple[Replica, ...] = ()
     created: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class RoutingTable:
     """grants: by digest of the token."""
 
     by_name: Mapping[str, Route]
     by_id: Mapping[int, Route]
     grants: Mapping[str, Grant]
 
-    def route(self, name_or_id: str) -> Route | None:
-        """Digits are an id, all else a name: models_app forbids names of digits."""
+    def find(self, name_or_id: str) -> Route | None:
+        """Digits are an id: models_app forbids names that consist of digits."""
         if name_or_id.isascii() and name_or_id.isdigit():
             return self.by_id.get(int(name_or_id[:18]))
         return self.by_name.get(name_or_id)

@@ -1,5 +1,7 @@
-"""Counts of each second, added to history. Belongs to one thread, which may wait for
-the database as long as it likes: steps then queue up, and requests know nothing of it.
+"""Write the counts of each interval to history.
+
+Belongs to one thread, which may block on the database: intervals queue up meanwhile and
+requests are not affected.
 """
 
 from __future__ import annotations
@@ -18,54 +20,55 @@ from monitoring.metrics import COUNTERS
 
 logger = logging.getLogger(__name__)
 
-COUNTED = [name for name in COUNTERS["model"] if name in Counts.__slots__]
+COUNTER_NAMES = [name for name in COUNTERS["model"] if name in Counts.__slots__]
 RETRY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """counts: also of models that run and had nothing to do: a chart shows 0 then, and
-    a gap where nobody looked."""
+class Interval:
+    """counts: includes running models without traffic, so that a chart shows 0 and not
+    a gap."""
 
     at: float
     counts: Mapping[int, Counts]
     names: Mapping[int, str]
 
 
-class History:
+class HistoryWriter:
     def __init__(self, recorder: Recorder) -> None:
-        self.steps: deque[Step] = deque()
+        self.queue: deque[Interval] = deque()
         self._recorder = recorder
-        self._unwritten_traffic = False
-        self._pause_until = 0.0
+        self._has_unwritten_traffic = False
+        self._retry_at = 0.0
 
-    def write(self, *, at_once: bool = False) -> None:
-        """at_once: whatever happened before, and all there is. Traffic otherwise is
-        written within a second, zeros when their bucket is full."""
-        while self.steps:
-            self._add(self.steps.popleft())
-        if time.monotonic() < self._pause_until and not at_once:
+    def write(self, *, force: bool = False) -> None:
+        """Traffic is written at once, zeros when their bucket is complete. force: write
+        everything now, even after a recent failure."""
+        while self.queue:
+            self._add(self.queue.popleft())
+        if time.monotonic() < self._retry_at and not force:
             return
         close_old_connections()
         try:
-            self._flush(at_once)
+            self._flush(force)
         except Exception:
-            # Whatever it is, the next second tries again.
-            logger.exception("history of traffic")
-            self._pause_until = time.monotonic() + RETRY_S
+            # Whatever the cause, the next interval retries.
+            logger.exception("cannot write traffic to history")
+            self._retry_at = time.monotonic() + RETRY_S
         finally:
             close_old_connections()
 
-    def _flush(self, at_once: bool) -> None:
-        if self._recorder.flush(unfinished=self._unwritten_traffic or at_once):
-            self._unwritten_traffic = False
+    def _flush(self, force: bool) -> None:
+        if self._recorder.flush(unfinished=self._has_unwritten_traffic or force):
+            self._has_unwritten_traffic = False
         else:
-            self._pause_until = time.monotonic() + RETRY_S
+            self._retry_at = time.monotonic() + RETRY_S
 
-    def _add(self, step: Step) -> None:
-        for model_id, counts in step.counts.items():
-            model = "model", str(model_id), step.names.get(model_id, str(model_id))
-            values = {name: getattr(counts, name) for name in COUNTED}
-            self._recorder.add(*model, values, at=step.at)
-            self._recorder.merge(*model, counts.durations, at=step.at)
-            self._unwritten_traffic |= any(values.values())
+    def _add(self, interval: Interval) -> None:
+        for model_id, counts in interval.counts.items():
+            name = interval.names.get(model_id, str(model_id))
+            source = "model", str(model_id), name
+            values = {name: getattr(counts, name) for name in COUNTER_NAMES}
+            self._recorder.add(*source, values, at=interval.at)
+            self._recorder.merge(*source, counts.durations, at=interval.at)
+            self._has_unwritten_traffic |= any(values.values())

@@ -1,8 +1,8 @@
-"""Requests, tokens and times of each model in this process, since they were last taken.
+"""Count requests, tokens and durations per model, in this process.
 
-Every request of somebody who may use models counts once, when it ends: answered, or as
-an error (5xx), refused (4xx, and 503: a model that does not serve now) or cancelled
-(the client left). Only answered ones have times.
+A request by a user who may use models counts once, when it ends: as successful, as an
+error (5xx), as refused (4xx, and 503 because the model is not serving) or as cancelled
+(the client disconnected). Only successful requests contribute durations.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from monitoring.history.aggregation.bucket_values import Values, add_duration
 
-NOT_NOW = 503
+SERVICE_UNAVAILABLE = 503
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,12 +23,12 @@ class Usage:
     completion_tokens: int = 0
 
     @classmethod
-    def of(cls, told: object) -> Usage | None:
-        """None unless it is an engine's usage object."""
-        if not isinstance(told, dict):
+    def parse(cls, value: object) -> Usage | None:
+        """None unless value is an engine's usage object."""
+        if not isinstance(value, dict):
             return None
-        known = ("prompt_tokens", "completion_tokens")
-        counts = {k: told[k] for k in known if isinstance(told.get(k), int)}
+        names = ("prompt_tokens", "completion_tokens")
+        counts = {k: value[k] for k in names if isinstance(value.get(k), int)}
         return cls(**counts)
 
     @property
@@ -38,7 +38,7 @@ class Usage:
 
 @dataclass(slots=True)
 class Counts:
-    """Named as in monitoring.metrics. durations: its histograms."""
+    """Fields are named after monitoring.metrics. durations: its histograms."""
 
     in_flight: int = 0
     requests: int = 0
@@ -49,21 +49,21 @@ class Counts:
     completion_tokens: int = 0
     request_seconds_in_flight: float = 0.0
     durations: Values = field(default_factory=dict)
-    since: float = field(default_factory=time.monotonic)
+    updated_at: float = field(default_factory=time.monotonic)
 
-    def settle(self, entering: int = 0) -> None:
+    def update(self, in_flight_change: int = 0) -> None:
         now = time.monotonic()
-        self.request_seconds_in_flight += self.in_flight * (now - self.since)
-        self.since = now
-        self.in_flight += entering
+        self.request_seconds_in_flight += self.in_flight * (now - self.updated_at)
+        self.updated_at = now
+        self.in_flight += in_flight_change
 
 
 @dataclass(slots=True)
-class Measured:
-    """One request, filled in by whoever serves it. Tokens are seen as they come from
-    the engine, whatever the client does with them."""
+class RequestStats:
+    """One request, filled in while it is served. Tokens are timed as they arrive from
+    the engine, however slowly the client reads."""
 
-    began: float = field(default_factory=time.monotonic)
+    started_at: float = field(default_factory=time.monotonic)
     status: int = 200
     usage: Usage = field(default_factory=Usage)
     cancelled: bool = False
@@ -71,68 +71,71 @@ class Measured:
     last_token_at: float = 0.0
 
     @property
-    def milliseconds(self) -> float:
-        return round((time.monotonic() - self.began) * 1000, 1)
+    def elapsed_ms(self) -> float:
+        return round((time.monotonic() - self.started_at) * 1000, 1)
 
-    def see_tokens(self) -> None:
+    def record_tokens(self) -> None:
         self.last_token_at = time.monotonic()
         if self.first_token_at is None:
             self.first_token_at = self.last_token_at
 
 
-class Accounting:
+class UsageTracker:
     def __init__(self) -> None:
         self.counts: dict[int, Counts] = {}
 
-    def take(self) -> dict[int, Counts]:
-        """By id of the model, since this was last called. Models without traffic are
-        left out."""
+    def drain(self) -> dict[int, Counts]:
+        """Counts by model id since the last call, without models that had no
+        traffic."""
         for counts in self.counts.values():
-            counts.settle()
-        taken, self.counts = self.counts, {}
-        for model_id, counts in taken.items():
+            counts.update()
+        drained, self.counts = self.counts, {}
+        for model_id, counts in drained.items():
             if counts.in_flight:
-                self.counts[model_id] = Counts(counts.in_flight, since=counts.since)
-        return taken
+                self.counts[model_id] = Counts(
+                    counts.in_flight, updated_at=counts.updated_at
+                )
+        return drained
 
     @contextmanager
-    def request(self, model_id: int) -> Iterator[Measured]:
-        self._settled(model_id, +1)
-        measured = Measured()
+    def track(self, model_id: int) -> Iterator[RequestStats]:
+        self._update(model_id, +1)
+        stats = RequestStats()
         try:
-            yield measured
+            yield stats
         finally:
-            _add(self._settled(model_id, -1), measured)
+            _add(self._update(model_id, -1), stats)
 
-    def _settled(self, model_id: int, entering: int) -> Counts:
+    def _update(self, model_id: int, in_flight_change: int) -> Counts:
         counts = self.counts.get(model_id)
         if counts is None:
             counts = self.counts[model_id] = Counts()
-        counts.settle(entering)
+        counts.update(in_flight_change)
         return counts
 
 
-def _add(counts: Counts, measured: Measured) -> None:
+def _add(counts: Counts, stats: RequestStats) -> None:
     counts.requests += 1
-    counts.prompt_tokens += measured.usage.prompt_tokens
-    counts.completion_tokens += measured.usage.completion_tokens
-    if measured.cancelled:
+    counts.prompt_tokens += stats.usage.prompt_tokens
+    counts.completion_tokens += stats.usage.completion_tokens
+    if stats.cancelled:
         counts.cancelled += 1
-    elif measured.status >= 500 and measured.status != NOT_NOW:
+    elif stats.status >= 500 and stats.status != SERVICE_UNAVAILABLE:
         counts.errors += 1
-    elif measured.status >= 400:
+    elif stats.status >= 400:
         counts.refused += 1
     else:
-        _add_times(counts, measured)
+        _add_durations(counts, stats)
 
 
-def _add_times(counts: Counts, measured: Measured) -> None:
-    add_duration(counts.durations, "response_time", counts.since - measured.began)
-    first = measured.first_token_at
+def _add_durations(counts: Counts, stats: RequestStats) -> None:
+    ended_at = counts.updated_at
+    add_duration(counts.durations, "response_time", ended_at - stats.started_at)
+    first = stats.first_token_at
     if first is None:
         return
-    add_duration(counts.durations, "time_to_first_token", first - measured.began)
-    gaps = measured.usage.completion_tokens - 1
+    add_duration(counts.durations, "time_to_first_token", first - stats.started_at)
+    gaps = stats.usage.completion_tokens - 1
     if gaps > 0:
-        per_token = (measured.last_token_at - first) / gaps
+        per_token = (stats.last_token_at - first) / gaps
         add_duration(counts.durations, "time_per_token", per_token)

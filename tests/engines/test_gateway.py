@@ -7,19 +7,19 @@ import pytest
 from django.conf import settings
 
 from gateway.app import Gateway
-from gateway.routes.cache import Pace
-from gateway.routes.table import Target
+from gateway.routes.cache import Timing
+from gateway.routes.table import Replica
 from tests.engines.client import KEY, LLAMA
 from tests.gateway.client import (
     CHAT,
     GENERATE,
     a_route,
-    ask,
+    fetch,
     raw_request,
     serving,
     until,
 )
-from tests.gateway.conftest import Loading
+from tests.gateway.conftest import FakeLoader
 
 pytestmark = pytest.mark.engine
 
@@ -31,10 +31,10 @@ LONG = {"prompt": "Count to a thousand.", "max_tokens": 400, "temperature": 1.5}
 @pytest.fixture
 async def gateway(engine):
     url = f"http://127.0.0.1:{engine.port}"
-    target = Target(run_uid=engine.uid, base_url=url, api_key=KEY)
-    loading = Loading()
-    loading.serve(a_route("smol", target))
-    gateway = Gateway(loading, settings.REDIS_URL, Pace(unknown_token_gap_s=0.01))
+    replica = Replica(run_uid=engine.uid, base_url=url, api_key=KEY)
+    loader = FakeLoader()
+    loader.serve(a_route("smol", replica))
+    gateway = Gateway(loader, settings.REDIS_URL, Timing(unknown_token_gap_s=0.01))
     yield gateway
     await gateway.close()
 
@@ -57,14 +57,14 @@ def shape(value):
         ("/v1/completions", {"prompt": "Once upon", **FIXED, "logprobs": 1}),
     ],
 )
-async def test_whole_answer_is_as_the_engine_gives_it(gateway, engine, path, body):
+async def test_complete_response_matches_the_engines(gateway, engine, path, body):
     direct = json.loads(engine.request("POST", path, {**body, "model": "smol"})[1])
-    through = (await ask(gateway, "POST", path, {**body, "model": "smol"})).json
+    through = (await fetch(gateway, "POST", path, {**body, "model": "smol"})).json
     assert shape(through) == shape(direct)
     assert through["usage"]["completion_tokens"] == 8
-    told = ["text", "message"]
-    assert [{k: c[k] for k in told if k in c} for c in through["choices"]] == [
-        {k: c[k] for k in told if k in c} for c in direct["choices"]
+    names = ["text", "message"]
+    assert [{k: c[k] for k in names if k in c} for c in through["choices"]] == [
+        {k: c[k] for k in names if k in c} for c in direct["choices"]
     ]
 
 
@@ -73,7 +73,7 @@ def busy(engine):
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_client_that_leaves_ends_the_engines_work(gateway, engine, stream):
+async def test_disconnect_stops_the_engine(gateway, engine, stream):
     async with serving(gateway) as (host, port):
         _, writer = await asyncio.open_connection(host, port)
         writer.write(raw_request(GENERATE, {**LONG, "stream": stream}))

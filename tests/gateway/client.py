@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 
 import uvicorn
 
-from gateway.routes.table import Grant, Route, Table
+from gateway.routes.table import Grant, Route, RoutingTable
 
 TOKEN = "token-of-an-operator"
 GENERATE = "/api/models/smol/generate"
 CHAT = "/v1/chat/completions"
 STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
-ASK = {"prompt": "Hello, how are you?"}
-CHAT_ASK = {"model": "smol", "messages": [{"role": "user", "content": "Hi"}]}
+PROMPT = {"prompt": "Hello, how are you?"}
+CHAT_BODY = {"model": "smol", "messages": [{"role": "user", "content": "Hi"}]}
 
 
 @dataclass
-class Answer:
+class Response:
     status: int = 0
     headers: dict = field(default_factory=dict)
     content: bytes = b""
@@ -37,11 +37,11 @@ class Answer:
         return [text if text == "[DONE]" else json.loads(text) for text in data]
 
 
-async def ask(app, method, path, body=None, *, token=TOKEN, headers=(), chunks=None):
-    """body: bytes, or anything that JSON can say. chunks: the body in pieces."""
+async def fetch(app, method, path, body=None, *, token=TOKEN, headers=(), chunks=None):
+    """body: bytes, or anything JSON-serializable. chunks: the body in pieces."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     parts = list(chunks if chunks is not None else [content])
-    answer = Answer()
+    response = Response()
     never = asyncio.Event()
 
     async def receive():
@@ -53,27 +53,27 @@ async def ask(app, method, path, body=None, *, token=TOKEN, headers=(), chunks=N
 
     async def send(message):
         if message["type"] == "http.response.start":
-            answer.status = message["status"]
-            answer.headers = {k.decode(): v.decode() for k, v in message["headers"]}
+            response.status = message["status"]
+            response.headers = {k.decode(): v.decode() for k, v in message["headers"]}
         else:
-            answer.writes.append(message.get("body", b""))
-            answer.content += answer.writes[-1]
+            response.writes.append(message.get("body", b""))
+            response.content += response.writes[-1]
 
     sent = [(name.lower().encode(), value.encode()) for name, value in headers]
     if token is not None:
         sent.append((b"authorization", b"Bearer " + token.encode()))
     scope = {"type": "http", "method": method, "path": path, "headers": sent}
     await app(scope, receive, send)
-    return answer
+    return response
 
 
-def a_route(name="smol", *targets, **fields):
+def a_route(name="smol", *replicas, **fields):
     defaults = {"model_id": 7, "status": "running", "retry_after_s": 1, "created": 9}
-    return Route(name=name, targets=targets, **{**defaults, **fields})
+    return Route(name=name, replicas=replicas, **{**defaults, **fields})
 
 
 def a_table(*routes, grants):
-    return Table(
+    return RoutingTable(
         by_name={route.name: route for route in routes},
         by_id={route.model_id: route for route in routes},
         grants=grants,
@@ -81,7 +81,7 @@ def a_table(*routes, grants):
 
 
 def a_grant(**fields):
-    defaults = {"user_id": 1, "username": "ann", "may_use": True}
+    defaults = {"user_id": 1, "username": "ann", "can_use": True}
     return Grant(**{**defaults, **fields})
 
 

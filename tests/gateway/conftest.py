@@ -5,14 +5,14 @@ from django.conf import settings
 from knox.crypto import hash_token
 
 from gateway.app import Gateway
-from gateway.routes.cache import Pace
+from gateway.routes.cache import Timing
 from gateway.usage.tracker import Counts
 from tests.gateway.client import TOKEN, a_grant, a_route, a_table
 from tests.gateway.engine import Engine
 
 
-class Loading:
-    """The loader's port: hands out a table and counts how often it was asked."""
+class FakeLoader:
+    """Returns a prepared table and counts its calls."""
 
     def __init__(self):
         self.table = None
@@ -47,17 +47,17 @@ async def other_engine():
 
 
 @pytest.fixture
-async def loading(engine):
-    loading = Loading()
-    loading.serve(a_route("smol", engine.target))
-    return loading
+async def loader(engine):
+    loader = FakeLoader()
+    loader.serve(a_route("smol", engine.replica))
+    return loader
 
 
 @pytest.fixture
-async def gateway(loading):
-    """Serves "smol", number 7, from the engine. No test that uses it may touch the
-    database: pytest-django refuses it without its mark."""
-    gateway = Gateway(loading, settings.REDIS_URL, Pace(unknown_token_gap_s=0.01))
+async def gateway(loader):
+    """Serves "smol", number 7, from the engine. Its tests must not touch the
+    database: pytest-django rejects that without its mark."""
+    gateway = Gateway(loader, settings.REDIS_URL, Timing(unknown_token_gap_s=0.01))
     yield gateway
     await gateway.close()
 
@@ -67,8 +67,8 @@ def counts(gateway):
     """What the gateway counted for a model that is not zero; not the times."""
 
     def counted(model_id=7):
-        found = asdict(gateway.accounting.counts.get(model_id) or Counts())
-        times = ("request_seconds_in_flight", "durations", "since")
+        found = asdict(gateway.usage.counts.get(model_id) or Counts())
+        times = ("request_seconds_in_flight", "durations", "updated_at")
         return {k: v for k, v in found.items() if v and k not in times}
 
     return counted

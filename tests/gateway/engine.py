@@ -1,5 +1,5 @@
 """A stand-in for an engine, an external program: a real HTTP server that speaks
-llama.cpp's dialect, word for word as it was seen on the wire."""
+llama.cpp's dialect, byte for byte as start_reporter on the wire."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from aiohttp import web
 from aiohttp.web_runner import AppRunner, TCPSite
 
-from gateway.routes.table import Target
+from gateway.routes.table import Replica
 
 KEY = "key-of-the-run"
 USAGE = {"completion_tokens": 3, "prompt_tokens": 31, "total_tokens": 34}
@@ -20,9 +20,9 @@ class Script:
 
     pieces: tuple = ("Hello", "!", " 你好")
     delay_s: float = 0.0  # before each piece
-    refuses: tuple | None = None  # status, body
-    dies: str = ""  # "at once", "after headers", "amid"
-    says_amid: bytes = b""  # instead of the last piece
+    rejects: tuple | None = None  # status, body
+    fails: str = ""  # "at once", "after headers", "mid-stream"
+    final_event: bytes = b""  # instead of the last piece
     silent: bool = False
 
 
@@ -38,7 +38,7 @@ class Engine:
 
     async def start(self):
         app = web.Application(client_max_size=32 * 2**20)
-        app.router.add_post("/v1/{kind:.+}", self.answer)
+        app.router.add_post("/v1/{kind:.+}", self.response)
         self.runner = AppRunner(
             app, handler_cancellation=True, access_log=None, shutdown_timeout=0
         )
@@ -51,15 +51,15 @@ class Engine:
         await self.runner.cleanup()
 
     @property
-    def target(self):
+    def replica(self):
         url = f"http://127.0.0.1:{self.port}"
-        return Target(run_uid=self.uid, base_url=url, api_key=KEY)
+        return Replica(run_uid=self.uid, base_url=url, api_key=KEY)
 
     @property
     def body(self):
         return self.requests[-1]["body"]
 
-    async def answer(self, request):
+    async def response(self, request):
         content = await request.read()
         self.requests.append(
             {
@@ -82,11 +82,11 @@ class Engine:
 
     async def _answer(self, request, body):
         script = self.script
-        if script.dies == "at once":
+        if script.fails == "at once":
             return self._die(request)
-        if script.refuses:
-            status, told = script.refuses
-            text = told if isinstance(told, str) else json.dumps(told)
+        if script.rejects:
+            status, content = script.rejects
+            text = content if isinstance(content, str) else json.dumps(content)
             return web.Response(
                 status=status, text=text, content_type="application/json"
             )
@@ -95,13 +95,13 @@ class Engine:
         if body.get("stream"):
             return await self._stream(request, body)
         await asyncio.sleep(script.delay_s * len(script.pieces))
-        return web.json_response(whole(request.path, body, script.pieces))
+        return web.json_response(complete(request.path, body, script.pieces))
 
     async def _stream(self, request, body):
         response = web.StreamResponse()
         response.content_type = "text/event-stream"
         await response.prepare(request)
-        if self.script.dies == "after headers":
+        if self.script.fails == "after headers":
             return self._die(request)
         for event in stream(request.path, body, self.script):
             await asyncio.sleep(self.script.delay_s)
@@ -116,17 +116,17 @@ class Engine:
         return web.Response()
 
 
-def whole(path, body, pieces):
+def complete(path, body, pieces):
     text = "".join(pieces)
     common = {"created": 1, "model": body["model"], "id": "chatcmpl-1"}
     if path.endswith("embeddings"):
         usage = {"prompt_tokens": 5, "total_tokens": 5}
         return {"object": "list", "data": [{"embedding": [0.5]}], "usage": usage}
     if path.endswith("chat/completions"):
-        answer = {"message": {"role": "assistant", "content": text}}
+        response = {"message": {"role": "assistant", "content": text}}
     else:
-        answer = {"text": text, "logprobs": None}
-    choice = {"finish_reason": "stop", "index": 0, **answer}
+        response = {"text": text, "logprobs": None}
+    choice = {"finish_reason": "stop", "index": 0, **response}
     return {"choices": [choice], **common, "usage": USAGE}
 
 
@@ -140,27 +140,27 @@ def stream(path, body, script):
         return b"data: " + json.dumps(content).encode() + b"\n\n"
 
     def choice(finish_reason, text):
-        answer = {"delta": {"content": text} if text else {}}
-        answer = answer if chat else {"text": text, "logprobs": None}
-        return {"finish_reason": finish_reason, "index": 0, **answer}
+        response = {"delta": {"content": text} if text else {}}
+        response = response if chat else {"text": text, "logprobs": None}
+        return {"finish_reason": finish_reason, "index": 0, **response}
 
     if chat:
         first = {"role": "assistant", "content": None}
         yield event([{"finish_reason": None, "index": 0, "delta": first}])
     for piece in script.pieces[:-1]:
         yield event([choice(None, piece)])
-    if script.dies == "amid":
+    if script.fails == "mid-stream":
         yield None
-    if script.says_amid:
-        yield script.says_amid
+    if script.final_event:
+        yield script.final_event
         return
     yield event([choice(None, script.pieces[-1])])
     if isinstance(body.get("prompt"), list):
         yield b"data: null\n\n"
-    asked = (body.get("stream_options") or {}).get("include_usage")
+    include_usage = (body.get("stream_options") or {}).get("include_usage")
     if chat:
-        yield event([choice("stop", "")], **({} if asked else {"timings": {}}))
-        if asked:
+        yield event([choice("stop", "")], **({} if include_usage else {"timings": {}}))
+        if include_usage:
             yield event([], usage=USAGE, timings={})
     else:
         yield event([choice("stop", "")], usage=USAGE)

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from llmplatform.asgi import application
-from tests.gateway.client import ask
+from tests.gateway.client import fetch
 
 
 @pytest.mark.parametrize(
@@ -14,16 +14,16 @@ from tests.gateway.client import ask
         ("/", 302, ("location", "/admin/")),
     ],
 )
-async def test_path_decides_who_answers(path, status, header):
+async def test_path_selects_gateway_or_django(path, status, header):
     name, value = header
     host = [("Host", "x.localhost")]
     method = "GET" if path == "/" else "POST"
-    answer = await ask(application, method, path, b"", token=None, headers=host)
-    headers = {k.lower(): v for k, v in answer.headers.items()}
-    assert (answer.status, headers[name]) == (status, value)
+    response = await fetch(application, method, path, b"", token=None, headers=host)
+    headers = {k.lower(): v for k, v in response.headers.items()}
+    assert (response.status, headers[name]) == (status, value)
 
 
-async def test_websocket_is_closed_while_nobody_listens():
+async def test_unknown_websocket_path_is_closed():
     sent = []
 
     async def receive():
@@ -38,13 +38,15 @@ async def test_websocket_is_closed_while_nobody_listens():
 
 @pytest.mark.parametrize("time", ["first", "second"])
 async def test_lifespan_starts_and_stops_the_gateway(time):
-    told = asyncio.Queue()
-    sent = asyncio.Queue()
-    running = asyncio.create_task(application({"type": "lifespan"}, told.get, sent.put))
-    await told.put({"type": "lifespan.startup"})
-    assert (await sent.get())["type"] == "lifespan.startup.complete"
-    await told.put({"type": "lifespan.shutdown"})
-    assert (await sent.get())["type"] == "lifespan.shutdown.complete"
+    inbox = asyncio.Queue()
+    outbox = asyncio.Queue()
+    running = asyncio.create_task(
+        application({"type": "lifespan"}, inbox.get, outbox.put)
+    )
+    await inbox.put({"type": "lifespan.startup"})
+    assert (await outbox.get())["type"] == "lifespan.startup.complete"
+    await inbox.put({"type": "lifespan.shutdown"})
+    assert (await outbox.get())["type"] == "lifespan.shutdown.complete"
     await running
     (left,) = asyncio.all_tasks()
     assert left is asyncio.current_task()

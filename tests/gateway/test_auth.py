@@ -11,12 +11,12 @@ from models_app.enums import RunState
 from models_app.models import ApiToken
 from tests.builders import a_model, a_run, a_token, a_user
 from tests.gateway.client import (
-    ASK,
     CHAT,
-    CHAT_ASK,
+    CHAT_BODY,
     GENERATE,
+    PROMPT,
     TOKEN,
-    ask,
+    fetch,
 )
 from tests.gateway.engine import KEY
 
@@ -89,25 +89,25 @@ TABLE = {
 
 
 @pytest.fixture
-def token(db, engine, loading, who):
+def token(db, engine, loader, who):
     model = a_model("smol", status="running", desired_state="running")
     a_run(model, RunState.READY, port=engine.port, engine_key=KEY)
     token = who()
-    loading.table = load()
+    loader.table = load()
     return token
 
 
 @pytest.mark.parametrize("who", TABLE, ids=lambda who: who.__name__)
-async def test_permission_decides(gateway, engine, token, who):
+async def test_permission_is_required(gateway, engine, token, who):
     requests = [
-        ("POST", GENERATE, ASK),
-        ("POST", CHAT, CHAT_ASK),
+        ("POST", GENERATE, PROMPT),
+        ("POST", CHAT, CHAT_BODY),
         ("POST", "/v1/completions", {"model": "smol", "prompt": "a"}),
         ("GET", "/v1/models", None),
         ("GET", "/v1/models/smol", None),
     ]
-    answers = [await ask(gateway, *request, token=token) for request in requests]
-    assert [answer.status for answer in answers] == [TABLE[who]] * 5
+    responses = [await fetch(gateway, *request, token=token) for request in requests]
+    assert [response.status for response in responses] == [TABLE[who]] * 5
     assert len(engine.requests) == (3 if TABLE[who] == 200 else 0)
 
 
@@ -130,8 +130,8 @@ async def test_permission_decides(gateway, engine, token, who):
 )
 async def test_header_without_a_known_token_is_401(gateway, header, code):
     headers = [] if header is None else [("Authorization", header)]
-    native = await ask(gateway, "POST", GENERATE, ASK, token=None, headers=headers)
-    openai = await ask(gateway, "POST", CHAT, CHAT_ASK, token=None, headers=headers)
+    native = await fetch(gateway, "POST", GENERATE, PROMPT, token=None, headers=headers)
+    openai = await fetch(gateway, "POST", CHAT, CHAT_BODY, token=None, headers=headers)
     assert (native.status, openai.status) == (401, 401)
     assert native.headers["www-authenticate"] == "Bearer"
     assert native.json["code"] == code
@@ -140,36 +140,36 @@ async def test_header_without_a_known_token_is_401(gateway, header, code):
 
 
 @pytest.mark.parametrize("header", [f"bearer {TOKEN}", f"BEARER   {TOKEN} "])
-async def test_scheme_is_read_as_http_says(gateway, header):
+async def test_scheme_is_case_insensitive(gateway, header):
     headers = [("Authorization", header)]
-    answer = await ask(gateway, "GET", "/v1/models", token=None, headers=headers)
-    assert answer.status == 200
+    response = await fetch(gateway, "GET", "/v1/models", token=None, headers=headers)
+    assert response.status == 200
 
 
-async def test_session_cookie_is_no_token(gateway):
+async def test_session_cookie_is_ignored(gateway):
     headers = [("Cookie", f"sessionid={TOKEN}")]
-    answer = await ask(gateway, "GET", "/v1/models", token=None, headers=headers)
-    assert answer.status == 401
+    response = await fetch(gateway, "GET", "/v1/models", token=None, headers=headers)
+    assert response.status == 401
 
 
-async def test_token_expires_without_a_reload(gateway, loading):
-    loading.serve(expires_at=time.time() + 0.3)
-    assert (await ask(gateway, "GET", "/v1/models")).status == 200
+async def test_token_expires_without_a_reload(gateway, loader):
+    loader.serve(expires_at=time.time() + 0.3)
+    assert (await fetch(gateway, "GET", "/v1/models")).status == 200
     await asyncio.sleep(0.3)
-    count = loading.count
-    assert (await ask(gateway, "GET", "/v1/models")).status == 401
-    assert loading.count == count
+    count = loader.count
+    assert (await fetch(gateway, "GET", "/v1/models")).status == 401
+    assert loader.count == count
 
 
-async def test_forbidden_user_is_named(gateway, loading):
-    loading.serve(may_use=False)
-    answer = await ask(gateway, "POST", GENERATE, ASK)
-    assert (answer.status, answer.json["code"]) == (403, "permission_denied")
-    assert "ann" in answer.json["message"]
+async def test_forbidden_user_is_named(gateway, loader):
+    loader.serve(can_use=False)
+    response = await fetch(gateway, "POST", GENERATE, PROMPT)
+    assert (response.status, response.json["code"]) == (403, "permission_denied")
+    assert "ann" in response.json["message"]
 
 
-async def test_nobody_is_let_in_before_the_first_load_worked(gateway, loading):
-    loading.error = OSError("no database")
-    answer = await ask(gateway, "POST", GENERATE, ASK)
-    assert (answer.status, answer.json["code"]) == (503, "routes_unknown")
-    assert answer.headers["retry-after"] == "5"
+async def test_requests_are_rejected_before_the_first_successful_load(gateway, loader):
+    loader.error = OSError("no database")
+    response = await fetch(gateway, "POST", GENERATE, PROMPT)
+    assert (response.status, response.json["code"]) == (503, "routes_unknown")
+    assert response.headers["retry-after"] == "5"

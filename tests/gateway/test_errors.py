@@ -5,20 +5,22 @@ from common.problems import out_of_range, wrong_type
 from gateway.errors import (
     GatewayError,
     engine_failed,
-    invalid,
-    no_such_model,
+    model_not_found,
     not_serving,
-    openai_shape,
-    platform_shape,
+    openai_error,
+    platform_error,
+    validation_error,
 )
-from gateway.messages import REASONS, language_of
+from gateway.messages import REASONS, preferred_language
 from tests.gateway.client import a_route
 
 TOO_HOT = out_of_range("temperature", 3, 0, 2)
 
 
-def test_platform_shape_lists_every_problem():
-    assert platform_shape(invalid(TOO_HOT, wrong_type("seed", "x", "integer"))) == {
+def test_platform_error_lists_every_problem():
+    assert platform_error(
+        validation_error(TOO_HOT, wrong_type("seed", "x", "integer"))
+    ) == {
         "code": "validation_error",
         "message": "temperature is 3; allowed: 0 to 2.",
         "errors": [
@@ -38,9 +40,9 @@ def test_platform_shape_lists_every_problem():
     }
 
 
-def test_platform_shape_names_status_and_what_is_allowed():
+def test_platform_error_has_status_and_allowed_operations():
     stopped = a_route(status="stopped", retry_after_s=None)
-    assert platform_shape(not_serving(stopped)) == {
+    assert platform_error(not_serving(stopped)) == {
         "code": "model_not_running",
         "message": "Model smol takes no requests: Not started. Allowed: Start, Rename,"
         " Delete.",
@@ -53,7 +55,12 @@ def test_platform_shape_names_status_and_what_is_allowed():
 @pytest.mark.parametrize(
     ("error", "kind", "param", "code"),
     [
-        (invalid(TOO_HOT), "invalid_request_error", "temperature", "out_of_range"),
+        (
+            validation_error(TOO_HOT),
+            "invalid_request_error",
+            "temperature",
+            "out_of_range",
+        ),
         (
             GatewayError(401, "not_authenticated"),
             "authentication_error",
@@ -66,18 +73,18 @@ def test_platform_shape_names_status_and_what_is_allowed():
             None,
             "permission_denied",
         ),
-        (no_such_model("x"), "invalid_request_error", None, "model_not_found"),
+        (model_not_found("x"), "invalid_request_error", None, "model_not_found"),
         (engine_failed(a_route()), "server_error", None, "engine_failed"),
         (
-            GatewayError(429, "engine_refused", text="slow"),
+            GatewayError(429, "engine_refused", engine_message="slow"),
             "rate_limit_error",
             None,
             "engine_refused",
         ),
     ],
 )
-def test_openai_shape_has_its_types(error, kind, param, code):
-    body = openai_shape(error)["error"]
+def test_openai_error_has_type_and_code(error, kind, param, code):
+    body = openai_error(error)["error"]
     assert (body["type"], body["param"], body["code"]) == (kind, param, code)
     assert body["message"] == error.message
     assert list(body) == ["message", "type", "param", "code"]
@@ -88,11 +95,14 @@ def test_openai_shape_has_its_types(error, kind, param, code):
     [
         (GatewayError(401, "x"), [(b"www-authenticate", b"Bearer")]),
         (GatewayError(503, "x", retry_after_s=5), [(b"retry-after", b"5")]),
-        (GatewayError(405, "x", more=[(b"allow", b"GET")]), [(b"allow", b"GET")]),
+        (
+            GatewayError(405, "x", extra_headers=[(b"allow", b"GET")]),
+            [(b"allow", b"GET")],
+        ),
         (GatewayError(404, "x"), []),
     ],
 )
-def test_headers_go_with_the_status(error, headers):
+def test_headers_match_the_status(error, headers):
     assert error.headers == headers
 
 
@@ -109,8 +119,8 @@ def test_headers_go_with_the_status(error, headers):
         (";;;,q=x\x00", "en"),
     ],
 )
-def test_language_is_the_first_that_there_is(accepted, language):
-    assert language_of(accepted) == language
+def test_language_is_the_first_supported(accepted, language):
+    assert preferred_language(accepted) == language
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])

@@ -3,153 +3,153 @@ import socket
 
 import pytest
 
-from gateway.engines.client import Engines
-from gateway.routes.table import Target
+from gateway.engines.client import EngineClient
+from gateway.routes.table import Replica
 from tests.gateway.client import (
-    ASK,
     CHAT,
-    CHAT_ASK,
+    CHAT_BODY,
     GENERATE,
+    PROMPT,
     a_route,
-    ask,
+    fetch,
     raw_request,
     serving,
     until,
 )
 from tests.gateway.engine import USAGE
 
-STREAM = {**ASK, "stream": True}
-CHAT_STREAM = {**CHAT_ASK, "stream": True}
-BOTH = [(GENERATE, ASK), (CHAT, CHAT_ASK), (GENERATE, STREAM), (CHAT, CHAT_STREAM)]
+STREAM = {**PROMPT, "stream": True}
+CHAT_STREAM = {**CHAT_BODY, "stream": True}
+BOTH = [(GENERATE, PROMPT), (CHAT, CHAT_BODY), (GENERATE, STREAM), (CHAT, CHAT_STREAM)]
 STREAMS = BOTH[2:]
 
 
 @pytest.fixture
-def nobody():
+def unreachable():
     """A replica whose port nobody listens on."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{held.getsockname()[1]}"
-        yield Target(run_uid="c" * 32, base_url=url, api_key="key")
+        yield Replica(run_uid="c" * 32, base_url=url, api_key="key")
 
 
-def code_of(answer):
-    return answer.json.get("code") or answer.json["error"]["code"]
+def code_of(response):
+    return response.json.get("code") or response.json["error"]["code"]
 
 
 @pytest.mark.parametrize(("path", "body"), BOTH)
-async def test_unreachable_engine_is_502(gateway, loading, counts, nobody, path, body):
-    loading.serve(a_route("smol", nobody))
-    answer = await ask(gateway, "POST", path, body)
-    assert (answer.status, code_of(answer)) == (502, "engine_failed")
+async def test_unreachable_engine_is_502(
+    gateway, loader, counts, unreachable, path, body
+):
+    loader.serve(a_route("smol", unreachable))
+    response = await fetch(gateway, "POST", path, body)
+    assert (response.status, code_of(response)) == (502, "engine_failed")
     assert counts() == {"requests": 1, "errors": 1}
 
 
-@pytest.mark.parametrize("dies", ["at once", "after headers"])
+@pytest.mark.parametrize("fails", ["at once", "after headers"])
 @pytest.mark.parametrize(("path", "body"), STREAMS)
 async def test_engine_that_dies_before_the_first_byte_is_502(
-    gateway, engine, dies, path, body
+    gateway, engine, fails, path, body
 ):
-    engine.script.dies = dies
-    answer = await ask(gateway, "POST", path, body)
-    assert (answer.status, code_of(answer)) == (502, "engine_failed")
+    engine.script.fails = fails
+    response = await fetch(gateway, "POST", path, body)
+    assert (response.status, code_of(response)) == (502, "engine_failed")
     assert len(engine.requests) == 1
 
 
 @pytest.mark.parametrize(("path", "body"), BOTH)
 async def test_other_replica_takes_over_before_the_first_byte(
-    gateway, loading, engine, nobody, counts, path, body
+    gateway, loader, engine, unreachable, counts, path, body
 ):
-    loading.serve(a_route("smol", nobody, engine.target))
-    statuses = [(await ask(gateway, "POST", path, body)).status for _ in range(4)]
+    loader.serve(a_route("smol", unreachable, engine.replica))
+    statuses = [(await fetch(gateway, "POST", path, body)).status for _ in range(4)]
     assert statuses == [200] * 4
     assert counts()["requests"] == 4
 
 
-async def test_second_chance_is_the_last(gateway, loading, engine, other_engine):
-    third = Target(run_uid="d" * 32, base_url="http://127.0.0.1:1", api_key="key")
-    engine.script.dies = other_engine.script.dies = "at once"
-    route = a_route("smol", engine.target, other_engine.target, third)
-    loading.serve(route)
-    answer = await ask(gateway, "POST", GENERATE, ASK)
-    assert answer.status == 502
+async def test_request_is_retried_only_once(gateway, loader, engine, other_engine):
+    third = Replica(run_uid="d" * 32, base_url="http://127.0.0.1:1", api_key="key")
+    engine.script.fails = other_engine.script.fails = "at once"
+    route = a_route("smol", engine.replica, other_engine.replica, third)
+    loader.serve(route)
+    response = await fetch(gateway, "POST", GENERATE, PROMPT)
+    assert response.status == 502
     assert len(engine.requests) + len(other_engine.requests) <= 2
 
 
 @pytest.mark.parametrize(("path", "body"), STREAMS)
-async def test_engine_that_dies_amid_a_stream_ends_it_with_an_error_event(
-    gateway, loading, engine, other_engine, counts, path, body
+async def test_engine_that_dies_within_a_stream_ends_it_with_an_error_event(
+    gateway, loader, engine, other_engine, counts, path, body
 ):
-    engine.script.dies = other_engine.script.dies = "amid"
-    loading.serve(a_route("smol", engine.target, other_engine.target))
-    answer = await ask(gateway, "POST", path, body)
-    assert answer.status == 200
-    *_pieces, last = answer.events
+    engine.script.fails = other_engine.script.fails = "mid-stream"
+    loader.serve(a_route("smol", engine.replica, other_engine.replica))
+    response = await fetch(gateway, "POST", path, body)
+    assert response.status == 200
+    *_pieces, last = response.events
     assert (last.get("code") or last["error"]["code"]) == "engine_failed"
-    assert "[DONE]" not in answer.events
-    assert (b"event: error\n" in answer.content) == (path == GENERATE)
+    assert "[DONE]" not in response.events
+    assert (b"event: error\n" in response.content) == (path == GENERATE)
     assert len(engine.requests) + len(other_engine.requests) == 1
     assert counts() == {"requests": 1, "errors": 1}
 
 
 @pytest.mark.parametrize(("path", "body"), STREAMS)
 async def test_stream_that_ends_early_is_an_error(gateway, engine, path, body):
-    engine.script.says_amid = b": nothing more"
-    answer = await ask(gateway, "POST", path, body)
-    last = answer.events[-1]
+    engine.script.final_event = b": nothing more"
+    response = await fetch(gateway, "POST", path, body)
+    last = response.events[-1]
     assert (last.get("code") or last["error"]["code"]) == "engine_failed"
 
 
 @pytest.mark.parametrize(("path", "body"), STREAMS)
-async def test_error_that_an_engine_says_amid_a_stream_ends_it(
-    gateway, engine, path, body
-):
-    engine.script.says_amid = (
+async def test_engine_error_within_a_stream_ends_it(gateway, engine, path, body):
+    engine.script.final_event = (
         b'data: {"error": {"code": 500, "message": "slot 3 at 0xdead"}}\n\n'
     )
-    answer = await ask(gateway, "POST", path, body)
-    last = answer.events[-1]
+    response = await fetch(gateway, "POST", path, body)
+    last = response.events[-1]
     assert (last.get("code") or last["error"]["code"]) == "engine_failed"
-    assert b"0xdead" not in answer.content
+    assert b"0xdead" not in response.content
 
 
 @pytest.mark.parametrize(("path", "body"), BOTH)
-async def test_silent_engine_is_504_and_not_asked_again(
-    gateway, loading, engine, other_engine, path, body
+async def test_silent_engine_is_504_without_retry(
+    gateway, loader, engine, other_engine, path, body
 ):
-    gateway.engines = Engines(silence_s=0.05)
+    gateway.engines = EngineClient(read_timeout_s=0.05)
     engine.script.silent = other_engine.script.silent = True
-    loading.serve(a_route("smol", engine.target, other_engine.target))
-    answer = await ask(gateway, "POST", path, body)
-    assert (answer.status, code_of(answer)) == (504, "engine_timeout")
+    loader.serve(a_route("smol", engine.replica, other_engine.replica))
+    response = await fetch(gateway, "POST", path, body)
+    assert (response.status, code_of(response)) == (504, "engine_timeout")
     assert len(engine.requests) + len(other_engine.requests) == 1
 
 
-async def test_requests_spread_over_replicas(gateway, loading, engine, other_engine):
-    loading.serve(a_route("smol", engine.target, other_engine.target))
+async def test_requests_spread_over_replicas(gateway, loader, engine, other_engine):
+    loader.serve(a_route("smol", engine.replica, other_engine.replica))
     for each in (engine, other_engine):
         each.script.delay_s = 0.05
-    await asyncio.gather(*(ask(gateway, "POST", GENERATE, ASK) for _ in range(6)))
+    await asyncio.gather(*(fetch(gateway, "POST", GENERATE, PROMPT) for _ in range(6)))
     assert (engine.most_in_flight, other_engine.most_in_flight) == (3, 3)
     assert not gateway.engines.in_flight
 
 
 async def test_chat_stream_passes_bytes_through(gateway, engine):
     body = {**CHAT_STREAM, "stream_options": {"include_usage": True}}
-    answer = await ask(gateway, "POST", CHAT, body)
-    assert len(answer.content) == engine.sent
-    assert answer.events[-2]["usage"] == USAGE
+    response = await fetch(gateway, "POST", CHAT, body)
+    assert len(response.content) == engine.sent
+    assert response.events[-2]["usage"] == USAGE
 
 
-async def test_pieces_come_as_they_are_made(gateway, engine):
+async def test_pieces_arrive_as_they_are_generated(gateway, engine):
     engine.script.delay_s = 0.02
-    answer = await ask(gateway, "POST", GENERATE, STREAM)
-    assert [b"Hello" in write for write in answer.writes][:2] == [True, False]
-    assert len(answer.writes) >= 4
+    response = await fetch(gateway, "POST", GENERATE, STREAM)
+    assert [b"Hello" in write for write in response.writes][:2] == [True, False]
+    assert len(response.writes) >= 4
 
 
 @pytest.mark.parametrize(
-    ("refuses", "status", "code", "message"),
+    ("rejects", "status", "code", "message"),
     [
         (
             (
@@ -174,30 +174,28 @@ async def test_pieces_come_as_they_are_made(gateway, engine):
         ((200, "not JSON"), 502, "engine_failed", "smol"),
     ],
 )
-async def test_refusal_of_an_engine_is_told(
-    gateway, engine, refuses, status, code, message
+async def test_engine_error_is_passed_on(
+    gateway, engine, rejects, status, code, message
 ):
-    engine.script.refuses = refuses
-    answer = await ask(gateway, "POST", GENERATE, ASK)
-    assert (answer.status, answer.json["code"]) == (status, code)
-    assert message in answer.json["message"]
-    assert "0xdead" not in answer.json["message"]
+    engine.script.rejects = rejects
+    response = await fetch(gateway, "POST", GENERATE, PROMPT)
+    assert (response.status, response.json["code"]) == (status, code)
+    assert message in response.json["message"]
+    assert "0xdead" not in response.json["message"]
 
 
 async def test_context_too_long_has_openais_code(gateway, engine):
     error = {"type": "exceed_context_size_error", "n_prompt_tokens": 9, "n_ctx": 8}
-    engine.script.refuses = (400, {"error": error})
-    answer = await ask(gateway, "POST", CHAT, CHAT_STREAM)
-    assert (answer.status, answer.json["error"]["code"]) == (
+    engine.script.rejects = (400, {"error": error})
+    response = await fetch(gateway, "POST", CHAT, CHAT_STREAM)
+    assert (response.status, response.json["error"]["code"]) == (
         400,
         "context_length_exceeded",
     )
 
 
 @pytest.mark.parametrize(("path", "body"), BOTH)
-async def test_client_that_leaves_ends_the_engines_work(
-    gateway, engine, counts, path, body
-):
+async def test_disconnect_stops_the_engine(gateway, engine, counts, path, body):
     engine.script.delay_s = 60
     async with serving(gateway) as address:
         _, client = await asyncio.open_connection(*address)
@@ -210,7 +208,7 @@ async def test_client_that_leaves_ends_the_engines_work(
     assert not gateway.engines.in_flight
 
 
-async def test_client_that_leaves_amid_a_stream_ends_the_engines_work(gateway, engine):
+async def test_disconnect_within_a_stream_stops_the_engine(gateway, engine):
     engine.script.pieces = ("word",) * 1000
     engine.script.delay_s = 0.02
     async with serving(gateway) as address:
@@ -221,17 +219,17 @@ async def test_client_that_leaves_amid_a_stream_ends_the_engines_work(gateway, e
         await until(lambda: engine.cancelled == 1)
 
 
-async def test_client_that_leaves_amid_its_body_asks_nothing(gateway, engine, counts):
+async def test_disconnect_within_the_body_sends_nothing(gateway, engine, counts):
     async with serving(gateway) as address:
         _, client = await asyncio.open_connection(*address)
-        client.write(raw_request(GENERATE, ASK)[:-5])
+        client.write(raw_request(GENERATE, PROMPT)[:-5])
         await until(lambda: counts() == {"in_flight": 1})
         client.close()
         await until(lambda: counts() == {"requests": 1, "cancelled": 1})
     assert engine.requests == []
 
 
-async def test_slow_client_holds_its_engine_back(gateway, engine):
+async def test_slow_client_slows_its_engine(gateway, engine):
     piece = "x" * 60_000
     engine.script.pieces = (piece,) * 1000
     async with serving(gateway) as address:
@@ -252,18 +250,18 @@ async def test_connection_serves_many_requests(gateway, engine):
     async with serving(gateway) as address:
         reader, client = await asyncio.open_connection(*address)
         for _ in range(3):
-            client.write(raw_request(GENERATE, ASK))
+            client.write(raw_request(GENERATE, PROMPT))
             head = await reader.readuntil(b"\r\n\r\n")
             length = int(head.lower().partition(b"content-length: ")[2].split()[0])
             assert b'"usage"' in await reader.readexactly(length)
         client.close()
     assert len(engine.requests) == 3
-    assert gateway.accounting.take()[7].requests == 3
+    assert gateway.usage.drain()[7].requests == 3
 
 
 async def test_failure_is_logged_without_prompt_or_keys(gateway, engine, caplog):
-    engine.script.dies = "at once"
-    await ask(gateway, "POST", GENERATE, {"prompt": "PROMPT"})
-    assert f"model smol, run {engine.uid}" in caplog.text
+    engine.script.fails = "at once"
+    await fetch(gateway, "POST", GENERATE, {"prompt": "PROMPT"})
+    assert f"model smol failed on run {engine.uid}" in caplog.text
     assert "PROMPT" not in caplog.text
-    assert engine.target.api_key not in caplog.text
+    assert engine.replica.api_key not in caplog.text

@@ -4,7 +4,7 @@ from gateway import urls
 
 
 @pytest.mark.parametrize(
-    ("path", "name", "key"),
+    ("path", "endpoint", "key"),
     [
         ("/api/models/7/generate", urls.GENERATE, "7"),
         ("/api/models/my.model-1/generate/", urls.GENERATE, "my.model-1"),
@@ -21,10 +21,10 @@ from gateway import urls
         ("/v1/models/a/b", "", "/v1/models/a/b"),
     ],
 )
-def test_path_of_the_gateway_is_found(path, name, key):
-    assert urls.takes(path)
-    place = urls.find(path)
-    assert (place.name, place.key) == (name, key)
+def test_gateway_path_is_resolved(path, endpoint, key):
+    assert urls.is_gateway_path(path)
+    match = urls.resolve(path)
+    assert (match.endpoint, match.key) == (endpoint, key)
 
 
 @pytest.mark.parametrize(
@@ -43,5 +43,5 @@ def test_path_of_the_gateway_is_found(path, name, key):
         "/admin/v1/models",
     ],
 )
-def test_other_paths_are_djangos(path):
-    assert not urls.takes(path)
+def test_other_paths_belong_to_django(path):
+    assert not urls.is_gateway_path(path)

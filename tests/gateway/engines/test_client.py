@@ -2,10 +2,14 @@ import asyncio
 
 import pytest
 
-from gateway.engines.client import Engines, SilentError, UnreachableError
-from gateway.routes.table import Target
+from gateway.engines.client import (
+    EngineClient,
+    EngineTimeoutError,
+    EngineUnreachableError,
+)
+from gateway.routes.table import Replica
 
-A, B, C = (Target(run_uid=uid, base_url="", api_key="") for uid in "abc")
+A, B, C = (Replica(run_uid=uid, base_url="", api_key="") for uid in "abc")
 
 
 @pytest.mark.parametrize(
@@ -17,18 +21,18 @@ A, B, C = (Target(run_uid=uid, base_url="", api_key="") for uid in "abc")
         ({"a": 5, "b": 5, "c": 5}, "bcabca"),
     ],
 )
-def test_choice_is_least_in_flight_then_in_turn(in_flight, chosen):
-    engines = Engines()
+def test_choice_is_least_in_flight_then_round_robin(in_flight, chosen):
+    engines = EngineClient()
     engines.in_flight.update(in_flight)
     found = [engines.choose([A, B, C]).run_uid for _ in range(6)]
     assert "".join(found) == chosen
 
 
 async def test_each_request_has_a_connection_of_its_own(engine):
-    engines = Engines()
+    engines = EngineClient()
     content = b'{"model": "smol"}'
     for _ in range(2):
-        async with engines.ask(engine.target, "/v1/completions", content) as response:
+        async with engines.post(engine.replica, "/v1/completions", content) as response:
             assert engines.in_flight == {engine.uid: 1}
             await response.read()
     assert engines.in_flight == {}
@@ -39,9 +43,11 @@ async def test_each_request_has_a_connection_of_its_own(engine):
 
 async def test_leaving_early_ends_the_request(engine):
     engine.script.delay_s = 0.05
-    engines = Engines()
+    engines = EngineClient()
     content = b'{"model": "smol", "stream": true}'
-    async with engines.ask(engine.target, "/v1/chat/completions", content) as response:
+    async with engines.post(
+        engine.replica, "/v1/chat/completions", content
+    ) as response:
         await response.content.readany()
     async with asyncio.timeout(2):
         while not engine.cancelled:
@@ -51,18 +57,21 @@ async def test_leaving_early_ends_the_request(engine):
 
 @pytest.mark.parametrize(
     ("script", "error"),
-    [({"dies": "at once"}, UnreachableError), ({"silent": True}, SilentError)],
+    [
+        ({"fails": "at once"}, EngineUnreachableError),
+        ({"silent": True}, EngineTimeoutError),
+    ],
 )
-async def test_engine_that_does_not_answer_is_told(engine, script, error):
+async def test_engine_that_does_not_respond_is_an_error(engine, script, error):
     for name, value in script.items():
         setattr(engine.script, name, value)
-    engines = Engines(silence_s=0.05)
+    engines = EngineClient(read_timeout_s=0.05)
     with pytest.raises(error):
-        async with engines.ask(engine.target, "/v1/completions", b"{}"):
+        async with engines.post(engine.replica, "/v1/completions", b"{}"):
             pass
     assert engines.in_flight == {}
     await engines.close()
 
 
-def test_key_of_a_run_is_not_shown():
-    assert "secret" not in repr(Target(run_uid="a", base_url="", api_key="secret"))
+def test_key_of_a_run_is_not_in_its_repr():
+    assert "secret" not in repr(Replica(run_uid="a", base_url="", api_key="secret"))

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from gateway.engines.errors import refusal, refusal_under_200
+from gateway.engines.errors import error_from_body, error_from_response
 from tests.gateway.client import a_route
 
 TOO_LONG = {"type": "exceed_context_size_error", "n_prompt_tokens": 9, "n_ctx": 8}
@@ -48,20 +48,21 @@ IMAGE = "image input is not supported - hint: you may need to provide the mmproj
         (503, {"message": "Loading model"}, "engine_busy", 503, ""),
     ],
 )
-def test_refusal_becomes_an_error_of_the_gateway(status, error, code, expected, text):
-    told = refusal(a_route(), status, json.dumps({"error": error}).encode())
-    assert (told.code, told.status, told.text) == (code, expected, text)
-    assert told.message
+def test_engine_error_becomes_a_gateway_error(status, error, code, expected, text):
+    content = json.dumps({"error": error}).encode()
+    seen = error_from_response(a_route(), status, content)
+    assert (seen.code, seen.status, seen.engine_message) == (code, expected, text)
+    assert seen.message
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b'{"error": "no"}'])
-def test_refusal_in_another_form_is_understood_by_its_status(content):
-    assert refusal(a_route(), 400, content).code == "engine_refused"
-    assert refusal(a_route(), 500, content).code == "engine_failed"
+def test_engine_error_in_another_format_is_mapped_by_status(content):
+    assert error_from_response(a_route(), 400, content).code == "engine_refused"
+    assert error_from_response(a_route(), 500, content).code == "engine_failed"
 
 
 @pytest.mark.parametrize(
-    ("told", "code"),
+    ("body", "code"),
     [
         ({"error": TOO_LONG | {"code": 400}}, "context_too_long"),
         ({"error": {"code": 400, "message": "x"}}, "engine_refused"),
@@ -70,5 +71,5 @@ def test_refusal_in_another_form_is_understood_by_its_status(content):
         ({}, "engine_failed"),
     ],
 )
-def test_refusal_under_200_is_understood_by_its_code(told, code):
-    assert refusal_under_200(a_route(), told).code == code
+def test_engine_error_with_status_200_is_mapped_by_code(body, code):
+    assert error_from_body(a_route(), body).code == code

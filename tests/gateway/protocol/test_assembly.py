@@ -1,13 +1,13 @@
 import pytest
 
-from gateway.protocol.assembly import Assembly
+from gateway.protocol.assembly import ResponseAssembler
 
 
 def assembled(*events):
-    assembly = Assembly()
+    assembler = ResponseAssembler()
     for event in events:
-        assembly.feed(event)
-    return assembly.whole()
+        assembler.feed(event)
+    return assembler.result()
 
 
 def chat(*deltas, finish="stop", usage=None):
@@ -51,7 +51,7 @@ def test_chat_without_a_piece_has_a_message_without_content():
     assert choice["message"] == {"role": "assistant", "content": None}
 
 
-def test_calls_of_tools_are_put_together_by_index():
+def test_tool_calls_are_merged_by_index():
     def call(index, **function):
         return {"tool_calls": [{"index": index, "function": function}]}
 
@@ -75,7 +75,7 @@ def test_calls_of_tools_are_put_together_by_index():
 
 
 @pytest.mark.parametrize("field", ["reasoning_content", "refusal", "content"])
-def test_text_of_any_name_is_joined(field):
+def test_strings_of_any_field_are_joined(field):
     [choice] = assembled(*chat({field: "a"}, {field: "b"}))["choices"]
     assert choice["message"][field] == "ab"
 
@@ -85,14 +85,14 @@ def test_completions_join_text_and_log_probabilities():
         choice = {"index": index, "text": text, "finish_reason": None, **more}
         return {"object": "text_completion", "choices": [choice]}
 
-    whole = assembled(
+    result = assembled(
         piece("a", logprobs={"content": [{"token": "a"}]}),
         piece("x", index=1),
         piece("b", logprobs={"content": [{"token": "b"}]}),
         piece("", finish_reason="length"),
     )
-    assert whole["object"] == "text_completion"
-    assert whole["choices"] == [
+    assert result["object"] == "text_completion"
+    assert result["choices"] == [
         {
             "index": 0,
             "text": "ab",

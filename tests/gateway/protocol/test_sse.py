@@ -2,11 +2,11 @@ import pytest
 
 from gateway.protocol.sse import (
     MAX_EVENT_BYTES,
-    Events,
+    EventSplitter,
     EventTooLongError,
-    data_of,
-    event_of,
-    object_of,
+    event_data,
+    format_event,
+    parse_object,
 )
 
 UNIX = b'data: {"a": "\xe4\xbd\xa0"}\n\n: ping\n\ndata: [DONE]\n\n'
@@ -15,34 +15,34 @@ WINDOWS = UNIX.replace(b"\n", b"\r\n")
 
 @pytest.mark.parametrize("stream", [UNIX, WINDOWS], ids=["LF", "CRLF"])
 def test_events_are_the_same_however_bytes_are_split(stream):
-    whole = Events().feed(stream)
-    assert len(whole) == 3
+    complete = EventSplitter().feed(stream)
+    assert len(complete) == 3
     for first in range(len(stream) + 1):
         for second in range(first, len(stream) + 1):
-            events = Events()
+            splitter = EventSplitter()
             parts = (stream[:first], stream[first:second], stream[second:])
-            assert [e for part in parts for e in events.feed(part)] == whole
-            assert events.end() == []
+            assert [e for part in parts for e in splitter.feed(part)] == complete
+            assert splitter.flush() == []
 
 
 @pytest.mark.parametrize("stream", [UNIX, WINDOWS], ids=["LF", "CRLF"])
 def test_events_come_byte_by_byte(stream):
-    events = Events()
-    found = [e for i in range(len(stream)) for e in events.feed(stream[i : i + 1])]
+    splitter = EventSplitter()
+    found = [e for i in range(len(stream)) for e in splitter.feed(stream[i : i + 1])]
     assert b"".join(found) == stream
 
 
-def test_end_gives_what_lacks_its_blank_line():
-    events = Events()
-    assert events.feed(b"data: [DONE]\n") == []
-    assert [data_of(event) for event in events.end()] == [b"[DONE]"]
+def test_flush_returns_an_event_without_its_blank_line():
+    splitter = EventSplitter()
+    assert splitter.feed(b"data: [DONE]\n") == []
+    assert [event_data(event) for event in splitter.flush()] == [b"[DONE]"]
 
 
-def test_event_without_end_is_not_kept_for_ever():
-    events = Events()
-    events.feed(b"x" * MAX_EVENT_BYTES)
+def test_event_without_end_is_bounded():
+    splitter = EventSplitter()
+    splitter.feed(b"x" * MAX_EVENT_BYTES)
     with pytest.raises(EventTooLongError):
-        events.feed(b"x")
+        splitter.feed(b"x")
 
 
 @pytest.mark.parametrize(
@@ -55,18 +55,18 @@ def test_event_without_end_is_not_kept_for_ever():
         (b"\n\n", b""),
     ],
 )
-def test_data_is_what_follows_its_name(event, data):
-    assert data_of(event) == data
+def test_data_of_an_event(event, data):
+    assert event_data(event) == data
 
 
 @pytest.mark.parametrize(
     ("data", "found"),
     [(b'{"a": 1}', {"a": 1}), (b"null", {}), (b"[]", {}), (b"{", {}), (b"", {})],
 )
-def test_object_is_empty_for_anything_else(data, found):
-    assert object_of(data) == found
+def test_anything_but_an_object_is_empty(data, found):
+    assert parse_object(data) == found
 
 
-def test_event_has_a_kind_where_it_matters():
-    assert event_of(b"{}") == b"data: {}\n\n"
-    assert event_of(b"{}", b"error") == b"event: error\ndata: {}\n\n"
+def test_event_may_have_a_name():
+    assert format_event(b"{}") == b"data: {}\n\n"
+    assert format_event(b"{}", b"error") == b"event: error\ndata: {}\n\n"

@@ -2,14 +2,14 @@ import pytest
 
 from gateway.protocol.validation import (
     SAMPLING,
-    NotJsonError,
-    dumped,
+    InvalidJsonError,
+    dump_json,
     each_message,
     has_role,
-    is_text,
+    is_text_message,
     missing,
-    parsed,
-    problems_in,
+    parse_json,
+    validate,
 )
 
 USER = {"role": "user", "content": "Hi"}
@@ -28,8 +28,8 @@ USER = {"role": "user", "content": "Hi"}
     ],
     ids=str,
 )
-def test_sampling_that_fits_is_taken(field):
-    assert list(problems_in(field, SAMPLING)) == []
+def test_valid_sampling_is_accepted(field):
+    assert list(validate(field, SAMPLING)) == []
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_sampling_that_fits_is_taken(field):
         ("stop", {}, "wrong_type", {"value": "{}"}),
     ],
 )
-def test_sampling_that_does_not_fit_is_named(field, value, code, params):
-    (problem,) = problems_in({field: value}, SAMPLING)
+def test_invalid_sampling_is_reported(field, value, code, params):
+    (problem,) = validate({field: value}, SAMPLING)
     assert (problem.field, problem.code) == (field, code)
     assert params.items() <= problem.params.items()
 
@@ -79,26 +79,26 @@ def test_sampling_that_does_not_fit_is_named(field, value, code, params):
         ([{**USER, "nme": "x"}], "messages.0.nme"),
     ],
 )
-def test_message_that_does_not_fit_is_named(messages, field):
-    problem = each_message(is_text)("messages", messages)
+def test_invalid_message_is_reported(messages, field):
+    problem = each_message(is_text_message)("messages", messages)
     assert problem.field == field
 
 
 @pytest.mark.parametrize("role", ["system", "user", "assistant", "tool"])
-def test_messages_of_every_role_are_taken(role):
+def test_messages_of_every_role_are_accepted(role):
     messages = [{"role": role, "content": ""}] * 2
-    assert each_message(is_text)("messages", messages) is None
+    assert each_message(is_text_message)("messages", messages) is None
 
 
 @pytest.mark.parametrize(
     "message",
     [USER, {"role": "x"}, {"role": "user", "content": [{"type": "text", "text": "a"}]}],
 )
-def test_what_else_a_message_holds_may_be_the_engines_business(message):
+def test_other_fields_of_a_message_pass(message):
     assert each_message(has_role)("messages", [message]) is None
 
 
-def test_missing_names_what_is_absent_or_null():
+def test_missing_reports_absent_and_null():
     assert [p.field for p in missing({"a": None, "b": 0}, ["a", "b", "c"])] == [
         "a",
         "c",
@@ -106,7 +106,7 @@ def test_missing_names_what_is_absent_or_null():
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         (b"", "line 1, column 1"),
         (b'{"secret":\n x}', "line 2, column 2"),
@@ -117,24 +117,24 @@ def test_missing_names_what_is_absent_or_null():
         (b'"secret"', "single value"),
     ],
 )
-def test_what_is_not_json_is_told_without_quoting_it(content, says):
-    with pytest.raises(NotJsonError, match=says) as caught:
-        parsed(content)
+def test_invalid_json_is_reported_without_quoting_it(content, message):
+    with pytest.raises(InvalidJsonError, match=message) as caught:
+        parse_json(content)
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "message"),
     [
         ({"a": "\ud800"}, "surrogate"),
         ({"\udfff": 1}, "surrogate"),
         ({"a": float("inf")}, "finite"),
     ],
 )
-def test_what_engines_cannot_read_is_not_sent(body, says):
-    with pytest.raises(NotJsonError, match=says):
-        dumped(body)
+def test_values_that_engines_cannot_read_are_rejected(body, message):
+    with pytest.raises(InvalidJsonError, match=message):
+        dump_json(body)
 
 
-def test_dumped_keeps_order_and_letters():
-    assert dumped({"b": "你", "a": 1.0}) == '{"b": "你", "a": 1.0}'.encode()
+def test_dump_json_keeps_order_and_characters():
+    assert dump_json({"b": "你", "a": 1.0}) == '{"b": "你", "a": 1.0}'.encode()

@@ -5,7 +5,7 @@ from django.test.utils import CaptureQueriesContext
 from knox.crypto import hash_token
 
 from gateway.routes.loader import load
-from gateway.routes.table import Target
+from gateway.routes.table import Replica
 from models_app.enums import RunState
 from models_app.models import ApiToken
 from tests.builders import a_model, a_run, a_token, a_user
@@ -27,8 +27,8 @@ def test_route_has_what_a_request_needs():
     assert (route.name, route.display_name, route.status) == ("smol", "Smol", "running")
     assert route.sampling == {"temperature": 0.7, "top_p": 1.0}
     assert route.created == int(model.created_at.timestamp())
-    assert route.targets == (
-        Target(
+    assert route.replicas == (
+        Replica(
             run_uid=run.uid,
             base_url=f"http://127.0.0.1:{run.port}",
             api_key=run.engine_key,
@@ -38,40 +38,40 @@ def test_route_has_what_a_request_needs():
 
 
 @pytest.mark.parametrize("state", [s for s in RunState if s != RunState.READY])
-def test_only_ready_runs_are_targets(state):
+def test_only_ready_runs_are_replicas(state):
     a_run(a_running_model(), state)
-    assert load().by_name["smol"].targets == ()
+    assert load().by_name["smol"].replicas == ()
 
 
-def test_runs_of_an_older_generation_are_no_targets():
+def test_runs_of_an_older_generation_are_no_replicas():
     model = a_running_model(generation=2)
     a_run(model, RunState.READY, replica=0, generation=1)
     new = a_run(model, RunState.READY, replica=1, generation=2)
-    targets = load().by_name["smol"].targets
-    assert [target.run_uid for target in targets] == [new.uid]
+    replicas = load().by_name["smol"].replicas
+    assert [replica.run_uid for replica in replicas] == [new.uid]
 
 
-def test_every_replica_is_a_target_and_the_newest_gives_defaults():
+def test_every_replica_is_listed_and_the_newest_sets_defaults():
     model = a_running_model(replicas=2)
     a_run(model, RunState.READY, replica=0, config=CONFIG)
     a_run(model, RunState.READY, replica=1, config=CONFIG | {"temperature": 0.1})
     route = load().by_name["smol"]
-    assert len(route.targets) == 2
+    assert len(route.replicas) == 2
     assert route.sampling["temperature"] == 0.1
 
 
 @pytest.mark.parametrize(
     ("value", "embeds"), [(True, True), (False, False), ("true", False), (None, False)]
 )
-def test_embeddings_are_what_the_config_says(value, embeds):
+def test_embeddings_follow_the_config(value, embeds):
     a_run(a_running_model(), RunState.READY, config=CONFIG | {"embedding": value})
     assert load().by_name["smol"].embeds is embeds
 
 
-def test_framework_that_is_gone_costs_only_its_defaults():
+def test_removed_framework_only_loses_its_defaults():
     a_run(a_running_model(), RunState.READY, framework="gone", config=CONFIG)
     route = load().by_name["smol"]
-    assert (route.sampling, len(route.targets)) == ({}, 1)
+    assert (route.sampling, len(route.replicas)) == ({}, 1)
 
 
 @pytest.mark.parametrize(
@@ -90,16 +90,14 @@ def test_framework_that_is_gone_costs_only_its_defaults():
         ("error", "killed", {}, 1),
     ],
 )
-def test_retry_is_worth_it_while_the_platform_still_tries(
-    status, code, params, seconds
-):
-    wanted = "stopped" if status in ("stopped", "stopping") else "running"
+def test_retry_after_while_the_platform_retries(status, code, params, seconds):
+    expected = "stopped" if status in ("stopped", "stopping") else "running"
     reason = {"reason_code": code, "reason_params": params}
-    a_model("smol", desired_state=wanted, status=status, **reason)
+    a_model("smol", desired_state=expected, status=status, **reason)
     assert load().by_name["smol"].retry_after_s == seconds
 
 
-def test_grants_are_by_digest_of_active_users_tokens():
+def test_grants_list_tokens_of_active_users_by_digest():
     user = a_user("operator")
     tokens = [a_token(user, "one"), a_token(user, "two")]
     a_token(a_user("operator", name="gone", is_active=False))
@@ -107,11 +105,11 @@ def test_grants_are_by_digest_of_active_users_tokens():
     assert set(grants) == {hash_token(token) for token in tokens}
     grant = grants[hash_token(tokens[0])]
     assert (grant.user_id, grant.username) == (user.pk, "operator")
-    assert grant.may_use
+    assert grant.can_use
     assert grant.expires_at > 0
 
 
-def test_token_is_not_seen_without_the_right_its_user_got_before():
+def test_token_never_appears_without_earlier_permissions():
     """The user joins a group, and makes a token, while the tokens are being read."""
     user = a_user()
     todo = [lambda: ApiToken.objects.create(user=user, name="new")]
@@ -124,7 +122,7 @@ def test_token_is_not_seen_without_the_right_its_user_got_before():
 
     with connection.execute_wrapper(meanwhile):
         (grant,) = load().grants.values()
-    assert grant.may_use
+    assert grant.can_use
 
 
 @pytest.mark.parametrize(
@@ -134,7 +132,7 @@ def test_token_is_not_seen_without_the_right_its_user_got_before():
 def test_model_is_found_by_name_and_id(key, found):
     model = a_model("smol")
     key = str(model.pk) if key == "ID" else key
-    assert (load().route(key) is not None) == found
+    assert (load().find(key) is not None) == found
 
 
 @pytest.mark.parametrize("rows", [1, 3])

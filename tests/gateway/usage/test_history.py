@@ -3,7 +3,7 @@ import logging
 import pytest
 from django.db import OperationalError, connection
 
-from gateway.usage.history import COUNTED, History, Step
+from gateway.usage.history import COUNTER_NAMES, HistoryWriter, Interval
 from gateway.usage.tracker import Counts
 from monitoring.history.recorder import Recorder
 from monitoring.metrics import COUNTERS
@@ -22,11 +22,11 @@ def clock():
 
 @pytest.fixture
 def history(clock):
-    return History(Recorder("gateway", clock))
+    return HistoryWriter(Recorder("gateway", clock))
 
 
 def step(at=NOON, name="smol", **counts):
-    return Step(at, {7: Counts(**counts)}, {7: name})
+    return Interval(at, {7: Counts(**counts)}, {7: name})
 
 
 def broken_database(execute, sql, params, many, context):
@@ -37,17 +37,17 @@ def count(metric, start=NOON):
     return bucket_of("model", "7", start)[metric]
 
 
-def test_all_that_the_catalogue_wants_of_gateways_is_counted():
+def test_every_gateway_counter_is_counted():
     engines_own = {n for n in COUNTERS["model"] if n.startswith(("engine_", "prefix_"))}
-    assert set(COUNTED) == COUNTERS["model"].keys() - engines_own
+    assert set(COUNTER_NAMES) == COUNTERS["model"].keys() - engines_own
 
 
-def test_traffic_is_written_at_once_and_added_up(history):
+def test_traffic_is_written_at_once_and_summed(history):
     durations = {"response_time": {"sum": 3.0, "counts": {"15": 2}}}
-    history.steps.append(step(requests=3, errors=1, durations=durations))
+    history.queue.append(step(requests=3, errors=1, durations=durations))
     history.write()
     assert (count("requests"), count("errors")) == ([3, 3, 3, 1], [1, 1, 1, 1])
-    history.steps.append(step(NOON + 1, requests=2, durations=durations))
+    history.queue.append(step(NOON + 1, requests=2, durations=durations))
     history.write()
     assert count("requests") == [2, 3, 5, 2]
     assert count("response_time") == {"sum": 6.0, "counts": {"15": 4}}
@@ -56,7 +56,7 @@ def test_traffic_is_written_at_once_and_added_up(history):
 
 def test_zeros_are_written_when_their_bucket_is_full(history, clock):
     for second in range(10):
-        history.steps.append(step(NOON + second))
+        history.queue.append(step(NOON + second))
         history.write()
     assert not Bucket10s.objects.exists()
     clock.now += 10
@@ -65,28 +65,28 @@ def test_zeros_are_written_when_their_bucket_is_full(history, clock):
     assert "response_time" not in bucket_of("model", "7", NOON)
 
 
-def test_nothing_is_lost_while_the_database_is_away(history, caplog):
+def test_nothing_is_lost_while_the_database_is_down(history, caplog):
     with connection.execute_wrapper(broken_database):
         for second in range(30):
-            history.steps.append(step(NOON + second, requests=1))
+            history.queue.append(step(NOON + second, requests=1))
             history.write()
-    history.write(at_once=True)
+    history.write(force=True)
     starts = NOON, NOON + 10, NOON + 20
     assert [count("requests", start)[2] for start in starts] == [10, 10, 10]
     assert len([r for r in caplog.records if r.levelno >= logging.ERROR]) == 1
 
 
-def test_database_that_is_away_is_left_alone_for_a_while(history):
+def test_failed_write_is_retried_after_a_pause(history):
     with connection.execute_wrapper(broken_database):
-        history.steps.append(step(requests=1))
+        history.queue.append(step(requests=1))
         history.write()
     history.write()
     assert not Bucket10s.objects.exists()
-    history.write(at_once=True)
+    history.write(force=True)
     assert count("requests")[2] == 1
 
 
-def test_model_that_was_deleted_goes_by_its_number(history):
-    history.steps.append(Step(NOON, {7: Counts(requests=1)}, {}))
+def test_deleted_model_is_recorded_by_id(history):
+    history.queue.append(Interval(NOON, {7: Counts(requests=1)}, {}))
     history.write()
     assert Source.objects.get().name == "7"

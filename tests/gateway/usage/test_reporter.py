@@ -7,34 +7,34 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from redis.asyncio import Redis
 
-from gateway.usage.reporter import Recording
+from gateway.usage.reporter import UsageReporter
 from monitoring.history.recorder import Recorder
 from monitoring.live import traffic
 from monitoring.models import Bucket10s
-from tests.gateway.client import ASK, GENERATE, a_route, ask, until
-from tests.gateway.routes.test_cache import NOBODY
+from tests.gateway.client import GENERATE, PROMPT, a_route, fetch, until
+from tests.gateway.routes.test_cache import NO_BROKER
 from tests.monitoring.history.rows import bucket_of, stored
 
 QUICK_S = 0.02
 
 
 @pytest.fixture
-async def recorded(gateway, transactional_db):
-    """Starts recording of the gateway; all is closed in the end."""
-    begun = []
+async def start_reporter(gateway, transactional_db):
+    """Starts reporter of the gateway; all is closed in the end."""
+    started = []
 
-    def start(broker_url=settings.REDIS_URL, step_s=QUICK_S):
+    def start(broker_url=settings.REDIS_URL, interval_s=QUICK_S):
         recorder = Recorder("gateway")
-        recording = Recording(
-            gateway.accounting, gateway.refresh, recorder, broker_url, step_s
+        reporter = UsageReporter(
+            gateway.usage, gateway.routes, recorder, broker_url, interval_s
         )
-        begun.append(recording)
-        recording.start()
-        return recording
+        started.append(reporter)
+        reporter.start()
+        return reporter
 
     yield start
-    for recording in begun:
-        await recording.close()
+    for reporter in started:
+        await reporter.close()
 
 
 @pytest.fixture
@@ -54,33 +54,33 @@ async def totals(*metrics, model="7"):
     return await sync_to_async(read)()
 
 
-async def test_history_has_exactly_what_was_asked(gateway, engine, recorded):
-    recording = recorded()
+async def test_history_has_exactly_the_requests_sent(gateway, engine, start_reporter):
+    reporter = start_reporter()
     for index in range(40):
-        engine.script.refuses = (500, {}) if index % 4 == 0 else None
-        await ask(gateway, "POST", GENERATE, ASK)
-    await recording.close()
+        engine.script.rejects = (500, {}) if index % 4 == 0 else None
+        await fetch(gateway, "POST", GENERATE, PROMPT)
+    await reporter.close()
     found = await totals("requests", "errors", "prompt_tokens", "completion_tokens")
     assert found == (40, 10, 30 * 31, 30 * 3)
 
 
-async def test_processes_add_up(gateway, recorded):
-    one, other = recorded(), recorded()
-    await asyncio.gather(*(ask(gateway, "POST", GENERATE, ASK) for _ in range(30)))
+async def test_processes_add_up(gateway, start_reporter):
+    one, other = start_reporter(), start_reporter()
+    await asyncio.gather(*(fetch(gateway, "POST", GENERATE, PROMPT) for _ in range(30)))
     await one.close()
-    await ask(gateway, "POST", GENERATE, ASK)
+    await fetch(gateway, "POST", GENERATE, PROMPT)
     await other.close()
     assert await totals("requests") == (31,)
 
 
 async def test_idle_running_models_count_zero_and_others_nothing(
-    gateway, loading, recorded
+    gateway, loader, start_reporter
 ):
     routes = [a_route("smol"), a_route("idle", model_id=8, status="stopped")]
-    loading.serve(*routes)
-    recording = recorded(step_s=60)
-    await gateway.refresh.current()
-    await recording.close()
+    loader.serve(*routes)
+    reporter = start_reporter(interval_s=60)
+    await gateway.routes.current()
+    await reporter.close()
     rows = await sync_to_async(
         lambda: [(r.source.key, stored(r)) for r in Bucket10s.objects.all()]
     )()
@@ -88,28 +88,28 @@ async def test_idle_running_models_count_zero_and_others_nothing(
     assert (key, values["requests"]) == ("7", [0, 0, 0, 1])
 
 
-async def test_recording_may_begin_again(gateway, recorded):
-    recording = recorded()
-    await recording.close()
-    await recording.close()
-    recording.start()
-    recording.start()
-    await ask(gateway, "POST", GENERATE, ASK)
-    await recording.close()
+async def test_reporter_can_be_restarted(gateway, start_reporter):
+    reporter = start_reporter()
+    await reporter.close()
+    await reporter.close()
+    reporter.start()
+    reporter.start()
+    await fetch(gateway, "POST", GENERATE, PROMPT)
+    await reporter.close()
     assert await totals("requests") == (1,)
 
 
-async def test_broker_is_told_who_asks_what(gateway, engine, recorded, broker):
+async def test_live_traffic_is_published(gateway, engine, start_reporter, broker):
     engine.script.delay_s = 0.1
-    recorded()
-    asking = asyncio.create_task(ask(gateway, "POST", GENERATE, ASK))
+    start_reporter()
+    request = asyncio.create_task(fetch(gateway, "POST", GENERATE, PROMPT))
     seen = []
 
     async def look():
-        told = traffic.read(await broker.hgetall(traffic.KEY), time.time())
-        seen.extend(t.models["7"] for t in told.values() if "7" in t.models)
+        reports = traffic.read(await broker.hgetall(traffic.KEY), time.time())
+        seen.extend(t.models["7"] for t in reports.values() if "7" in t.models)
 
-    while not asking.done():
+    while not request.done():
         await look()
         await asyncio.sleep(0.005)
     assert {each["in_flight"] for each in seen} == {1}
@@ -121,14 +121,14 @@ async def test_broker_is_told_who_asks_what(gateway, engine, recorded, broker):
     assert sum(ended["response_time"]["counts"].values()) == 1
 
 
-async def test_broker_that_is_away_is_told_once_and_costs_nothing(
-    gateway, recorded, caplog
+async def test_missing_broker_is_logged_once_and_harmless(
+    gateway, start_reporter, caplog
 ):
-    recording = recorded(NOBODY)
-    await until(lambda: "broker: " in caplog.text)
-    await ask(gateway, "POST", GENERATE, ASK)
+    reporter = start_reporter(NO_BROKER)
+    await until(lambda: "broker unavailable" in caplog.text)
+    await fetch(gateway, "POST", GENERATE, PROMPT)
     await asyncio.sleep(5 * QUICK_S)
-    await recording.close()
+    await reporter.close()
     warnings = [r for r in caplog.records if r.name == "gateway.usage.reporter"]
     assert [record.levelno for record in warnings] == [logging.WARNING]
     assert await totals("requests") == (1,)

@@ -1,11 +1,11 @@
 import pytest
 
-from gateway.usage.tracker import Accounting, Usage
+from gateway.usage.tracker import Usage, UsageTracker
 from monitoring.metrics import COUNTERS, HISTOGRAMS
 
 
 @pytest.mark.parametrize(
-    ("told", "usage"),
+    ("value", "usage"),
     [
         ({"prompt_tokens": 3, "completion_tokens": 4}, (3, 4, 7)),
         ({"prompt_tokens": 3, "total_tokens": 3}, (3, 0, 3)),
@@ -13,14 +13,14 @@ from monitoring.metrics import COUNTERS, HISTOGRAMS
         ({}, (0, 0, 0)),
     ],
 )
-def test_usage_is_read(told, usage):
-    found = Usage.of(told)
+def test_usage_is_read(value, usage):
+    found = Usage.parse(value)
     assert (found.prompt_tokens, found.completion_tokens, found.total_tokens) == usage
 
 
-@pytest.mark.parametrize("told", [None, 5, "x", []])
-def test_what_is_no_usage_is_none(told):
-    assert Usage.of(told) is None
+@pytest.mark.parametrize("value", [None, 5, "x", []])
+def test_anything_but_a_usage_object_is_none(value):
+    assert Usage.parse(value) is None
 
 
 ENDS = ("errors", "refused", "cancelled")
@@ -39,13 +39,13 @@ ENDS = ("errors", "refused", "cancelled")
         (200, True, "cancelled"),
     ],
 )
-def test_request_counts_once_by_its_end(status, cancelled, kind):
-    accounting = Accounting()
-    with accounting.request(7) as measured:
-        assert accounting.counts[7].in_flight == 1
-        measured.status, measured.cancelled = status, cancelled
-        measured.usage = Usage(prompt_tokens=1, completion_tokens=2)
-    found = accounting.take()[7]
+def test_request_is_counted_once_by_outcome(status, cancelled, kind):
+    tracker = UsageTracker()
+    with tracker.track(7) as stats:
+        assert tracker.counts[7].in_flight == 1
+        stats.status, stats.cancelled = status, cancelled
+        stats.usage = Usage(prompt_tokens=1, completion_tokens=2)
+    found = tracker.drain()[7]
     assert {end: getattr(found, end) for end in ENDS if getattr(found, end)} == (
         {kind: 1} if kind else {}
     )
@@ -55,52 +55,52 @@ def test_request_counts_once_by_its_end(status, cancelled, kind):
 
 
 def test_request_that_raises_is_no_longer_in_flight():
-    accounting = Accounting()
-    with pytest.raises(ValueError, match="x"), accounting.request(7):
+    tracker = UsageTracker()
+    with pytest.raises(ValueError, match="x"), tracker.track(7):
         raise ValueError("x")
-    assert accounting.take()[7].in_flight == 0
+    assert tracker.drain()[7].in_flight == 0
 
 
-def test_what_was_taken_is_not_taken_again():
-    accounting = Accounting()
-    with accounting.request(7):
+def test_drained_counts_are_not_returned_again():
+    tracker = UsageTracker()
+    with tracker.track(7):
         pass
-    assert accounting.take()[7].requests == 1
-    assert accounting.take() == {}
+    assert tracker.drain()[7].requests == 1
+    assert tracker.drain() == {}
 
 
-def test_request_that_outlives_a_taking_ends_in_a_later_one():
-    accounting = Accounting()
-    with accounting.request(7):
-        first = accounting.take()[7]
-        second = accounting.take()[7]
+def test_request_that_spans_intervals_counts_in_the_last():
+    tracker = UsageTracker()
+    with tracker.track(7):
+        first = tracker.drain()[7]
+        second = tracker.drain()[7]
     assert (first.requests, first.in_flight) == (second.requests, second.in_flight)
-    last = accounting.take()[7]
+    last = tracker.drain()[7]
     assert (first.requests, first.in_flight) == (0, 1)
     assert (last.requests, last.in_flight) == (1, 0)
 
 
-def test_seconds_in_flight_are_all_requests_between_takings():
-    accounting = Accounting()
-    with accounting.request(7), accounting.request(7):
-        accounting.counts[7].since -= 10
-        first = accounting.take()[7]
-        accounting.counts[7].since -= 1
-    second = accounting.take()[7]
+def test_seconds_in_flight_sum_over_requests():
+    tracker = UsageTracker()
+    with tracker.track(7), tracker.track(7):
+        tracker.counts[7].updated_at -= 10
+        first = tracker.drain()[7]
+        tracker.counts[7].updated_at -= 1
+    second = tracker.drain()[7]
     assert first.request_seconds_in_flight == pytest.approx(20, abs=0.9)
     assert second.request_seconds_in_flight == pytest.approx(2, abs=0.9)
 
 
 def a_request(*, tokens, first_after, last_after):
-    accounting = Accounting()
-    with accounting.request(7) as measured:
-        measured.began -= 100
-        measured.usage = Usage(completion_tokens=tokens)
+    tracker = UsageTracker()
+    with tracker.track(7) as stats:
+        stats.started_at -= 100
+        stats.usage = Usage(completion_tokens=tokens)
         if first_after is not None:
-            measured.see_tokens()
-            measured.first_token_at = measured.began + first_after
-            measured.last_token_at = measured.began + last_after
-    return {k: v["sum"] for k, v in accounting.take()[7].durations.items()}
+            stats.record_tokens()
+            stats.first_token_at = stats.started_at + first_after
+            stats.last_token_at = stats.started_at + last_after
+    return {k: v["sum"] for k, v in tracker.drain()[7].durations.items()}
 
 
 @pytest.mark.parametrize(
@@ -112,16 +112,16 @@ def a_request(*, tokens, first_after, last_after):
         (0, None, None, {}),
     ],
 )
-def test_times_of_tokens(tokens, first_after, last_after, times):
+def test_token_durations(tokens, first_after, last_after, times):
     found = a_request(tokens=tokens, first_after=first_after, last_after=last_after)
     assert found == pytest.approx({"response_time": 100, **times}, abs=0.05)
 
 
-def test_names_are_those_of_the_catalogue():
-    accounting = Accounting()
-    with accounting.request(7):
+def test_names_match_the_metrics():
+    tracker = UsageTracker()
+    with tracker.track(7):
         pass
-    found = accounting.take()[7]
+    found = tracker.drain()[7]
     assert {name for name in COUNTERS["model"] if hasattr(found, name)} >= {
         "requests",
         "request_seconds_in_flight",

@@ -1,0 +1,29 @@
+"""What a dialect hands to the relay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class ResponseTranslator(Protocol):
+    """Turns an engine's response into the client's."""
+
+    done: bool
+
+    def translate_body(self, content: bytes) -> bytes:
+        """Raises EngineRejectedError."""
+
+    def translate_event(self, event: bytes) -> bytes:
+        """Zero, one or several events. Raises EngineRejectedError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineRequest:
+    """path and content: as sent to the engine. stream: whether the client wants a
+    stream; engines stream in any case, see gateway.protocol.assembly."""
+
+    path: str
+    content: bytes
+    stream: bool
+    translator: ResponseTranslator
