@@ -16,7 +16,7 @@ from rest_framework.viewsets import GenericViewSet
 from models_app.serializers import Draft, drafted
 from scheduling.enums import DecisionKind
 from scheduling.models import Decision
-from scheduling.outlook import machines_now, preview_of, queue_now
+from scheduling.queries import current_machines, current_queue, preview_model
 from scheduling.serializers import (
     DecisionSerializer,
     MachineSerializer,
@@ -52,12 +52,12 @@ class Scheduling(GenericViewSet[Decision]):
     @extend_schema(responses=WaitingSerializer(many=True))
     @action(detail=False, **whole)
     def queue(self, request: Request) -> Response:
-        return Response(WaitingSerializer(queue_now(), many=True).data)
+        return Response(WaitingSerializer(current_queue(), many=True).data)
 
     @extend_schema(responses=MachineSerializer(many=True))
     @action(detail=False, **whole)
     def resources(self, request: Request) -> Response:
-        return Response(MachineSerializer(machines_now(), many=True).data)
+        return Response(MachineSerializer(current_machines(), many=True).data)
 
     @extend_schema(responses=DecisionSerializer(many=True))
     @action(detail=False, filter_backends=[filters.DjangoFilterBackend])
@@ -71,5 +71,5 @@ class Scheduling(GenericViewSet[Decision]):
     def preview(self, request: Request) -> Response:
         context = self.get_serializer_context()
         fields, instance = drafted(Draft, request.data, context)
-        found = preview_of(fields, instance)
+        found = preview_model(fields, instance)
         return Response(PreviewSerializer(found).data)

@@ -91,7 +91,7 @@ def _stop(stops: Iterable[Stop]) -> None:
         with transaction.atomic():
             moved = ask_to_stop(run, stop.code, stop.params, drain_s)
             if moved and reason.retry is Retry.EVICTED:
-                decisions.note_eviction(run, stop.code, stop.params)
+                decisions.record_eviction(run, stop.code, stop.params)
             reach("stop.asking")
         reach("stop.asked")
 
@@ -113,7 +113,7 @@ def place(placement: Placement, version: int) -> Run:
             raise StalePlan(f"model {placement.model_id} is no longer wanted so")
         run = _create_run(model, placement)
         record("run_scheduled", model=model, run=run, params={"node": run.node})
-        decisions.note_placement(run)
+        decisions.record_placement(run)
         settle(model.pk)
         reach("place.booked")
         transaction.on_commit(partial(reach, "place.committed"))
@@ -182,6 +182,6 @@ def _tell(model: ServedModel, reason: Reason, told: Blocked) -> None:
         now = ServedModel.objects.filter(
             pk=model.pk, status=told.status, reason_code=told.code
         )
-        if decisions.is_news(model, reason) and now.exists():
-            decisions.note_reason(model, reason)
+        if decisions.is_new_reason(model, reason) and now.exists():
+            decisions.record_reason(model, reason)
         reach("explain.told")

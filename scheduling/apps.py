@@ -9,7 +9,7 @@ class SchedulingConfig(AppConfig):
     def ready(self) -> None:
         from common.messages import register
         from runtimes.ports import planner
-        from scheduling import messages, outlook
+        from scheduling import messages, queries
 
         register(messages.REASONS)
-        planner.provide(outlook)
+        planner.provide(queries)

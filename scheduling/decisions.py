@@ -17,21 +17,21 @@ from scheduling.planner.types import Reason
 FORGET_EVERY = 100
 
 
-def note_placement(run: Run) -> None:
+def record_placement(run: Run) -> None:
     params = {"node": run.node, "replica": run.replica, "gpus": run.gpu_uuids}
     _note(DecisionKind.PLACEMENT, run.model, "run_scheduled", params, run)
 
 
-def note_eviction(run: Run, code: str, params: Mapping[str, object]) -> None:
+def record_eviction(run: Run, code: str, params: Mapping[str, object]) -> None:
     known = {"node": run.node, "replica": run.replica, **params}
     _note(DecisionKind.EVICTION, run.model, code, known, run)
 
 
-def note_reason(model: ServedModel, reason: Reason) -> None:
+def record_reason(model: ServedModel, reason: Reason) -> None:
     _note(DecisionKind.REASON, model, reason.code, reason.params)
 
 
-def is_news(model: ServedModel, reason: Reason) -> bool:
+def is_new_reason(model: ServedModel, reason: Reason) -> bool:
     """How much is free changes with every start and stop anywhere: no news by itself,
     or each of them would be a row for each model that waits."""
     return (model.reason_code, _gist(model.reason_params)) != (

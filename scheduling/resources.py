@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtimes.models import Gpu, Node
-from scheduling.planner.capacity import Site, sites
 from scheduling.planner.preview import used_mib
+from scheduling.planner.sites import Site, sites
 from scheduling.planner.types import Policy, Run, Snapshot
 
 

@@ -14,17 +14,17 @@ from models_app.serializers import ReasonSerializer
 from runtimes.enums import GpuMode
 from scheduling.models import Decision
 from scheduling.planner.preview import Preview
-from scheduling.planner.queue import Waiting
-from scheduling.planner.types import Help, Reason
+from scheduling.planner.queue import QueueEntry
+from scheduling.planner.types import Reason, Suggestion
 
 
-def told(reason: Reason) -> dict[str, Any]:
+def reason_payload(reason: Reason) -> dict[str, Any]:
     """As ReasonSerializer has it."""
     return reason_of(reason.code, dict(reason.params)) or {}
 
 
-def help_words(offered: Help) -> str:
-    return render(f"help_{offered.action}", offered.params)
+def suggestion_text(suggestion: Suggestion) -> str:
+    return render(f"help_{suggestion.action}", suggestion.params)
 
 
 class QueuedModelSerializer(serializers.Serializer[Any]):
@@ -34,13 +34,13 @@ class QueuedModelSerializer(serializers.Serializer[Any]):
     priority = serializers.IntegerField(source="model.priority")
 
 
-class HelpSerializer(serializers.Serializer[Help]):
+class SuggestionSerializer(serializers.Serializer[Suggestion]):
     action = serializers.ChoiceField(choices=["stop", "priority", "n_ctx"])
     params = serializers.DictField()
     message = serializers.SerializerMethodField()
 
-    def get_message(self, offered: Help) -> str:
-        return help_words(offered)
+    def get_message(self, suggestion: Suggestion) -> str:
+        return suggestion_text(suggestion)
 
 
 class WaitingSerializer(serializers.Serializer[Any]):
@@ -51,16 +51,16 @@ class WaitingSerializer(serializers.Serializer[Any]):
     machine = serializers.CharField(
         allow_null=True, help_text="Where room is kept for it."
     )
-    helps = HelpSerializer(many=True)
+    helps = SuggestionSerializer(many=True, source="suggestions")
 
-    def get_waiting_since(self, waiting: Waiting) -> datetime:
+    def get_waiting_since(self, waiting: QueueEntry) -> datetime:
         return datetime.fromtimestamp(waiting.model.waiting_since, UTC)
 
     @extend_schema_field(ReasonSerializer)
-    def get_reason(self, waiting: Waiting) -> dict[str, Any]:
-        return told(waiting.reason)
+    def get_reason(self, waiting: QueueEntry) -> dict[str, Any]:
+        return reason_payload(waiting.reason)
 
-    def to_representation(self, instance: Waiting) -> dict[str, Any]:
+    def to_representation(self, instance: QueueEntry) -> dict[str, Any]:
         shown = super().to_representation(instance)
         return {**shown, "machine": instance.machine or None}
 
@@ -81,8 +81,10 @@ class PreviewSerializer(serializers.Serializer[Preview]):
     placements = serializers.SerializerMethodField()
     evictions = EvictionSerializer(many=True)
     reason = serializers.SerializerMethodField()
-    helps = HelpSerializer(
-        many=True, help_text="What would let it start if it would have to wait."
+    helps = SuggestionSerializer(
+        source="suggestions",
+        many=True,
+        help_text="What would let it start if it would have to wait.",
     )
 
     @extend_schema_field(PlacementSerializer(many=True))
@@ -94,7 +96,7 @@ class PreviewSerializer(serializers.Serializer[Preview]):
 
     @extend_schema_field(ReasonSerializer(allow_null=True))
     def get_reason(self, preview: Preview) -> dict[str, Any] | None:
-        return told(preview.reason) if preview.reason else None
+        return reason_payload(preview.reason) if preview.reason else None
 
 
 class AmountSerializer(serializers.Serializer[Any]):

@@ -46,7 +46,7 @@ def load() -> types.Snapshot:
     history = _history({model.pk: model.config for model in models})
     return types.Snapshot(
         nodes=load_nodes(),
-        models=tuple(picture_of(model, history[model.pk]) for model in models),
+        models=tuple(snapshot_of(model, history[model.pk]) for model in models),
         runs=_runs(live),
     )
 
@@ -121,7 +121,7 @@ def _ended(run: Run, *, changed: bool) -> EndedRun:
     )
 
 
-def picture_of(
+def snapshot_of(
     model: ServedModel, history: Mapping[int, tuple[EndedRun, ...]]
 ) -> types.Model:
     """Also of a model that was never saved."""

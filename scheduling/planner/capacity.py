@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from scheduling.planner.types import Gpu, Model, Node, Placement, Policy, Reason, Run
+from scheduling.planner.types import Model, Node, Placement, Policy, Reason, Run
 
 
 class Need(NamedTuple):
@@ -94,12 +93,12 @@ class Room:
         for uuid in gpus:
             self.gpus[uuid] += need.gpu_share_mib
 
-    def hold(self, kept: Kept) -> None:
-        """Keep what is free for one that needs more of it. Never below nothing."""
-        self.cpu_cores -= _kept(self.cpu_cores, kept.cpu_cores)
-        self.memory_mib -= _kept(self.memory_mib, kept.memory_mib)
-        for uuid, mib in kept.gpus.items():
-            self.gpus[uuid] -= _kept(self.gpus[uuid], mib)
+    def withhold(self, reserved: Reservation) -> None:
+        """Take off what is reserved, as far as it is free: never below zero."""
+        self.cpu_cores -= _available(self.cpu_cores, reserved.cpu_cores)
+        self.memory_mib -= _available(self.memory_mib, reserved.memory_mib)
+        for uuid, mib in reserved.gpus.items():
+            self.gpus[uuid] -= _available(self.gpus[uuid], mib)
 
     def release(self, run: Run) -> None:
         self.cpu_cores += run.cpu_cores
@@ -120,20 +119,20 @@ class Room:
         return (idle_gpus, sign * free, sign * self.cpu_cores, self.node.name)
 
 
-def _kept(free: int, need: int) -> int:
+def _available(free: int, need: int) -> int:
     return max(0, min(free, need))
 
 
 @dataclass(slots=True)
-class Kept:
-    """Room that is kept for some, in all. What is held never falls below nothing, so
-    that holding the sum is holding one after the other."""
+class Reservation:
+    """Room reserved for several models. Room is never withheld below zero, so
+    withholding the sum equals withholding one after the other."""
 
     cpu_cores: int = 0
     memory_mib: int = 0
     gpus: dict[str, int] = field(default_factory=dict)
 
-    def add(self, need: Need, gpus: Iterable[str]) -> Kept:
+    def add(self, need: Need, gpus: Iterable[str]) -> Reservation:
         self.cpu_cores += need.cpu_cores
         self.memory_mib += need.memory_mib
         for uuid in gpus:
@@ -152,16 +151,18 @@ class Lack:
     beyond: Mapping[str, int]
 
     @classmethod
-    def of(cls, room: Room, kept: Kept | None, need: Need) -> Lack:
-        held = kept.gpus if kept else {}
+    def of(cls, room: Room, reserved: Reservation | None, need: Need) -> Lack:
+        held = reserved.gpus if reserved else {}
         beyond = {
             uuid: free - held.get(uuid, 0) - need.gpu_least_mib
             for uuid, free in room.gpus.items()
             if need.gpu_count and (not need.pinned or uuid in need.pinned)
         }
-        # One that needs none of it is not kept from what others need.
-        cores = need.cpu_cores and need.cpu_cores + (kept.cpu_cores if kept else 0)
-        mib = need.memory_mib and need.memory_mib + (kept.memory_mib if kept else 0)
+        # A need of zero is met whatever others have reserved.
+        held_cores = reserved.cpu_cores if reserved else 0
+        held_mib = reserved.memory_mib if reserved else 0
+        cores = need.cpu_cores and need.cpu_cores + held_cores
+        mib = need.memory_mib and need.memory_mib + held_mib
         return cls(
             cores - room.cpu_cores,
             mib - room.memory_mib,
@@ -200,130 +201,6 @@ def sums(several: Iterable[Mapping[str, int]]) -> dict[str, int]:
         for key, value in each.items():
             total[key] = total.get(key, 0) + value
     return total
-
-
-@dataclass(slots=True)
-class Site:
-    """One machine during a plan. now: free, less the room of those ahead that is being
-    made here. later: also what stopping runs will leave. empty: if nothing of ours ran;
-    strangers stay. runs: those that could still be evicted.
-
-    kept: needs of those ahead for whom no room is being made yet. What could be evicted
-    for all of them, below priority `guard`, may use it meanwhile; nobody else."""
-
-    node: Node
-    now: Room
-    later: Room
-    empty: Room
-    runs: list[Run]
-    kept: Kept | None = None
-    guard: int = 0
-    # The room that is free and not kept, until either changes.
-    unkept: Room | None = None
-
-    def now_for(self, model: Model) -> Room:
-        if not self.keeps_from(model):
-            return self.now
-        if self.unkept is None:
-            self.unkept = self._guarded(self.now)
-        return self.unkept
-
-    def later_for(self, model: Model) -> Room:
-        return self._guarded(self.later) if self.keeps_from(model) else self.later
-
-    def keeps_from(self, model: Model) -> bool:
-        return self.kept is not None and not (
-            model.preemptible and model.priority < self.guard
-        )
-
-    def _guarded(self, room: Room) -> Room:
-        guarded = room.copy()
-        if self.kept:
-            guarded.hold(self.kept)
-        return guarded
-
-    def lack(self, need: Need, model: Model) -> Lack:
-        """Later, with everything stopping gone."""
-        kept = self.kept if self.keeps_from(model) else None
-        return Lack.of(self.later, kept, need)
-
-    def take(self, need: Need, gpus: Iterable[str]) -> None:
-        self.unkept = None
-        self.now.take(need, gpus)
-        self.later.take(need, gpus)
-
-    def give_back(self, need: Need, gpus: Iterable[str]) -> None:
-        self.unkept = None
-        self.now.give_back(need, gpus)
-        self.later.give_back(need, gpus)
-
-    def promise(self, need: Need) -> None:
-        """Its room is coming: nobody else gets it, nor what is free of it now."""
-        self.unkept = None
-        gpus = self.later.choose(need) or ()
-        self.later.take(need, gpus)
-        self.now.hold(Kept().add(need, gpus))
-
-    def keep(self, need: Need, gpus: tuple[str, ...], guard: int) -> None:
-        self.unkept = None
-        self.guard = min(self.guard, guard) if self.kept else guard
-        self.kept = (self.kept or Kept()).add(need, gpus)
-
-
-def sites(nodes: Iterable[Node], runs: Iterable[Run], policy: Policy) -> list[Site]:
-    here: dict[str, list[Run]] = defaultdict(list)
-    for run in runs:
-        here[run.node].append(run)
-    return [_site(node, here[node.name], policy) for node in nodes]
-
-
-def _site(node: Node, runs: Sequence[Run], policy: Policy) -> Site:
-    now = _room(node, runs, policy)
-    later, empty = now.copy(), now.copy()
-    for run in runs:
-        empty.release(run)
-        if run.stopping:
-            later.release(run)
-    return Site(node, now, later, empty, [run for run in runs if not run.stopping])
-
-
-def _room(node: Node, runs: Sequence[Run], policy: Policy) -> Room:
-    booked: dict[str, int] = defaultdict(int)
-    to_come: dict[str, int] = defaultdict(int)
-    for run in runs:
-        for uuid, mib in run.gpus.items():
-            booked[uuid] += mib
-            # One that uses more than it booked has nothing to give.
-            to_come[uuid] += max(0, mib - _used(run, uuid, mib))
-    return Room(
-        node,
-        node.cpu_cores - sum(run.cpu_cores for run in runs),
-        node.memory_mib - sum(run.memory_mib for run in runs),
-        {
-            gpu.uuid: usable_mib(gpu, booked[gpu.uuid], to_come[gpu.uuid])
-            - policy.gpu_reserve_mib
-            for gpu in open_gpus(node)
-        },
-    )
-
-
-def open_gpus(node: Node) -> list[Gpu]:
-    return [gpu for gpu in node.gpus if gpu.open]
-
-
-def _used(run: Run, uuid: str, booked_mib: int) -> int:
-    if run.used is not None:
-        return run.used.get(uuid, 0)
-    return booked_mib if run.taken else 0
-
-
-def usable_mib(gpu: Gpu, booked_mib: int, to_come_mib: int) -> int:
-    """The smaller of what is not booked and what is measured free, less what booked
-    runs have yet to take. So foreign processes count."""
-    unbooked = gpu.memory_mib - booked_mib
-    if gpu.free_mib is None:
-        return unbooked
-    return min(unbooked, gpu.free_mib - to_come_mib)
 
 
 def missing_share(room: Room, need: Need) -> float:

@@ -3,17 +3,17 @@
 Pure and deterministic. Models are served in order of priority, then of waiting time.
 Each of them, by the first that is possible,
 1. starts where there is room now;
-2. is kept the room that stopping runs will leave;
-3. evicts lower ones, and is kept their room;
-4. waits, and what is free of the room it needs is kept for it.
-What is kept for one is never given to those after it; they may use the rest.
+2. is nominated to the room that stopping runs will leave;
+3. evicts lower ones, and is nominated to their room;
+4. waits, and what is free of the room it needs is reserved for it.
+What is reserved for one is never given to those after it; they may use the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scheduling.planner.state import Board
+from scheduling.planner.state import PlanState
 from scheduling.planner.types import Gpu, Model, Plan, Policy, Run, Snapshot, Stop
 
 
@@ -21,15 +21,15 @@ def plan(snapshot: Snapshot, policy: Policy, now: float) -> Plan:
     """now: seconds since boot, the clock of EndedRun.ended."""
     models = {model.id: model for model in snapshot.models}
     stops = tuple(_stops(snapshot, models))
-    board = Board.of(snapshot, models, stops, policy)
+    state = PlanState.of(snapshot, models, stops, policy)
     queue = sorted((m for m in snapshot.models if m.wanted), key=order)
     for model in queue:
         for replica in range(model.replicas):
-            board.settle(model, replica, now)
+            state.schedule(model, replica, now)
     return Plan(
-        stops=(*stops, *board.evictions),
-        placements=tuple(board.placements),
-        reasons=board.reasons,
+        stops=(*stops, *state.evictions),
+        placements=tuple(state.placements),
+        reasons=state.reasons,
     )
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from operator import itemgetter
 
-from scheduling.planner.capacity import Lack, Need, Site
+from scheduling.planner.capacity import Lack, Need
+from scheduling.planner.sites import Site
 from scheduling.planner.types import Model, Policy, Run
 
 # Single runs are all tried; sets of this size, up to so many candidates on a machine;
@@ -95,7 +96,7 @@ class Search:
             here = [
                 (self._order(run), run)
                 for run in site.runs
-                if self.may_evict(run, model)
+                if self.can_evict(run, model)
             ]
             self.known[key] = sorted(here, key=itemgetter(0))
         return self.known[key]
@@ -112,7 +113,7 @@ class Search:
             default=None,
         )
 
-    def may_evict(self, run: Run, model: Model) -> bool:
+    def can_evict(self, run: Run, model: Model) -> bool:
         return (
             self.outranks(model, run)
             and run.running_s >= self.policy.min_running_s

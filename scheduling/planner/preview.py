@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from scheduling.planner.capacity import Need, missing_share, shortage, sites
+from scheduling.planner.capacity import Need, missing_share, shortage
 from scheduling.planner.plan import plan
+from scheduling.planner.sites import sites
 from scheduling.planner.types import (
     Gpu,
-    Help,
     Model,
     Node,
     Placement,
@@ -19,11 +19,12 @@ from scheduling.planner.types import (
     Reason,
     Run,
     Snapshot,
+    Suggestion,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evicted:
+class Victim:
     run: Run
     model: Model
 
@@ -34,13 +35,13 @@ class Preview:
     there; None where some machine could run it."""
 
     placements: tuple[Placement, ...]
-    evictions: tuple[Evicted, ...]
+    evictions: tuple[Victim, ...]
     reason: Reason | None
     impossible: Reason | None = None
 
     @property
-    def helps(self) -> tuple[Help, ...]:
-        return self.reason.helps if self.reason else ()
+    def suggestions(self) -> tuple[Suggestion, ...]:
+        return self.reason.suggestions if self.reason else ()
 
 
 def preview(model: Model, snapshot: Snapshot, policy: Policy, now: float) -> Preview:
@@ -99,7 +100,7 @@ def used_mib(run: Run, uuid: str) -> int:
     return run.gpus.get(uuid, 0) if run.taken else 0
 
 
-def _evicted_by(model: Model, snapshot: Snapshot, decided: Plan) -> tuple[Evicted, ...]:
+def _evicted_by(model: Model, snapshot: Snapshot, decided: Plan) -> tuple[Victim, ...]:
     runs = {run.uid: run for run in snapshot.runs}
     models = {m.id: m for m in snapshot.models}
     victims = [
@@ -107,4 +108,4 @@ def _evicted_by(model: Model, snapshot: Snapshot, decided: Plan) -> tuple[Evicte
         for stop in decided.stops
         if stop.code == "preempted" and stop.params["by"] == model.name
     ]
-    return tuple(Evicted(run=run, model=models[run.model_id]) for run in victims)
+    return tuple(Victim(run=run, model=models[run.model_id]) for run in victims)

@@ -1,19 +1,18 @@
-"""Who waits, in which order, why, and what would help. Pure."""
+"""The queue: models that wait, in order, with reasons and suggestions. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scheduling.planner.types import Help, Model, Plan, Reason, Snapshot
+from scheduling.planner.types import Model, Plan, Reason, Snapshot, Suggestion
 
 WAITING = "waiting"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """One place in the queue; position: 1 is next. machine: the one whose room is kept
-    for it, or empty."""
+class QueueEntry:
+    """position: 1 is next. machine: the one with room reserved for it, or empty."""
 
     position: int
     model: Model
@@ -25,17 +24,17 @@ class Waiting:
         return self.reason.nominated
 
     @property
-    def helps(self) -> tuple[Help, ...]:
-        return self.reason.helps
+    def suggestions(self) -> tuple[Suggestion, ...]:
+        return self.reason.suggestions
 
 
-def queue_of(
+def queue(
     snapshot: Snapshot, plan: Plan, display_names: Mapping[int, str]
-) -> list[Waiting]:
+) -> list[QueueEntry]:
     """Models that wait for room; those that wait out a back-off are in error."""
     models = {model.id: model for model in snapshot.models}
     found = [
-        Waiting(
+        QueueEntry(
             position=reason.position,
             model=models[model_id],
             display_name=display_names.get(model_id, ""),

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
-from scheduling.planner.capacity import Need, Room, Site
+from scheduling.planner.capacity import Need, Room
+from scheduling.planner.sites import Site
 from scheduling.planner.types import Model
 
 Entry = tuple[tuple[int, int, int, str], int]

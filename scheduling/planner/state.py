@@ -1,27 +1,18 @@
-"""The picture while a plan is made: placed, evicted, kept and said so far. Pure."""
+"""A plan while it is made: placements, evictions and reasons so far. Pure."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from scheduling.planner.backoff import Verdict, assess, no_more_room, too_small_mib
-from scheduling.planner.capacity import (
-    Need,
-    Room,
-    Site,
-    missing_share,
-    placement,
-    shortage,
-    sites,
-)
+from scheduling.planner.capacity import Need, Room, placement, shortage
 from scheduling.planner.packing import pack
 from scheduling.planner.preemption import Eviction, Search
-from scheduling.planner.ranking import Ranking
-from scheduling.planner.suggestions import helps_for, smaller_context
+from scheduling.planner.site_index import SiteIndex
+from scheduling.planner.sites import Site
+from scheduling.planner.suggestions import smaller_context, suggest_others
 from scheduling.planner.types import (
-    Help,
     Model,
     Placement,
     Policy,
@@ -29,9 +20,10 @@ from scheduling.planner.types import (
     Run,
     Snapshot,
     Stop,
+    Suggestion,
 )
 
-# Suggestions are worked out for those that people look at first.
+# Suggestions are computed for those that people look at first.
 EXPLAINED = 20
 # Beyond so many placements in one plan, none of them is moved again for another.
 MOVABLE = 16
@@ -39,30 +31,21 @@ PACKING_STEPS = 2000
 
 
 @dataclass(slots=True)
-class Board:
-    """The picture as it changes while models are served one after the other."""
+class PlanState:
+    """holders: the run of each replica that has one."""
 
     models: dict[int, Model]
     policy: Policy
-    sites: list[Site]
+    index: SiteIndex
     search: Search
     holders: dict[tuple[int, int], Run]
-    by_now: Ranking
-    by_later: Ranking
-    # Positions of sites, in order of their changes.
-    changed: list[int]
-    positions: dict[str, int]
     placements: list[Placement] = field(default_factory=list)
     evictions: list[Stop] = field(default_factory=list)
     reasons: dict[int, Reason] = field(default_factory=dict)
     needs: dict[tuple[int, int], Need] = field(default_factory=dict)
     waiting: int = 0
+    # The highest priority for which no victims were found, by need
     no_victims: dict[Need, int] = field(default_factory=dict)
-    able: dict[Need, list[Site]] = field(default_factory=dict)
-    to_keep: dict[Need, deque[Site]] = field(default_factory=dict)
-    shortages: dict[Need, Reason] = field(default_factory=dict)
-    # By machine, for whom, until it changes: room without those of lower priority.
-    without_lower: dict[str, tuple[int, Room]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -71,29 +54,24 @@ class Board:
         models: dict[int, Model],
         stops: Iterable[Stop],
         policy: Policy,
-    ) -> Board:
+    ) -> PlanState:
         leaving = {stop.run_uid for stop in stops}
         runs = [
             replace(run, stopping=True) if run.uid in leaving else run
             for run in snapshot.runs
         ]
-        found = sites(snapshot.nodes, runs, policy)
-        changed: list[int] = []
+        search = Search(models, policy)
         return cls(
             models=models,
             policy=policy,
-            sites=found,
-            search=Search(models, policy),
+            index=SiteIndex.of(snapshot.nodes, runs, policy, search),
+            search=search,
             holders={(run.model_id, run.replica): run for run in runs},
-            by_now=Ranking(found, changed, lambda site: site.now, Site.now_for),
-            by_later=Ranking(found, changed, lambda site: site.later, Site.later_for),
-            changed=changed,
-            positions={site.node.name: at for at, site in enumerate(found)},
         )
 
-    def settle(self, model: Model, replica: int, now: float) -> None:
-        """Start it, or let it wait. One whose run is on its way out cannot start yet,
-        but has its turn: a restarted model finds its place again, an evicted one its
+    def schedule(self, model: Model, replica: int, now: float) -> None:
+        """Place it, or let it wait. A replica whose run is stopping cannot start yet,
+        but takes its turn: a restarted model finds its place again, an evicted one its
         rank."""
         history = model.history.get(replica, ())
         too_small = too_small_mib(history)
@@ -102,33 +80,37 @@ class Board:
         holder = self.holders.get((model.id, replica))
         if holder is not None:
             if holder.stopping:
-                self.wait(model, need, told=False)
+                self._wait(model, need, explain=False)
             return
         verdict = assess(history, self.policy.back_off, now)
-        if verdict.start and too_small and not self._able(need):
+        if verdict.start and too_small and not self.index.able(need):
             verdict = no_more_room(history, too_small)
         if not verdict.start:
             self.reasons.setdefault(model.id, _error(verdict))
-        elif not self._start(model, replica, need) and not self._start_by_moving(
+        elif not self._place(model, replica, need) and not self._place_by_moving(
             model, replica, need
         ):
-            self.wait(model, need, told=model.id not in self.reasons)
+            self._wait(model, need, explain=model.id not in self.reasons)
 
-    def wait(self, model: Model, need: Need, told: bool) -> None:
-        coming = self.by_later.first(need, model) or self._evict(model, need)
-        site = coming or self._nearest(model, need)
-        if told:
-            self._explain(model, need, site, coming is not None)
-        if coming:
-            coming.promise(need)
-            self._has_changed(coming)
+    def _wait(self, model: Model, need: Need, explain: bool) -> None:
+        nominated = self.index.by_later.first(need, model) or self._evict(model, need)
+        site = nominated or self.index.nearest(need, model)
+        if explain:
+            self._explain(model, need, site, making_room=nominated is not None)
+        if nominated:
+            nominated.nominate(need)
+            self.index.mark_changed(nominated)
         elif site:
-            guard = model.priority - self.policy.priority_gap + 1
-            gpus = _nearest_gpus(self._without_lower(site, model), site.empty, need)
-            site.keep(need, gpus, guard if model.preempts else 0)
+            self._reserve(site, model, need)
 
-    def _start(self, model: Model, replica: int, need: Need) -> bool:
-        site = self.by_now.first(need, model)
+    def _reserve(self, site: Site, model: Model, need: Need) -> None:
+        below = model.priority - self.policy.priority_gap + 1
+        room = self.index.without_lower(site, model)
+        gpus = _emptiest_gpus(room, site.empty, need)
+        site.reserve(need, gpus, below if model.preempts else 0)
+
+    def _place(self, model: Model, replica: int, need: Need) -> bool:
+        site = self.index.by_now.first(need, model)
         if site is None:
             return False
         self._put(site, model, replica, need, site.now_for(model).choose(need) or ())
@@ -139,58 +121,57 @@ class Board:
     ) -> None:
         self.placements.append(placement(model, replica, site.now, gpus))
         site.take(need, gpus)
-        self._has_changed(site)
+        self.index.mark_changed(site)
 
-    def _has_changed(self, site: Site) -> None:
-        self.changed.append(self.positions[site.node.name])
-        self.without_lower.pop(site.node.name, None)
-
-    def _start_by_moving(self, model: Model, replica: int, need: Need) -> bool:
-        """Find other places for what this plan has placed, so that this fits too."""
+    def _place_by_moving(self, model: Model, replica: int, need: Need) -> bool:
+        """Move what this plan has placed, so that this fits too."""
         if not 0 < len(self.placements) <= MOVABLE:
             return False
         others = [self.models[p.model_id] for p in self.placements]
         involved = [*others, model]
-        open_sites = [s for s in self.sites if not any(map(s.keeps_from, involved))]
-        names = {site.node.name for site in open_sites}
+        sites = [
+            s for s in self.index.sites if not any(map(s.is_reserved_from, involved))
+        ]
+        names = {site.node.name for site in sites}
         if not all(p.node in names for p in self.placements):
             return False
         self._lift_all()
         needs = [*(self.needs[p.model_id, p.replica] for p in self.placements), need]
-        spots = pack(needs, [site.now for site in open_sites], PACKING_STEPS)
+        spots = pack(needs, [site.now for site in sites], PACKING_STEPS)
         if spots is None:
             self._put_back()
             return False
-        moved = [
+        replicas = [
             *((p.model_id, p.replica) for p in self.placements),
             (model.id, replica),
         ]
         for placed in self.placements:
-            self._has_changed(self._site(placed.node))
+            self.index.mark_changed(self.index.get(placed.node))
         self.placements.clear()
-        for (room, gpus), (owner, nth), of in zip(spots, moved, needs, strict=True):
-            self._put(self._site(room.node.name), self.models[owner], nth, of, gpus)
+        for (room, gpus), (model_id, nth), of in zip(
+            spots, replicas, needs, strict=True
+        ):
+            site = self.index.get(room.node.name)
+            self._put(site, self.models[model_id], nth, of, gpus)
         return True
 
     def _lift_all(self) -> None:
         for placed in self.placements:
             need = self.needs[placed.model_id, placed.replica]
-            self._site(placed.node).give_back(need, [uuid for uuid, _ in placed.gpus])
+            gpus = [uuid for uuid, _ in placed.gpus]
+            self.index.get(placed.node).give_back(need, gpus)
 
     def _put_back(self) -> None:
         for placed in self.placements:
             need = self.needs[placed.model_id, placed.replica]
-            self._site(placed.node).take(need, [uuid for uuid, _ in placed.gpus])
-
-    def _site(self, name: str) -> Site:
-        return self.sites[self.positions[name]]
+            self.index.get(placed.node).take(need, [uuid for uuid, _ in placed.gpus])
 
     def _evict(self, model: Model, need: Need) -> Site | None:
         if not model.preempts or self.no_victims.get(need, -1) >= model.priority:
             return None
         if len(self.evictions) >= self.policy.max_evictions:
             return None
-        found = self.search.best(self._able(need), need, model)
+        found = self.search.best(self.index.able(need), need, model)
         if found is None:
             self.no_victims[need] = model.priority
             return None
@@ -203,82 +184,48 @@ class Board:
             site.runs.remove(run)
             site.later.release(run)
             self.holders[run.model_id, run.replica] = replace(run, stopping=True)
-            why: dict[str, object] = {"by": model.name, "priority": model.priority}
-            self.evictions.append(Stop(run_uid=run.uid, code="preempted", params=why))
-        self._has_changed(site)
-
-    def _nearest(self, model: Model, need: Need) -> Site | None:
-        """Of the machines it could ever run on, in turn, the one nearest to enough.
-        Runs below it count as gone: whether they are there must not change the choice,
-        or the room would be kept now here, now there."""
-        if need not in self.to_keep:
-            able = list(self._able(need))
-            near = {
-                site.node.name: missing_share(self._without_lower(site, model), need)
-                for site in able
-            }
-            able.sort(key=lambda s: (near[s.node.name], s.node.name), reverse=True)
-            self.to_keep[need] = deque(able)
-        if not self.to_keep[need]:
-            return None
-        self.to_keep[need].rotate()
-        return self.to_keep[need][0]
-
-    def _able(self, need: Need) -> list[Site]:
-        """Those it could run on if nothing of ours did."""
-        if need not in self.able:
-            self.able[need] = [site for site in self.sites if site.empty.fits(need)]
-        return self.able[need]
-
-    def _without_lower(self, site: Site, model: Model) -> Room:
-        priority, room = self.without_lower.get(site.node.name, (None, site.later))
-        if priority != model.priority:
-            room = site.later.copy()
-            for run in site.runs:
-                if self.search.outranks(model, run):
-                    room.release(run)
-            self.without_lower[site.node.name] = (model.priority, room)
-        return room
+            params: dict[str, object] = {"by": model.name, "priority": model.priority}
+            self.evictions.append(
+                Stop(run_uid=run.uid, code="preempted", params=params)
+            )
+        self.index.mark_changed(site)
 
     def _explain(
-        self, model: Model, need: Need, site: Site | None, coming: bool
+        self, model: Model, need: Need, site: Site | None, making_room: bool
     ) -> None:
         self.waiting += 1
-        helped = self.waiting <= EXPLAINED and not coming
-        why = _room_is_made(site) if site and coming else self._why(model, need, site)
+        suggest = self.waiting <= EXPLAINED and not making_room
+        if site and making_room:
+            why = _making_room(site)
+        else:
+            why = self._shortage(model, need, site)
         self.reasons[model.id] = Reason(
             status=why.status,
             code=why.code,
             params=why.params,
             position=self.waiting,
             nominated=site.node.name if site else "",
-            helps=self._helps(model, need) if helped else (),
+            suggestions=self._suggestions(model, need) if suggest else (),
         )
 
-    def _helps(self, model: Model, need: Need) -> tuple[Help, ...]:
-        others = helps_for(model, need, self._able(need), self.search)
-        return others + smaller_context(model, self.sites, self.policy)
+    def _suggestions(self, model: Model, need: Need) -> tuple[Suggestion, ...]:
+        others = suggest_others(model, need, self.index.able(need), self.search)
+        return others + smaller_context(model, self.index.sites, self.policy)
 
-    def _why(self, model: Model, need: Need, site: Site | None) -> Reason:
-        if not self.sites:
+    def _shortage(self, model: Model, need: Need, site: Site | None) -> Reason:
+        if not self.index.sites:
             return Reason(status="waiting", code="no_node")
         if site is not None:
             return shortage(site.now_for(model), need)
-        if need not in self.shortages:
-            nearest = min(
-                self.sites,
-                key=lambda site: (missing_share(site.now, need), site.node.name),
-            )
-            self.shortages[need] = shortage(nearest.now, need)
-        return self.shortages[need]
+        return self.index.shortage(need)
 
 
-def _room_is_made(site: Site) -> Reason:
+def _making_room(site: Site) -> Reason:
     return Reason(status="waiting", code="making_room", params={"node": site.node.name})
 
 
-def _nearest_gpus(room: Room, empty: Room, need: Need) -> tuple[str, ...]:
-    """The emptiest it could ever use: they are soonest enough."""
+def _emptiest_gpus(room: Room, empty: Room, need: Need) -> tuple[str, ...]:
+    """Of those it could ever use: they have enough soonest."""
     usable = [
         (-free, uuid)
         for uuid, free in room.gpus.items()

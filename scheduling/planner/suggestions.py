@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from scheduling.planner.backoff import too_small_mib
-from scheduling.planner.capacity import Need, Site
+from scheduling.planner.capacity import Need
 from scheduling.planner.preemption import Search
-from scheduling.planner.types import Help, Model, Policy, Run
+from scheduling.planner.sites import Site
+from scheduling.planner.types import Model, Policy, Run, Suggestion
 
 
-def helps_for(
+def suggest_others(
     model: Model, need: Need, sites: Sequence[Site], search: Search
-) -> tuple[Help, ...]:
+) -> tuple[Suggestion, ...]:
     """Stop one other model; or outrank one. The least important one that is enough.
     sites: those on which it could run if nothing else did."""
     enough = [
@@ -32,16 +33,18 @@ def helps_for(
     named: dict[str, object] = {
         "model": other.name, "id": other.id, "priority": other.priority,
     }  # fmt: skip
-    helps = [Help(action="stop", params=named)]
+    suggestions = [Suggestion(action="stop", params=named)]
     outranks = other.priority + search.policy.priority_gap
     if model.preempts and other.preemptible and model.priority < outranks <= 10:
-        helps.append(Help(action="priority", params={**named, "to": outranks}))
-    return tuple(helps)
+        suggestions.append(
+            Suggestion(action="priority", params={**named, "to": outranks})
+        )
+    return tuple(suggestions)
 
 
 def smaller_context(
     model: Model, sites: Sequence[Site], policy: Policy
-) -> tuple[Help, ...]:
+) -> tuple[Suggestion, ...]:
     """The largest with which it would fit somewhere now, also where nothing but a
     smaller one ever could."""
     # Of all replicas: all of them would get the smaller one.
@@ -52,7 +55,7 @@ def smaller_context(
         if any(site.now_for(model).fits(need) for site in sites):
             steps: dict[str, object] = {"from": model.contexts[0].n_ctx, "to": n_ctx}
             sizes = {"gpu_memory_mib": gpu_mib, "memory_mib": mib}
-            return (Help(action="n_ctx", params=steps | sizes),)
+            return (Suggestion(action="n_ctx", params=steps | sizes),)
     return ()
 
 

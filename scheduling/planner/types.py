@@ -73,8 +73,8 @@ class Model:
     history: per replica, its ended runs of this generation, newest first.
     placement: binpack, spread, or "" for the installation's. pinned: the only GPUs it
     may use. evicted_s: seconds since it was last evicted, None if it never was.
-    contexts: today's, then smaller ones, largest first; only where helps are asked
-    for."""
+    contexts: today's, then smaller ones, largest first; only where suggestions are
+    needed."""
 
     id: int
     name: str
@@ -147,7 +147,7 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Help:
+class Suggestion:
     """What would let a waiting model start: `stop` another, `priority` to raise its own
     to, or a smaller `n_ctx`."""
 
@@ -165,7 +165,7 @@ class Reason:
     params: dict[str, object] = field(default_factory=dict)
     position: int = 0
     nominated: str = ""
-    helps: tuple[Help, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

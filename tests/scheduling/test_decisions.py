@@ -8,7 +8,7 @@ from django.utils import timezone
 from models_app.enums import RunState
 from models_app.models import Activity
 from scheduling.apply import carry_out
-from scheduling.decisions import FORGET_EVERY, note_reason
+from scheduling.decisions import FORGET_EVERY, record_reason
 from scheduling.models import Decision
 from scheduling.planner.plan import plan
 from scheduling.planner.types import Plan, Policy, Reason, Stop
@@ -129,11 +129,11 @@ def test_old_decisions_are_forgotten(settings):
     model = a_wanted_model()
     why = Reason(status="waiting", code="no_node")
     for _ in range(2):
-        note_reason(model, why)
+        record_reason(model, why)
     old, new = Decision.objects.order_by("pk")
     Decision.objects.filter(pk=old.pk).update(at=timezone.now() - timedelta(days=31))
     for _ in range(FORGET_EVERY):
-        note_reason(model, why)
+        record_reason(model, why)
     left = set(Decision.objects.values_list("pk", flat=True))
     assert new.pk in left
     assert old.pk not in left

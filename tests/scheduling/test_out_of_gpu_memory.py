@@ -7,7 +7,7 @@ from common.enums import Retry
 from scheduling.planner.backoff import EndedRun
 from scheduling.planner.plan import plan
 from scheduling.planner.types import Policy
-from tests.scheduling.words import snapshot, told
+from tests.scheduling.notation import snapshot, told
 
 NOW = 1000.0
 POLICY = Policy(gpu_reserve_mib=0, gpu_step_mib=500)

@@ -3,7 +3,7 @@ import pytest
 from scheduling.planner.backoff import EndedRun
 from scheduling.planner.plan import plan
 from scheduling.planner.types import Policy
-from tests.scheduling.words import snapshot, told
+from tests.scheduling.notation import snapshot, told
 
 NOW = 1000.0
 POLICY = Policy(gpu_reserve_mib=0, min_running_s=30, cool_down_s=60)

@@ -1,8 +1,8 @@
 import pytest
 
 from scheduling.planner.plan import plan
-from scheduling.planner.types import Help, Policy
-from tests.scheduling.words import snapshot, told
+from scheduling.planner.types import Policy, Suggestion
+from tests.scheduling.notation import snapshot, told
 
 NOW = 1000.0
 POLICY = Policy(gpu_reserve_mib=0, min_running_s=30, cool_down_s=60)
@@ -294,8 +294,12 @@ def test_plan_tells_position_machine_and_what_would_help():
     reasons = plan(seen, POLICY, NOW).reasons
     other = {"model": "x", "id": 1, "priority": 5}
     assert (reasons[2].position, reasons[2].nominated) == (1, "a")
-    assert reasons[2].helps == (
-        Help(action="stop", params=other),
-        Help(action="priority", params={**other, "to": 6}),
+    assert reasons[2].suggestions == (
+        Suggestion(action="stop", params=other),
+        Suggestion(action="priority", params={**other, "to": 6}),
     )
-    assert (reasons[3].position, reasons[3].nominated, reasons[3].helps) == (2, "", ())
+    assert (reasons[3].position, reasons[3].nominated, reasons[3].suggestions) == (
+        2,
+        "",
+        (),
+    )

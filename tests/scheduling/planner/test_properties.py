@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from scheduling.planner.plan import order, plan
 from scheduling.planner.types import Policy, Run, Snapshot
-from tests.scheduling.words import snapshot
+from tests.scheduling.notation import snapshot
 
 NOW = 1000.0
 POLICY = Policy(gpu_reserve_mib=0, min_running_s=0, cool_down_s=0, max_evictions=10_000)

@@ -2,9 +2,9 @@ import pytest
 
 from scheduling.planner.backoff import EndedRun
 from scheduling.planner.plan import plan
-from scheduling.planner.queue import queue_of
+from scheduling.planner.queue import queue
 from scheduling.planner.types import Policy
-from tests.scheduling.words import snapshot
+from tests.scheduling.notation import snapshot
 
 NOW = 1000.0
 POLICY = Policy(gpu_reserve_mib=0)
@@ -12,7 +12,7 @@ CRASHED = {0: (EndedRun(code="crashed", ended=NOW - 1, served_s=0),)}
 
 
 @pytest.mark.parametrize(
-    ("models", "runs", "queue"),
+    ("models", "runs", "order"),
     [
         (["m: 2 cpu"], [], []),
         (["m: 2 cpu"], ["m/0 on a"], []),
@@ -27,27 +27,27 @@ CRASHED = {0: (EndedRun(code="crashed", ended=NOW - 1, served_s=0),)}
         (["m: 2 cpu, stopped"], [], []),
     ],
 )
-def test_queue_is_in_order(models, runs, queue):
+def test_queue_is_in_order(models, runs, order):
     seen = snapshot(["a: 2 cpu"], models, runs)
-    found = queue_of(seen, plan(seen, POLICY, NOW), {})
-    assert [(w.position, w.model.name) for w in found] == queue
+    found = queue(seen, plan(seen, POLICY, NOW), {})
+    assert [(w.position, w.model.name) for w in found] == order
 
 
 def test_what_waits_out_a_back_off_is_not_in_the_queue():
     seen = snapshot(["a: 2 cpu"], ["m: 1 cpu"], history={"m": CRASHED})
     decided = plan(seen, POLICY, NOW)
     assert [reason.status for reason in decided.reasons.values()] == ["error"]
-    assert queue_of(seen, decided, {}) == []
+    assert queue(seen, decided, {}) == []
 
 
 def test_queue_knows_display_names():
     seen = snapshot([], ["m: 1 cpu", "n: 1 cpu"])
-    found = queue_of(seen, plan(seen, POLICY, NOW), {1: "Em"})
+    found = queue(seen, plan(seen, POLICY, NOW), {1: "Em"})
     assert [w.display_name for w in found] == ["Em", ""]
 
 
 @pytest.mark.parametrize(("model", "machine"), [("n: 2 cpu", "a"), ("n: 9 cpu", "")])
 def test_queue_names_the_machine_that_is_kept(model, machine):
     seen = snapshot(["a: 2 cpu"], ["m: 2 cpu", model], ["m/0 on a"])
-    [waiting] = queue_of(seen, plan(seen, POLICY, NOW), {})
+    [waiting] = queue(seen, plan(seen, POLICY, NOW), {})
     assert waiting.machine == machine

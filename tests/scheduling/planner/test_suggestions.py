@@ -5,8 +5,8 @@ import pytest
 from common.enums import Retry
 from scheduling.planner.backoff import EndedRun
 from scheduling.planner.plan import plan
-from scheduling.planner.types import Context, Help, Policy
-from tests.scheduling.words import snapshot
+from scheduling.planner.types import Context, Policy, Suggestion
+from tests.scheduling.notation import snapshot
 
 NOW = 1000.0
 POLICY = Policy(gpu_reserve_mib=0, gpu_step_mib=256)
@@ -24,12 +24,14 @@ def helps_of(node, model, contexts, others=(), runs=(), history=None):
     seen = snapshot([node], [f"m: {model}", *others], runs, history)
     first, *rest = seen.models
     seen = replace(seen, models=(replace(first, contexts=contexts), *rest))
-    return [h for h in plan(seen, POLICY, NOW).reasons[1].helps if h.action == "n_ctx"]
+    return [
+        h for h in plan(seen, POLICY, NOW).reasons[1].suggestions if h.action == "n_ctx"
+    ]
 
 
 def offered(to, gpu_memory_mib, memory_mib, today):
     sizes = {"gpu_memory_mib": gpu_memory_mib, "memory_mib": memory_mib}
-    return [Help(action="n_ctx", params={"from": today, "to": to, **sizes})]
+    return [Suggestion(action="n_ctx", params={"from": today, "to": to, **sizes})]
 
 
 @pytest.mark.parametrize(

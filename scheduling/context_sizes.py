@@ -22,7 +22,7 @@ KEY = "n_ctx"
 SIZES = tuple(2**power for power in range(19, 8, -1))  # 524288 to 512
 
 
-def contexts_of(model: ServedModel) -> tuple[Context, ...]:
+def smaller_contexts(model: ServedModel) -> tuple[Context, ...]:
     """Today's, then smaller ones, largest first; none where there is no estimate."""
     try:
         rules = framework(model.framework)
@@ -43,7 +43,7 @@ def contexts_of(model: ServedModel) -> tuple[Context, ...]:
 def lower_context(model: ServedModel, to: int, actor: Actor = None) -> None:
     """Only ever to one that is offered: a page that is out of date must not raise it.
     Runs that are there keep theirs until the model is restarted."""
-    for context in contexts_of(model)[1:]:
+    for context in smaller_contexts(model)[1:]:
         if context.n_ctx == to:
             changes = {
                 "config": {**model.config, KEY: to},

@@ -15,21 +15,21 @@ from models_app.enums import Desired
 from models_app.models import ServedModel
 from runtimes.models import Node
 from runtimes.ports import Capacity, Forecast, Shortage, Victim
-from scheduling.contexts import contexts_of
+from scheduling.context_sizes import smaller_contexts
 from scheduling.planner import types
-from scheduling.planner.capacity import sites
 from scheduling.planner.plan import plan
 from scheduling.planner.preview import Preview, preview
-from scheduling.planner.queue import Waiting, queue_of
+from scheduling.planner.queue import QueueEntry, queue
+from scheduling.planner.sites import sites
 from scheduling.planner.state import EXPLAINED
 from scheduling.planner.types import Context, Reason
 from scheduling.resources import Machine, machines
-from scheduling.snapshot import load, load_nodes, picture_of, policy
+from scheduling.snapshot import load, load_nodes, policy, snapshot_of
 
 LACKS = frozenset({"insufficient_cpu", "insufficient_memory", "insufficient_gpus"})
 
 
-def queue_now() -> list[Waiting]:
+def current_queue() -> list[QueueEntry]:
     """Planned twice where somebody lacks room: only then are model files read for what
     smaller contexts would need."""
     seen, rules, now = load(), policy(), clock.uptime()
@@ -37,27 +37,27 @@ def queue_now() -> list[Waiting]:
     rows = ServedModel.objects.in_bulk(decided.reasons)
     short = [pk for pk, why in decided.reasons.items() if _lacks_room(why)]
     if short:
-        contexts = {pk: contexts_of(rows[pk]) for pk in short if pk in rows}
+        contexts = {pk: smaller_contexts(rows[pk]) for pk in short if pk in rows}
         models = [replace(m, contexts=contexts.get(m.id, ())) for m in seen.models]
         seen = replace(seen, models=tuple(models))
         decided = plan(seen, rules, now)
-    return queue_of(seen, decided, {pk: row.display_name for pk, row in rows.items()})
+    return queue(seen, decided, {pk: row.display_name for pk, row in rows.items()})
 
 
 def _lacks_room(why: Reason) -> bool:
     return why.code in LACKS and why.position <= EXPLAINED
 
 
-def machines_now() -> list[Machine]:
+def current_machines() -> list[Machine]:
     nodes = Node.objects.order_by("name").prefetch_related("gpus")
     return machines(load(), policy(), nodes)
 
 
-def preview_of(fields: Mapping[str, Any], instance: ServedModel | None) -> Preview:
+def preview_model(fields: Mapping[str, Any], instance: ServedModel | None) -> Preview:
     """Of a new model, or of instance with these fields changed. Fields come checked by
     models_app.validation. Writes nothing, also not to the instance."""
     model = imagined(fields, instance)
-    return _preview(model, contexts_of(model))
+    return _preview(model, smaller_contexts(model))
 
 
 def forecast(model: ServedModel) -> Forecast:
@@ -103,7 +103,7 @@ def _idle(node: types.Node) -> types.Node:
 
 
 def _preview(model: ServedModel, contexts: tuple[Context, ...] = ()) -> Preview:
-    picture = replace(picture_of(model, {}), wanted=True, contexts=contexts)
+    picture = replace(snapshot_of(model, {}), wanted=True, contexts=contexts)
     if model.desired_state != Desired.RUNNING:
         picture = replace(picture, waiting_since=timezone.now().timestamp())
     return preview(picture, load(), policy(), clock.uptime())

@@ -1,7 +1,7 @@
 import pytest
 
 from models_app.models import Activity
-from scheduling.contexts import contexts_of, lower_context
+from scheduling.context_sizes import lower_context, smaller_contexts
 from scheduling.planner.types import Context
 from tests.api import a_gguf
 from tests.builders import a_model
@@ -17,7 +17,9 @@ def a_model_with(gpus=0, name="smol", path="", **sizes):
 
 
 def test_what_smaller_contexts_save_is_taken_off_what_is_declared():
-    assert contexts_of(a_model_with(gpus=1, gpu_memory_mib=9000, memory_mib=900)) == (
+    assert smaller_contexts(
+        a_model_with(gpus=1, gpu_memory_mib=9000, memory_mib=900)
+    ) == (
         Context(4096, 9000, 900),
         Context(2048, 6950, 896),
         Context(1024, 5925, 894),
@@ -26,13 +28,13 @@ def test_what_smaller_contexts_save_is_taken_off_what_is_declared():
 
 
 def test_without_gpus_memory_is_saved():
-    found = contexts_of(a_model_with(memory_mib=9000))
+    found = smaller_contexts(a_model_with(memory_mib=9000))
     assert found[:2] == (Context(4096, 0, 9000), Context(2048, 0, 6946))
 
 
 @pytest.mark.parametrize("declared", [{}, {"memory_mib": 1024}])
 def test_what_is_not_declared_or_too_little_is_not_lowered(declared):
-    contexts = contexts_of(a_model_with(**declared))
+    contexts = smaller_contexts(a_model_with(**declared))
     assert {context.memory_mib for context in contexts} <= {0, *declared.values()}
 
 
@@ -47,7 +49,9 @@ def test_what_is_not_declared_or_too_little_is_not_lowered(declared):
 def test_model_that_tells_nothing_has_none(fields):
     path = fields.pop("path", "")
     assert (
-        contexts_of(a_model_with(path=path() if callable(path) else path, **fields))
+        smaller_contexts(
+            a_model_with(path=path() if callable(path) else path, **fields)
+        )
         == ()
     )
 
