@@ -203,8 +203,8 @@ class CountedLoader(Loader):
 
 @pytest.fixture
 async def live(transactional_db):
-    """A gateway that reads the database as it does in production, has heard all that
-    was to hear, and reads again on notice only."""
+    """A gateway with the real loader that has received all pending messages and reloads
+    only on changes."""
     loader = CountedLoader()
     gateway = Gateway(loader, settings.REDIS_URL, SLOW_TIMER)
     gateway.routes.start()
