@@ -1,4 +1,4 @@
-"""The monitor role: one step a second. Looks, writes what it sees, nudges."""
+"""The monitor role: observe GPUs and engines every second, and wake the scheduler."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ from runtimes.supervision.reaper import Reaper
 logger = logging.getLogger(__name__)
 
 STEP_S = 1.0
-# While something starts or stops, people wait for it.
+# Faster while a run starts or stops, because people wait for it.
 BUSY_STEP_S = 0.25
 
 
-class Every:
-    """due() is true at first, and then once in each period of the clock."""
+class Timer:
+    """is_due() is true at first, then once per period."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.next = 0.0
 
-    def due(self) -> bool:
+    def is_due(self) -> bool:
         now = clock.uptime()
         if now < self.next:
             return False
-        # On the beat, however late this one was; missed beats are not made up.
+        # Aligned to the period, however late this call was; missed periods are skipped.
         self.next = (now // self.seconds + 1) * self.seconds
         return True
 
 
 class Monitor:
-    """Engines that ran before this process did are adopted by looking at them: their
-    rows hold all there is to know."""
+    """Adopts engines that were started before this process: their rows hold all the
+    state there is."""
 
     def __init__(self) -> None:
         self.nvml = Nvml()
@@ -58,54 +58,54 @@ class Monitor:
         self.peaks = Peaks()
         self.gpus: list[GpuSeen] | None = None
         self.runs: list[Run] = []
-        self.sample_due = Every(1)
-        self.roll_up_due = Every(60)
-        self.loads_due = Every(10)
-        self.peaks_due = Every(1)
-        self.inventory_due = Every(5)
-        self.reaper_due = Every(5)
-        self.nudge_due = Every(5)
-        self.downloads_due = Every(5)
-        self.tidy_due = Every(3600)
+        self.sample_due = Timer(1)
+        self.roll_up_due = Timer(60)
+        self.loads_due = Timer(10)
+        self.peaks_due = Timer(1)
+        self.inventory_due = Timer(5)
+        self.reaper_due = Timer(5)
+        self.wake_due = Timer(5)
+        self.downloads_due = Timer(5)
+        self.cleanup_due = Timer(3600)
 
     def step(self) -> float:
-        """Seconds until the next step. A database that is away costs a step, no more:
-        engines go on, and the next step starts afresh."""
-        began = clock.uptime()
+        """Seconds until the next step. A database error only costs this step: engines
+        keep running and the next step starts over."""
+        started_at = clock.uptime()
         try:
             period = self._step()
         except DatabaseError as error:
-            logger.error("database: %s", error)
+            logger.error("database unavailable, skipping a step: %s", error)
             close_old_connections()
             return STEP_S
-        return max(0.0, period - (clock.uptime() - began))
+        return max(0.0, period - (clock.uptime() - started_at))
 
     def _step(self) -> float:
-        if self.sample_due.due():
+        if self.sample_due.is_due():
             self._sample()
-        if self.inventory_due.due():
+        if self.inventory_due.is_due():
             inventory.write(self.gpus)
         self.gpu_health.step(self.nvml)
         runs = self.runs = self.lookout.step()
-        self._listen(runs)
-        if self.peaks_due.due():
+        self._process_probes(runs)
+        if self.peaks_due.is_due():
             self.peaks.step(runs)
-        if self.reaper_due.due():
+        if self.reaper_due.is_due():
             self.reaper.step()
-        if self.tidy_due.due():
+        if self.cleanup_due.is_due():
             broker.enqueue("runtimes.tasks.tidy")
             broker.enqueue("monitoring.tasks.prune")
-        if self.roll_up_due.due():
+        if self.roll_up_due.is_due():
             broker.enqueue("monitoring.tasks.roll_up")
-        if self.downloads_due.due() and downloads.is_due():
+        if self.downloads_due.is_due() and downloads.is_due():
             broker.enqueue("runtimes.tasks.download")
-        moving = any(run.state != RunState.READY for run in runs)
-        if moving or self.nudge_due.due():
+        in_transition = any(run.state != RunState.READY for run in runs)
+        if in_transition or self.wake_due.is_due():
             broker.wake()
-        return BUSY_STEP_S if moving else STEP_S
+        return BUSY_STEP_S if in_transition else STEP_S
 
     def _sample(self) -> None:
-        """Models are looked after whatever is wrong with what is told of them."""
+        """An error in sampling must not stop the supervision of engines."""
         self.gpus = self.nvml.read()
         try:
             self.sampler.step(self.gpus, self.runs)
@@ -114,19 +114,19 @@ class Monitor:
         except Exception:
             logger.exception("sampling failed")
 
-    def _listen(self, runs: list[Run]) -> None:
+    def _process_probes(self, runs: list[Run]) -> None:
         results = self.probes.results()
         self.health.forget_all_but({run.uid for run in runs})
         for run in runs:
             if run.uid in results:
                 said = self.health.hear(run, results[run.uid])
                 if said:
-                    self.sampler.hear(run, said)
+                    self.sampler.record_engine(run, said)
             if asked := question(run):
                 self.probes.ask(asked)
         # An engine that cannot be seen may be out of reach for the same reason.
         self.health.act([run for run in runs if not run.unseen])
-        if self.loads_due.due():
+        if self.loads_due.is_due():
             self.health.loads.write(runs)
 
     def close(self) -> None:

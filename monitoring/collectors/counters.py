@@ -1,5 +1,4 @@
-"""Counters that only grow, as engines, drivers and kernels keep them, made into
-increments."""
+"""Turn ever-growing counters of engines, drivers and kernels into increments."""
 
 from __future__ import annotations
 
@@ -7,25 +6,27 @@ from collections.abc import Collection, Hashable
 
 
 class Increments:
-    """One per reader; keys are the caller's.
+    """One instance per reader; the caller chooses the keys.
 
-    A counter that is smaller than before, or whose process is another one, began again
-    at 0: all it shows is new. What was counted between the last look and the restart is
-    lost: nobody saw it.
+    A counter that has decreased, or whose process has changed, restarted from 0, so its
+    whole value is new. Whatever was counted between the last reading and the restart is
+    lost.
     """
 
     def __init__(self) -> None:
         self.last: dict[Hashable, tuple[float, object]] = {}
 
-    def of(self, key: Hashable, raw: float, process: object = None) -> float | None:
-        """process: anything that tells one life of the counter from the next, such as
-        a start time. None at first sight: nobody knows since when it counts."""
-        before = self.last.get(key)
-        self.last[key] = (raw, process)
-        if before is None:
+    def since_last(
+        self, key: Hashable, value: float, process: object = None
+    ) -> float | None:
+        """process: identifies the counter's process, for example by its start time.
+        Returns None for the first value: it is unknown since when it has counted."""
+        previous = self.last.get(key)
+        self.last[key] = (value, process)
+        if previous is None:
             return None
-        began_again = raw < before[0] or process != before[1]
-        return raw if began_again else raw - before[0]
+        restarted = value < previous[0] or process != previous[1]
+        return value if restarted else value - previous[0]
 
-    def forget_all_but(self, keys: Collection[Hashable]) -> None:
-        self.last = {key: seen for key, seen in self.last.items() if key in keys}
+    def retain(self, keys: Collection[Hashable]) -> None:
+        self.last = {key: last for key, last in self.last.items() if key in keys}

@@ -1,4 +1,4 @@
-"""What engines say of themselves, by model: replicas are added up."""
+"""Collect the metrics that engines expose, summed over the replicas of a model."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from models_app.models import Run
 from monitoring.collectors.counters import Increments
 from runtimes.frameworks.metrics import EngineMetrics
 
-# A busy engine may leave some questions without an answer.
-HOLDS_S = 5.0
+# A busy engine may miss some scrapes.
+VALID_S = 5.0
 SUMS = ("engine_requests_running", "engine_requests_waiting")
 COUNTERS = (
     "engine_prompt_tokens",
@@ -24,7 +24,7 @@ Values = dict[str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Reading:
     at: float
     model_id: int
     name: str
@@ -33,7 +33,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """usages: of the KV cache of each replica, which mean nothing as a sum."""
+    """usages: KV cache usage of each replica; their sum would be meaningless."""
 
     model_id: int
     name: str
@@ -41,44 +41,50 @@ class Sample:
     usages: list[float]
 
 
-class Engines:
+class EngineCollector:
     def __init__(self) -> None:
-        self.said: dict[str, Said] = {}
+        self.readings: dict[str, Reading] = {}
         self.increments = Increments()
-        self.grown: dict[int, Values] = defaultdict(dict)
+        self.counted: dict[int, Values] = defaultdict(dict)
 
-    def hear(self, run: Run, metrics: EngineMetrics, now: float) -> None:
-        self.said[run.uid] = Said(now, run.model_id, run.model.name, metrics)
-        grown = self.grown[run.model_id]
+    def record(self, run: Run, metrics: EngineMetrics, now: float) -> None:
+        self.readings[run.uid] = Reading(now, run.model_id, run.model.name, metrics)
+        counted = self.counted[run.model_id]
         for name in COUNTERS:
             raw = getattr(metrics, name)
-            by = None if raw is None else self.increments.of((run.uid, name), raw)
-            if by is not None:
-                grown[name] = (grown.get(name) or 0) + by
+            if raw is None:
+                continue
+            increment = self.increments.since_last((run.uid, name), raw)
+            if increment is not None:
+                counted[name] = (counted.get(name) or 0) + increment
 
-    def take(self, now: float) -> Iterator[Sample]:
-        """Increments since this was last called."""
-        self.said = {u: s for u, s in self.said.items() if now - s.at <= HOLDS_S}
-        self.increments.forget_all_but(
-            [key for key in self.increments.last if _uid(key) in self.said]
+    def drain(self, now: float) -> Iterator[Sample]:
+        """Counters are increments since the last call."""
+        self.readings = {
+            uid: reading
+            for uid, reading in self.readings.items()
+            if now - reading.at <= VALID_S
+        }
+        self.increments.retain(
+            [key for key in self.increments.last if _uid(key) in self.readings]
         )
-        grown, self.grown = self.grown, defaultdict(dict)
-        of: dict[int, list[Said]] = defaultdict(list)
-        for said in self.said.values():
-            of[said.model_id].append(said)
-        for model_id, parts in of.items():
-            yield _sample(model_id, parts, grown.get(model_id, {}))
+        counted, self.counted = self.counted, defaultdict(dict)
+        by_model: dict[int, list[Reading]] = defaultdict(list)
+        for reading in self.readings.values():
+            by_model[reading.model_id].append(reading)
+        for model_id, readings in by_model.items():
+            yield _sample(model_id, readings, counted.get(model_id, {}))
 
 
 def _uid(key: object) -> object:
     return key[0] if isinstance(key, tuple) else key
 
 
-def _sample(model_id: int, parts: list[Said], grown: Values) -> Sample:
-    told = [part.metrics for part in parts]
-    sums = {name: _sum(getattr(one, name) for one in told) for name in SUMS}
-    usages = [one.kv_cache_usage for one in told if one.kv_cache_usage is not None]
-    return Sample(model_id, parts[0].name, {**sums, **grown}, usages)
+def _sample(model_id: int, readings: list[Reading], counted: Values) -> Sample:
+    replicas = [reading.metrics for reading in readings]
+    sums = {name: _sum(getattr(each, name) for each in replicas) for name in SUMS}
+    usages = [r.kv_cache_usage for r in replicas if r.kv_cache_usage is not None]
+    return Sample(model_id, readings[0].name, {**sums, **counted}, usages)
 
 
 def _sum(values: Iterable[float | None]) -> float | None:
@@ -87,12 +93,11 @@ def _sum(values: Iterable[float | None]) -> float | None:
 
 
 def gpu_memory(runs: Iterable[Run]) -> dict[int, tuple[str, int]]:
-    """Measured MiB of each model that holds any, with its name."""
-    held: dict[int, tuple[str, int]] = {}
+    """(name, measured MiB) by id of each model that uses GPU memory."""
+    used: dict[int, tuple[str, int]] = {}
     for run in runs:
-        told = (run.gpu_used or {}).values()
-        known = [mib for mib in told if mib is not None]
+        known = [mib for mib in (run.gpu_used or {}).values() if mib is not None]
         if known:
-            before = held.get(run.model_id, ("", 0))[1]
-            held[run.model_id] = run.model.name, before + sum(known)
-    return held
+            others = used.get(run.model_id, ("", 0))[1]
+            used[run.model_id] = run.model.name, others + sum(known)
+    return used

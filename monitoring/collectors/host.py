@@ -1,4 +1,4 @@
-"""The machine itself: processors, memory, disks, network."""
+"""Collect metrics of the host: CPU, memory, disks, network."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from monitoring.collectors.counters import Increments
 MIB = 2**20
 Sample = dict[str, float | None]
 
-# What the kernel or the container does not offer is left out.
-NOT_OFFERED = (OSError, RuntimeError, AttributeError, psutil.Error)
+# Raised for values that the kernel or the container does not provide.
+UNAVAILABLE = (OSError, RuntimeError, AttributeError, psutil.Error)
 DISKS, NETWORKS = Path("/sys/block"), Path("/sys/class/net")
-# Each of their bytes is counted again by what they are made of.
-MADE_OF_OTHERS = ("lo", "ram", "zram", "dm-", "md", "docker", "br-", "veth", "virbr")
+# Virtual devices: their bytes are counted again by the devices below them.
+VIRTUAL_PREFIXES = ("lo", "ram", "zram", "dm-", "md", "docker", "br-", "veth", "virbr")
 
-# Readings that a file system may leave without an answer
+# Readings for which a hanging file system keeps its last known space
 STALE_AFTER = 10
 
 
-class Host:
-    """read() once a second. Utilization and increments are since the last call: none of
-    them at the first."""
+class HostCollector:
+    """Call read() once a second. Utilization and increments refer to the time since the
+    last call, so the first call returns none."""
 
     def __init__(self, data_dir: Path, model_roots: Sequence[Path]) -> None:
         self.increments = Increments()
-        self.data_space = Space([data_dir])
-        self.models_space = Space(model_roots)
-        self.utilization_known = False
+        self.data_space = DiskSpace([data_dir])
+        self.models_space = DiskSpace(model_roots)
+        self.has_previous_reading = False
 
     def read(self) -> Sample:
         sample: Sample = {}
-        for part in (self._processors, _memory, self._disks, self._networks):
-            with contextlib.suppress(*NOT_OFFERED):
+        for part in (self._cpu, _memory, self._disks, self._networks):
+            with contextlib.suppress(*UNAVAILABLE):
                 sample |= part()
         sample |= self.data_space.read("disk_data")
         return sample | self.models_space.read("disk_models")
@@ -48,11 +48,11 @@ class Host:
         self.data_space.close()
         self.models_space.close()
 
-    def _processors(self) -> Sample:
+    def _cpu(self) -> Sample:
         cores = psutil.cpu_percent(percpu=True)
-        known, self.utilization_known = self.utilization_known, True
+        has_previous, self.has_previous_reading = self.has_previous_reading, True
         sample: Sample = {"load_1m": os.getloadavg()[0]}
-        if known and cores:
+        if has_previous and cores:
             sample["cpu_utilization"] = sum(cores) / len(cores)
             sample["cpu_core_utilization_max"] = max(cores)
         return sample
@@ -61,10 +61,10 @@ class Host:
         disks = psutil.disk_io_counters(perdisk=True, nowrap=False) or {}
         real = real_devices(disks, DISKS)
         return {
-            "disk_read_bytes": self._grown(
+            "disk_read_bytes": self._increment(
                 {("read", name): disks[name].read_bytes for name in real}
             ),
-            "disk_written_bytes": self._grown(
+            "disk_written_bytes": self._increment(
                 {("written", name): disks[name].write_bytes for name in real}
             ),
         }
@@ -73,27 +73,28 @@ class Host:
         networks = psutil.net_io_counters(pernic=True, nowrap=False) or {}
         real = real_devices(networks, NETWORKS)
         return {
-            "network_received_bytes": self._grown(
+            "network_received_bytes": self._increment(
                 {("received", name): networks[name].bytes_recv for name in real}
             ),
-            "network_sent_bytes": self._grown(
+            "network_sent_bytes": self._increment(
                 {("sent", name): networks[name].bytes_sent for name in real}
             ),
         }
 
-    def _grown(self, counters: Mapping[tuple[str, str], int]) -> float | None:
-        """Of each device for itself: one that is pulled out takes its sum with it."""
-        grown = [self.increments.of(key, raw) for key, raw in counters.items()]
-        known = [increment for increment in grown if increment is not None]
+    def _increment(self, counters: Mapping[tuple[str, str], int]) -> float | None:
+        """Per device, because a sum of totals would drop when a device is removed."""
+        since_last = self.increments.since_last
+        increments = [since_last(key, value) for key, value in counters.items()]
+        known = [increment for increment in increments if increment is not None]
         return sum(known) if known else None
 
 
 def real_devices(names: Iterable[str], folder: Path) -> list[str]:
-    """Those with hardware, or a virtual machine's, behind them; in containers, where no
-    network has any, those that are not made of others."""
+    """Devices backed by physical or emulated hardware. In a container, where no network
+    interface is, those without a virtual prefix."""
     names = list(names)
     real = [name for name in names if (folder / name / "device").exists()]
-    return real or [name for name in names if not name.startswith(MADE_OF_OTHERS)]
+    return real or [name for name in names if not name.startswith(VIRTUAL_PREFIXES)]
 
 
 def _memory() -> Sample:
@@ -107,9 +108,9 @@ def _memory() -> Sample:
     }
 
 
-class Space:
-    """Of the first of some folders that exists. Asked for in a thread: a network file
-    system that is away answers never, and its space is then not known."""
+class DiskSpace:
+    """Space on the disk of the first folder that exists. Read in a thread, because a
+    lost network file system blocks forever; its space is then unknown."""
 
     def __init__(
         self,
@@ -119,20 +120,20 @@ class Space:
         self.folders = folders
         self.usage = usage
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="disk-space")
-        self.asked: Future[tuple[int, int, int] | None] | None = None
+        self.pending: Future[tuple[int, int, int] | None] | None = None
         self.known: tuple[int, int, int] | None = None
-        self.missed = 0
+        self.unanswered = 0
 
     def read(self, prefix: str) -> Sample:
-        """What was found at the last call."""
-        if self.asked is None:
-            self.asked = self.thread.submit(self._look)
-        elif self.asked.done():
-            self.known, self.missed = self.asked.result(), 0
-            self.asked = self.thread.submit(self._look)
+        """The result of the read that the previous call started."""
+        if self.pending is None:
+            self.pending = self.thread.submit(self._read_usage)
+        elif self.pending.done():
+            self.known, self.unanswered = self.pending.result(), 0
+            self.pending = self.thread.submit(self._read_usage)
         else:
-            self.missed += 1
-        if self.known is None or self.missed > STALE_AFTER:
+            self.unanswered += 1
+        if self.known is None or self.unanswered > STALE_AFTER:
             return {}
         total, used, free = self.known
         values = {"total": total, "used": used, "free": free}
@@ -141,7 +142,7 @@ class Space:
     def close(self) -> None:
         self.thread.shutdown(wait=False, cancel_futures=True)
 
-    def _look(self) -> tuple[int, int, int] | None:
+    def _read_usage(self) -> tuple[int, int, int] | None:
         for folder in self.folders:
             with contextlib.suppress(OSError):
                 return self.usage(folder)

@@ -1,4 +1,4 @@
-"""Once a second: what was seen goes into history, and to those who look just now."""
+"""Once a second, record all samples in history and publish them to the live view."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from django.db import DatabaseError, close_old_connections
 from common import clock
 from models_app.enums import Status
 from models_app.models import Activity, Run, ServedModel
-from monitoring.collectors.engines import Engines, Sample, gpu_memory
-from monitoring.collectors.host import Host
+from monitoring.collectors.engines import EngineCollector, Sample, gpu_memory
+from monitoring.collectors.host import HostCollector
 from monitoring.history.recorder import WIDTH_S, Recorder
 from monitoring.live import publish
 from monitoring.live.traffic_reader import Shown, WatchedTraffic
@@ -34,36 +34,35 @@ GPU_FIELDS = {
     for name, metric in METRICS.items()
     if metric.source == "gpu"
 }
-COUNTED = (Status.RUNNING, Status.WAITING, Status.ERROR)
+COUNTED_STATUSES = (Status.RUNNING, Status.WAITING, Status.ERROR)
 
 
 class Sampler:
-    """What it shows is not kept waiting by the database: while that is away, the last
-    statuses hold."""
+    """Keeps publishing while the database is down, with the last known statuses."""
 
     def __init__(self) -> None:
         self.node = settings.NODE_NAME
-        self.host = Host(settings.DATA_DIR, settings.MODEL_ROOTS)
-        self.engines = Engines()
+        self.host = HostCollector(settings.DATA_DIR, settings.MODEL_ROOTS)
+        self.engines = EngineCollector()
         self.traffic = WatchedTraffic(settings.REDIS_URL)
         self.recorder = Recorder("monitor")
         self.models: list[tuple[int, str, str]] = []
         self.unhealthy: dict[str, str] = {}
         self.activity = 0
-        self.sampled: float | None = None
+        self.last_step: float | None = None
         self.bucket = 0
 
-    def hear(self, run: Run, metrics: EngineMetrics) -> None:
-        self.engines.hear(run, metrics, clock.uptime())
+    def record_engine(self, run: Run, metrics: EngineMetrics) -> None:
+        self.engines.record(run, metrics, clock.uptime())
 
     def step(self, gpus: Iterable[GpuSeen] | None, runs: Iterable[Run]) -> None:
         now = clock.uptime()
-        seconds = now - self.sampled if self.sampled else 1.0
-        self.sampled = now
+        seconds = now - self.last_step if self.last_step else 1.0
+        self.last_step = now
         self._sample_host(seconds)
         self._sample_gpus(gpus or [])
-        self._look_up()
-        self._sample_models(list(self.engines.take(now)), runs)
+        self._load_state()
+        self._sample_models(list(self.engines.drain(now)), runs)
         self._sample_platform()
         self._flush()
 
@@ -73,17 +72,17 @@ class Sampler:
         self.host.close()
 
     def _flush(self) -> None:
-        """When a bucket is full; what could not be written then, with the next."""
+        """Writes complete buckets; what cannot be written now goes with the next."""
         bucket = int(time.time()) // WIDTH_S
         if bucket != self.bucket:
             self.bucket = bucket
             self.recorder.flush(unfinished=False)
 
-    def _look_up(self) -> None:
+    def _load_state(self) -> None:
         try:
             self.models = list(ServedModel.objects.values_list("pk", "name", "status"))
-            faults = Gpu.objects.exclude(unhealthy_code="")
-            self.unhealthy = dict(faults.values_list("uuid", "unhealthy_code"))
+            unhealthy = Gpu.objects.exclude(unhealthy_code="")
+            self.unhealthy = dict(unhealthy.values_list("uuid", "unhealthy_code"))
             newest = Activity.objects.order_by("-pk").values_list("pk", flat=True)
             activity = newest.first() or 0
         except DatabaseError:
@@ -96,32 +95,38 @@ class Sampler:
     def _sample_host(self, seconds: float) -> None:
         sample = self.host.read()
         self.recorder.add("host", self.node, self.node, sample, node=self.node)
-        publish.publish(publish.HOST, _shown(sample, seconds))
+        publish.publish(publish.HOST, _live_values(sample, seconds))
 
     def _sample_gpus(self, gpus: Iterable[GpuSeen]) -> None:
-        shown: list[dict[str, object]] = []
+        payload: list[dict[str, object]] = []
         for gpu in gpus:
             values = gpu_values(gpu)
             name = f"{gpu.index} {gpu.name}"
             self.recorder.add("gpu", gpu.uuid, name, values, node=self.node)
-            about = {"uuid": gpu.uuid, "index": gpu.index, "name": gpu.name}
             health = "lost" if gpu.lost else self.unhealthy.get(gpu.uuid) or "ok"
-            shown.append(
-                {**about, "node": self.node, "health": health, **_shown(values, 1.0)}
+            payload.append(
+                {
+                    "uuid": gpu.uuid,
+                    "index": gpu.index,
+                    "name": gpu.name,
+                    "node": self.node,
+                    "health": health,
+                    **_live_values(values, 1.0),
+                }
             )
-        publish.publish(publish.GPUS, shown)
+        publish.publish(publish.GPUS, payload)
 
     def _sample_models(self, samples: list[Sample], runs: Iterable[Run]) -> None:
         for sample in samples:
-            of = "model", str(sample.model_id), sample.name
-            self.recorder.add(*of, sample.values)
+            source = "model", str(sample.model_id), sample.name
+            self.recorder.add(*source, sample.values)
             for usage in sample.usages:
-                self.recorder.add(*of, {"kv_cache_usage": usage})
+                self.recorder.add(*source, {"kv_cache_usage": usage})
         for model_id, (name, mib) in gpu_memory(runs).items():
             self.recorder.add("model", str(model_id), name, {"model_gpu_memory": mib})
         now = time.time()
         traffic = self.traffic.read(now)
-        of_model = {sample.model_id: sample for sample in samples}
+        by_model = {sample.model_id: sample for sample in samples}
         publish.publish(
             publish.MODELS,
             [
@@ -129,9 +134,9 @@ class Sampler:
                     "id": pk,
                     "name": name,
                     "status": status,
-                    **_shown(traffic.get(str(pk), NO_TRAFFIC), 1.0),
+                    **_live_values(traffic.get(str(pk), NO_TRAFFIC), 1.0),
                     "response_time_p95": _round(self.traffic.p95(str(pk), now)),
-                    **_engine_shown(of_model.get(pk)),
+                    **_engine_values(by_model.get(pk)),
                 }
                 for pk, name, status in self.models
             ],
@@ -139,7 +144,9 @@ class Sampler:
 
     def _sample_platform(self) -> None:
         counts = Counter(status for _, _, status in self.models)
-        values: Values = {f"models_{status}": counts[status] for status in COUNTED}
+        values: Values = {
+            f"models_{status}": counts[status] for status in COUNTED_STATUSES
+        }
         self.recorder.add("platform", PLATFORM_KEY, PLATFORM_KEY, values)
         publish.publish(
             publish.STATUS, {status: counts[status] for status in Status.values}
@@ -150,7 +157,7 @@ def gpu_values(gpu: GpuSeen) -> Values:
     return {name: getattr(gpu, field) for name, field in GPU_FIELDS.items()}
 
 
-def _engine_shown(sample: Sample | None) -> dict[str, float | None]:
+def _engine_values(sample: Sample | None) -> dict[str, float | None]:
     usages = sample.usages if sample else []
     values = sample.values if sample else {}
     return {
@@ -160,8 +167,8 @@ def _engine_shown(sample: Sample | None) -> dict[str, float | None]:
     }
 
 
-def _shown(values: Values, seconds: float) -> dict[str, float | None]:
-    """Counters per second; what is not known is left out."""
+def _live_values(values: Values, seconds: float) -> dict[str, float | None]:
+    """Counters become rates per second; unknown values are left out."""
     span = max(seconds, 0.1)
     return {
         name: _round(value / span if _is_counter(name) else value)

@@ -5,15 +5,15 @@ from monitoring.history.aggregation.aggregates import ALLOWED, DEFAULT, FINISH
 from monitoring.metrics import METRICS
 
 
-def test_each_metric_has_a_label_of_its_own_in_both_languages():
+def test_every_metric_has_a_unique_label_in_both_languages():
     for language in ("en", "zh-hans"):
         with override(language):
-            shown = [labels.label(name) for name in METRICS]
-        assert len(set(shown)) == len(METRICS) == len(labels.LABELS)
+            texts = [labels.label(name) for name in METRICS]
+        assert len(set(texts)) == len(METRICS) == len(labels.LABELS)
 
 
 def test_units_of_values_and_rates():
-    shown = {
+    expected = {
         ("gpu_temperature", ""): "°C",
         ("network_sent_bytes", "sum"): "B",
         ("network_sent_bytes", "rate"): "B/s",
@@ -24,10 +24,10 @@ def test_units_of_values_and_rates():
         ("response_time", "sum"): "",
         ("kv_cache_usage", ""): "",
     }
-    assert {key: labels.unit(*key) for key in shown} == shown
+    assert {key: labels.unit(*key) for key in expected} == expected
 
 
-def test_each_allowed_aggregate_can_be_made():
+def test_every_allowed_aggregate_can_be_computed():
     assert {kind: set(made) for kind, made in FINISH.items()} == {
         kind: set(names) for kind, names in ALLOWED.items()
     }

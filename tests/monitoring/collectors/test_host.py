@@ -5,10 +5,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from monitoring.collectors.host import STALE_AFTER, Host, Space, real_devices
+from monitoring.collectors.host import (
+    STALE_AFTER,
+    DiskSpace,
+    HostCollector,
+    real_devices,
+)
 from monitoring.metrics import METRICS
 
-SINCE_LAST_TIME = {
+SINCE_LAST_READING = {
     "cpu_utilization",
     "cpu_core_utilization_max",
     "disk_read_bytes",
@@ -20,7 +25,7 @@ SINCE_LAST_TIME = {
 
 @pytest.fixture
 def host(tmp_path):
-    host = Host(tmp_path, [Path("/nowhere"), tmp_path])
+    host = HostCollector(tmp_path, [Path("/nowhere"), tmp_path])
     yield host
     host.close()
 
@@ -35,19 +40,19 @@ def second_reading(host):
     return host.read()
 
 
-def test_all_of_the_catalogue_is_read(host):
+def test_every_host_metric_is_read(host):
     assert known(second_reading(host)) == {
         metric.name for metric in METRICS.values() if metric.source == "host"
     }
 
 
-def test_what_is_since_the_last_time_is_not_known_the_first_time(host):
+def test_first_reading_has_no_increments(host):
     first = known(host.read())
-    assert not first & SINCE_LAST_TIME
+    assert not first & SINCE_LAST_READING
     assert {"memory_total", "load_1m"} <= first
 
 
-def test_memory_is_in_mib_and_adds_up(host):
+def test_memory_is_in_mib(host):
     sample = host.read()
     assert sample["memory_total"] == psutil.virtual_memory().total // 2**20
     assert 0 < sample["memory_available"] <= sample["memory_total"]
@@ -64,13 +69,13 @@ def test_busy_core_is_seen(host):
 
 
 def test_written_bytes_add_up_per_device(host):
-    grown = host._grown
-    assert grown({("read", "sda"): 10**12, ("read", "sdb"): 5}) is None
-    assert grown({("read", "sda"): 10**12 + 7, ("read", "sdb"): 6}) == 8
-    # pulled out: its terabyte is neither lost nor won
-    assert grown({("read", "sdb"): 6}) == 0
-    # counts again from 0
-    assert grown({("read", "sdb"): 2}) == 2
+    increment = host._increment
+    assert increment({("read", "sda"): 10**12, ("read", "sdb"): 5}) is None
+    assert increment({("read", "sda"): 10**12 + 7, ("read", "sdb"): 6}) == 8
+    # removed: its terabyte neither adds nor subtracts
+    assert increment({("read", "sdb"): 6}) == 0
+    # restarted from 0
+    assert increment({("read", "sdb"): 2}) == 2
 
 
 @pytest.mark.parametrize(
@@ -95,39 +100,39 @@ def until_known(space):
         if found := space.read("disk"):
             return found
         time.sleep(0.01)
-    raise AssertionError("no answer")
+    raise AssertionError("the space stayed unknown")
 
 
-def test_space_is_that_of_the_first_folder_that_exists(tmp_path):
-    space = Space([tmp_path / "none", tmp_path])
+def test_space_of_the_first_existing_folder(tmp_path):
+    space = DiskSpace([tmp_path / "none", tmp_path])
     found = until_known(space)
     assert found.keys() == {"disk_total", "disk_used", "disk_free"}
     assert found["disk_total"] >= found["disk_used"] + found["disk_free"] - 1
     space.close()
 
 
-def test_file_system_that_hangs_holds_nobody_up_and_is_not_known():
-    answers = threading.Event()
-    answers.set()
+def test_hanging_file_system_does_not_block_and_becomes_unknown():
+    responsive = threading.Event()
+    responsive.set()
 
     def usage(_folder):
-        assert answers.wait(60)
+        assert responsive.wait(60)
         return (3 * 2**20, 2**20, 2**20)
 
-    space = Space([Path("/")], usage)
+    space = DiskSpace([Path("/")], usage)
     assert until_known(space) == {"disk_total": 3, "disk_used": 1, "disk_free": 1}
-    answers.clear()
-    began = time.monotonic()
+    responsive.clear()
+    started_at = time.monotonic()
     readings = [space.read("disk") for _ in range(STALE_AFTER + 3)]
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - started_at < 30
     assert (bool(readings[0]), readings[-1]) == (True, {})
-    answers.set()
+    responsive.set()
     assert until_known(space)
     space.close()
 
 
-def test_no_folder_no_space(tmp_path):
-    space = Space([tmp_path / "none"])
+def test_space_is_unknown_without_a_folder(tmp_path):
+    space = DiskSpace([tmp_path / "none"])
     for _ in range(3):
         assert space.read("disk") == {}
         time.sleep(0.02)

@@ -50,7 +50,7 @@ def broker():
 
 
 @pytest.fixture
-def told(broker):
+def published(broker):
     def data(topic):
         return json.loads(broker.get(publish.kept(topic)))["data"]
 
@@ -58,7 +58,7 @@ def told(broker):
 
 
 def broken_database(execute, sql, params, many, context):
-    raise OperationalError("away")
+    raise OperationalError("down")
 
 
 def written(sampler):
@@ -76,20 +76,20 @@ def a_running(name="smol", **fields):
     return a_run(model, RunState.READY, **fields)
 
 
-def hear(sampler, run, generated):
+def record_engine(sampler, run, generated):
     metrics = EngineMetrics(
         engine_requests_running=2,
         engine_requests_waiting=1,
         engine_generated_tokens=generated,
         kv_cache_usage=0.5,
     )
-    sampler.hear(run, metrics)
+    sampler.record_engine(run, metrics)
 
 
-def test_all_that_was_seen_goes_into_history(sampler, broker):
+def test_samples_are_recorded_in_history(sampler, broker):
     run = a_running(gpu_used={"GPU-1": 300})
     for generated in (100, 130):
-        hear(sampler, run, generated)
+        record_engine(sampler, run, generated)
         sampler.step([GPU, LOST], [run])
     found = written(sampler)
     model = found["model", str(run.model_id)]
@@ -105,7 +105,7 @@ def test_all_that_was_seen_goes_into_history(sampler, broker):
     assert found["host", settings.NODE_NAME]["memory_total"][0] > 0
 
 
-def test_topics_tell_what_is_now(sampler, broker, told):
+def test_topics_show_the_current_state(sampler, broker, published):
     run = a_running()
     other = a_model("idle")
     counts = {"requests": 4, "errors": 1, "in_flight": 2, "prompt_tokens": 1}
@@ -116,9 +116,9 @@ def test_topics_tell_what_is_now(sampler, broker, told):
     }
     text = Told(time.time(), 1.0, {str(run.model_id): model}).packed()
     broker.hset(traffic.KEY, "gateway", text)
-    hear(sampler, run, 1)
+    record_engine(sampler, run, 1)
     sampler.step([GPU, LOST], [run])
-    smol, idle = sorted(told(publish.MODELS), key=lambda m: m["name"] == "idle")
+    smol, idle = sorted(published(publish.MODELS), key=lambda m: m["name"] == "idle")
     assert smol.pop("response_time_p95") == pytest.approx(1, abs=0.4)
     assert smol == {
         "id": run.model_id,
@@ -134,59 +134,63 @@ def test_topics_tell_what_is_now(sampler, broker, told):
     }
     assert (idle["id"], idle["requests_per_s"]) == (other.pk, 0)
     assert idle["response_time_p95"] is idle["kv_cache_usage"] is None
-    gpu, lost = told(publish.GPUS)
+    gpu, lost = published(publish.GPUS)
     assert (gpu["gpu_power"], gpu["health"], gpu["node"]) == (
         99.5,
         "ok",
         settings.NODE_NAME,
     )
     assert (lost["health"], "gpu_power" in lost) == ("lost", False)
-    assert told(publish.STATUS)["running"] == told(publish.STATUS)["stopped"] == 1
-    assert told(publish.HOST)["memory_total"] > 0
+    assert (
+        published(publish.STATUS)["running"]
+        == published(publish.STATUS)["stopped"]
+        == 1
+    )
+    assert published(publish.HOST)["memory_total"] > 0
 
 
-def test_rates_of_the_host_are_per_second(sampler, told):
+def test_rates_of_the_host_are_per_second(sampler, published):
     sampler.step([], [])
-    sampler.sampled -= 10
+    sampler.last_step -= 10
     keys = list(sampler.host.increments.last)
     for key in keys:
         raw, process = sampler.host.increments.last[key]
         sampler.host.increments.last[key] = (raw - 10**9 // len(keys), process)
     sampler.step([], [])
-    rates = [v for k, v in told(publish.HOST).items() if k.endswith("_bytes")]
+    rates = [v for k, v in published(publish.HOST).items() if k.endswith("_bytes")]
     assert sum(rates) == pytest.approx(10**8, rel=0.3)
 
 
-def test_news_are_told_when_there_are_some(sampler, broker, told):
+def test_new_activity_is_published_once(sampler, broker, published):
     record("engine_reaped", params={"uid": "x"})
     sampler.step([], [])
-    first = told(publish.ACTIVITY)["latest"]
+    first = published(publish.ACTIVITY)["latest"]
     broker.delete(publish.kept(publish.ACTIVITY))
     sampler.step([], [])
     assert broker.get(publish.kept(publish.ACTIVITY)) is None
     record("engine_reaped", params={"uid": "y"})
     sampler.step([], [])
-    assert told(publish.ACTIVITY)["latest"] > first
+    assert published(publish.ACTIVITY)["latest"] > first
 
 
-def test_database_that_is_away_leaves_the_live_view(sampler, broker, told):
+def test_live_view_works_while_the_database_is_down(sampler, broker, published):
     run = a_running()
     sampler.step([GPU], [run])
     broker.flushdb()
     with connection.execute_wrapper(broken_database):
         sampler.bucket = 0
         sampler.step([GPU], [run])
-    assert told(publish.MODELS)[0]["name"] == "smol"
-    assert told(publish.GPUS)
+    assert published(publish.MODELS)[0]["name"] == "smol"
+    assert published(publish.GPUS)
     found = written(sampler)
     assert sum(found["gpu", "GPU-1"]["gpu_power"][3:]) in (1, 2)
 
 
-def test_gpus_that_are_not_known_are_a_gap(sampler, broker):
+def test_unknown_gpus_leave_a_gap(sampler, broker):
     sampler.step(None, [])
     assert not any(kind == "gpu" for kind, _ in written(sampler))
 
 
-def test_every_metric_of_gpus_has_its_field():
+def test_every_gpu_metric_has_a_value():
     names = {metric.name for metric in METRICS.values() if metric.source == "gpu"}
     assert gpu_values(GPU).keys() == names
