@@ -15,7 +15,7 @@ from models_app.catalogue import imagined
 from models_app.models import ServedModel
 from models_app.serializers import Draft, UncheckedDraft, drafted
 from runtimes.checks.finding import Finding, Level
-from runtimes.preflight.examine import examine, is_ok
+from runtimes.preflight.report import is_ok, preflight
 from runtimes.preflight.subjects import SUBJECTS
 from runtimes.serializers import SizingSerializer
 from runtimes.sizing import sizing
@@ -44,7 +44,7 @@ class Drafts(GenericViewSet[ServedModel]):
     def preflight(self, request: Request) -> Response:
         """Would it start here, and if not, what to do."""
         context = self.get_serializer_context()
-        found = examine(imagined(*drafted(UncheckedDraft, request.data, context)))
+        found = preflight(imagined(*drafted(UncheckedDraft, request.data, context)))
         told = {"ok": is_ok(found), "findings": found}
         return Response(PreflightSerializer(told).data)
 

@@ -18,8 +18,8 @@ from runtimes.machine.limits import cores_of
 from runtimes.models import Gpu
 from runtimes.ports import planner
 from runtimes.preflight import placement
-from runtimes.preflight.model_lines import Asked, Look
-from runtimes.preflight.room import (
+from runtimes.preflight.model_lines import Candidate, Line
+from runtimes.preflight.sizes import (
     gpu_memory_finding,
     memory_finding,
     port_finding,
@@ -27,76 +27,80 @@ from runtimes.preflight.room import (
 from runtimes.sizing import Sizes, measured
 
 
-def port(asked: Asked) -> Finding:
+def port(candidate: Candidate) -> Finding:
     """Ports of live runs count as taken, whether anybody listens there yet or not."""
     runs = Run.objects.live().filter(node=settings.NODE_NAME)
     taken = ports_in_use() | set(runs.values_list("port", flat=True))
     ports = settings.ENGINE_PORTS
     free = sum(number not in taken for number in ports)
-    return port_finding(ports[0], ports[-1], free, asked.model.replicas)
+    return port_finding(ports[0], ports[-1], free, candidate.model.replicas)
 
 
-def cpu(asked: Asked) -> Finding:
+def cpu(candidate: Candidate) -> Finding:
     most = planner.get().capacity()
     if most is None:
         return _no_machine("cpu")
-    if short := placement.shortage_of("cpu", asked.forecast):
+    if short := placement.shortage_of("cpu", candidate.forecast):
         return short
     fields = ("framework", "config", "gpu_count", "cpu_cores")
-    _field, cores = cores_of({name: getattr(asked.model, name) for name in fields})
+    _field, cores = cores_of({name: getattr(candidate.model, name) for name in fields})
     params = {"cores": cores, "most": most.cpu_cores}
     return ok("cpu", _("%(cores)s of %(most)s cores.") % params)
 
 
-def memory(asked: Asked) -> Finding:
+def memory(candidate: Candidate) -> Finding:
     most = planner.get().capacity()
     if most is None:
         return _no_machine("memory")
-    estimate = _estimate(asked)
+    estimate = _estimate(candidate)
     if isinstance(estimate, Problem) and estimate.code != "no_estimate":
         advice = _("Set the memory by hand.")
         return warning("memory", render(estimate.code, estimate.params), advice)
     share = estimate.host if isinstance(estimate, Estimate) else None
-    taken, given = _measured(asked).memory_mib or 0, asked.model.memory_mib
+    taken, given = _measured(candidate).memory_mib or 0, candidate.model.memory_mib
     found = memory_finding(share, taken, given, most.memory_mib)
     if found.level != Level.OK:
         return found
-    return placement.shortage_of("memory", asked.forecast, found.message) or found
+    return placement.shortage_of("memory", candidate.forecast, found.message) or found
 
 
-def gpus(asked: Asked) -> Finding:
-    model = asked.model
+def gpus(candidate: Candidate) -> Finding:
+    model = candidate.model
     if not model.gpu_count:
         return ok("gpus", _("None asked for: it runs on the processor."))
     most = planner.get().capacity()
     if most is None:
         return _no_machine("gpus")
     closed = _closed(model.pinned_gpus)
-    short = placement.shortage_of("gpus", asked.forecast, after=" ".join(closed))
+    short = placement.shortage_of("gpus", candidate.forecast, after=" ".join(closed))
     if short and short.level == Level.ERROR:
         return short
-    estimate = _estimate(asked)
+    estimate = _estimate(candidate)
     estimated = estimate.gpu.total_mib if isinstance(estimate, Estimate) else 0
     found = gpu_memory_finding(
         model.gpu_count,
         model.gpu_memory_mib,
-        max(estimated, _measured(asked).gpu_memory_mib or 0),
+        max(estimated, _measured(candidate).gpu_memory_mib or 0),
         most.gpu_mib,
     )
     return found if found.level != Level.OK else short or found
 
 
-def _estimate(asked: Asked) -> Estimate | Problem | None:
+def _estimate(candidate: Candidate) -> Estimate | Problem | None:
     """None: its files cannot be looked at."""
-    seen = asked.seen
-    if not seen.contents or not seen.config or "architecture" in asked.troubles:
+    inspection = candidate.inspection
+    if (
+        not inspection.contents
+        or not inspection.config
+        or "architecture" in candidate.problems
+    ):
         return None
-    return asked.rules.memory(seen.config, asked.model.gpu_count)
+    return candidate.rules.memory(inspection.config, candidate.model.gpu_count)
 
 
-def _measured(asked: Asked) -> Sizes:
+def _measured(candidate: Candidate) -> Sizes:
     """An engine that fills all it is given reveals nothing of what it needs."""
-    seen = None if asked.rules.fills_memory else measured(asked.model)
+    seen = None if candidate.rules.fills_memory else measured(candidate.model)
     return seen or Sizes(gpu_memory_mib=None, memory_mib=None)
 
 
@@ -118,7 +122,7 @@ def _no_machine(subject: str) -> Finding:
     return warning(subject, render("no_node", {}), start_roles())
 
 
-LOOKS: Mapping[str, Look] = {
+LINES: Mapping[str, Line] = {
     "port": port,
     "cpu": cpu,
     "memory": memory,

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from common.messages import render
 from runtimes.checks.finding import Finding, error, ok, warning
 from runtimes.ports import Forecast
-from runtimes.preflight.model_lines import Asked
+from runtimes.preflight.model_lines import Candidate
 
 # Shortages that have a line of their own
 SUBJECTS = {
@@ -31,9 +31,9 @@ def shortage_of(
     return warning(subject, message, would_wait())
 
 
-def line(asked: Asked) -> Finding | None:
+def line(candidate: Candidate) -> Finding | None:
     """Left out where another line says why it would wait."""
-    forecast = asked.forecast
+    forecast = candidate.forecast
     if forecast.victims:
         return _evicts(forecast)
     if forecast.shortage is None:

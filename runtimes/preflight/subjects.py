@@ -1,4 +1,4 @@
-"""What a preflight looks at, in its order, and which problem belongs to what."""
+"""What a preflight lines at, in its order, and which problem belongs to what."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ def subject_of(problem: Problem) -> str:
     return find(problem.code).subject
 
 
-def room_of(problem: Problem) -> str:
+def size_subject_of(problem: Problem) -> str:
     """Of what is too large for all machines."""
     return BY_FIELD.get(problem.field, "config")

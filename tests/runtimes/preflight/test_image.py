@@ -5,7 +5,7 @@ import pytest
 from models_app.models import ServedModel
 from runtimes import registry
 from runtimes.drivers.dockerd import Daemon, about
-from runtimes.preflight.examine import examine
+from runtimes.preflight.report import preflight
 from tests.runtimes.drivers.daemons import IMAGE
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,7 @@ def images(settings, dockerd):
 )
 def test_image_is_that_of_the_engine(gguf, images, config, level, words):
     model = ServedModel(driver="docker", config={"model_path": str(gguf), **config})
-    found = next(f for f in examine(model) if f.name == "image")
+    found = next(f for f in preflight(model) if f.name == "image")
     assert found.level == level
     assert found.message.startswith(words)
     assert bool(found.advice) == (level == "error")
@@ -42,7 +42,7 @@ def test_image_is_that_of_the_engine(gguf, images, config, level, words):
 def gpu_line(gguf):
     config = {"model_path": str(gguf)}
     model = ServedModel(driver="docker", config=config, gpu_count=1)
-    return next(f for f in examine(model) if f.name == "image")
+    return next(f for f in preflight(model) if f.name == "image")
 
 
 def test_containers_have_gpus_with_the_toolkit(

@@ -7,7 +7,7 @@ import pytest
 from models_app.enums import RunState
 from models_app.models import ServedModel
 from runtimes.models import Gpu
-from runtimes.preflight.examine import examine
+from runtimes.preflight.report import preflight
 from tests.builders import a_model, a_node, a_run, a_wanted_model
 
 pytestmark = pytest.mark.django_db
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 def line(gguf, name, **fields):
     config = {"model_path": str(gguf), "n_threads": 1, **fields.pop("config", {})}
-    findings = examine(ServedModel(config=config, **fields))
+    findings = preflight(ServedModel(config=config, **fields))
     return next(finding for finding in findings if finding.name == name)
 
 
@@ -92,7 +92,7 @@ def test_what_runs_have_taken_counts_as_well_as_the_estimate(gguf):
     a_node(gpus=[24_000])
     config = {"model_path": str(gguf), "n_threads": 1}
     model = a_model(config=config, gpu_count=1, gpu_memory_mib=1000, memory_mib=9000)
-    found = {f.name: f for f in examine(model)}
+    found = {f.name: f for f in preflight(model)}
     assert (found["memory"].level, found["gpus"].level) == ("ok", "ok")
     a_run(
         model,
@@ -101,7 +101,7 @@ def test_what_runs_have_taken_counts_as_well_as_the_estimate(gguf):
         memory_peak_mib=9001,
         gpu_peak_mib=1001,
     )
-    found = {f.name: f for f in examine(model)}
+    found = {f.name: f for f in preflight(model)}
     assert found["memory"].advice == "Give it 9001 MiB of memory."
     assert found["gpus"].advice == "Give it 1001 MiB of GPU memory."
 
@@ -142,5 +142,5 @@ def test_what_a_model_holds_itself_is_free_for_it(gguf, name):
     config = {"model_path": str(gguf), "n_threads": 1}
     model = a_model(config=config, cpu_cores=6, memory_mib=60_000)
     a_run(model, RunState.READY, cpu_cores=6, memory_mib=60_000)
-    found = {finding.name: finding for finding in examine(model)}
+    found = {finding.name: finding for finding in preflight(model)}
     assert found[name].level == "ok"

@@ -10,8 +10,8 @@ from runtimes.library.scanner.words import mib_words
 
 
 def port_finding(first: int, last: int, free: int, replicas: int) -> Finding:
-    shown = {"first": first, "last": last, "free": free, "total": last - first + 1}
-    message = _("%(free)s of %(total)s are free, %(first)s to %(last)s.") % shown
+    params = {"first": first, "last": last, "free": free, "total": last - first + 1}
+    message = _("%(free)s of %(total)s are free, %(first)s to %(last)s.") % params
     if free >= replicas:
         return ok("port", message)
     advice = _("Set ENGINE_PORT_FIRST and ENGINE_PORT_LAST to a wider range.")
@@ -23,15 +23,15 @@ def memory_finding(
 ) -> Finding:
     """share: estimated, of the host. taken_mib: measured, 0 is not yet. largest_mib: of
     the machine that has most."""
-    words, needed, least = [], taken_mib, taken_mib
+    parts, needed, least = [], taken_mib, taken_mib
     if share:
-        words.append(_estimated(share))
+        parts.append(_estimated(share))
         needed = max(needed, share.total_mib)
         least = max(least, share.total_mib - share.prompt_cache_mib)
     if taken_mib:
         taken = _("Its runs have taken up to %(taken)s.")
-        words.append(taken % {"taken": mib_words(taken_mib)})
-    message = " ".join([*words, _booked(given_mib, largest_mib)])
+        parts.append(taken % {"taken": mib_words(taken_mib)})
+    message = " ".join([*parts, _booked(given_mib, largest_mib)])
     if least > largest_mib:
         return error("memory", message, _smaller())
     if given_mib and needed > given_mib:
@@ -60,18 +60,18 @@ def gpu_memory_finding(
 
 
 def _booked(given_mib: int, largest_mib: int) -> str:
-    words = _("Nothing is booked for it; the largest machine has %(most)s.")
+    text = _("Nothing is booked for it; the largest machine has %(most)s.")
     if given_mib:
-        words = _("%(given)s are booked for it; the largest machine has %(most)s.")
-    return words % {"given": mib_words(given_mib), "most": mib_words(largest_mib)}
+        text = _("%(given)s are booked for it; the largest machine has %(most)s.")
+    return text % {"given": mib_words(given_mib), "most": mib_words(largest_mib)}
 
 
 def _estimated(share: Share) -> str:
-    words = _(
+    text = _(
         "Estimated %(total)s: weights %(weights)s, context %(context)s, the rest"
         " %(rest)s."
     )
-    return words % {
+    return text % {
         "total": mib_words(share.total_mib),
         "weights": mib_words(share.weights_mib),
         "context": mib_words(share.kv_cache_mib),

@@ -1,7 +1,7 @@
 import pytest
 
 from runtimes.frameworks.base import Share
-from runtimes.preflight.room import (
+from runtimes.preflight.sizes import (
     gpu_memory_finding,
     memory_finding,
     port_finding,

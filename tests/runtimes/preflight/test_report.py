@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from models_app.models import ServedModel
-from runtimes.preflight.examine import examine, is_ok
+from runtimes.preflight.report import is_ok, preflight
 from runtimes.preflight.subjects import SUBJECTS
 from tests.builders import a_node
 from tests.gguf import LLAMA, a_gguf
@@ -25,7 +25,7 @@ WITHOUT_FILES = [
 
 def found(config, **fields):
     a_node()
-    findings = examine(ServedModel(config=config, **fields))
+    findings = preflight(ServedModel(config=config, **fields))
     assert not [f for f in findings if "%(" in f.message + f.advice]
     assert not [f.name for f in findings if bool(f.advice) == (f.level == "ok")]
     return {finding.name: finding for finding in findings}
@@ -184,7 +184,9 @@ def test_bad_config_leaves_out_what_depends_on_it(gguf, config):
     ("field", "code"), [("framework", "nowhere"), ("driver", "nothing")]
 )
 def test_framework_and_driver_that_are_gone_are_told(gguf, field, code):
-    [finding] = examine(ServedModel(config={"model_path": str(gguf)}, **{field: code}))
+    [finding] = preflight(
+        ServedModel(config={"model_path": str(gguf)}, **{field: code})
+    )
     assert (finding.name, finding.level) == ("config", "error")
     assert code in finding.message
 
@@ -276,5 +278,5 @@ def test_container_does_not_see_what_came_from_a_hub(settings, vllm, no_daemon):
 
 
 def test_ok_is_without_errors(gguf, root):
-    assert is_ok(examine(ServedModel(config={"model_path": str(gguf)})))
-    assert not is_ok(examine(ServedModel(config={"model_path": str(root)})))
+    assert is_ok(preflight(ServedModel(config={"model_path": str(gguf)})))
+    assert not is_ok(preflight(ServedModel(config={"model_path": str(root)})))
