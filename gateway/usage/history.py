@@ -59,7 +59,7 @@ class HistoryWriter:
             close_old_connections()
 
     def _flush(self, force: bool) -> None:
-        if self._recorder.flush(unfinished=self._has_unwritten_traffic or force):
+        if self._recorder.flush(include_open=self._has_unwritten_traffic or force):
             self._has_unwritten_traffic = False
         else:
             self._retry_at = time.monotonic() + RETRY_S

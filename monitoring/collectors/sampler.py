@@ -76,7 +76,7 @@ class Sampler:
         bucket = int(time.time()) // WIDTH_S
         if bucket != self.bucket:
             self.bucket = bucket
-            self.recorder.flush(unfinished=False)
+            self.recorder.flush(include_open=False)
 
     def _load_state(self) -> None:
         try:

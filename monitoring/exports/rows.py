@@ -16,7 +16,7 @@ from monitoring.history.aggregation.aggregates import DEFAULT, Column
 from monitoring.history.aggregation.steps import times
 from monitoring.history.params import HistoryQuery, select_metrics, select_sources
 from monitoring.history.query import read
-from monitoring.history.tiers import kept_since
+from monitoring.history.tiers import available_since
 from monitoring.metrics import Metric
 from monitoring.models import TIER_NAMES, TIERS, Bucket, Source
 
@@ -67,7 +67,7 @@ def _of(source: Source, metrics: list[Metric]) -> list[Metric]:
 
 def _tier(query: HistoryQuery) -> type[Bucket]:
     now = int(time.time())
-    held = [tier for tier in TIERS if query.start >= kept_since(tier, now)]
+    held = [tier for tier in TIERS if query.start >= available_since(tier, now)]
     fine = held or [TIERS[-1]]
     step = query.step or 0
     fitting = [tier for tier in fine if step and step % tier.WIDTH_S == 0]

@@ -20,8 +20,8 @@ from monitoring.history.params import (
     select_metrics,
     select_sources,
 )
-from monitoring.history.rollup import rolled_until
-from monitoring.history.tiers import kept_since
+from monitoring.history.rollup import rolled_up_until
+from monitoring.history.tiers import available_since
 from monitoring.metrics import Metric
 from monitoring.models import TIER_NAMES, TIERS, Bucket, Source
 
@@ -84,7 +84,7 @@ def _choose(
         series=series,
         step=query.step,
     )
-    since = {width: kept_since(tier, now) for width, tier in BY_WIDTH.items()}
+    since = {width: available_since(tier, now) for width, tier in BY_WIDTH.items()}
     choice = steps.choose(wanted, since)
     points = series * len(steps.times(query.start, query.end, choice.step))
     if points > steps.MAX_POINTS:
@@ -101,7 +101,7 @@ def read(
     by_source: dict[int, list[tuple[str, Column]]] = defaultdict(list)
     for (source, metric), column in columns.items():
         by_source[source].append((metric, column))
-    complete = now if tier is TIERS[0] else rolled_until() or now
+    complete = now if tier is TIERS[0] else rolled_up_until() or now
     rows = (
         tier.objects.filter(source_id__in=by_source)
         .filter(start__gte=marks.start, start__lt=marks[-1] + marks.step)

@@ -1,4 +1,4 @@
-"""Samples of one process, added up in memory and written a bucket at a time."""
+"""Aggregate the samples of one process in memory and write them bucket by bucket."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from dataclasses import dataclass, field
 from django.db import DatabaseError, close_old_connections, connection, transaction
 
 from monitoring.history.aggregation import bucket_values
-from monitoring.history.sources import Described, Key, Sources
-from monitoring.history.space import Space
+from monitoring.history.sources import SourceCache, SourceInfo, SourceKey
+from monitoring.history.space import FreeSpaceCheck
 from monitoring.metrics import METRICS
 from monitoring.models import Bucket10s
 
 logger = logging.getLogger(__name__)
 
 WIDTH_S = Bucket10s.WIDTH_S
-# Kept of each source while the database is away: an hour.
-KEPT_BUCKETS = 360
+# Buffered per source while the database is down: one hour.
+MAX_BUCKETS = 360
 
 
 @dataclass(slots=True)
 class OpenBucket:
-    """changes counts samples; written is what changes was in what the database has."""
+    """changes: number of samples. written: value of changes when last written to the
+    database."""
 
     start: int
     writer: str
@@ -38,9 +39,9 @@ class OpenBucket:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A bucket as it was when taken; the bucket itself may grow meanwhile."""
+    """Snapshot of a bucket, which may grow while the row is written."""
 
-    described: Described
+    source: SourceInfo
     metrics: frozenset[str]
     bucket: OpenBucket
     changes: int
@@ -48,36 +49,34 @@ class Row:
 
 
 class Recorder:
-    """All methods but write() belong to one thread or loop. An event loop does
+    """All methods except write() belong to one thread or event loop. An event loop runs
 
-        rows = recorder.take()
+        rows = recorder.pending_rows()
         if await to_thread(recorder.write, rows):
-            recorder.written(rows)
+            recorder.mark_written(rows)
 
-    and whoever may block calls flush(). A process that dies loses what it measured
-    since its last flush, of the open bucket only if it flushes at least each 10 s.
+    and code that may block calls flush(). A killed process loses what it has measured
+    since its last flush.
 
-    Whoever counts says 0 too: where there is no row, nobody looked.
+    Record zeros too: a missing row means that nothing was measured.
     """
 
     def __init__(self, role: str, clock: Callable[[], float] = time.time) -> None:
         self.role = role[:16]
         self.clock = clock
-        self.sources = Sources()
-        self.space = Space()
-        self.described: dict[Key, Described] = {}
-        self.buckets: dict[Key, list[OpenBucket]] = {}
+        self.sources = SourceCache()
+        self.free_space = FreeSpaceCheck()
+        self.infos: dict[SourceKey, SourceInfo] = {}
+        self.buckets: dict[SourceKey, list[OpenBucket]] = {}
         self.failing = False
-        self._begin_writing()
+        self._start_writer()
 
-    def _begin_writing(self) -> None:
-        """A writer never comes to a bucket that it has written and forgotten: its row
-        would replace the one that is there. So after the wall clock jumped backwards
-        it goes on under another name, and readers add up the two."""
+    def _start_writer(self) -> None:
+        """A writer must not write a bucket again after discarding it, because its row
+        would replace the existing one. After the wall clock has jumped backwards, the
+        recorder therefore continues under a new name; readers sum both rows."""
         self.writer = f"{self.role}-{os.getpid()}-{secrets.token_hex(4)}"
-        self.forgotten_before = 0
-
-    # samples
+        self.discarded_before = 0
 
     def add(
         self,
@@ -88,8 +87,8 @@ class Recorder:
         node: str = "",
         at: float | None = None,
     ) -> None:
-        """Gauges, and increments of counters; None and what is no number are not
-        known, and left out."""
+        """values: gauges and increments of counters. None, NaN and infinities mean
+        unknown and are left out."""
         bucket = self._bucket(kind, key, name, node, at)
         for metric, sample in values.items():
             if sample is None or not math.isfinite(sample):
@@ -114,7 +113,7 @@ class Recorder:
         values: bucket_values.Values,
         at: float | None = None,
     ) -> None:
-        """What was added up elsewhere, within one bucket."""
+        """Add values that were aggregated elsewhere within one bucket."""
         bucket = self._bucket(kind, key, name, None, at)
         bucket.values = bucket_values.merge([bucket.values, values])
         bucket.changes += len(values)
@@ -123,74 +122,71 @@ class Recorder:
         self, kind: str, key: str, name: str, node: str | None, at: float | None
     ) -> OpenBucket:
         source = kind, key
-        known = self.described.get(source)
+        known = self.infos.get(source)
         if known is None or known.name != name or node not in (None, known.node):
             node = node if node is not None else known.node if known else ""
-            self.described[source] = Described(kind, key, name, node)
-        start = _start_of(self.clock() if at is None else at)
-        if start < self.forgotten_before:
-            self._begin_writing()
-        held = self.buckets.setdefault(source, [])
-        for bucket in reversed(held):
+            self.infos[source] = SourceInfo(kind, key, name, node)
+        start = _bucket_start(self.clock() if at is None else at)
+        if start < self.discarded_before:
+            self._start_writer()
+        buckets = self.buckets.setdefault(source, [])
+        for bucket in reversed(buckets):
             if bucket.start == start and bucket.writer == self.writer:
                 return bucket
-        held.append(OpenBucket(start, self.writer))
-        return held[-1]
+        buckets.append(OpenBucket(start, self.writer))
+        return buckets[-1]
 
-    # rows
+    def flush(self, *, include_open: bool = True) -> bool:
+        """include_open: also write buckets that may still change. Returns False if the
+        write failed; the samples are kept for the next flush."""
+        rows = self.pending_rows(include_open=include_open)
+        ok = self.write(rows)
+        if ok:
+            self.mark_written(rows)
+        return ok
 
-    def flush(self, *, unfinished: bool = True) -> bool:
-        """unfinished: also what may still change. False if nothing could be written:
-        it is kept and tried again."""
-        rows = self.take(unfinished=unfinished)
-        done = self.write(rows)
-        if done:
-            self.written(rows)
-        return done
-
-    def take(self, *, unfinished: bool = True) -> list[Row]:
+    def pending_rows(self, *, include_open: bool = True) -> list[Row]:
         self._drop_oldest()
         now = self.clock()
         return [
-            self._row(self.described[source], bucket)
-            for source, held in self.buckets.items()
-            for bucket in held
+            self._row(self.infos[source], bucket)
+            for source, buckets in self.buckets.items()
+            for bucket in buckets
             if bucket.changes != bucket.written
-            and (unfinished or self._is_closed(bucket, now))
+            and (include_open or self._is_closed(bucket, now))
         ]
 
-    def _row(self, described: Described, bucket: OpenBucket) -> Row:
+    def _row(self, source: SourceInfo, bucket: OpenBucket) -> Row:
         text = bucket_values.as_text(bucket.values)
-        return Row(described, frozenset(bucket.values), bucket, bucket.changes, text)
+        return Row(source, frozenset(bucket.values), bucket, bucket.changes, text)
 
     def write(self, rows: list[Row]) -> bool:
-        """One transaction. The rows are whole buckets, so writing them twice is the
-        same as once."""
+        """One transaction. Idempotent, because rows are whole buckets."""
         if not rows:
             return True
         try:
-            if self.space.is_short():
+            if self.free_space.is_low():
                 return False
             with transaction.atomic():
                 self._upsert(rows)
         except DatabaseError as error:
-            self._failed(error)
+            self._log_failure(error)
             return False
         self.failing = False
         return True
 
-    def written(self, rows: Iterable[Row]) -> None:
+    def mark_written(self, rows: Iterable[Row]) -> None:
         for row in rows:
             row.bucket.written = row.changes
-        self._forget()
+        self._discard_old()
 
     def _upsert(self, rows: list[Row]) -> None:
         now = int(self.clock())
-        ids = self.sources.ids([(row.described, row.metrics) for row in rows], now)
+        ids = self.sources.resolve([(row.source, row.metrics) for row in rows], now)
         Bucket10s.objects.bulk_create(
             [
                 Bucket10s(
-                    source_id=ids[row.described.source],
+                    source_id=ids[row.source.source_key],
                     start=row.bucket.start,
                     writer=row.bucket.writer,
                     values=row.values,
@@ -203,46 +199,44 @@ class Recorder:
             update_fields=["values", "touched"],
         )
 
-    def _failed(self, error: DatabaseError) -> None:
+    def _log_failure(self, error: DatabaseError) -> None:
         if not self.failing:
-            logger.error("history: kept in memory, the database is away: %s", error)
+            logger.error("database unavailable, keeping history in memory: %s", error)
         self.failing = True
-        # Somebody may have deleted a source that was known.
-        self.sources.forget()
+        # A cached source may have been deleted.
+        self.sources.clear()
         if not connection.in_atomic_block:
             close_old_connections()
-
-    # what need not be kept
 
     def _is_closed(self, bucket: OpenBucket, now: float) -> bool:
         return bucket.writer != self.writer or bucket.start + WIDTH_S <= now
 
-    def _forget(self) -> None:
-        """Samples may come late by some seconds: the bucket before this one stays."""
-        horizon = _start_of(self.clock()) - WIDTH_S
-        self.forgotten_before = max(self.forgotten_before, horizon)
-        for source, held in list(self.buckets.items()):
-            kept = [
+    def _discard_old(self) -> None:
+        """Keeps the previous bucket, because samples may arrive some seconds late."""
+        horizon = _bucket_start(self.clock()) - WIDTH_S
+        self.discarded_before = max(self.discarded_before, horizon)
+        for source, buckets in list(self.buckets.items()):
+            remaining = [
                 bucket
-                for bucket in held
+                for bucket in buckets
                 if bucket.changes != bucket.written
                 or (bucket.start >= horizon and bucket.writer == self.writer)
             ]
-            self._keep(source, kept)
+            self._replace(source, remaining)
 
     def _drop_oldest(self) -> None:
-        for source, held in list(self.buckets.items()):
-            dropped = held[:-KEPT_BUCKETS]
+        for source, buckets in list(self.buckets.items()):
+            dropped = buckets[:-MAX_BUCKETS]
             if dropped:
                 newest = max(bucket.start for bucket in dropped) + WIDTH_S
-                self.forgotten_before = max(self.forgotten_before, newest)
-                self._keep(source, held[-KEPT_BUCKETS:])
+                self.discarded_before = max(self.discarded_before, newest)
+                self._replace(source, buckets[-MAX_BUCKETS:])
 
-    def _keep(self, source: Key, buckets: list[OpenBucket]) -> None:
+    def _replace(self, source: SourceKey, buckets: list[OpenBucket]) -> None:
         self.buckets[source] = buckets
         if not buckets:
-            del self.buckets[source], self.described[source]
+            del self.buckets[source], self.infos[source]
 
 
-def _start_of(at: float) -> int:
+def _bucket_start(at: float) -> int:
     return int(at) // WIDTH_S * WIDTH_S

@@ -1,4 +1,4 @@
-"""Forget history by age, and the oldest of it when there is too much."""
+"""Delete history by age, and the oldest of it when there is too much."""
 
 from __future__ import annotations
 
@@ -11,31 +11,33 @@ from django.db import transaction
 from django.db.models import Avg, Min, QuerySet
 from django.db.models.functions import Length
 
-from monitoring.history.rollup import rolled_until
-from monitoring.history.tiers import HOUR_S, LEAST_S, kept_s, note_gone
+from monitoring.history.rollup import rolled_up_until
+from monitoring.history.tiers import HOUR_S, MIN_RETENTION_S, mark_pruned, retention_s
 from monitoring.models import TIERS, Bucket, Source
 
 logger = logging.getLogger(__name__)
 
 MIB = 2**20
-# Rows a transaction deletes: others wait some tens of milliseconds for it.
+# Rows deleted per transaction: other writers wait some tens of milliseconds.
 CHUNK = 5000
-# Rows of this age are in the wider tiers for good. Younger ones with an old start are
-# of a clock that jumped back, and may still be added up.
+# Rows written this long ago have been rolled up. Rows written later with an old start
+# come from a clock that jumped back and may still be rolled up.
 SETTLED_S = 2 * HOUR_S
-# Of a row besides its values: columns, headers and the index. Estimated for SQLite and
-# PostgreSQL: 115 and 170 bytes.
+# Per row, besides its values: columns, headers and index. Measured: 115 bytes on
+# SQLite, 170 bytes on PostgreSQL.
 OVERHEAD_BYTES = 150
 SAMPLE = 1000
 
 
 def prune(now: float | None = None) -> int:
-    """Rows deleted. May be killed anywhere: the next one goes on."""
+    """Number of deleted rows. Can be killed at any point; the next run continues."""
     at = int(time.time() if now is None else now)
-    settled = rolled_until() - SETTLED_S
-    deleted = sum(_delete_before(tier, at - kept_s(tier), settled) for tier in TIERS)
-    deleted += sum(_make_room(tier, at) for tier in TIERS)
-    unseen_since = at - max(map(kept_s, TIERS))
+    settled = rolled_up_until() - SETTLED_S
+    deleted = sum(
+        _delete_before(tier, at - retention_s(tier), settled) for tier in TIERS
+    )
+    deleted += sum(_free_space(tier, at) for tier in TIERS)
+    unseen_since = at - max(map(retention_s, TIERS))
     Source.objects.filter(last_seen__lt=unseen_since).delete()
     if deleted:
         logger.info("history: %d rows removed", deleted)
@@ -43,15 +45,14 @@ def prune(now: float | None = None) -> int:
 
 
 def size_mib() -> float:
-    """Estimated: neither database tells the size of a table that others write to
-    without reading all of it."""
+    """An estimate: neither database knows the size of a table without reading it."""
     return sum(_rows(tier) * _row_bytes(tier) for tier in TIERS) / MIB
 
 
-def _make_room(tier: type[Bucket], now: int) -> int:
-    """Deletes the oldest of this tier as far as needed and allowed."""
+def _free_space(tier: type[Bucket], now: int) -> int:
+    """Delete the oldest rows of this tier, as far as needed and allowed."""
     deleted = 0
-    newest_allowed = now - LEAST_S[tier]
+    newest_allowed = now - MIN_RETENTION_S[tier]
     while (excess := size_mib() - settings.HISTORY_MAX_MIB) > 0:
         oldest = tier.objects.aggregate(oldest=Min("start"))["oldest"]
         if oldest is None or oldest >= newest_allowed:
@@ -63,17 +64,17 @@ def _make_room(tier: type[Bucket], now: int) -> int:
     return deleted
 
 
-def forget(source: Source) -> None:
-    """The source and all of its history."""
+def delete_source(source: Source) -> None:
+    """Delete a source with all of its history."""
     for tier in TIERS:
         _delete(tier.objects.filter(source=source))
     source.delete()
 
 
 def _delete_before(tier: type[Bucket], cutoff: int, settled: int) -> int:
-    """By source, as the index goes."""
-    # Before the rows go: queries and the roll-up no longer count on them.
-    note_gone(tier, cutoff)
+    """Deletes source by source, in the order of the index."""
+    # Before deleting, so that queries and the roll-up stop relying on these rows.
+    mark_pruned(tier, cutoff)
     old = tier.objects.filter(start__lt=cutoff, touched__lt=settled)
     sources = Source.objects.values_list("pk", flat=True)
     return sum(_delete(old.filter(source=source)) for source in sources)

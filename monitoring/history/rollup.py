@@ -1,8 +1,8 @@
-"""Make wider buckets of narrow ones.
+"""Roll narrow buckets up into wider ones.
 
-Level-triggered: what was written since the last time says which minutes and hours are
-stale, and those are computed afresh from all that lies below them. So it may be killed
-anywhere, run twice or late, and rows that come late are included.
+Level-triggered: rows written since the last run determine which minutes and hours are
+stale, and these are recomputed from all rows of the tier below. The roll-up can
+therefore be killed at any point, run twice or run late, and includes late rows.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from django.db import transaction
 from django.db.models import Min
 
 from monitoring.history.aggregation import bucket_values
-from monitoring.history.tiers import gone_before
+from monitoring.history.tiers import pruned_before
 from monitoring.models import Bucket, Bucket1h, Bucket1m, Bucket10s, Watermark
 
 MARK = "roll_up"
-# Rows show up later than they say by as much as their writer waited for the database,
-# or its clock is behind: that much is done again.
+# Rows appear late when their writer had to wait for the database or its clock is slow:
+# this much is processed again.
 SLACK_S = 60
-# Written in that time is done in one transaction: a second of work in a large
-# installation that comes back from a break.
+# Rows written within this time are processed in one transaction: about a second of
+# work when a large installation catches up.
 WINDOW_S = 600
-# The task queue cuts tasks off after a minute; the next one goes on from here.
+# The task queue kills tasks after a minute; the next run continues from here.
 MAX_S = 30
 
 Row = tuple[int, int, str]  # source, start, writer
@@ -39,33 +39,34 @@ def roll_up(now: float | None = None) -> None:
         pass
 
 
-def rolled_until() -> int:
-    """What was written before is in the wider tiers; 0 if never rolled up."""
+def rolled_up_until() -> int:
+    """Rows written before this time are in the wider tiers; 0 if never rolled up."""
     mark = Watermark.objects.filter(name=MARK).first()
     return mark.at + SLACK_S if mark and mark.at else 0
 
 
 def _roll_window(now: int) -> bool:
-    """False when all that was written up to now is done."""
+    """False when everything written so far has been processed."""
     with transaction.atomic():
         mark = _locked_mark(now)
         written = Bucket10s.objects.filter(touched__gte=mark.at, touched__lte=now)
         first = written.aggregate(first=Min("touched"))["first"]
-        done = first is None or first + WINDOW_S > now
-        until = now + 1 if done else first + WINDOW_S
+        is_last = first is None or first + WINDOW_S > now
+        until = now + 1 if is_last else first + WINDOW_S
         rows = written.filter(touched__lt=until)
         minutes = _widen(
             Bucket10s, Bucket1m, rows.values_list("source_id", "start", "writer"), now
         )
         _widen(Bucket1m, Bucket1h, minutes, now)
-        mark.at = max(mark.at, until - SLACK_S) if done else until
+        mark.at = max(mark.at, until - SLACK_S) if is_last else until
         mark.save(update_fields=["at"])
-    return not done
+    return not is_last
 
 
 def _locked_mark(now: int) -> Watermark:
-    """Locked, so that of two at once the slower does not put back older rows. A mark in
-    the future is of a clock that was put right since: all is looked at again."""
+    """Locked, so that the slower of two concurrent runs cannot restore older rows. A
+    mark in the future comes from a clock that has been corrected since, so everything
+    is processed again."""
     Watermark.objects.get_or_create(name=MARK)
     mark = Watermark.objects.select_for_update().get(name=MARK)
     if mark.at > now:
@@ -76,11 +77,11 @@ def _locked_mark(now: int) -> Watermark:
 def _widen(
     lower: type[Bucket], upper: type[Bucket], changed: Iterable[Row], now: int
 ) -> list[Row]:
-    """Rows written in the upper tier."""
+    """Returns the rows written to the upper tier."""
     stale: dict[int, set[tuple[int, str]]] = defaultdict(set)
     for source, start, writer in changed:
         stale[start // upper.WIDTH_S * upper.WIDTH_S].add((source, writer))
-    complete_since = gone_before(lower)
+    complete_since = pruned_before(lower)
     rows = [
         upper(source_id=source, start=start, writer=writer, values=text, touched=now)
         for start, written in stale.items()
@@ -105,8 +106,8 @@ def _merged(
     *,
     late: bool,
 ) -> Iterable[tuple[int, str, str]]:
-    """late: what this bucket was made of is gone, and a clock that jumped back adds to
-    it. Its writers get rows of their own then, and the row that is there stays."""
+    """late: the rows below this bucket have been pruned, and a clock that jumped back
+    adds to it. Then its writers get rows of their own and the existing row stays."""
     parts: dict[tuple[int, str], list[bucket_values.Values]] = defaultdict(list)
     below = lower.objects.filter(
         source_id__in={source for source, _ in written},

@@ -1,4 +1,4 @@
-"""Rows of what is measured, kept up to date by whoever writes history."""
+"""Create and update the rows of measured sources."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from monitoring.models import Source
 
-Key = tuple[str, str]  # kind and key
+SourceKey = tuple[str, str]  # kind and key
 
-# How far last_seen may lag behind: it saves a write per source and flush.
+# How far last_seen may lag behind, to save a write per source and flush.
 REFRESH_S = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class SourceInfo:
     """node: empty where the writer does not know it."""
 
     kind: str
@@ -23,64 +23,62 @@ class Described:
     node: str
 
     @property
-    def source(self) -> Key:
+    def source_key(self) -> SourceKey:
         return self.kind, self.key
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class CachedSource:
     id: int
-    described: Described
+    info: SourceInfo
     metrics: frozenset[str]
-    seen: int
+    seen_at: int
 
 
-class Sources:
-    """Ids of sources, made at first sight. Within the caller's transaction: when that
-    fails, forget()."""
+class SourceCache:
+    """Ids of sources, created on first use. Runs in the caller's transaction; call
+    clear() when that fails."""
 
     def __init__(self) -> None:
-        self.known: dict[Key, Known] = {}
+        self.cached: dict[SourceKey, CachedSource] = {}
 
-    def forget(self) -> None:
-        self.known = {}
+    def clear(self) -> None:
+        self.cached = {}
 
-    def ids(
-        self, seen: Iterable[tuple[Described, frozenset[str]]], now: int
-    ) -> dict[Key, int]:
-        # In one order everywhere: two writers then wait for each other, not both.
-        for described, metrics in sorted(seen, key=lambda pair: pair[0].source):
-            if not self._is_fresh(described, metrics, now):
-                self._write(described, metrics, now)
-        return {source: known.id for source, known in self.known.items()}
+    def resolve(
+        self, seen: Iterable[tuple[SourceInfo, frozenset[str]]], now: int
+    ) -> dict[SourceKey, int]:
+        # All writers use the same order, so that they cannot deadlock.
+        for info, metrics in sorted(seen, key=lambda pair: pair[0].source_key):
+            if not self._is_fresh(info, metrics, now):
+                self._write(info, metrics, now)
+        return {source: cached.id for source, cached in self.cached.items()}
 
-    def _is_fresh(
-        self, described: Described, metrics: frozenset[str], now: int
-    ) -> bool:
-        known = self.known.get(described.source)
+    def _is_fresh(self, info: SourceInfo, metrics: frozenset[str], now: int) -> bool:
+        cached = self.cached.get(info.source_key)
         return (
-            known is not None
-            and known.described == described
-            and metrics <= known.metrics
-            and abs(now - known.seen) < REFRESH_S
+            cached is not None
+            and cached.info == info
+            and metrics <= cached.metrics
+            and abs(now - cached.seen_at) < REFRESH_S
         )
 
-    def _write(self, described: Described, metrics: frozenset[str], now: int) -> None:
+    def _write(self, info: SourceInfo, metrics: frozenset[str], now: int) -> None:
         row, created = Source.objects.select_for_update().get_or_create(
-            kind=described.kind,
-            key=described.key,
+            kind=info.kind,
+            key=info.key,
             defaults={
-                "name": described.name,
-                "node": described.node,
+                "name": info.name,
+                "node": info.node,
                 "metrics": sorted(metrics),
                 "first_seen": now,
                 "last_seen": now,
             },
         )
         if not created:
-            row.name, row.node = described.name, described.node or row.node
+            row.name, row.node = info.name, info.node or row.node
             row.metrics = sorted({*row.metrics, *metrics})
             row.last_seen = max(row.last_seen, now)
             row.save(update_fields=["name", "node", "metrics", "last_seen"])
-        known = Known(row.pk, described, frozenset(row.metrics), now)
-        self.known[described.source] = known
+        cached = CachedSource(row.pk, info, frozenset(row.metrics), now)
+        self.cached[info.source_key] = cached

@@ -1,5 +1,8 @@
-"""Whether there is room for history. On a full disk SQLite could not even note that a
-model was stopped, so history leaves the rest to what is configured."""
+"""Check that there is disk space for history.
+
+On a full disk SQLite could not even record that a model was stopped, so history stops
+first and leaves the configured minimum free.
+"""
 
 from __future__ import annotations
 
@@ -18,30 +21,30 @@ MIB = 2**20
 CODES = {True: "history_paused", False: "history_resumed"}
 
 
-class Space:
+class FreeSpaceCheck:
     def __init__(self) -> None:
-        self.known: bool | None = None
+        self.was_low: bool | None = None
 
-    def is_short(self) -> bool:
-        """May write an activity row, when it has changed."""
-        short = (
+    def is_low(self) -> bool:
+        """Writes an activity row when the result changes."""
+        is_low = (
             connection.vendor == "sqlite" and _free_mib() < settings.STORE_MIN_FREE_MIB
         )
-        if short != self.known:
-            self._say(short)
-            self.known = short
-        return short
+        if is_low != self.was_low:
+            self._report(is_low)
+            self.was_low = is_low
+        return is_low
 
-    def _say(self, short: bool) -> None:
-        """Several processes write history; the first of them says it for all."""
-        told = Activity.objects.filter(code__in=CODES.values()).order_by("pk").last()
-        before = told.code if told else CODES[False]
-        if before == CODES[short]:
+    def _report(self, is_low: bool) -> None:
+        """Several processes write history; only the first one reports the change."""
+        last = Activity.objects.filter(code__in=CODES.values()).order_by("pk").last()
+        reported = last.code if last else CODES[False]
+        if reported == CODES[is_low]:
             return
         needed = settings.STORE_MIN_FREE_MIB
         params: dict[str, object] = {"free": _free_mib(), "needed": needed}
-        logger.warning("%s: %s", CODES[short], params)
-        record(CODES[short], params=params)
+        logger.warning("%s: %s", CODES[is_low], params)
+        record(CODES[is_low], params=params)
 
 
 def _free_mib() -> int:

@@ -1,4 +1,4 @@
-"""How long each width of history is kept."""
+"""Retention of each tier of history."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from monitoring.models import (
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
-# The newest of each that room is never made of: wider tiers are computed from it.
-LEAST_S: dict[type[Bucket], int] = {
+# Never deleted, not even to free space: wider tiers are computed from it.
+MIN_RETENTION_S: dict[type[Bucket], int] = {
     Bucket10s: 2 * HOUR_S,
     Bucket1m: 2 * DAY_S,
     Bucket1h: 30 * DAY_S,
 }
 
 
-def kept_s(tier: type[Bucket]) -> int:
-    wanted: dict[type[Bucket], int] = {
+def retention_s(tier: type[Bucket]) -> int:
+    configured: dict[type[Bucket], int] = {
         Bucket10s: settings.HISTORY_10S_HOURS * HOUR_S,
         Bucket1m: settings.HISTORY_1M_DAYS * DAY_S,
         Bucket1h: settings.HISTORY_1H_DAYS * DAY_S,
     }
-    return max(wanted[tier], LEAST_S[tier])
+    return max(configured[tier], MIN_RETENTION_S[tier])
 
 
-def kept_since(tier: type[Bucket], now: int) -> int:
-    """Older rows of this tier may be gone, by age or to make room."""
-    return max(now - kept_s(tier), gone_before(tier))
+def available_since(tier: type[Bucket], now: int) -> int:
+    """Older rows of this tier may have been deleted, by age or to free space."""
+    return max(now - retention_s(tier), pruned_before(tier))
 
 
-def gone_before(tier: type[Bucket]) -> int:
+def pruned_before(tier: type[Bucket]) -> int:
     mark = Watermark.objects.filter(name=_mark(tier)).first()
     return mark.at if mark else 0
 
 
-def note_gone(tier: type[Bucket], before: int) -> None:
+def mark_pruned(tier: type[Bucket], before: int) -> None:
     mark, _ = Watermark.objects.get_or_create(name=_mark(tier))
     mark.at = max(mark.at, before)
     mark.save(update_fields=["at"])

@@ -1,4 +1,4 @@
-"""What a step of a series is made of, and the numbers it is shown as."""
+"""Aggregate the values of each step of a series."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ALLOWED: dict[Kind, tuple[str, ...]] = {
     "histogram": ("p50", "p95", "p99", "avg", "rate", "sum"),
 }
 DEFAULT: dict[Kind, str] = {"gauge": "avg", "counter": "rate", "histogram": "p95"}
-# Finer than any unit is measured in: keeps answers short.
+# More precise than any measurement, and keeps responses short.
 DECIMALS = 6
 
 Finish = Callable[[Value, int], float | None]
 
 
 class Column:
-    """One series while its rows are read, in order of time; None is a gap."""
+    """Collects one series from its rows, in order of time; None marks a gap."""
 
     __slots__ = ("cells", "covered", "last")
 
@@ -37,9 +37,10 @@ class Column:
         self.last = -1
 
     def add(self, slot: int, start: int, seconds: int, value: Value) -> None:
-        """seconds: covered by the row. Writers share theirs."""
-        held = self.cells[slot]
-        self.cells[slot] = value if held is None else merge_value(held, value)
+        """seconds: time covered by the row. Rows of several writers cover the same
+        time, which counts once."""
+        current = self.cells[slot]
+        self.cells[slot] = value if current is None else merge_value(current, value)
         if start != self.last:
             self.covered[slot] += seconds
             self.last = start
@@ -67,16 +68,16 @@ def _rate(value: Value, covered: int) -> float:
     return cast("Numbers", value)[2] / covered
 
 
-def _observed(value: Value, _: int = 0) -> int:
+def _observations(value: Value, _: int = 0) -> int:
     return sum(cast("Distribution", value)["counts"].values())
 
 
-def _observed_rate(value: Value, covered: int) -> float:
-    return _observed(value) / covered
+def _observation_rate(value: Value, covered: int) -> float:
+    return _observations(value) / covered
 
 
-def _observed_mean(value: Value, _: int) -> float | None:
-    number = _observed(value)
+def _observation_mean(value: Value, _: int) -> float | None:
+    number = _observations(value)
     return cast("Distribution", value)["sum"] / number if number else None
 
 
@@ -91,8 +92,8 @@ FINISH: dict[Kind, dict[str, Finish]] = {
         "p50": _quantile(0.5),
         "p95": _quantile(0.95),
         "p99": _quantile(0.99),
-        "avg": _observed_mean,
-        "rate": _observed_rate,
-        "sum": _observed,
+        "avg": _observation_mean,
+        "rate": _observation_rate,
+        "sum": _observations,
     },
 }

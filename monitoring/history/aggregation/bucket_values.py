@@ -1,7 +1,7 @@
-"""What samples become in a bucket, and buckets in a wider one.
+"""Merge samples into a bucket, and buckets into a wider one.
 
-Adding is associative and commutative: however samples are split over processes, rows
-and tiers, the bucket is the same.
+Merging is associative and commutative: the result does not depend on how samples are
+split over processes, rows and tiers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Numbers = list[float]
 
 
 class Distribution(TypedDict):
-    """counts: by str(index) of the histogram, those above 0 only."""
+    """counts: by str(index) of the histogram, without zeros."""
 
     sum: float
     counts: dict[str, int]
@@ -31,30 +31,30 @@ DIGITS = 6
 
 
 def add_number(values: Values, metric: str, sample: float) -> None:
-    held = cast("Numbers | None", values.get(metric))
-    if held is None:
+    current = cast("Numbers | None", values.get(metric))
+    if current is None:
         values[metric] = [sample, sample, sample, 1]
         return
-    if sample < held[0]:
-        held[0] = sample
-    if sample > held[1]:
-        held[1] = sample
-    held[2] += sample
-    held[3] += 1
+    if sample < current[0]:
+        current[0] = sample
+    if sample > current[1]:
+        current[1] = sample
+    current[2] += sample
+    current[3] += 1
 
 
 def add_duration(values: Values, metric: str, seconds: float) -> None:
-    held = cast("Distribution | None", values.get(metric))
-    if held is None:
-        held = {"sum": 0.0, "counts": {}}
-        values[metric] = held
+    current = cast("Distribution | None", values.get(metric))
+    if current is None:
+        current = {"sum": 0.0, "counts": {}}
+        values[metric] = current
     bucket = str(histogram.index(seconds))
-    held["sum"] += seconds
-    held["counts"][bucket] = held["counts"].get(bucket, 0) + 1
+    current["sum"] += seconds
+    current["counts"][bucket] = current["counts"].get(bucket, 0) + 1
 
 
 def merge_value(one: Value, other: Value) -> Value:
-    """A new value; neither of the two is changed."""
+    """Returns a new value and leaves both arguments unchanged."""
     if isinstance(one, list):
         low, high, total, count = cast("Numbers", other)
         return [min(one[0], low), max(one[1], high), one[2] + total, one[3] + count]
@@ -69,13 +69,13 @@ def merge(parts: Iterable[Mapping[str, Value]]) -> Values:
     merged: Values = {}
     for part in parts:
         for metric, value in part.items():
-            held = merged.get(metric)
-            merged[metric] = value if held is None else merge_value(held, value)
+            current = merged.get(metric)
+            merged[metric] = value if current is None else merge_value(current, value)
     return merged
 
 
 def rounded(values: Mapping[str, Value]) -> Values:
-    """For storage. Whole numbers stay exact: requests and tokens are counted."""
+    """Rounded for storage. Integers, such as request counts, stay exact."""
     return {metric: _rounded(value) for metric, value in values.items()}
 
 

@@ -1,14 +1,16 @@
-"""Distributions of durations over fixed buckets: what can be added up over time and
-processes, which percentiles cannot."""
+"""Distributions of durations over fixed buckets.
+
+Unlike percentiles, they can be summed over time and processes.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping
 
-# Upper bounds, inclusive: 1 ms to 398 s, five to a decade, so a percentile is right
-# within a factor of 1.6. Index len(BOUNDS_S) holds what took longer.
-# Stored rows hold indexes: bounds may be added at the end, never changed.
+# Inclusive upper bounds from 1 ms to 398 s, five per decade, so that a percentile is
+# accurate within a factor of 1.6. Index len(BOUNDS_S) counts longer durations.
+# Stored rows hold indexes: bounds may be appended but never changed.
 BOUNDS_S: tuple[float, ...] = tuple(
     float(f"{10 ** (k / 5):.6g}") for k in range(-15, 14)
 )
@@ -19,8 +21,8 @@ def index(seconds: float) -> int:
 
 
 def quantile(counts: Mapping[str, int], q: float) -> float | None:
-    """Linear within a bucket, as Prometheus' histogram_quantile; the largest bound for
-    what lies above all of them. None without observations."""
+    """Interpolates linearly within a bucket, like Prometheus' histogram_quantile, and
+    returns the largest bound for longer durations. None without observations."""
     total = sum(counts.values())
     if not total:
         return None

@@ -33,18 +33,18 @@ class Choice:
     step: int
 
 
-def choose(requested: Resolution, kept_since: Mapping[int, int]) -> Choice:
-    """kept_since: by width of the tier. Picks the widest tier that can show the step,
-    or a wider one (and then a wider step) where that tier does not go back far enough
-    or has too many rows."""
+def choose(requested: Resolution, available_since: Mapping[int, int]) -> Choice:
+    """available_since: by width of the tier. Picks the widest tier that can show the
+    step, or a wider one (and then a wider step) where that tier does not go back far
+    enough or has too many rows."""
     step = requested.step or _nice(requested)
-    widths = sorted(kept_since)
+    widths = sorted(available_since)
     fitting = max((w for w in widths if step % w == 0), default=widths[0])
     max_rows = MAX_ROWS_WITH_STEP if requested.step else MAX_ROWS
     span = requested.end - requested.start
     for width in widths[widths.index(fitting) :]:
         rows = requested.sources * span / width
-        if requested.start >= kept_since[width] and rows <= max_rows:
+        if requested.start >= available_since[width] and rows <= max_rows:
             break
     return Choice(width, -(-step // width) * width)
 

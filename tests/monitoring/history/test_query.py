@@ -8,7 +8,7 @@ from monitoring.history.params import HistoryQuery, parse_span, parse_step
 from monitoring.history.query import run_query
 from monitoring.history.recorder import Recorder
 from monitoring.history.rollup import roll_up
-from monitoring.history.tiers import note_gone
+from monitoring.history.tiers import mark_pruned
 from monitoring.models import Bucket1m, Bucket10s
 from tests.monitoring.history.rows import Clock, a_bucket, a_source
 
@@ -29,30 +29,30 @@ def model():
     return a_source("model", "7", name="smol", metrics=metrics)
 
 
-def ask(*metrics, start=NOON, end=NOON + 60, now=NOON + HOUR, **words):
-    return run_query(HistoryQuery(start=start, end=end, metrics=metrics, **words), now)
+def fetch(*metrics, start=NOON, end=NOON + 60, now=NOON + HOUR, **params):
+    return run_query(HistoryQuery(start=start, end=end, metrics=metrics, **params), now)
 
 
-def values(answer):
-    [series] = answer.series
+def values(result):
+    [series] = result.series
     return series["values"]
 
 
-def problem(*metrics, **words):
+def problem(*metrics, **params):
     with pytest.raises(Invalid) as refused:
-        ask(*metrics, **words)
+        fetch(*metrics, **params)
     [found] = refused.value.problems
     return found.code, found.params
 
 
-def test_a_gauge_has_its_mean_and_a_band_and_gaps_are_null(gpu):
+def test_gauge_has_mean_min_and_max_and_null_for_gaps(gpu):
     a_bucket(Bucket10s, gpu, NOON, {"gpu_power": [100, 300, 1500, 10]})
     a_bucket(Bucket10s, gpu, NOON + 40, {"gpu_power": [7, 7, 70, 10]})
     a_bucket(Bucket10s, gpu, NOON + 50, {"gpu_temperature": [40, 40, 400, 10]})
-    answer = ask("gpu_power")
-    assert (answer.tier, answer.step) == ("10s", 10)
-    assert answer.times == list(range(NOON, NOON + 60, 10))
-    assert answer.series == [
+    result = fetch("gpu_power")
+    assert (result.tier, result.step) == ("10s", 10)
+    assert result.times == list(range(NOON, NOON + 60, 10))
+    assert result.series == [
         {
             "metric": "gpu_power",
             "unit": "watt",
@@ -68,45 +68,45 @@ def test_a_gauge_has_its_mean_and_a_band_and_gaps_are_null(gpu):
 @pytest.mark.parametrize(
     ("aggregate", "expected"), [("avg", 150), ("min", 100), ("max", 300)]
 )
-def test_with_an_aggregate_a_gauge_has_no_band(gpu, aggregate, expected):
+def test_gauge_with_an_aggregate_has_no_min_and_max(gpu, aggregate, expected):
     a_bucket(Bucket10s, gpu, NOON, {"gpu_power": [100, 300, 1500, 10]})
-    answer = ask("gpu_power", aggregate=aggregate, end=NOON + 10)
-    assert values(answer) == [expected]
-    assert "min" not in answer.series[0]
+    result = fetch("gpu_power", aggregate=aggregate, end=NOON + 10)
+    assert values(result) == [expected]
+    assert "min" not in result.series[0]
 
 
 def test_wider_steps_weigh_by_the_number_of_samples(gpu):
     a_bucket(Bucket10s, gpu, NOON, {"gpu_power": [100, 100, 1000, 10]})
     a_bucket(Bucket10s, gpu, NOON + 10, {"gpu_power": [400, 400, 800, 2]})
-    answer = ask("gpu_power", step=30)
-    assert values(answer) == [150, None]
-    assert answer.series[0]["max"] == [400, None]
+    result = fetch("gpu_power", step=30)
+    assert values(result) == [150, None]
+    assert result.series[0]["max"] == [400, None]
 
 
 @pytest.mark.parametrize(
     ("aggregate", "expected"),
     [(None, [3, 1.5, None]), ("rate", [3, 1.5, None]), ("sum", [60, 15, None])],
 )
-def test_rates_are_by_the_seconds_that_were_measured(model, aggregate, expected):
+def test_rates_use_the_measured_seconds(model, aggregate, expected):
     for start, requests in ((0, 20), (10, 40), (30, 15)):
         at = NOON + start
         a_bucket(Bucket10s, model, at, {"requests": [0, 9, requests, 10]})
-    assert values(ask("requests", step=20, aggregate=aggregate)) == expected
+    assert values(fetch("requests", step=20, aggregate=aggregate)) == expected
 
 
-def test_writers_add_up_and_share_their_seconds(model):
+def test_writers_are_summed_over_the_same_seconds(model):
     for writer, requests in (("a", 20), ("b", 5), ("c", 5)):
         row = {"requests": [0, 9, requests, 10]}
         a_bucket(Bucket10s, model, NOON, row, writer)
-    assert values(ask("requests", end=NOON + 10)) == [3]
+    assert values(fetch("requests", end=NOON + 10)) == [3]
 
 
-def test_what_is_still_being_measured_counts_as_far_as_it_is(model):
+def test_open_bucket_counts_so_far(model):
     for tier in (Bucket10s, Bucket1m):
         a_bucket(tier, model, NOON, {"requests": [1, 1, 8, 4]}, touched=NOON + 4)
-    assert values(ask("requests", end=NOON + 10, now=NOON + 4)) == [2]
+    assert values(fetch("requests", end=NOON + 10, now=NOON + 4)) == [2]
     roll_up(NOON + 15)  # computes the minute of what there is
-    assert values(ask("requests", step=60, now=NOON + 30)) == [0.5]
+    assert values(fetch("requests", step=60, now=NOON + 30)) == [0.5]
 
 
 def durations(model, seconds, tier=Bucket10s, start=NOON, writer=""):
@@ -127,7 +127,9 @@ def test_percentiles_over_writers_and_buckets(model, aggregate, exact):
     for part in range(4):
         start, writer = NOON + 10 * (part // 2), str(part)
         durations(model, every[part * 250 : part * 250 + 250], Bucket10s, start, writer)
-    [found] = values(ask("response_time", aggregate=aggregate, step=20, end=NOON + 20))
+    [found] = values(
+        fetch("response_time", aggregate=aggregate, step=20, end=NOON + 20)
+    )
     bucket = index(10 * exact)
     assert BOUNDS_S[bucket - 1] <= found <= BOUNDS_S[bucket]
 
@@ -137,16 +139,16 @@ def test_percentiles_over_writers_and_buckets(model, aggregate, exact):
 )
 def test_durations_are_counted_and_averaged(model, aggregate, expected):
     durations(model, [1, 2, 3, 4])
-    answer = ask("response_time", aggregate=aggregate, end=NOON + 10)
-    assert values(answer) == [expected]
+    result = fetch("response_time", aggregate=aggregate, end=NOON + 10)
+    assert values(result) == [expected]
 
 
 def test_several_metrics_of_several_sources(gpu, model):
     other = a_source(key="GPU-2", metrics=["gpu_power"])
     for source in (gpu, other):
         a_bucket(Bucket10s, source, NOON, {"gpu_power": [1, 1, 1, 1]})
-    answer = ask("gpu_power", "gpu_temperature", "kv_cache_usage")
-    assert [(s["metric"], s["source"]["key"]) for s in answer.series] == [
+    result = fetch("gpu_power", "gpu_temperature", "kv_cache_usage")
+    assert [(s["metric"], s["source"]["key"]) for s in result.series] == [
         ("gpu_power", "GPU-1"),
         ("gpu_power", "GPU-2"),
         ("gpu_temperature", "GPU-1"),
@@ -154,25 +156,25 @@ def test_several_metrics_of_several_sources(gpu, model):
     ]
 
 
-def test_sources_that_were_not_there_are_left_out(gpu):
+def test_sources_outside_the_range_are_left_out(gpu):
     a_source(key="GPU-gone", metrics=["gpu_power"], last_seen=NOON - 1)
     a_source(key="GPU-new", metrics=["gpu_power"], first_seen=NOON + 60)
-    keys = [s["source"]["key"] for s in ask("gpu_power").series]
+    keys = [s["source"]["key"] for s in fetch("gpu_power").series]
     assert keys == ["GPU-1"]
 
 
-@pytest.mark.parametrize("word", ["7", "smol"])
-def test_a_source_is_found_by_its_key_or_name(model, word):
+@pytest.mark.parametrize("name", ["7", "smol"])
+def test_a_source_is_found_by_its_key_or_name(model, name):
     a_source("model", "3", name="smol", metrics=["requests"], last_seen=5)
     a_source("gpu", "7", metrics=["requests"])
-    answer = ask("requests", sources=[("model", word)])
-    assert [s["source"]["key"] for s in answer.series] == ["7"]
+    result = fetch("requests", sources=[("model", name)])
+    assert [s["source"]["key"] for s in result.series] == ["7"]
 
 
-def test_a_key_goes_before_a_name(model):
+def test_key_takes_precedence_over_name(model):
     a_source("model", "smol", name="other", metrics=["requests"], last_seen=5)
-    answer = ask("requests", sources=[("model", "smol")])
-    assert [s["source"]["name"] for s in answer.series] == ["other"]
+    result = fetch("requests", sources=[("model", "smol")])
+    assert [s["source"]["name"] for s in result.series] == ["other"]
 
 
 @pytest.mark.parametrize(
@@ -189,23 +191,23 @@ def test_a_key_goes_before_a_name(model):
 )
 def test_tier(gpu, ago, span, step, expected):
     end = NOON - ago
-    answer = ask("gpu_power", start=end - span, end=end, step=step, now=NOON)
-    assert (answer.tier, answer.step) == expected
+    result = fetch("gpu_power", start=end - span, end=end, step=step, now=NOON)
+    assert (result.tier, result.step) == expected
 
 
-def test_what_was_deleted_to_make_room_is_read_from_the_next_tier(gpu):
-    note_gone(Bucket10s, NOON - 1800)
-    assert ask("gpu_power", start=NOON - HOUR, end=NOON, now=NOON).tier == "1m"
-    assert ask("gpu_power", start=NOON - 1800, end=NOON, now=NOON).tier == "10s"
+def test_pruned_range_is_read_from_the_next_tier(gpu):
+    mark_pruned(Bucket10s, NOON - 1800)
+    assert fetch("gpu_power", start=NOON - HOUR, end=NOON, now=NOON).tier == "1m"
+    assert fetch("gpu_power", start=NOON - 1800, end=NOON, now=NOON).tier == "10s"
 
 
-def test_steps_begin_at_their_multiples_whatever_was_asked(gpu):
-    answer = ask("gpu_power", start=NOON + 7, end=NOON + 601, step=60)
-    assert answer.times == list(range(NOON, NOON + 601, 60))
-    assert (answer.start, answer.end) == (NOON + 7, NOON + 601)
+def test_steps_start_at_multiples_of_their_width(gpu):
+    result = fetch("gpu_power", start=NOON + 7, end=NOON + 601, step=60)
+    assert result.times == list(range(NOON, NOON + 601, 60))
+    assert (result.start, result.end) == (NOON + 7, NOON + 601)
 
 
-def test_what_was_recorded_is_answered_the_same_by_each_tier():
+def test_all_tiers_give_the_same_result():
     clock = Clock(NOON)
     recorder = Recorder("test", clock)
     for second in range(2 * HOUR):
@@ -216,12 +218,12 @@ def test_what_was_recorded_is_answered_the_same_by_each_tier():
     roll_up(clock.now + 60)
     for step in (10, 60, 3600):
         for metric, expected in (("requests", 3), ("kv_cache_usage", 0.25)):
-            answer = ask(metric, end=NOON + 2 * HOUR, now=NOON + 3 * HOUR, step=step)
-            assert set(values(answer)) == {expected}
+            result = fetch(metric, end=NOON + 2 * HOUR, now=NOON + 3 * HOUR, step=step)
+            assert set(values(result)) == {expected}
 
 
 @pytest.mark.parametrize(
-    ("metrics", "words", "code", "named"),
+    ("metrics", "params", "code", "named"),
     [
         (["gpu_powr"], {}, "unknown_metric", {"nearest": "gpu_power"}),
         (["x" * 999], {}, "unknown_metric", {"nearest": ""}),
@@ -241,22 +243,22 @@ def test_what_was_recorded_is_answered_the_same_by_each_tier():
         ([], {"end": NOON + 12 * DAY, "step": 10}, "too_many_points", {}),
     ],
 )  # fmt: skip
-def test_what_cannot_be_answered_says_why(gpu, metrics, words, code, named):
-    found, params = problem(*metrics, **words)
+def test_invalid_query_is_explained(gpu, metrics, params, code, named):
+    found, details = problem(*metrics, **params)
     assert found == code
-    assert {name: params[name] for name in named} == named
-    assert len(json.dumps(params)) < 3000
+    assert {name: details[name] for name in named} == named
+    assert len(json.dumps(details)) < 3000
 
 
-def test_the_step_that_is_advised_is_accepted(gpu):
-    words = {"end": NOON + 12 * DAY}
-    _, params = problem("gpu_power", step=10, **words)
-    assert ask("gpu_power", step=params["step"], **words).series
+def test_suggested_step_is_accepted(gpu):
+    params = {"end": NOON + 12 * DAY}
+    _, details = problem("gpu_power", step=10, **params)
+    assert fetch("gpu_power", step=details["step"], **params).series
 
 
-def test_all_that_is_wrong_is_told_at_once(gpu):
+def test_all_problems_are_reported_together(gpu):
     with pytest.raises(Invalid) as refused:
-        ask("cows", "gpu_power", aggregate="sum")
+        fetch("cows", "gpu_power", aggregate="sum")
     codes = [found.code for found in refused.value.problems]
     assert codes == ["unknown_metric", "aggregate_not_possible"]
     assert "cows" in str(refused.value)
@@ -268,10 +270,10 @@ def test_queries_do_not_grow_with_sources(sources, django_assert_num_queries):
         source = a_source(key=f"GPU-{number}", metrics=["gpu_power"])
         a_bucket(Bucket10s, source, NOON, {"gpu_power": [1, 1, 1, 1]})
     with django_assert_num_queries(5):
-        assert len(ask("gpu_power").series) == sources
+        assert len(fetch("gpu_power").series) == sources
 
 
-def test_words_of_requests(settings):
+def test_span_and_step_are_parsed(settings):
     settings.TIME_ZONE = "Asia/Shanghai"
     span = parse_span("2024-01-01", "2024-01-02")
     assert (span.start, span.end) == (1_704_038_400, 1_704_124_800)

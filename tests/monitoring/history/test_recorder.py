@@ -3,7 +3,7 @@ from django.db import OperationalError, connection
 
 from models_app.models import Activity
 from monitoring.history.aggregation import bucket_values
-from monitoring.history.recorder import KEPT_BUCKETS, Recorder
+from monitoring.history.recorder import MAX_BUCKETS, Recorder
 from monitoring.models import Bucket10s, Source
 from tests.monitoring.history.rows import Clock, bucket_of, stored
 
@@ -49,7 +49,7 @@ def test_gauges_counters_and_durations_share_a_row(recorder, clock):
     }
 
 
-def test_what_is_not_known_is_left_out_never_zero(recorder):
+def test_unknown_values_are_left_out(recorder):
     values = {"gpu_power": None, "gpu_clock_sm": float("nan"), "gpu_temperature": 40}
     recorder.add("gpu", "GPU-1", "0 fake", values)
     recorder.flush()
@@ -64,7 +64,7 @@ def test_negative_increments_are_left_out_but_not_negative_gauges(recorder):
     assert bucket_of("model", "7", NOON) == {}
 
 
-def test_sources_are_described_and_kept_up_to_date(recorder, clock):
+def test_sources_are_created_and_updated(recorder, clock):
     recorder.add("gpu", "GPU-1", "0 fake", {"gpu_power": 1}, node="a")
     recorder.flush()
     clock.now += 61
@@ -86,7 +86,7 @@ def test_two_writers_add_to_the_metrics_of_a_source_and_keep_its_node(clock):
     assert (source.metrics, source.node) == (["kv_cache_usage", "requests"], "here")
 
 
-def test_flushing_again_changes_nothing(recorder, django_assert_num_queries):
+def test_flush_is_idempotent(recorder, django_assert_num_queries):
     add(recorder)
     recorder.flush()
     before = list(Bucket10s.objects.values())
@@ -103,16 +103,16 @@ def test_an_open_bucket_grows_in_its_row(recorder, django_assert_max_num_queries
     assert (count(), Bucket10s.objects.count()) == ([1, 1, 3, 3], 1)
 
 
-def test_only_finished_buckets_are_written_on_wish(recorder, clock):
+def test_flush_can_leave_out_open_buckets(recorder, clock):
     add(recorder)
-    recorder.flush(unfinished=False)
+    recorder.flush(include_open=False)
     assert not Bucket10s.objects.exists()
     clock.now += 10
-    recorder.flush(unfinished=False)
+    recorder.flush(include_open=False)
     assert count() == [1, 1, 1, 1]
 
 
-def test_a_restart_loses_what_was_not_flushed_and_nothing_else(recorder, clock):
+def test_restart_loses_only_unflushed_samples(recorder, clock):
     add(recorder)
     recorder.flush()
     add(recorder)  # lost with its process
@@ -122,7 +122,7 @@ def test_a_restart_loses_what_was_not_flushed_and_nothing_else(recorder, clock):
     assert count() == [1, 1, 2, 2]
 
 
-def test_two_writers_of_one_series_add_up_exactly(clock):
+def test_two_writers_of_one_series_sum_exactly(clock):
     writers = [Recorder("gateway", clock) for _ in range(3)]
     for number in range(300):
         clock.now += 0.25
@@ -137,7 +137,7 @@ def test_two_writers_of_one_series_add_up_exactly(clock):
 
 
 @pytest.mark.parametrize("back", [1, 9, 15, 40, 3600, 3 * 86400])
-def test_a_clock_that_jumps_backwards_replaces_nothing(recorder, clock, back):
+def test_clock_that_jumps_back_replaces_nothing(recorder, clock, back):
     for second in range(120):
         clock.now = NOON + second - (back if second >= 60 else 0)
         add(recorder)
@@ -158,7 +158,7 @@ def test_late_samples_reach_their_bucket(recorder, clock):
     assert Bucket10s.objects.count() == 2
 
 
-def test_a_database_that_comes_back_gets_what_was_kept(recorder, clock, caplog):
+def test_buffered_samples_are_written_later(recorder, clock, caplog):
     with connection.execute_wrapper(broken_database):
         for _ in range(60):
             add(recorder)
@@ -169,18 +169,18 @@ def test_a_database_that_comes_back_gets_what_was_kept(recorder, clock, caplog):
     assert len(caplog.records) == 1
 
 
-def test_while_the_database_is_away_memory_is_bounded(recorder, clock):
+def test_memory_is_bounded_while_the_database_is_down(recorder, clock):
     with connection.execute_wrapper(broken_database):
-        for _ in range(KEPT_BUCKETS + 40):
+        for _ in range(MAX_BUCKETS + 40):
             add(recorder)
             clock.now += 10
         recorder.flush()
     recorder.flush()
     starts = Bucket10s.objects.order_by("start").values_list("start", flat=True)
-    assert (len(starts), starts[0]) == (KEPT_BUCKETS, NOON + 400)
+    assert (len(starts), starts[0]) == (MAX_BUCKETS, NOON + 400)
 
 
-def test_a_source_that_was_deleted_is_made_again(recorder, clock):
+def test_deleted_source_is_created_again(recorder, clock):
     add(recorder)
     recorder.flush()
     Source.objects.all().delete()
@@ -190,16 +190,16 @@ def test_a_source_that_was_deleted_is_made_again(recorder, clock):
     assert bucket_of("model", "7", NOON + 60)["requests"] == [1, 1, 1, 1]
 
 
-def test_memory_holds_no_more_than_it_needs(recorder, clock):
+def test_written_buckets_are_discarded(recorder, clock):
     for number in range(100):
         recorder.add("model", str(number), "smol", {"requests": 1})
         recorder.flush()
         clock.now += 10
     assert sum(map(len, recorder.buckets.values())) <= 3
-    assert len(recorder.described) <= 3
+    assert len(recorder.infos) <= 3
 
 
-def test_a_full_disk_pauses_history_and_says_so_once(recorder, clock, settings):
+def test_full_disk_pauses_history_and_is_reported_once(recorder, clock, settings):
     settings.STORE_MIN_FREE_MIB = 2**40
     for _ in range(3):
         add(recorder)
@@ -216,7 +216,7 @@ def test_a_full_disk_pauses_history_and_says_so_once(recorder, clock, settings):
     assert codes == ["history_paused", "history_resumed"]
 
 
-def test_what_was_added_up_elsewhere_joins_its_bucket(recorder):
+def test_merged_values_join_their_bucket(recorder):
     recorder.observe("model", "7", "smol", "response_time", 1.0)
     elsewhere = {"response_time": {"sum": 5.0, "counts": {"15": 2, "17": 1}}}
     recorder.merge("model", "7", "smol", elsewhere)

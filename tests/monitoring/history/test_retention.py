@@ -5,7 +5,7 @@ from django.test.utils import CaptureQueriesContext
 from monitoring.history import retention
 from monitoring.history.retention import CHUNK, prune, size_mib
 from monitoring.history.rollup import roll_up
-from monitoring.history.tiers import gone_before, kept_since
+from monitoring.history.tiers import available_since, pruned_before
 from monitoring.models import Bucket1h, Bucket1m, Bucket10s, Source
 from tests.monitoring.history.rows import a_bucket, a_source
 
@@ -40,7 +40,7 @@ def ages(tier, unit=1):
     return [(NOW - start) // unit for start in starts]
 
 
-def test_each_tier_is_kept_for_its_own_time(gpu, settings):
+def test_each_tier_has_its_own_retention(gpu, settings):
     settings.HISTORY_10S_HOURS = 5
     settings.HISTORY_1M_DAYS = 3
     settings.HISTORY_1H_DAYS = 100
@@ -54,7 +54,7 @@ def test_each_tier_is_kept_for_its_own_time(gpu, settings):
     assert prune(NOW) == 0
 
 
-def test_what_is_not_rolled_up_yet_stays(gpu):
+def test_rows_not_rolled_up_yet_stay(gpu):
     a_bucket(Bucket10s, gpu, NOW - 9 * DAY, {}, touched=NOW - HOUR)
     assert prune(NOW) == 0
     roll_up(NOW + 2 * HOUR)
@@ -71,7 +71,7 @@ def test_deletes_in_small_transactions(gpu):
     assert [sql.count(",") + 1 <= CHUNK for sql in deletes] == [True, True]
 
 
-def test_room_is_made_from_the_finest_and_oldest(gpu, settings):
+def test_space_is_freed_from_the_finest_and_oldest(gpu, settings):
     fill(Bucket10s, gpu, 2000, 60, size=2000)
     fill(Bucket1m, gpu, 500, 60, size=2000)
     assert 4 < size_mib() < 6
@@ -81,10 +81,11 @@ def test_room_is_made_from_the_finest_and_oldest(gpu, settings):
     assert max(ages(Bucket1m, 60)) == 500
     kept = ages(Bucket10s, 60)
     assert kept == list(range(1, len(kept) + 1))
-    assert NOW - kept_since(Bucket10s, NOW) == pytest.approx(kept[-1] * 60, abs=120)
+    oldest = NOW - available_since(Bucket10s, NOW)
+    assert oldest == pytest.approx(kept[-1] * 60, abs=120)
 
 
-def test_when_the_finest_is_at_its_least_the_next_one_goes(gpu, settings):
+def test_next_tier_is_deleted_when_the_finest_is_at_its_minimum(gpu, settings):
     settings.HISTORY_MAX_MIB = 0
     fill(Bucket10s, gpu, 100, 600)
     fill(Bucket1m, gpu, 100, HOUR)
@@ -96,39 +97,39 @@ def test_when_the_finest_is_at_its_least_the_next_one_goes(gpu, settings):
     assert all(len(ages(tier)) > 10 for tier in (Bucket10s, Bucket1m, Bucket1h))
 
 
-def test_room_that_no_deletion_can_make_ends(gpu, settings):
+def test_freeing_space_stops_at_the_minimum(gpu, settings):
     settings.HISTORY_MAX_MIB = 0
     a_bucket(Bucket10s, gpu, NOW - HOUR, {})
     a_bucket(Bucket1m, gpu, NOW + DAY, {})  # of a clock that was fast
     assert prune(NOW) == 0
 
 
-def test_too_short_times_are_lengthened(gpu, settings):
+def test_too_short_retention_is_raised_to_the_minimum(gpu, settings):
     settings.HISTORY_10S_HOURS = settings.HISTORY_1M_DAYS = 0
     a_bucket(Bucket10s, gpu, NOW - HOUR, {})
     a_bucket(Bucket1m, gpu, NOW - DAY, {})
     assert prune(NOW) == 0
 
 
-def test_sources_go_with_the_last_of_their_history(gpu):
+def test_source_is_deleted_with_its_last_row(gpu):
     a_source(key="GPU-old", last_seen=NOW - 731 * DAY)
     prune(NOW)
     assert list(Source.objects.all()) == [gpu]
 
 
-def test_how_far_back_is_noted(gpu):
+def test_pruning_is_recorded(gpu):
     prune(NOW)
-    assert gone_before(Bucket10s) == NOW - 2 * DAY
+    assert pruned_before(Bucket10s) == NOW - 2 * DAY
     prune(NOW - DAY)  # a clock put back brings nothing back
-    assert gone_before(Bucket10s) == NOW - 2 * DAY
+    assert pruned_before(Bucket10s) == NOW - 2 * DAY
 
 
-def test_a_source_is_forgotten_with_all_of_its_history(gpu):
+def test_source_is_deleted_with_all_of_its_history(gpu):
     other = a_source(key="GPU-2")
     for tier in (Bucket10s, Bucket1m, Bucket1h):
         a_bucket(tier, gpu, NOW, {})
         a_bucket(tier, other, NOW, {})
-    retention.forget(gpu)
+    retention.delete_source(gpu)
     assert list(Source.objects.all()) == [other]
     assert [t.objects.get().source for t in (Bucket10s, Bucket1m, Bucket1h)] == [
         other

@@ -7,8 +7,8 @@ from hypothesis.extra.django import TestCase
 from monitoring.history import rollup
 from monitoring.history.aggregation import bucket_values
 from monitoring.history.recorder import Recorder
-from monitoring.history.rollup import roll_up, rolled_until
-from monitoring.history.tiers import note_gone
+from monitoring.history.rollup import roll_up, rolled_up_until
+from monitoring.history.tiers import mark_pruned
 from monitoring.models import Bucket1h, Bucket1m, Bucket10s, Watermark
 from tests.monitoring.history.rows import Clock, a_bucket, a_source, bucket_of, stored
 
@@ -35,7 +35,7 @@ def model():
     return a_source("model", "7")
 
 
-def test_minutes_and_hours_hold_what_all_writers_measured(model):
+def test_minutes_and_hours_sum_all_writers(model):
     for offset in range(0, 120, 10):
         ten(model, MINUTE + offset, 1, "a")
         ten(model, MINUTE + offset, 2, "b")
@@ -45,7 +45,7 @@ def test_minutes_and_hours_hold_what_all_writers_measured(model):
     assert bucket_of("model", "7", HOUR, Bucket1h)["requests"] == [1, 2, 36, 24]
 
 
-def test_rolling_up_again_changes_nothing(model):
+def test_roll_up_is_idempotent(model):
     ten(model, MINUTE, 1)
     roll_up(MINUTE + 15)
     before = [list(tier.objects.values()) for tier in (Bucket1m, Bucket1h)]
@@ -53,7 +53,7 @@ def test_rolling_up_again_changes_nothing(model):
     assert [list(tier.objects.values()) for tier in (Bucket1m, Bucket1h)] == before
 
 
-def test_an_open_minute_is_rolled_up_as_far_as_it_is(model):
+def test_open_minute_is_rolled_up_so_far(model):
     row = ten(model, MINUTE, 1)
     roll_up(MINUTE + 12)
     row.values, row.touched = '{"requests":[1,1,5,5]}', MINUTE + 13
@@ -63,7 +63,7 @@ def test_an_open_minute_is_rolled_up_as_far_as_it_is(model):
     assert rows(Bucket1m) == [(MINUTE, "", 6)]
 
 
-def test_only_what_was_written_since_is_read(model, django_assert_max_num_queries):
+def test_only_new_rows_are_read(model, django_assert_max_num_queries):
     for minute in range(0, 3600, 60):
         ten(model, HOUR + minute, 1)
     roll_up(HOUR + 3600)
@@ -76,14 +76,14 @@ def test_only_what_was_written_since_is_read(model, django_assert_max_num_querie
 def test_late_rows_reach_minutes_and_hours(model):
     ten(model, MINUTE, 1)
     roll_up(MINUTE + 3600)
-    ten(model, MINUTE + 10, 5, touched=MINUTE + 3590)  # said late, within the slack
+    ten(model, MINUTE + 10, 5, touched=MINUTE + 3590)  # written late, within the slack
     ten(model, MINUTE + 300, 7, touched=MINUTE + 3700)
     roll_up(MINUTE + 3720)
     assert rows(Bucket1m) == [(MINUTE, "", 6), (MINUTE + 300, "", 7)]
     assert rows(Bucket1h) == [(HOUR, "", 13)]
 
 
-def test_what_a_database_missed_is_rolled_up_when_it_is_back():
+def test_backlog_is_rolled_up_when_the_database_returns():
     clock = Clock(HOUR)
     recorder = Recorder("gateway", clock)
 
@@ -93,7 +93,7 @@ def test_what_a_database_missed_is_rolled_up_when_it_is_back():
     with connection.execute_wrapper(away):
         for _ in range(300):
             recorder.add("model", "7", "smol", {"requests": 1})
-            recorder.flush(unfinished=False)
+            recorder.flush(include_open=False)
             clock.now += 10
     roll_up(clock.now)
     assert rows(Bucket1h) == []
@@ -103,7 +103,7 @@ def test_what_a_database_missed_is_rolled_up_when_it_is_back():
     assert len(rows(Bucket1m)) == 50
 
 
-def test_killed_half_way_it_goes_on_from_there(model):
+def test_killed_roll_up_continues_where_it_stopped(model):
     for minute in range(0, 7200, 60):
         ten(model, HOUR + minute, 1)
     writes = []
@@ -125,22 +125,22 @@ def test_killed_half_way_it_goes_on_from_there(model):
     assert len(rows(Bucket1m)) == 120
 
 
-def test_a_mark_in_the_future_is_of_a_clock_that_was_put_right(model):
+def test_mark_in_the_future_restarts_the_roll_up(model):
     ten(model, MINUTE, 1)
     roll_up(MINUTE + 86_400)
     ten(model, MINUTE + 10, 1)
     roll_up(MINUTE + 30)
     assert rows(Bucket1m) == [(MINUTE, "", 2)]
-    assert rolled_until() == MINUTE + 31
+    assert rolled_up_until() == MINUTE + 31
 
 
-def test_a_clock_that_jumps_back_adds_to_minutes_whose_rows_are_gone(model):
+def test_clock_that_jumps_back_adds_to_pruned_minutes(model):
     """Their ten-second rows were deleted long ago: computed afresh, the minute would
     lose what it has."""
     a_bucket(Bucket1m, model, MINUTE, {"requests": [1, 1, 100, 60]})
     a_bucket(Bucket1h, model, HOUR, {"requests": [1, 1, 200, 60]})
     for tier in (Bucket10s, Bucket1m):
-        note_gone(tier, HOUR + 3600)
+        mark_pruned(tier, HOUR + 3600)
     ten(model, MINUTE, 5, "jumped", touched=MINUTE + 86_400)
     for _ in range(2):
         roll_up(MINUTE + 86_400)
@@ -148,10 +148,10 @@ def test_a_clock_that_jumps_back_adds_to_minutes_whose_rows_are_gone(model):
     assert rows(Bucket1h) == [(HOUR, "", 200), (HOUR, "jumped", 5)]
 
 
-def test_nothing_rolled_up_yet_is_told():
-    assert rolled_until() == 0
+def test_rolled_up_until_is_zero_at_first():
+    assert rolled_up_until() == 0
     roll_up(HOUR)
-    assert rolled_until() == HOUR + 1
+    assert rolled_up_until() == HOUR + 1
 
 
 class TestAnyHistory(TestCase):

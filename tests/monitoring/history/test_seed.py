@@ -20,7 +20,7 @@ def contents():
     return [list(tier.values_list(*columns)) for tier in rows]
 
 
-def test_a_small_history_is_whole_and_marked():
+def test_small_history_is_complete_and_marked():
     assert seed(SMALL) == 3 * (1440 + 24)
     assert {s.key: s.demo for s in Source.objects.all()} == {
         "demo-host": True, "GPU-demo-0": True, "demo-0": True,
@@ -34,7 +34,7 @@ def test_a_small_history_is_whole_and_marked():
     )
 
 
-def test_numbers_hold_together():
+def test_numbers_are_consistent():
     seed(SMALL)
     for row in [*Bucket1m.objects.all(), *Bucket1h.objects.all()]:
         for metric, value in stored(row).items():
@@ -46,7 +46,7 @@ def test_numbers_hold_together():
                 assert total / count <= high + 0.01
 
 
-def test_the_same_seed_makes_the_same_history_and_another_another():
+def test_same_seed_gives_the_same_history():
     seed(SMALL)
     first = contents()
     seed(SMALL)
@@ -55,7 +55,7 @@ def test_the_same_seed_makes_the_same_history_and_another_another():
     assert contents() != first
 
 
-def test_fine_history_agrees_with_what_is_made_of_it():
+def test_fine_history_agrees_with_its_roll_up():
     seed(Plan(end=END, days=1, gpus=0, models=0, fine=True))
     assert Bucket10s.objects.count() == 8640
     params = {"start": END - 3600, "end": END, "metrics": ["cpu_utilization"]}
@@ -75,7 +75,7 @@ def test_days_are_busier_than_nights():
     assert ordered[-4] > 3 * ordered[3]
 
 
-def test_clear_takes_away_what_was_made_up_only():
+def test_clear_deletes_only_demo_history():
     real = a_source()
     a_bucket(Bucket1m, real, END, {})
     seed(SMALL)

@@ -47,7 +47,7 @@ def test_any_split_and_order_give_the_same_bucket(given_samples, chance):
 
 
 @given(samples)
-def test_tiers_one_by_one_equal_the_widest_made_at_once(given_samples):
+def test_merging_tier_by_tier_equals_merging_at_once(given_samples):
     def widened(rows, width):
         groups = {}
         for (at, _), values in rows:
@@ -61,7 +61,7 @@ def test_tiers_one_by_one_equal_the_widest_made_at_once(given_samples):
     assert dict(hours) == {key: bucket(part) for key, part in direct.items()}
 
 
-def test_merging_changes_neither_part():
+def test_merging_leaves_its_arguments_unchanged():
     one = {"requests": [1, 1, 1, 1], "response_time": {"sum": 1.0, "counts": {"3": 1}}}
     before = repr(one)
     merged = bucket_values.merge([one, one])
@@ -78,5 +78,5 @@ def test_merging_changes_neither_part():
         ({"sum": 1 / 3, "counts": {"1": 1}}, {"sum": 0.333333, "counts": {"1": 1}}),
     ],
 )
-def test_floats_are_short_when_stored_and_whole_numbers_exact(value, stored):
+def test_stored_floats_are_rounded_and_integers_exact(value, stored):
     assert bucket_values.rounded({"m": value}) == {"m": stored}

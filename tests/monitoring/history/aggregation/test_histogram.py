@@ -31,7 +31,7 @@ def test_bounds_are_inclusive(seconds, bucket):
 
 
 @given(durations, st.sampled_from([0.5, 0.95, 0.99]))
-def test_percentiles_are_right_within_a_bucket(seconds, q):
+def test_percentiles_are_accurate_within_a_bucket(seconds, q):
     """Against the smallest value that at least q of all do not exceed."""
     ordered = sorted(seconds)
     rank = max(1, -(-int(q * 1000 * len(ordered)) // 1000))
@@ -49,14 +49,14 @@ def test_percentiles_grow_with_the_share():
     assert statistics.median(found) == pytest.approx(5, rel=0.3)
 
 
-def test_nothing_observed_has_no_percentiles():
+def test_empty_histogram_has_no_percentiles():
     assert quantile({}, 0.5) is None
 
 
-def test_above_all_bounds_the_last_one_is_told():
+def test_longer_durations_give_the_last_bound():
     assert quantile({"29": 3}, 0.5) == BOUNDS_S[-1]
 
 
-def test_interpolation_is_that_of_prometheus():
+def test_interpolation_matches_prometheus():
     # 10 observations between 0.631 and 1: the median is half-way
     assert quantile({"15": 10}, 0.5) == pytest.approx((0.630957 + 1) / 2)

@@ -18,7 +18,7 @@ def read(start="", end="", length="", zone=UTC):
 
 
 @pytest.mark.parametrize(
-    ("words", "span"),
+    ("params", "span"),
     [
         ((), ("2024-06-01 11:00", "2024-06-01 12:00")),
         (("", "", "24h"), ("2024-05-31 12:00", "2024-06-01 12:00")),
@@ -40,11 +40,11 @@ def read(start="", end="", length="", zone=UTC):
         ),
     ],
 )
-def test_span(words, span):
-    assert read(*words) == span
+def test_span(params, span):
+    assert read(*params) == span
 
 
-def test_times_without_a_zone_are_in_that_of_the_server():
+def test_times_without_a_zone_are_in_the_servers():
     assert read("2024-01-01", "2024-01-02T00:00Z", zone=SHANGHAI) == (
         "2023-12-31 16:00",
         "2024-01-02 00:00",
@@ -52,7 +52,7 @@ def test_times_without_a_zone_are_in_that_of_the_server():
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "field"),
+    ("params", "code", "field"),
     [
         (("yesterday",), "bad_time", "start_time"),
         (("", "2024-13-01"), "bad_time", "end_time"),
@@ -67,13 +67,13 @@ def test_times_without_a_zone_are_in_that_of_the_server():
         (("2024-01-01", "2024-01-02", "24h"), "range_and_times", "range"),
     ],
 )
-def test_what_is_no_span(words, code, field):
+def test_invalid_span_is_rejected(params, code, field):
     with pytest.raises(RangeError) as caught:
-        read(*words)
+        read(*params)
     assert (caught.value.problem.code, caught.value.problem.field) == (code, field)
 
 
-def test_two_years_are_allowed_and_not_a_day_more():
+def test_range_is_limited_to_two_years():
     assert read("2022-01-01", "2024-01-01")
     with pytest.raises(RangeError) as caught:
         read("2022-01-01", "2024-01-03")
@@ -90,7 +90,7 @@ def test_step(text, step):
 @pytest.mark.parametrize(
     "text", ["", "0", "-60", "5", "15", "1.5", "1d", "９０", "9" * 99]
 )
-def test_what_is_no_step(text):
+def test_invalid_step_is_rejected(text):
     with pytest.raises(RangeError) as caught:
         parse_step(text)
     assert caught.value.problem.code == "bad_step"

@@ -25,7 +25,7 @@ def chosen(span, ago=0, sources=1, series=1, step=None):
 
 
 @pytest.mark.parametrize(
-    ("asked", "width_and_step"),
+    ("resolution", "width_and_step"),
     [
         ({"span": HOUR}, (10, 10)),
         ({"span": 6 * HOUR}, (10, 30)),
@@ -40,7 +40,7 @@ def chosen(span, ago=0, sources=1, series=1, step=None):
         # many series: fewer points of each, and rows that are read in time
         ({"span": HOUR, "series": 500, "sources": 50}, (10, 20)),
         ({"span": 7 * DAY, "series": 64, "sources": 64}, (3600, 3600)),
-        # asked for
+        # requested
         ({"span": HOUR, "step": 60}, (60, 60)),
         ({"span": HOUR, "step": 90}, (10, 90)),
         ({"span": DAY, "step": 5400}, (60, 5400)),
@@ -49,12 +49,12 @@ def chosen(span, ago=0, sources=1, series=1, step=None):
         ({"span": 60, "ago": 0, "step": DAY}, (3600, DAY)),
     ],
 )
-def test_tier_and_step(asked, width_and_step):
-    assert chosen(**asked) == width_and_step
+def test_tier_and_step(resolution, width_and_step):
+    assert chosen(**resolution) == width_and_step
 
 
 @given(st.integers(1, 731 * DAY), st.integers(0, 800 * DAY), st.integers(1, 5000))
-def test_a_chart_has_no_more_points_than_can_be_seen(span, ago, series):
+def test_series_has_a_limited_number_of_points(span, ago, series):
     width, step = chosen(span, ago, series, series)
     steps = times(NOW - ago - span, NOW - ago, step)
     assert step % width == 0
@@ -64,6 +64,6 @@ def test_a_chart_has_no_more_points_than_can_be_seen(span, ago, series):
 
 
 @given(st.integers(10, 731 * DAY), st.integers(1, 100))
-def test_the_least_step_that_is_offered_is_accepted(span, series):
+def test_smallest_step_is_accepted(span, series):
     step = smallest_step(NOW - span, NOW, series)
     assert len(times(NOW - span, NOW, step)) * series <= MAX_POINTS
