@@ -56,10 +56,10 @@ main() {
   step "imports" "$python" -c \
     'from importlinter.cli import lint_imports_command as lint; lint()'
   step "migrations" manage makemigrations --check --dry-run
-  step "API schema (when stale: make schema)" \
-    diff docs/openapi.yaml <(manage spectacular --lang en)
   step "deployment check" env HTTPS=1 "$python" manage.py check --deploy \
     --fail-level WARNING
+  step "API schema (when stale: make schema)" \
+    diff docs/openapi.yaml <(manage spectacular --lang en)
   "$python" -m pytest -n auto "$@"
 }
 
