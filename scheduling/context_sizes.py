@@ -18,7 +18,6 @@ from runtimes.frameworks.base import Estimate, Framework, Share
 from runtimes.registry import framework
 from scheduling.planner.types import Context
 
-KEY = "n_ctx"
 SIZES = tuple(2**power for power in range(19, 8, -1))  # 524288 to 512
 
 
@@ -28,8 +27,9 @@ def smaller_contexts(model: ServedModel) -> tuple[Context, ...]:
         rules = framework(model.framework)
     except PlatformError:
         return ()
-    config, known = model.config, rules.keys()
-    if KEY not in known or rules.check(config, model_roots=settings.MODEL_ROOTS):
+    config = model.config
+    # A smaller context frees nothing of what fills all the memory it is given.
+    if rules.fills_memory or rules.check(config, model_roots=settings.MODEL_ROOTS):
         return ()
     today = rules.memory(config, model.gpu_count)
     if not isinstance(today, Estimate):
@@ -43,10 +43,12 @@ def smaller_contexts(model: ServedModel) -> tuple[Context, ...]:
 def lower_context(model: ServedModel, to: int, actor: Actor = None) -> None:
     """Only ever to one that is offered: a page that is out of date must not raise it.
     Runs that are there keep theirs until the model is restarted."""
-    for context in smaller_contexts(model)[1:]:
+    contexts = smaller_contexts(model)[1:]
+    key = framework(model.framework).context_key if contexts else ""
+    for context in contexts:
         if context.n_ctx == to:
             changes = {
-                "config": {**model.config, KEY: to},
+                "config": {**model.config, key: to},
                 "gpu_memory_mib": context.gpu_memory_mib,
                 "memory_mib": context.memory_mib,
             }
@@ -59,7 +61,8 @@ def _smaller(
     for n_ctx in SIZES:
         if n_ctx >= today.n_ctx:
             continue
-        less = rules.memory({**model.config, KEY: n_ctx}, model.gpu_count)
+        config = {**model.config, rules.context_key: n_ctx}
+        less = rules.memory(config, model.gpu_count)
         if not isinstance(less, Estimate):
             return
         gpu = _declared(model.gpu_memory_mib, today.gpu, less.gpu)

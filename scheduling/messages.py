@@ -70,7 +70,7 @@ REASONS = (
     # What would let a waiting model start
     Reason("help_stop", _("Stop %(model)s (priority %(priority)s)")),
     Reason("help_priority", _("Raise the priority to %(to)s, above %(model)s")),
-    Reason("help_n_ctx", _("Lower n_ctx from %(from)s to %(to)s")),
+    Reason("help_n_ctx", _("Lower the context from %(from)s to %(to)s tokens")),
     # Activity
     Reason("run_scheduled", _("%(model)s was placed on %(node)s.")),
 )

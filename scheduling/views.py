@@ -88,7 +88,6 @@ def lower_n_ctx(request: HttpRequest, model_id: int, to: int) -> HttpResponse:
     except PlatformError as error:
         messages.error(request, str(error))
     else:
-        done = _("%(model)s has n_ctx %(n_ctx)s now.")
-        params = {"model": model.name, "n_ctx": model.config.get("n_ctx")}
-        messages.success(request, done % params)
+        done = _("%(model)s has a context of %(tokens)s tokens now.")
+        messages.success(request, done % {"model": model.name, "tokens": to})
     return redirect("admin:scheduling_queue")

@@ -89,7 +89,7 @@ def _route(model: ServedModel, runs: list[Run]) -> Route:
         status=model.status,
         retry_after_s=_retry_after(model),
         sampling=_sampling(newest) if newest else {},
-        embeds=newest is not None and newest.config.get("embedding") is True,
+        embeds=newest is not None and _embeds(newest),
         replicas=tuple(_replica(run) for run in current),
         created=int(model.created_at.timestamp()),
     )
@@ -114,6 +114,13 @@ def _sampling(run: Run) -> dict[str, float]:
         return framework(run.framework).sampling(run.config)
     except PlatformError:
         return {}  # the framework was removed from the settings while the model runs
+
+
+def _embeds(run: Run) -> bool:
+    try:
+        return framework(run.framework).embeds(run.config)
+    except PlatformError:
+        return False
 
 
 def _grants() -> dict[str, Grant]:

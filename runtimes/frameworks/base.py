@@ -208,6 +208,10 @@ class Framework(ABC):
         """Defaults of the model for requests: those of temperature, top_p given."""
         return sampling(config)
 
+    def embeds(self, config: Config) -> bool:
+        """Whether the model answers requests for embeddings."""
+        return False
+
     def metrics(self, text: str) -> EngineMetrics | None:
         """Parses the answer of metrics_path(); None: there are no metrics in it."""
         return None

@@ -80,4 +80,7 @@ def _estimated(share: Share) -> str:
 
 
 def _smaller() -> str:
-    return _("Lower n_ctx or n_parallel, or use a smaller quantisation or model.")
+    return _(
+        "Use a smaller context, fewer requests at once, or a smaller quantisation or"
+        " model."
+    )

@@ -139,7 +139,7 @@ def test_page_offers_a_smaller_context(too_long):
     url = f"{QUEUE}{too_long.pk}/n_ctx/4096/"
     page = page_of(client_as("operator"))
     assert url in buttons(page)
-    assert "Lower n_ctx from 8192 to 4096" in page
+    assert "Lower the context from 8192 to 4096 tokens" in page
     assert url not in buttons(page_of(client_as("viewer")))
 
 

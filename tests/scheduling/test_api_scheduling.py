@@ -82,7 +82,7 @@ def test_queue_offers_a_smaller_context():
     [row] = viewer().get(QUEUE).json()
     [offered] = row["helps"]
     assert offered["action"] == "n_ctx"
-    assert offered["message"] == "Lower n_ctx from 8192 to 4096"
+    assert offered["message"] == "Lower the context from 8192 to 4096 tokens"
     sizes = {"gpu_memory_mib": 0, "memory_mib": 9000 - 4096 - 12}
     assert offered["params"] == {"from": 8192, "to": 4096, **sizes}
 

@@ -110,6 +110,9 @@ class LlamaCpp(Framework):
     def memory(self, config: Config, gpu_count: int) -> Estimate | Problem:
         return memory(config, gpu_count)
 
+    def embeds(self, config: Config) -> bool:
+        return config.get("embedding") is True
+
     def metrics(self, text: str) -> EngineMetrics | None:
         return llamacpp_metrics.read(text)
 
