@@ -16,6 +16,7 @@ from functools import partial
 from django.utils import translation
 
 from common.problems import shown
+from common.subscription import Subscription
 from gateway import urls
 from gateway.auth import authenticate
 from gateway.dialects import native, openai
@@ -40,10 +41,10 @@ class Gateway:
     def __init__(
         self,
         load: Callable[[], Awaitable[RoutingTable]],
-        broker_url: str,
+        subscription: Subscription,
         timing: Timing = DEFAULT_TIMING,
     ) -> None:
-        self.routes = RouteCache(load, broker_url, timing)
+        self.routes = RouteCache(load, subscription, timing)
         self.engines = EngineClient()
         self.usage = UsageTracker()
         self.handlers: dict[str, Callable[[Request, str], Awaitable[None]]] = {

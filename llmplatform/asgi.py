@@ -12,7 +12,9 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmplatform.settings")
 to_django = get_asgi_application()
 
-from gateway import urls  # noqa: E402 -- models need the app registry
+from common.broker import CHANGES  # noqa: E402 -- models need the app registry
+from common.subscription import Subscription  # noqa: E402
+from gateway import urls  # noqa: E402
 from gateway.app import Gateway  # noqa: E402
 from gateway.http import Receive, Scope, Send  # noqa: E402
 from gateway.routes.loader import Loader  # noqa: E402
@@ -29,12 +31,14 @@ LIVE = "/ws/live"
 
 django = limited(to_django, settings.MAX_BODY_BYTES)  # type: ignore[arg-type]
 loader = Loader()
-gateway = Gateway(loader, settings.REDIS_URL)
+subscription = Subscription(settings.REDIS_URL)
+gateway = Gateway(loader, subscription)
 usage_reporter = UsageReporter(
     gateway.usage, gateway.routes, Recorder("gateway"), settings.REDIS_URL
 )
 admission = Admission()
-hub = Hub(settings.REDIS_URL, on_change=admission.look_soon)
+subscription.subscribe(CHANGES, lambda _message: admission.look_soon())
+hub = Hub(subscription)
 live = LiveConsumer.as_asgi(hub=hub, admission=admission)
 log = logs.LogConsumer.as_asgi(feeds=FEEDS, admission=admission)
 
@@ -67,7 +71,7 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     await gateway.close()
     await usage_reporter.close()
     await FEEDS.close()
-    await hub.close()
+    await subscription.close()
     await admission.close()
     loader.close()
     await send({"type": "lifespan.shutdown.complete"})

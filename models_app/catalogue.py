@@ -30,7 +30,7 @@ def create_model(fields: Mapping[str, Any], actor: Actor = None) -> ServedModel:
             model = ServedModel.objects.create(**columns)
         model.tags.set(fields.get("tags", ()))
         record("model_created", model=model, actor=actor)
-        broker.changed()
+        broker.notify_change()
     return model
 
 
@@ -54,7 +54,7 @@ def update_model(
             record(
                 "model_updated", model=current, actor=actor, params={"fields": fields}
             )
-            broker.changed()
+            broker.notify_change()
     model.refresh_from_db()
     return model
 
@@ -66,7 +66,7 @@ def delete_model(model: ServedModel, actor: Actor = None) -> None:
         require(current, Operation.DELETE)
         record("model_deleted", model=current, actor=actor)
         current.delete()
-        broker.changed()
+        broker.notify_change()
 
 
 def _locked(model: ServedModel) -> ServedModel:

@@ -75,7 +75,7 @@ def _wish(
         if not _swap(model, new, None, actor, **wanted):
             asked.delete()
             return False
-        broker.changed()
+        broker.notify_change()
     return True
 
 
@@ -143,7 +143,7 @@ def _swap(
                 "status_changed", model=model, actor=actor, reason=reason, params=change
             )
         if swapped:
-            broker.announce_on_commit()
+            broker.publish_change_on_commit()
     return bool(swapped)
 
 

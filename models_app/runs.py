@@ -43,7 +43,7 @@ def mark_ready(run: Run) -> bool:
             record("run_ready", model=run.model, run=run, params={"node": run.node})
             settle(run.model_id)
             reach("run.getting_ready")
-            broker.changed()
+            broker.notify_change()
     return moved
 
 
@@ -72,7 +72,7 @@ def end(
             settle(run.model_id, _blocked(*why))
             reach("run.ending")
             transaction.on_commit(partial(reach, "run.ended"))
-            broker.changed()
+            broker.notify_change()
     return moved
 
 
@@ -101,5 +101,5 @@ def ask_to_stop(run: Run, code: str, params: dict[str, object], drain_s: int) ->
         if moved:
             record("run_stopping", model=run.model, run=run, reason=(code, params))
             settle(run.model_id)
-            broker.changed()
+            broker.notify_change()
     return moved

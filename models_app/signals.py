@@ -30,20 +30,20 @@ def connect() -> None:
 
 def _saved(update_fields: frozenset[str] | None = None, **_: Any) -> None:
     if update_fields != LOGIN:
-        broker.announce_on_commit()
+        broker.publish_change_on_commit()
 
 
 def _deleted(**_: Any) -> None:
-    broker.announce_on_commit()
+    broker.publish_change_on_commit()
 
 
 def _logged_out(instance: Session, **_: Any) -> None:
     """Django's own signal comes before the session is gone. What expired is swept up by
     the thousand, and told nobody anything for a while."""
     if instance.expire_date > timezone.now():
-        broker.announce_on_commit()
+        broker.publish_change_on_commit()
 
 
 def _regrouped(action: str, **_: Any) -> None:
     if action in CHANGED:
-        broker.announce_on_commit()
+        broker.publish_change_on_commit()

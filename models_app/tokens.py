@@ -53,7 +53,7 @@ def delete_token(token: ApiToken, actor: Actor = None) -> None:
 def _record(code: str, token: ApiToken, actor: Actor) -> None:
     params: dict[str, object] = {"name": token.name, "user": token.user.get_username()}
     record(code, actor=actor, params=params)
-    broker.announce_on_commit()
+    broker.publish_change_on_commit()
 
 
 def _problems(user: User, name: str, days: int | None) -> Iterator[Problem]:

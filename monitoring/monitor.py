@@ -101,7 +101,7 @@ class Monitor:
             broker.enqueue("runtimes.tasks.download")
         in_transition = any(run.state != RunState.READY for run in runs)
         if in_transition or self.wake_due.is_due():
-            broker.wake()
+            broker.wake_scheduler()
         return BUSY_STEP_S if in_transition else STEP_S
 
     def _sample(self) -> None:

@@ -56,7 +56,7 @@ def carry_out(plan: Plan, snapshot: Snapshot) -> None:
         portless = _place_all(plan.placements, versions)
     except (StalePlan, IntegrityError) as error:
         logger.info("plan was stale, planning again: %s", error)
-        broker.wake()
+        broker.wake_scheduler()
         return
     reach("explain.begun")
     placed = {p.model_id for p in plan.placements}

@@ -13,7 +13,7 @@ def tick() -> None:
 
     Wasteful but never wrong when two run at once, or when one is cut off anywhere.
     """
-    broker.tick_begins()
+    broker.clear_pending_tick()
     reach("tick.begun")
     stop.advance_all()
     snapshot = load()

@@ -99,6 +99,24 @@ def test_only_settings_read_the_environment():
     assert "llmplatform/settings.py" in readers
 
 
+def imported_packages(node: ast.AST) -> set[str]:
+    names: list[str] = []
+    if isinstance(node, ast.Import):
+        names = [alias.name for alias in node.names]
+    elif isinstance(node, ast.ImportFrom):
+        names = [node.module or ""]
+    return {name.partition(".")[0] for name in names}
+
+
+def test_only_common_uses_broker_clients():
+    users = {
+        path
+        for path, node in nodes(*PRODUCT)
+        if {"redis", "valkey"} & imported_packages(node)
+    }
+    assert users == {"common/broker.py"}
+
+
 @pytest.mark.parametrize("field", OWNERS)
 def test_field_is_written_by_its_verbs_only(field):
     # The gateway has no rows to write; its answers have a status too.

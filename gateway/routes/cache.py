@@ -13,9 +13,8 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
-
-from common.broker import CHANNEL
+from common.broker import CHANGES, AsyncClient
+from common.subscription import Subscription
 from gateway.routes.table import RoutingTable
 
 logger = logging.getLogger(__name__)
@@ -30,8 +29,6 @@ class Timing:
     gap_s: float = 0.1
     unknown_token_gap_s: float = 1.0
     wait_s: float = 5.0
-    first_back_off_s: float = 1.0
-    longest_back_off_s: float = 30.0
 
 
 DEFAULT_TIMING = Timing()
@@ -41,39 +38,33 @@ class RouteCache:
     def __init__(
         self,
         load: Callable[[], Awaitable[RoutingTable]],
-        broker_url: str,
+        subscription: Subscription,
         timing: Timing = DEFAULT_TIMING,
     ) -> None:
         self.table: RoutingTable | None = None
         self.timing = timing
         self._load = load
-        self._broker_url = broker_url
-        self._tasks: list[asyncio.Task[None]] = []
+        self._subscription = subscription
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
         self._last_load_at = 0.0
         self._is_database_down = False
-        self._is_broker_down = False
-        self._back_off = self.timing.first_back_off_s
+        subscription.subscribe(CHANGES, self._on_change, self._on_connect)
 
     def start(self) -> None:
-        if self._tasks:
+        if self._task is not None:
             return
         self._load_attempted = asyncio.Event()
-        self._changed = asyncio.Event()
         self._load_lock = asyncio.Lock()
         self._token_lock = asyncio.Lock()
-        self._tasks = [
-            asyncio.create_task(self._reload_periodically()),
-            asyncio.create_task(self._subscribe()),
-        ]
+        self._subscription.start()
+        self._task = asyncio.create_task(self._reload_periodically())
 
     async def close(self) -> None:
-        """redis-py swallows a cancellation while it connects, so a task may need
-        several."""
-        while running := [task for task in self._tasks if not task.done()]:
-            for task in running:
-                task.cancel()
-            await asyncio.wait(running, timeout=0.01)
-        self._tasks = []
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
 
     async def current(self) -> RoutingTable | None:
         """None until a load has succeeded."""
@@ -134,34 +125,9 @@ class RouteCache:
             )
         self._is_database_down = True
 
-    async def _subscribe(self) -> None:
-        while True:
-            try:
-                await self._receive()
-            except Exception as error:
-                # Whatever the cause, periodic reloads continue.
-                self._log_broker_error(error)
-            await asyncio.sleep(self._back_off)
-            self._back_off = min(self._back_off * 2, self.timing.longest_back_off_s)
+    def _on_change(self, _message: str) -> None:
+        self._changed.set()
 
-    async def _receive(self) -> None:
-        async with (
-            Redis.from_url(self._broker_url) as broker,
-            broker.pubsub() as pubsub,
-        ):
-            await pubsub.subscribe(CHANNEL)
-            # The first message confirms the subscription. It triggers a reload like any
-            # other and so covers changes made before.
-            async for _ in pubsub.listen():
-                self._is_broker_down = False
-                self._back_off = self.timing.first_back_off_s
-                self._changed.set()
-
-    def _log_broker_error(self, error: Exception) -> None:
-        if not self._is_broker_down:
-            logger.warning(
-                "broker unavailable, reloading every %g s: %s",
-                self.timing.period_s,
-                error,
-            )
-        self._is_broker_down = True
+    async def _on_connect(self, _client: AsyncClient) -> None:
+        """Covers changes made while there was no connection."""
+        self._changed.set()

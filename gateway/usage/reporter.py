@@ -17,10 +17,8 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from django.db import connections
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
+from common.broker import AsyncClient, connect_async
 from gateway.routes.cache import RouteCache
 from gateway.usage.history import HistoryWriter, Interval
 from gateway.usage.tracker import Counts, UsageTracker
@@ -83,12 +81,7 @@ class UsageReporter:
         self._thread.shutdown(wait=False)
 
     async def _run(self) -> None:
-        broker = Redis.from_url(
-            self._broker_url,
-            socket_timeout=BROKER_TIMEOUT_S,
-            socket_connect_timeout=BROKER_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-        )
+        broker = connect_async(self._broker_url, BROKER_TIMEOUT_S)
         loop = asyncio.get_running_loop()
         async with broker:
             due = loop.time()
@@ -97,7 +90,7 @@ class UsageReporter:
                 await asyncio.sleep(due - loop.time())
                 await self._report(broker)
 
-    async def _report(self, broker: Redis) -> None:
+    async def _report(self, broker: AsyncClient) -> None:
         if len(self._history.queue) < MAX_QUEUED:
             start = self._drained_at
             interval = self._next_interval()
@@ -119,7 +112,9 @@ class UsageReporter:
             loop = asyncio.get_running_loop()
             self._writing = loop.run_in_executor(self._thread, self._history.write)
 
-    async def _publish(self, broker: Redis, interval: Interval, seconds: float) -> None:
+    async def _publish(
+        self, broker: AsyncClient, interval: Interval, seconds: float
+    ) -> None:
         if time.monotonic() < self._broker_retry_at:
             return
         models = _active_models(interval.counts)

@@ -11,11 +11,9 @@ from functools import cache
 from typing import Any
 
 import orjson
-import redis
 from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from common.broker import BrokerError, Client, connect
 from monitoring.history.aggregation.bucket_values import merge
 from monitoring.live import publish
 from monitoring.metrics import METRICS
@@ -25,20 +23,15 @@ logger = logging.getLogger(__name__)
 
 # A bucket of 10 s is written when it is over.
 MEASURED_S = 60
-PATIENCE_S = 1.0
+TIMEOUT_S = 1.0
 
 Measured = dict[str, float | None]
 
 
 @cache
-def broker() -> redis.Redis:
-    """One try: an answer without live figures is better than a late one."""
-    return redis.Redis.from_url(
-        settings.REDIS_URL,
-        socket_timeout=PATIENCE_S,
-        socket_connect_timeout=PATIENCE_S,
-        retry=Retry(NoBackoff(), 0),
-    )
+def client() -> Client:
+    """One attempt: an answer without live figures is better than a late one."""
+    return connect(settings.REDIS_URL, TIMEOUT_S)
 
 
 class Live:
@@ -48,8 +41,8 @@ class Live:
         self.ok = True
         self.told: dict[str, Any] = {}
         try:
-            texts: Any = broker().mget([publish.kept(topic) for topic in topics])
-        except redis.RedisError as error:
+            texts: Any = client().mget([publish.kept(topic) for topic in topics])
+        except BrokerError as error:
             logger.warning("broker: %s", error)
             self.ok, texts = False, []
         for topic, text in zip(topics, texts, strict=False):

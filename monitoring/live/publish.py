@@ -10,16 +10,15 @@ import time
 from functools import cache
 from typing import Any
 
-import redis
 from django.conf import settings
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+
+from common.broker import BrokerError, connect
 
 logger = logging.getLogger(__name__)
 
 CHANNEL = "llmplatform:live"
 KEPT_S = 10  # the last text of a topic, for pages that are just being opened
-PATIENCE_S = 0.5
+TIMEOUT_S = 0.5
 # A broker that does not answer may not cost the monitor its seconds.
 PAUSE_S = 5.0
 
@@ -29,12 +28,7 @@ TOPICS = (HOST, GPUS, MODELS, ACTIVITY, STATUS)
 
 class Publisher:
     def __init__(self, broker_url: str) -> None:
-        self._broker = redis.Redis.from_url(
-            broker_url,
-            socket_timeout=PATIENCE_S,
-            socket_connect_timeout=PATIENCE_S,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._broker = connect(broker_url, TIMEOUT_S)
         self._numbers = itertools.count(1)
         self._silent_until = 0.0
         self._away = False
@@ -57,12 +51,12 @@ class Publisher:
                 pipe.set(kept(topic), text, ex=KEPT_S)
                 pipe.publish(CHANNEL, text)
                 pipe.execute()
-        except redis.RedisError as error:
+        except BrokerError as error:
             self._miss_broker(error)
         else:
             self._away = False
 
-    def _miss_broker(self, error: redis.RedisError) -> None:
+    def _miss_broker(self, error: BrokerError) -> None:
         if not self._away:
             logger.warning("broker: %s; the live view is interrupted", error)
         self._away = True

@@ -7,10 +7,7 @@ import time
 from collections import defaultdict, deque
 from typing import Any, cast
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
+from common.broker import BrokerError, connect
 from monitoring.history.aggregation import bucket_values, histogram
 from monitoring.live import traffic
 from monitoring.live.traffic import Told
@@ -18,7 +15,7 @@ from monitoring.live.traffic import Told
 logger = logging.getLogger(__name__)
 
 WINDOW_S = 10.0
-PATIENCE_S = 0.5
+TIMEOUT_S = 0.5
 PAUSE_S = 5.0
 
 Shown = dict[str, float | None]
@@ -26,12 +23,7 @@ Shown = dict[str, float | None]
 
 class WatchedTraffic:
     def __init__(self, broker_url: str) -> None:
-        self._broker = redis.Redis.from_url(
-            broker_url,
-            socket_timeout=PATIENCE_S,
-            socket_connect_timeout=PATIENCE_S,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._broker = connect(broker_url, TIMEOUT_S)
         self._seen: dict[bytes, float] = {}
         self._times: dict[str, deque[tuple[float, bucket_values.Values]]] = defaultdict(
             deque
@@ -70,13 +62,13 @@ class WatchedTraffic:
             fields = cast("dict[bytes, bytes]", self._broker.hgetall(traffic.KEY))
             if gone := traffic.gone(fields, now):
                 cast("Any", self._broker).hdel(traffic.KEY, *gone)
-        except redis.RedisError as error:
+        except BrokerError as error:
             self._miss_broker(error)
             return {}
         self._away = False
         return traffic.read(fields, now)
 
-    def _miss_broker(self, error: redis.RedisError) -> None:
+    def _miss_broker(self, error: BrokerError) -> None:
         if not self._away:
             logger.warning("broker: %s; traffic is not known", error)
         self._away = True

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-import redis
 from django.conf import settings
 from django.core import checks as system_checks
 from django.db import DatabaseError, connection
@@ -19,7 +18,7 @@ from django.utils.translation import gettext as _
 from django_q.conf import Conf
 from django_q.status import Stat
 
-from common import broker as nudge
+from common.broker import BrokerError, client
 from runtimes.checks import docker
 from runtimes.checks import machine as machine
 from runtimes.checks.finding import Finding, error, ok, start_roles
@@ -64,8 +63,8 @@ def database() -> Iterator[Finding]:
 
 def broker() -> Iterator[Finding]:
     try:
-        server = nudge.broker().info("server")
-    except redis.RedisError as trouble:
+        server = client().info("server")
+    except BrokerError as trouble:
         yield error(
             "broker",
             _("Does not answer: %(error)s") % {"error": trouble},
@@ -82,7 +81,7 @@ def broker() -> Iterator[Finding]:
 def worker() -> Iterator[Finding]:
     try:
         alive = [s for s in Stat.get_all() if s.status != Conf.STOPPED]
-    except redis.RedisError:
+    except BrokerError:
         alive = []
     if alive:
         yield ok("worker", _("%(count)s running.") % {"count": len(alive)})

@@ -83,7 +83,7 @@ def _tell_changes(node: Node, seen: Iterable[GpuSeen], known: dict[str, Gpu]) ->
         if before.lost != gpu.lost:
             code = "gpu_is_lost" if gpu.lost else "gpu_is_back"
             record(code, params={"gpu": f"{node.name}/{gpu.index} {gpu.name}"})
-            broker.changed()
+            broker.notify_change()
         if before.unhealthy_code and not gpu.lost and _was_reset(before):
             mark_healthy(before)
 

@@ -19,7 +19,7 @@ def set_mode(gpu: Gpu, mode: GpuMode, actor: Actor = None) -> bool:
             return False
         gpu.mode = mode
         record(f"gpu_mode_{mode}", actor=actor, params={"gpu": str(gpu)})
-        broker.changed()
+        broker.notify_change()
     return True
 
 
@@ -39,7 +39,7 @@ def mark_unhealthy(gpu: Gpu, code: str, params: dict[str, object]) -> bool:
         ):
             return False
         record("gpu_is_unhealthy", params={"gpu": str(gpu)}, reason=(code, params))
-        broker.changed()
+        broker.notify_change()
     return True
 
 
@@ -55,5 +55,5 @@ def mark_healthy(gpu: Gpu, actor: Actor = None) -> bool:
         ):
             return False
         record("gpu_is_healthy", actor=actor, params={"gpu": str(gpu)})
-        broker.changed()
+        broker.notify_change()
     return True

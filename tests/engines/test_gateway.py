@@ -6,6 +6,7 @@ import json
 import pytest
 from django.conf import settings
 
+from common.subscription import Subscription
 from gateway.app import Gateway
 from gateway.routes.cache import Timing
 from gateway.routes.table import Replica
@@ -34,9 +35,11 @@ async def gateway(engine):
     replica = Replica(run_uid=engine.uid, base_url=url, api_key=KEY)
     loader = FakeLoader()
     loader.serve(a_route("smol", replica))
-    gateway = Gateway(loader, settings.REDIS_URL, Timing(unknown_token_gap_s=0.01))
+    subscription = Subscription(settings.REDIS_URL)
+    gateway = Gateway(loader, subscription, Timing(unknown_token_gap_s=0.01))
     yield gateway
     await gateway.close()
+    await subscription.close()
 
 
 def shape(value):

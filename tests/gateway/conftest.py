@@ -4,6 +4,7 @@ import pytest
 from django.conf import settings
 from knox.crypto import hash_token
 
+from common.subscription import Subscription
 from gateway.app import Gateway
 from gateway.routes.cache import Timing
 from gateway.usage.tracker import Counts
@@ -57,9 +58,11 @@ async def loader(engine):
 async def gateway(loader):
     """Serves "smol", number 7, from the engine. Its tests must not touch the
     database: pytest-django rejects that without its mark."""
-    gateway = Gateway(loader, settings.REDIS_URL, Timing(unknown_token_gap_s=0.01))
+    subscription = Subscription(settings.REDIS_URL)
+    gateway = Gateway(loader, subscription, Timing(unknown_token_gap_s=0.01))
     yield gateway
     await gateway.close()
+    await subscription.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 
-from common.broker import CHANNEL
+from common import broker
 from tests.builders import a_user
 
 
@@ -14,7 +14,7 @@ def heard(django_capture_on_commit_callbacks):
 
     def count(change):
         with redis.Redis.from_url(settings.REDIS_URL).pubsub() as pubsub:
-            pubsub.subscribe(CHANNEL)
+            pubsub.subscribe(broker.CHANGES)
             pubsub.get_message(timeout=30)
             with django_capture_on_commit_callbacks(execute=True):
                 change()

@@ -10,6 +10,8 @@ from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.test import Client
 
+from common.broker import CHANGES
+from common.subscription import Subscription
 from monitoring.live import publish
 from monitoring.live.admission import Admission, Pace
 from monitoring.live.consumers import LiveConsumer
@@ -26,7 +28,9 @@ class Server:
 
     def __init__(self, pace=QUICK):
         self.admission = Admission(pace)
-        self.hub = Hub(settings.REDIS_URL, on_change=self.admission.look_soon)
+        self.subscription = Subscription(settings.REDIS_URL)
+        self.subscription.subscribe(CHANGES, lambda _: self.admission.look_soon())
+        self.hub = Hub(self.subscription)
         self.app = LiveConsumer.as_asgi(hub=self.hub, admission=self.admission)
         self.clients = []
 
@@ -50,7 +54,7 @@ class Server:
     async def close(self):
         for client in self.clients:
             await client.disconnect()
-        await self.hub.close()
+        await self.subscription.close()
         await self.admission.close()
 
 

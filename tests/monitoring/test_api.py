@@ -30,9 +30,9 @@ def viewer():
 def _nobody_tells():
     """What one test tells, another must not see."""
     keys = [publish.kept(topic) for topic in publish.TOPICS]
-    broker.broker().delete(*keys)
+    broker.client().delete(*keys)
     yield
-    broker.broker().delete(*keys)
+    broker.client().delete(*keys)
 
 
 @pytest.mark.parametrize("path", [HISTORY, f"{HISTORY}/"])
@@ -272,9 +272,9 @@ def test_host_is_as_the_monitor_told_last(viewer, settings):
 @pytest.fixture
 def no_broker(settings):
     settings.REDIS_URL = "unix:///nowhere/broker.sock"
-    latest.broker.cache_clear()
+    latest.client.cache_clear()
     yield
-    latest.broker.cache_clear()
+    latest.client.cache_clear()
 
 
 def test_everything_is_told_without_a_broker(viewer, settings, no_broker):

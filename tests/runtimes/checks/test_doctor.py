@@ -42,9 +42,9 @@ def test_database_lacks_a_migration(db):
 @pytest.fixture
 def lost_broker(settings, tmp_path):
     settings.REDIS_URL = f"unix://{tmp_path}/nobody.sock"
-    broker.broker.cache_clear()
+    broker.client.cache_clear()
     yield
-    broker.broker.cache_clear()
+    broker.client.cache_clear()
 
 
 def test_broker_answers():
