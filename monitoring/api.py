@@ -1,4 +1,4 @@
-"""Measurements in the API: history, what there is of it, and how things are now."""
+"""REST API for metrics, their sources, and the current state of the system."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from monitoring.labels import label
 from monitoring.live import gpus, status
 from monitoring.metrics import METRICS
 from monitoring.models import Source
-from monitoring.negotiation import AsAsked
+from monitoring.negotiation import IgnoreClientNegotiation
 from monitoring.serializers import (
-    AnswerSerializer,
     GpusSerializer,
-    SeenSerializer,
+    HistorySerializer,
+    SeriesSerializer,
     SystemStatusSerializer,
 )
 
@@ -54,19 +54,19 @@ def raw_params(request: Request) -> dict[str, list[str]]:
 
 
 class Monitoring(ViewSet):
-    @extend_schema(parameters=PARAMETERS, responses=AnswerSerializer)
+    @extend_schema(parameters=PARAMETERS, responses=HistorySerializer)
     @action(detail=False)
     def metrics(self, request: Request) -> Response:
-        answer = run_query(
+        result = run_query(
             build_query(parse_params(raw_params(request), also_allowed=["format"]))
         )
-        return Response(dataclasses.asdict(answer))
+        return Response(dataclasses.asdict(result))
 
-    @extend_schema(responses=SeenSerializer(many=True))
+    @extend_schema(responses=SeriesSerializer(many=True))
     @action(detail=False)
     def series(self, request: Request) -> Response:
         """What there is to ask for."""
-        return Response([_seen(source) for source in Source.objects.all()])
+        return Response([_source_data(source) for source in Source.objects.all()])
 
     @extend_schema(
         parameters=[FORMAT, *PARAMETERS],
@@ -75,7 +75,7 @@ class Monitoring(ViewSet):
             for content_type in formats.CONTENT_TYPES.values()
         },
     )
-    @action(detail=False, content_negotiation_class=AsAsked)
+    @action(detail=False, content_negotiation_class=IgnoreClientNegotiation)
     def export(self, request: Request) -> StreamingHttpResponse:
         """One line for each metric, source and step, as fine as history is unless a
         step is asked for. Larger ones: `POST /api/monitoring/exports`."""
@@ -84,7 +84,7 @@ class Monitoring(ViewSet):
         return direct(request, format, rows.select(build_query(params)))
 
 
-def _seen(source: Source) -> dict[str, Any]:
+def _source_data(source: Source) -> dict[str, Any]:
     known = [METRICS[name] for name in source.metrics if name in METRICS]
     return {
         "kind": source.kind,
@@ -109,6 +109,6 @@ class System(ViewSet):
     @extend_schema(responses=GpusSerializer)
     @action(detail=False)
     def gpu(self, request: Request) -> Response:
-        found = gpus.gpus()
-        detail = None if found else "no_gpu_found"
-        return Response(GpusSerializer({"gpus": found, "detail": detail}).data)
+        current = gpus.gpus()
+        detail = None if current else "no_gpu_found"
+        return Response(GpusSerializer({"gpus": current, "detail": detail}).data)

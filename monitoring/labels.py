@@ -1,4 +1,4 @@
-"""Metrics and units, in words for people."""
+"""Display names of metrics and units."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from monitoring.metrics import METRICS
 
 LABELS: dict[str, Promise] = {
     "gpu_utilization": _("GPU utilisation"),
-    "gpu_memory_utilization": _("GPU memory controller"),
+    "gpu_memory_utilization": _("GPU memory bandwidth utilisation"),
     "gpu_memory_used": _("GPU memory used"),
-    "gpu_memory_total": _("GPU memory"),
+    "gpu_memory_total": _("Total GPU memory"),
     "gpu_temperature": _("GPU temperature"),
     "gpu_power": _("GPU power"),
     "gpu_power_limit": _("GPU power limit"),
@@ -20,22 +20,22 @@ LABELS: dict[str, Promise] = {
     "gpu_health_events": _("GPU health events"),
     "cpu_utilization": _("CPU utilisation"),
     "cpu_core_utilization_max": _("Busiest CPU core"),
-    "load_1m": _("Load, 1 minute"),
+    "load_1m": _("Load average (1 min)"),
     "memory_used": _("Memory used"),
-    "memory_total": _("Memory in all"),
+    "memory_total": _("Total memory"),
     "memory_available": _("Memory available"),
     "swap_used": _("Swap used"),
-    "swap_total": _("Swap"),
+    "swap_total": _("Total swap"),
     "disk_data_used": _("Data disk used"),
     "disk_data_free": _("Data disk free"),
-    "disk_data_total": _("Data disk"),
+    "disk_data_total": _("Data disk size"),
     "disk_models_used": _("Model disk used"),
     "disk_models_free": _("Model disk free"),
-    "disk_models_total": _("Model disk"),
-    "disk_read_bytes": _("Read from disks"),
-    "disk_written_bytes": _("Written to disks"),
-    "network_received_bytes": _("Received from the network"),
-    "network_sent_bytes": _("Sent to the network"),
+    "disk_models_total": _("Model disk size"),
+    "disk_read_bytes": _("Disk reads"),
+    "disk_written_bytes": _("Disk writes"),
+    "network_received_bytes": _("Network received"),
+    "network_sent_bytes": _("Network sent"),
     "requests": _("Requests"),
     "errors": _("Failed requests"),
     "refused": _("Refused requests"),
@@ -46,14 +46,14 @@ LABELS: dict[str, Promise] = {
     "response_time": _("Response time"),
     "time_to_first_token": _("Time to first token"),
     "time_per_token": _("Time per token"),
-    "kv_cache_usage": _("KV cache in use"),
-    "engine_requests_running": _("Requests running in the engine"),
-    "engine_requests_waiting": _("Requests waiting in the engine"),
-    "engine_prompt_tokens": _("Prompt tokens of the engine"),
-    "engine_generated_tokens": _("Generated tokens of the engine"),
-    "prefix_cache_queries": _("Prefix cache: tokens looked up"),
-    "prefix_cache_hits": _("Prefix cache: tokens found"),
-    "model_gpu_memory": _("GPU memory of the model"),
+    "kv_cache_usage": _("KV cache usage"),
+    "engine_requests_running": _("Running requests (engine)"),
+    "engine_requests_waiting": _("Waiting requests (engine)"),
+    "engine_prompt_tokens": _("Prompt tokens (engine)"),
+    "engine_generated_tokens": _("Generated tokens (engine)"),
+    "prefix_cache_queries": _("Prefix cache lookups (tokens)"),
+    "prefix_cache_hits": _("Prefix cache hits (tokens)"),
+    "model_gpu_memory": _("GPU memory used by the model"),
     "models_running": _("Running models"),
     "models_waiting": _("Waiting models"),
     "models_error": _("Models in error"),
@@ -73,16 +73,16 @@ def label(metric: str) -> str:
 
 
 def unit(metric: str, aggregate: str = "") -> str:
-    """As shown behind a number; of rates: in each second."""
+    """Unit shown after a value; rates are per second."""
     known = METRICS[metric]
-    written = UNITS.get(known.unit, known.unit)
+    symbol = UNITS.get(known.unit, known.unit)
     if aggregate == "rate":
-        return _rate_unit(known.kind, written)
-    return "" if known.kind == "histogram" and aggregate == "sum" else written
+        return _rate_unit(known.kind, symbol)
+    return "" if known.kind == "histogram" and aggregate == "sum" else symbol
 
 
-def _rate_unit(kind: str, written: str) -> str:
-    """Seconds in a second are a plain number; durations are counted, not added."""
-    if written == "s" and kind == "counter":
+def _rate_unit(kind: str, symbol: str) -> str:
+    """Seconds per second have no unit. The rate of a histogram counts observations."""
+    if symbol == "s" and kind == "counter":
         return ""
-    return f"{written}/s" if written and kind == "counter" else "1/s"
+    return f"{symbol}/s" if symbol and kind == "counter" else "1/s"

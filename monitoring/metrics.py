@@ -1,5 +1,7 @@
-"""Every metric there is: the one list that storage, API, pages and alerts share. Labels
-for people are in monitoring.words."""
+"""The list of all metrics, shared by storage, API, pages and alerts.
+
+Display names are in monitoring.labels.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ PLATFORM_KEY = "platform"
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A counter's sample is its increment since the sample before. unit: "" for plain
-    numbers, of things or ratios."""
+    """A sample of a counter is its increment since the previous sample. unit: "" for
+    plain numbers and ratios."""
 
     name: str
     unit: str
@@ -27,7 +29,7 @@ class Metric:
 GAUGES: dict[SourceKind, dict[str, str]] = {
     "gpu": {
         "gpu_utilization": "percent",
-        "gpu_memory_utilization": "percent",  # of the memory controller's time
+        "gpu_memory_utilization": "percent",  # time spent on memory access
         "gpu_memory_used": "MiB",
         "gpu_memory_total": "MiB",
         "gpu_temperature": "celsius",
@@ -69,9 +71,9 @@ COUNTERS: dict[SourceKind, dict[str, str]] = {
         "network_sent_bytes": "byte",
     },
     "model": {
-        # counted by the gateway; requests: all that ended, whatever became of them
+        # counted by the gateway; requests: all that have finished, in any way
         "requests": "",
-        "errors": "",  # 5xx but 503
+        "errors": "",  # 5xx except 503
         "refused": "",
         "cancelled": "",
         "prompt_tokens": "",

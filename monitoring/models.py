@@ -1,4 +1,4 @@
-"""History of what was measured, in three tiers of width."""
+"""Metrics history in three tiers, and export jobs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from monitoring.enums import ExportState
 
 
 class Source(models.Model):
-    """What is measured: a machine, a GPU, a served model, the platform. Times are
-    seconds since the epoch, here and in all tiers."""
+    """A measured object: machine, GPU, served model or the platform. Times are seconds
+    since the epoch, here and in all tiers."""
 
     kind = models.CharField(max_length=10)
-    # name of a machine, UUID of a GPU, id of a model, "platform"
+    # Name of a machine, UUID of a GPU, id of a model, or "platform"
     key = models.CharField(max_length=255)
     name = models.CharField(_("name"), max_length=255)
     node = models.CharField(_("machine"), max_length=255, blank=True)
@@ -38,18 +38,18 @@ class Source(models.Model):
 
 
 class Bucket(models.Model):
-    """All that one writer measured of one source in one stretch of time. Several
-    processes measure the same source, each in rows of its own; readers add them up.
+    """Everything that one writer measured of one source within one interval. Several
+    processes may measure the same source, each in its own rows; readers sum them.
 
-    values: JSON of bucket_values.Values, as text: it is read by the ten thousand,
-    and both databases hand it out fastest unparsed.
+    values: bucket_values.Values as JSON text. Queries read rows by the ten thousand,
+    and both databases return unparsed text fastest.
     """
 
     WIDTH_S: ClassVar[int]
 
     source = models.ForeignKey(Source, models.CASCADE, db_index=False, related_name="+")
     start = models.BigIntegerField()
-    writer = models.CharField(max_length=40, blank=True)  # "" in what was rolled up
+    writer = models.CharField(max_length=40, blank=True)  # "" for rolled-up rows
     values = models.TextField()
     touched = models.BigIntegerField()
 
@@ -72,7 +72,7 @@ class Bucket10s(Bucket):
 
     class Meta(Bucket.Meta):
         abstract = False
-        # The roll-up looks for what was written since its last run.
+        # The roll-up reads the rows written since its last run.
         indexes = [models.Index(fields=["touched"], name="bucket10s_touched")]
 
 
@@ -99,7 +99,7 @@ TIER_NAMES: dict[type[Bucket], str] = {
 
 
 class Watermark(models.Model):
-    """Up to when something is done: "roll_up", or "pruned_<tier>"."""
+    """Time up to which a job is done: "roll_up" or "pruned_<tier>"."""
 
     name = models.CharField(max_length=40, primary_key=True)
     at = models.BigIntegerField(default=0)
@@ -109,8 +109,8 @@ class Watermark(models.Model):
 
 
 class Total(models.Model):
-    """Counters and distributions of a source since it is known: all buckets that begin
-    before `until`. What Prometheus reads may never become less, but history is pruned.
+    """Sums of a source's counters and histograms over all buckets that start before
+    `until`. Prometheus counters must never decrease, but history is pruned.
     """
 
     source = models.OneToOneField(

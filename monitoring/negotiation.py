@@ -1,4 +1,4 @@
-"""For views that answer with files."""
+"""Content negotiation for views that return files."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 
-class AsAsked(BaseContentNegotiation):
-    """What the view answers, whatever Accept says and `format`, which is a word of the
-    view's own; errors are JSON."""
+class IgnoreClientNegotiation(BaseContentNegotiation):
+    """Ignores the Accept header and the `format` parameter, which the view interprets
+    itself. Errors are JSON."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
         return next(iter(parsers))

@@ -1,4 +1,4 @@
-"""What pages with charts are told: which charts, of which metrics, in which words."""
+"""Charts and form choices of the monitoring pages."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from monitoring.models import Source
 from runtimes.models import Gpu
 
 PERCENTILES = ("p50", "p95", "p99")
-LINES = 8  # more in one chart cannot be told apart
-# The live figure of a percentile is this one.
+MAX_LINES = 8  # more lines in one chart are indistinguishable
+# The only percentile that is published live.
 LIVE_PERCENTILE = "p95"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """label: empty where each source has a line, which is called like it. live: what
-    it is called in its topic; empty: it is not told there. live_aggregate: the only one
-    that is told there."""
+    """label: empty if each source has a line of its own, labelled with its name. live:
+    name in the live topic, empty if not published. live_aggregate: the only aggregate
+    that is published."""
 
     name: str
     label: str = ""
@@ -41,7 +41,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
-    """percentiles: people choose among them."""
+    """percentiles: choices offered to the user."""
 
     id: str
     title: str
@@ -145,53 +145,60 @@ def _rate(id: str, title: str, name: str, live: str) -> Panel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A box to tick. kind: of the sources of a metric."""
+    """A checkbox. kind: of the metric's sources."""
 
     value: str
     label: str
-    chosen: bool
+    is_selected: bool
     kind: str = ""
 
 
-def models_to_choose() -> list[Choice]:
-    """Those that run come first."""
+def model_choices() -> list[Choice]:
+    """Running models come first."""
     models = sorted(
         ServedModel.objects.only("name", "display_name", "status"),
         key=lambda model: (model.status != "running", model.name),
     )
     return [
-        Choice(value=f"model:{m.pk}", label=m.display_name or m.name, chosen=n < LINES)
-        for n, m in enumerate(models)
+        Choice(
+            value=f"model:{model.pk}",
+            label=model.display_name or model.name,
+            is_selected=index < MAX_LINES,
+        )
+        for index, model in enumerate(models)
     ]
 
 
-def metrics_to_choose(asked: list[str]) -> dict[str, list[Choice]]:
-    """By words for the kind of their source."""
-    words = kind_words()
-    found: dict[str, list[Choice]] = {}
+def metric_choices(selected: list[str]) -> dict[str, list[Choice]]:
+    """By label of the source kind."""
+    kinds = kind_labels()
+    choices: dict[str, list[Choice]] = {}
     for name, metric in METRICS.items():
         choice = Choice(
-            value=name, label=label(name), chosen=name in asked, kind=metric.source
+            value=name,
+            label=label(name),
+            is_selected=name in selected,
+            kind=metric.source,
         )
-        found.setdefault(words[metric.source], []).append(choice)
-    return found
+        choices.setdefault(kinds[metric.source], []).append(choice)
+    return choices
 
 
-def sources_to_choose(asked: list[str]) -> dict[str, list[Choice]]:
-    """By kind."""
-    found: dict[str, list[Choice]] = {}
+def source_choices(selected: list[str]) -> dict[str, list[Choice]]:
+    """By source kind."""
+    choices: dict[str, list[Choice]] = {}
     for source in Source.objects.all():
         value = f"{source.kind}:{source.key}"
-        choice = Choice(value=value, label=source.name, chosen=value in asked)
-        found.setdefault(source.kind, []).append(choice)
-    return found
+        choice = Choice(value=value, label=source.name, is_selected=value in selected)
+        choices.setdefault(source.kind, []).append(choice)
+    return choices
 
 
-def times_to_show(words: Mapping[str, str]) -> tuple[str, str]:
-    """Start and end as fields of a page take them, in the server's time zone; empty
-    where they are no times."""
+def datetime_inputs(params: Mapping[str, str]) -> tuple[str, str]:
+    """Values of the datetime-local inputs for start and end, in the server's time zone;
+    empty if invalid."""
     try:
-        span = parse_span(words.get("start_time", ""), words.get("end_time", ""))
+        span = parse_span(params.get("start_time", ""), params.get("end_time", ""))
     except Invalid:
         return "", ""
     zone = ZoneInfo(settings.TIME_ZONE)
@@ -202,7 +209,7 @@ def times_to_show(words: Mapping[str, str]) -> tuple[str, str]:
     return start, end
 
 
-def kind_words() -> dict[str, str]:
+def kind_labels() -> dict[str, str]:
     return {
         "host": _("Machine"),
         "gpu": _("GPU"),
@@ -211,9 +218,9 @@ def kind_words() -> dict[str, str]:
     }
 
 
-def range_words() -> dict[str, str]:
-    words = {"1h": _("1 hour"), "24h": _("24 hours"), "7d": _("7 days")}
-    return {name: words.get(name, _("30 days")) for name in RANGES}
+def range_labels() -> dict[str, str]:
+    labels = {"1h": _("1 hour"), "24h": _("24 hours"), "7d": _("7 days")}
+    return {name: labels.get(name, _("30 days")) for name in RANGES}
 
 
 def has_gpus() -> bool:

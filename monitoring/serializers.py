@@ -1,9 +1,10 @@
-"""History, status and exports as the API shows them."""
+"""Serializers for history, status and exports."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from models_app.serializers import ReasonSerializer
@@ -38,7 +39,8 @@ class PointsSerializer(serializers.Serializer[Any]):
     )
 
 
-class AnswerSerializer(serializers.Serializer[Any]):
+@extend_schema_serializer(component_name="Answer")
+class HistorySerializer(serializers.Serializer[Any]):
     tier = serializers.ChoiceField(choices=["10s", "1m", "1h"])
     step = serializers.IntegerField(help_text="Seconds.")
     start = serializers.IntegerField(help_text="Seconds since the epoch.")
@@ -56,7 +58,8 @@ class MetricSerializer(serializers.Serializer[Any]):
     label = serializers.CharField()  # type: ignore[assignment]
 
 
-class SeenSerializer(SourceSerializer):
+@extend_schema_serializer(component_name="Seen")
+class SeriesSerializer(SourceSerializer):
     node = serializers.CharField()
     metrics = MetricSerializer(many=True)
     first_seen = serializers.IntegerField()

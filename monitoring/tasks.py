@@ -1,4 +1,4 @@
-"""What the task queue calls."""
+"""Background tasks, called by the task queue."""
 
 from monitoring.exports import jobs
 from monitoring.history import retention, rollup

@@ -1,4 +1,4 @@
-"""The pages with charts, in the admin's frame."""
+"""The monitoring pages of the admin, and the charts of its dashboard."""
 
 from __future__ import annotations
 
@@ -15,58 +15,57 @@ from models_app.permissions import VIEW
 from monitoring import panels
 from monitoring.labels import LABELS
 
-FIRST_METRIC = "cpu_utilization"
-FIRST_RANGE = "24h"
+DEFAULT_METRIC = "cpu_utilization"
+DEFAULT_RANGE = "24h"
 CUSTOM = "custom"
 
 
 def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """unfold's DASHBOARD_CALLBACK: the first page of the admin."""
+    """unfold's DASHBOARD_CALLBACK: context of the admin index."""
     may_view = request.user.has_perm(VIEW)
-    shown = panels.host_panels()
+    charts = panels.host_panels()
     return {
         **dashboard.context(request, context),
         "may_view_metrics": may_view,
-        "panels": shown,
-        "monitoring": panels.page_data(shown),
+        "panels": charts,
+        "monitoring": panels.page_data(charts),
         "has_gpus": may_view and panels.has_gpus(),
     }
 
 
 def gpus(request: HttpRequest) -> HttpResponse:
-    shown = panels.gpu_panels()
-    found = {"panels": shown, "has_gpus": panels.has_gpus()}
-    return _page(request, "gpus", _("GPU monitoring"), shown, found)
+    charts = panels.gpu_panels()
+    context = {"panels": charts, "has_gpus": panels.has_gpus()}
+    return _render(request, "gpus", _("GPU monitoring"), charts, context)
 
 
 def models(request: HttpRequest) -> HttpResponse:
-    shown = panels.model_panels()
-    found = {"panels": shown, "models": panels.models_to_choose()}
-    return _page(request, "models", _("Model monitoring"), shown, found)
+    charts = panels.model_panels()
+    context = {"panels": charts, "models": panels.model_choices()}
+    return _render(request, "models", _("Model monitoring"), charts, context)
 
 
 def history(request: HttpRequest) -> HttpResponse:
-    """The address holds what is asked for, in the words of the API."""
-    told = request.GET
-    is_custom = "start_time" in told or "end_time" in told
-    times = panels.times_to_show(told) if is_custom else ("", "")
+    """The query parameters are those of the API."""
+    params = request.GET
+    is_custom = "start_time" in params or "end_time" in params
+    times = panels.datetime_inputs(params) if is_custom else ("", "")
     context = {
-        "metrics": panels.metrics_to_choose(told.getlist("metric") or [FIRST_METRIC]),
-        "sources": panels.sources_to_choose(told.getlist("source")),
-        "kinds": panels.kind_words(),
-        "ranges": panels.range_words(),
-        "range": CUSTOM if is_custom else told.get("range", FIRST_RANGE),
+        "metrics": panels.metric_choices(params.getlist("metric") or [DEFAULT_METRIC]),
+        "sources": panels.source_choices(params.getlist("source")),
+        "ranges": panels.range_labels(),
+        "range": CUSTOM if is_custom else params.get("range", DEFAULT_RANGE),
         "times": times,
         "formats": ("csv", "json", "xlsx"),
         "monitoring": {
             **panels.page_data([]),
-            "metrics": {name: str(words) for name, words in LABELS.items()},
+            "metrics": {name: str(label) for name, label in LABELS.items()},
         },
     }
-    return _page(request, "history", _("History"), [], context)
+    return _render(request, "history", _("History"), [], context)
 
 
-def _page(
+def _render(
     request: HttpRequest,
     name: str,
     title: str,
@@ -75,10 +74,10 @@ def _page(
 ) -> HttpResponse:
     if not request.user.has_perm(VIEW):
         raise PermissionDenied
-    shown = {
+    context = {
         **admin.site.each_context(request),
         "title": title,
         "monitoring": panels.page_data(charts),
         **context,
     }
-    return TemplateResponse(request, f"monitoring/{name}.html", shown)
+    return TemplateResponse(request, f"monitoring/{name}.html", context)

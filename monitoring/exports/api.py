@@ -26,7 +26,7 @@ from monitoring.exports import formats, jobs
 from monitoring.exports.answers import streamed
 from monitoring.history.params import parse_params
 from monitoring.models import ExportJob
-from monitoring.negotiation import AsAsked
+from monitoring.negotiation import IgnoreClientNegotiation
 from monitoring.serializers import ExportJobSerializer
 
 
@@ -43,7 +43,7 @@ class Exports(GenericViewSet[ExportJob]):
     queryset = ExportJob.objects.select_related("requested_by").order_by("-pk")
     serializer_class = ExportJobSerializer
     permission_classes = (MayView,)
-    content_negotiation_class = AsAsked
+    content_negotiation_class = IgnoreClientNegotiation
     pagination_class = None
     filter_backends = ()
     lookup_field = "uid"

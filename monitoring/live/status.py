@@ -1,4 +1,4 @@
-"""The platform at a glance."""
+"""Current state of the platform: database, broker, roles, host, models and GPUs."""
 
 from __future__ import annotations
 
@@ -19,22 +19,23 @@ from monitoring.live.latest import Live, latest
 from monitoring.models import Watermark
 from runtimes.models import Gpu, Node
 
-# The monitor writes its machine's row each 5 s.
-FRESH_S = 20
-ROLLED_S = 240
+# The monitor updates its machine's row every 5 s.
+MONITOR_TIMEOUT_S = 20
+# The worker rolls history up every minute.
+WORKER_TIMEOUT_S = 240
 
 
 def status() -> dict[str, Any]:
-    told = Live(publish.HOST)
+    live = Live(publish.HOST)
     nodes = list(Node.objects.order_by("name"))
     return {
         "version": settings.SPECTACULAR_SETTINGS["VERSION"],
         "now": timezone.now(),
         "database": _database(),
-        "broker": {"ok": told.ok},
-        "monitor": _freshness(max((n.seen_at for n in nodes), default=None), FRESH_S),
+        "broker": {"ok": live.ok},
+        "monitor": _monitor(nodes),
         "worker": _worker(),
-        "host": _host(told),
+        "host": _host(live),
         "models": _models(),
         "gpus": _gpus(),
         "machines": [_machine(node) for node in nodes],
@@ -42,37 +43,42 @@ def status() -> dict[str, Any]:
 
 
 def _database() -> dict[str, Any]:
-    """The request was allowed after looking into it."""
-    begun = time.perf_counter()
+    """Authentication has already queried the database, so it works."""
+    started_at = time.perf_counter()
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-    taken = (time.perf_counter() - begun) * 1000
-    return {"ok": True, "engine": connection.vendor, "latency_ms": round(taken, 1)}
+    elapsed_ms = (time.perf_counter() - started_at) * 1000
+    return {"ok": True, "engine": connection.vendor, "latency_ms": round(elapsed_ms, 1)}
+
+
+def _monitor(nodes: list[Node]) -> dict[str, Any]:
+    seen = max((node.seen_at for node in nodes), default=None)
+    return _freshness(seen, MONITOR_TIMEOUT_S)
 
 
 def _worker() -> dict[str, Any]:
-    """It rolls history up each minute, as long as there is something to roll up."""
+    """Seen by its roll-up, as long as there is something to roll up."""
     mark = Watermark.objects.filter(name=rollup.MARK).first()
     seen = datetime.fromtimestamp(mark.at, UTC) if mark and mark.at else None
-    return _freshness(seen, ROLLED_S)
+    return _freshness(seen, WORKER_TIMEOUT_S)
 
 
-def _freshness(seen: datetime | None, patience_s: float) -> dict[str, Any]:
+def _freshness(seen: datetime | None, timeout_s: float) -> dict[str, Any]:
     age = (timezone.now() - seen).total_seconds() if seen else None
-    ok = age is not None and age < patience_s
+    ok = age is not None and age < timeout_s
     return {"ok": ok, "seen_at": seen, "age_s": None if age is None else round(age, 1)}
 
 
-def _host(told: Live) -> dict[str, Any] | None:
-    """Of this machine: what the monitor told last, else its newest bucket."""
+def _host(live: Live) -> dict[str, Any] | None:
+    """Last values published by the monitor of this machine, else its newest bucket."""
     node = settings.NODE_NAME
-    measured = told.data(publish.HOST) or latest("host").get(node)
+    measured = live.data(publish.HOST) or latest("host").get(node)
     return {"node": node, "metrics": measured} if measured else None
 
 
 def _models() -> dict[str, int]:
-    found = Counter(ServedModel.objects.values_list("status", flat=True))
-    return {"total": found.total(), **{name: found[name] for name in Status.values}}
+    counts = Counter(ServedModel.objects.values_list("status", flat=True))
+    return {"total": counts.total(), **{name: counts[name] for name in Status.values}}
 
 
 def _gpus() -> dict[str, int | None]:
@@ -94,5 +100,5 @@ def _machine(node: Node) -> dict[str, Any]:
         "cpu_cores": node.cpu_cores,
         "memory_mib": node.memory_mib,
         "seen_at": node.seen_at,
-        "fresh": age < FRESH_S,
+        "fresh": age < MONITOR_TIMEOUT_S,
     }

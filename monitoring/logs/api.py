@@ -17,14 +17,14 @@ from models_app.api import model_named
 from models_app.models import Run, ServedModel, reason_of
 from monitoring.logs import streaming
 from monitoring.logs.serializers import LogQuery, LogSerializer
-from monitoring.negotiation import AsAsked
+from monitoring.negotiation import IgnoreClientNegotiation
 from runtimes.logs.read import Lines, last_lines
 
 NOTHING = Lines(lines=[], truncated=False)
 
 
 class Logs(APIView):
-    content_negotiation_class = AsAsked
+    content_negotiation_class = IgnoreClientNegotiation
 
     @extend_schema(
         operation_id="models_logs_retrieve",

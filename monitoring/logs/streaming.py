@@ -137,7 +137,7 @@ def _text(batch: Batch, wanted: str, language: str) -> str:
     lines = [line for line in batch.lines if wanted in line.casefold()]
     if batch.skipped:
         with override(language):
-            told = _("%(count)s lines were left out") % {"count": batch.skipped}
+            told = _("%(count)s lines skipped") % {"count": batch.skipped}
         lines.insert(0, f"--- {told}")
     return "".join(f"{line}\n" for line in lines)
 

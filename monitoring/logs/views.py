@@ -91,16 +91,16 @@ def _shown(run: Run) -> int:
 def _words() -> dict[str, str]:
     """Said by the page itself."""
     return {
-        "skipped": _("%(count)s lines were left out"),
+        "skipped": _("%(count)s lines skipped"),
         "connecting": _("Connecting…"),
         "live": _("Live"),
         "pause": _("Pause"),
-        "resume": _("Go on"),
+        "resume": _("Resume"),
         "paused": _("Paused: %(count)s new lines"),
-        "ended": _("The run has ended: this is all"),
-        "empty": _("This run left no log"),
-        "interrupted": _("Interrupted; trying again…"),
-        "closed": _("Signed out, or the run is gone: reload the page"),
-        "found": _("Of all that is kept: %(count)s lines with “%(query)s”"),
+        "ended": _("The run has ended"),
+        "empty": _("This run produced no log"),
+        "interrupted": _("Disconnected, reconnecting…"),
+        "closed": _("Signed out, or the run no longer exists. Reload the page."),
+        "found": _("Entire log: %(count)s lines contain “%(query)s”"),
         "matches": _("%(at)s of %(count)s"),
     }

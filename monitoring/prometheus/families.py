@@ -1,4 +1,4 @@
-"""What a scrape gets."""
+"""The metric families of a scrape."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from monitoring.prometheus.names import PREFIX, family, in_base_unit
 from runtimes.models import Gpu, Node
 
 LABELS = {"host": ["node"], "gpu": ["uuid", "gpu", "node"], "model": ["model", "id"]}
-# What was not measured for so long is not shown; models are, as long as they exist.
-GONE_S = 3600
+# Sources not measured for this long are left out, except existing models.
+STALE_S = 3600
 
 
 class Platform(Collector):
-    """In a fixed number of queries, however many models and GPUs."""
+    """Takes a fixed number of queries, regardless of the number of models and GPUs."""
 
     def collect(self) -> Iterator[Family]:
         yield from _platform()
@@ -44,22 +44,22 @@ def _platform() -> Iterator[Family]:
     info = GaugeMetricFamily(f"{PREFIX}_build_info", "Version.", labels=["version"])
     info.add_metric([version], 1)
     yield info
-    found = Counter(ServedModel.objects.values_list("status", flat=True))
+    counts = Counter(ServedModel.objects.values_list("status", flat=True))
     models = GaugeMetricFamily(f"{PREFIX}_models", "By status.", labels=["status"])
     for status in Status.values:
-        models.add_metric([status], found[status])
+        models.add_metric([status], counts[status])
     yield models
 
 
 def _machines() -> Iterator[Family]:
-    seen = GaugeMetricFamily(
+    last_seen = GaugeMetricFamily(
         f"{PREFIX}_node_seen_timestamp_seconds",
         "When its monitor last wrote.",
         labels=["node"],
     )
     for node in Node.objects.all():
-        seen.add_metric([node.name], node.seen_at.timestamp())
-    yield seen
+        last_seen.add_metric([node.name], node.seen_at.timestamp())
+    yield last_seen
     healthy = GaugeMetricFamily(
         f"{PREFIX}_gpu_healthy", "0: lost, or no longer there.", labels=LABELS["gpu"]
     )
@@ -71,14 +71,14 @@ def _machines() -> Iterator[Family]:
 
 def _measured(now: float) -> Iterator[Family]:
     sources = _sources(now)
-    seen = totals.read([source for source, _labels in sources], now)
+    readings = totals.read([source for source, _labels in sources], now)
     for metric in METRICS.values():
         if metric.source not in LABELS:
             continue
         made = _family(metric)
         for source, labels in sources:
             if source.kind == metric.source:
-                _add(made, metric, labels, seen[source.pk])
+                _add(made, metric, labels, readings[source.pk])
         if made.samples:
             yield made
 
@@ -91,7 +91,7 @@ def _sources(now: float) -> list[tuple[Source, list[str]]]:
         if source.kind == "model":
             name = names.get(int(source.key) if source.key.isdigit() else 0)
             labels = [name, source.key] if name else []
-        elif source.last_seen < now - GONE_S:
+        elif source.last_seen < now - STALE_S:
             labels = []
         elif source.kind == "gpu":
             labels = [source.key, str(indexes.get(source.key, "")), source.node]
@@ -115,9 +115,11 @@ def _family(metric: Metric) -> Family:
     return made
 
 
-def _add(made: Family, metric: Metric, labels: list[str], seen: totals.Seen) -> None:
-    held = seen.latest if metric.kind == "gauge" else seen.totals
-    value = held.get(metric.name)
+def _add(
+    made: Family, metric: Metric, labels: list[str], reading: totals.Reading
+) -> None:
+    values = reading.latest if metric.kind == "gauge" else reading.totals
+    value = values.get(metric.name)
     if value is None:
         return
     if isinstance(value, dict):
@@ -129,8 +131,8 @@ def _add(made: Family, metric: Metric, labels: list[str], seen: totals.Seen) -> 
 
 
 def _buckets(value: Distribution) -> Iterator[tuple[str, float]]:
-    """Cumulative, as Prometheus has them."""
-    so_far = 0
+    """Cumulative counts, as Prometheus expects."""
+    cumulative = 0
     for index, bound in enumerate((*histogram.BOUNDS_S, float("inf"))):
-        so_far += value["counts"].get(str(index), 0)
-        yield ("+Inf" if bound == float("inf") else str(bound)), so_far
+        cumulative += value["counts"].get(str(index), 0)
+        yield ("+Inf" if bound == float("inf") else str(bound)), cumulative

@@ -1,11 +1,11 @@
-"""Names and units as Prometheus has them: base units, and the unit in the name."""
+"""Prometheus names: base units, with the unit in the name."""
 
 from __future__ import annotations
 
 from monitoring.metrics import Metric
 
 PREFIX = "llmplatform"
-# Unit of ours: what Prometheus calls it, and how many of it make one of ours
+# Our unit: Prometheus' base unit, and the factor to convert to it
 BASE = {
     "percent": ("ratio", 0.01),
     "ratio": ("ratio", 1.0),
@@ -17,13 +17,13 @@ BASE = {
     "second": ("seconds", 1.0),
     "": ("", 1.0),
 }
-NAMED = {"request_seconds_in_flight": "requests_in_flight"}
+RENAMED = {"request_seconds_in_flight": "requests_in_flight"}
 
 
 def family(metric: Metric) -> str:
-    """Without _total, which is put after a counter's name when it is shown."""
+    """Without _total, which the exposition appends to the names of counters."""
     unit, _factor = BASE[metric.unit]
-    name = NAMED.get(metric.name, metric.name)
+    name = RENAMED.get(metric.name, metric.name)
     if not name.startswith(f"{metric.source}_"):
         name = f"{metric.source}_{name}"
     if unit and not name.endswith(f"_{unit}"):
@@ -32,5 +32,5 @@ def family(metric: Metric) -> str:
 
 
 def in_base_unit(metric: Metric, number: float) -> float:
-    """Of 12 digits, so that no 0.30000000000000004 is shown."""
+    """Rounded to 12 digits, to avoid values like 0.30000000000000004."""
     return float(f"{number * BASE[metric.unit][1]:.12g}")

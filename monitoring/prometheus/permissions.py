@@ -1,5 +1,5 @@
-"""Who may read /metrics: those who may view models, with any token of theirs or one
-made for just this, and the networks that settings name."""
+"""Access to /metrics: users who may view models, with any token or one limited to
+metrics, and clients from settings.METRICS_NETWORKS."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
     from rest_framework.views import APIView
 
-# With one of these the address is that of a proxy, which speaks for anybody.
-FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via")
+# With one of these headers, the peer address is a proxy's and proves nothing.
+PROXY_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via")
 
 
 class MetricsAuthentication(BearerAuthentication):
@@ -30,22 +30,23 @@ class MayScrape(BasePermission):
     def has_permission(self, request: Request, view: APIView) -> bool:
         if request.user.is_authenticated and request.user.has_perm(VIEW):
             return True
-        return not _is_forwarded(request) and _is_near(request.META["REMOTE_ADDR"])
+        address = request.META["REMOTE_ADDR"]
+        return not _is_forwarded(request) and _is_in_networks(address)
 
 
 def _is_forwarded(request: Request) -> bool:
-    return any(name in request.headers for name in FORWARDED)
+    return any(name in request.headers for name in PROXY_HEADERS)
 
 
-def _is_near(address: str) -> bool:
-    """Servers on a Unix socket have no address to tell."""
+def _is_in_networks(address: str) -> bool:
+    """False for a Unix socket, which has no peer address."""
     try:
         peer = ip_address(address.split("%")[0])
     except ValueError:
         return False
     mapped = getattr(peer, "ipv4_mapped", None) or peer
-    near = networks(tuple(settings.METRICS_NETWORKS))
-    return any(mapped in network for network in near)
+    allowed = networks(tuple(settings.METRICS_NETWORKS))
+    return any(mapped in network for network in allowed)
 
 
 @lru_cache(maxsize=8)

@@ -1,7 +1,7 @@
-"""Counters since they began, which only ever grow, from buckets, which come and go.
+"""Ever-growing totals of counters, computed from history, which is pruned.
 
-A scrape reads what was added up before, and the rows of the last minutes. What comes
-later than LAG_S after its time is missing from totals; history has it.
+A scrape reads stored totals and the rows of the last minutes. Rows that arrive more
+than LAG_S late are missing from the totals, but not from history.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import orjson
 from django.db import DatabaseError, transaction
 
-from monitoring.history.aggregation import bucket_values
+from monitoring.history.aggregation.bucket_values import Values, merge
 from monitoring.metrics import METRICS
 from monitoring.models import Bucket, Bucket1h, Bucket1m, Bucket10s, Source, Total
 
@@ -23,80 +23,83 @@ logger = logging.getLogger(__name__)
 LAG_S = 300
 ADVANCE_S = 300
 HOUR_S = 3600
-# Hours older than this are rolled up, unless the worker was down all the time.
-ROLLED_S = 2 * HOUR_S
-ADDING = frozenset({"counter", "histogram"})
+# Hours older than this have been rolled up, unless the worker was down.
+ROLLED_UP_S = 2 * HOUR_S
+CUMULATIVE = frozenset({"counter", "histogram"})
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """totals: of counters and histograms; latest: newest whole bucket of any metric,
-    empty if that is old."""
+class Reading:
+    """totals: of counters and histograms. latest: the newest complete bucket of all
+    metrics, empty if that is old."""
 
-    totals: bucket_values.Values
-    latest: bucket_values.Values
+    totals: Values
+    latest: Values
 
 
-def read(sources: Iterable[Source], now: float) -> dict[int, Seen]:
-    """By primary key of the source. Two queries, and some more every few minutes."""
+def read(sources: Iterable[Source], now: float) -> dict[int, Reading]:
+    """By primary key of the source. Takes two queries, and a few more every few
+    minutes."""
     ids = [source.pk for source in sources]
-    held = {total.source_id: total for total in Total.objects.filter(source__in=ids)}
+    stored = {total.source_id: total for total in Total.objects.filter(source__in=ids)}
     until = int(now - LAG_S) // HOUR_S * HOUR_S
     late = [
-        pk for pk in ids if pk not in held or held[pk].until < now - LAG_S - ADVANCE_S
+        pk
+        for pk in ids
+        if pk not in stored or stored[pk].until < now - LAG_S - ADVANCE_S
     ]
     if late:
-        held |= _advance({pk: held.get(pk) for pk in late}, now)
-    until = min((total.until for total in held.values()), default=until)
+        stored |= _advance({pk: stored.get(pk) for pk in late}, now)
+    until = min((total.until for total in stored.values()), default=until)
     recent = _rows(Bucket10s, ids, until, int(now) + HOUR_S)
-    return {pk: _seen(held[pk], recent.get(pk, {}), now) for pk in ids}
+    return {pk: _reading(stored[pk], recent.get(pk, {}), now) for pk in ids}
 
 
-def _seen(held: Total, recent: Mapping[int, bucket_values.Values], now: float) -> Seen:
-    """A bucket that is still open is counted, but its average is not shown."""
-    newer = [values for start, values in recent.items() if start >= held.until]
-    totals = bucket_values.merge([orjson.loads(held.values), *map(_adding, newer)])
-    whole = [s for s in recent if now - 90 <= s and s + Bucket10s.WIDTH_S <= now]
-    return Seen(totals, recent[max(whole)] if whole else {})
+def _reading(stored: Total, recent: Mapping[int, Values], now: float) -> Reading:
+    """An open bucket counts towards totals, but is not shown as the latest."""
+    newer = [values for start, values in recent.items() if start >= stored.until]
+    totals = merge([orjson.loads(stored.values), *map(_cumulative, newer)])
+    complete = [s for s in recent if now - 90 <= s and s + Bucket10s.WIDTH_S <= now]
+    return Reading(totals, recent[max(complete)] if complete else {})
 
 
 def _advance(late: Mapping[int, Total | None], now: float) -> dict[int, Total]:
-    """Somebody else's advance at the same time is as good: it is read, not added."""
+    """Concurrent scrapes may do the same; the first write wins."""
     until = int(now - LAG_S) // Bucket10s.WIDTH_S * Bucket10s.WIDTH_S
-    advanced = {pk: _advanced(pk, held, until) for pk, held in late.items()}
+    advanced = {pk: _advanced(pk, stored, until) for pk, stored in late.items()}
     try:
         with transaction.atomic():
-            for pk, held in late.items():
-                _keep(advanced[pk], held)
+            for pk, stored in late.items():
+                _store(advanced[pk], stored)
     except DatabaseError as error:
-        logger.warning("totals are not kept: %s", error)
+        logger.warning("cannot store totals: %s", error)
     return advanced
 
 
-def _keep(advanced: Total, held: Total | None) -> None:
-    if held is None:
+def _store(advanced: Total, stored: Total | None) -> None:
+    if stored is None:
         Total.objects.bulk_create([advanced], ignore_conflicts=True)
     else:
-        Total.objects.filter(pk=advanced.pk, until=held.until).update(
+        Total.objects.filter(pk=advanced.pk, until=stored.until).update(
             until=advanced.until, values=advanced.values
         )
 
 
-def _advanced(pk: int, held: Total | None, until: int) -> Total:
-    begun, values = (held.until, held.values) if held else (0, "{}")
+def _advanced(pk: int, stored: Total | None, until: int) -> Total:
+    start_at, values = (stored.until, stored.values) if stored else (0, "{}")
     parts = [
-        _adding(bucket)
-        for tier, start, end in _pieces(begun, until)
+        _cumulative(bucket)
+        for tier, start, end in _ranges(start_at, until)
         for bucket in _rows(tier, [pk], start, end).get(pk, {}).values()
     ]
-    merged = bucket_values.merge([orjson.loads(values), *parts])
+    merged = merge([orjson.loads(values), *parts])
     return Total(source_id=pk, until=until, values=orjson.dumps(merged).decode())
 
 
-def _pieces(start: int, end: int) -> Iterator[tuple[type[Bucket], int, int]]:
-    """As few rows as possible: hours where there are whole ones."""
+def _ranges(start: int, end: int) -> Iterator[tuple[type[Bucket], int, int]]:
+    """Ranges with as few rows as possible: whole hours where available."""
     first = -(-start // HOUR_S) * HOUR_S
-    last = (end - ROLLED_S) // HOUR_S * HOUR_S
+    last = (end - ROLLED_UP_S) // HOUR_S * HOUR_S
     if first >= last:
         yield Bucket10s, start, end
         return
@@ -107,22 +110,22 @@ def _pieces(start: int, end: int) -> Iterator[tuple[type[Bucket], int, int]]:
 
 def _rows(
     tier: type[Bucket], ids: list[int], start: int, end: int
-) -> dict[int, dict[int, bucket_values.Values]]:
-    """By source and start, all writers added up."""
-    found: dict[int, dict[int, bucket_values.Values]] = defaultdict(dict)
+) -> dict[int, dict[int, Values]]:
+    """By source and start, summed over all writers."""
+    buckets: dict[int, dict[int, Values]] = defaultdict(dict)
     rows = tier._default_manager.filter(source__in=ids, start__gte=start, start__lt=end)
-    for pk, begins, text in rows.values_list("source_id", "start", "values"):
-        values, of = orjson.loads(text), found[pk]
-        of[begins] = (
-            bucket_values.merge([of[begins], values]) if begins in of else values
-        )
-    return found
+    for pk, begin, text in rows.values_list("source_id", "start", "values"):
+        values, by_start = orjson.loads(text), buckets[pk]
+        if begin in by_start:
+            values = merge([by_start[begin], values])
+        by_start[begin] = values
+    return buckets
 
 
-def _adding(values: bucket_values.Values) -> bucket_values.Values:
-    """Metrics of another version are nobody's."""
+def _cumulative(values: Values) -> Values:
+    """Leaves out gauges, and metrics of another version."""
     return {
         name: value
         for name, value in values.items()
-        if name in METRICS and METRICS[name].kind in ADDING
+        if name in METRICS and METRICS[name].kind in CUMULATIVE
     }

@@ -1,3 +1,5 @@
+"""The /metrics endpoint for Prometheus."""
+
 from __future__ import annotations
 
 from django.http import HttpResponse
@@ -6,7 +8,7 @@ from prometheus_client.exposition import choose_encoder
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from monitoring.negotiation import AsAsked
+from monitoring.negotiation import IgnoreClientNegotiation
 from monitoring.prometheus.families import Platform
 from monitoring.prometheus.permissions import MayScrape, MetricsAuthentication
 
@@ -15,11 +17,11 @@ REGISTRY.register(Platform())
 
 
 class Metrics(APIView):
-    """In the text format of Prometheus, or that of OpenMetrics for who asks for it."""
+    """Prometheus text format, or OpenMetrics if the Accept header requests it."""
 
     authentication_classes = (MetricsAuthentication,)
     permission_classes = (MayScrape,)
-    content_negotiation_class = AsAsked
+    content_negotiation_class = IgnoreClientNegotiation
     schema = None
 
     def get(self, request: Request) -> HttpResponse:

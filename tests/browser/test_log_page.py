@@ -88,7 +88,7 @@ def test_page_keeps_still_while_it_is_paused(site, run, opened):
     told = opened.locator("[data-told]")
     expect(told).to_have_text("Paused: 3 new lines", timeout=1500)
     assert opened.locator(LINES).count() == count
-    expect(opened.locator("[data-pause]")).to_have_text("Go on")
+    expect(opened.locator("[data-pause]")).to_have_text("Resume")
     opened.click("[data-pause]")
     expect(told).to_have_text("Live")
     expect(opened.locator(LINES, has_text="while paused")).to_have_count(3)

@@ -94,7 +94,7 @@ def test_two_processes_that_advance_at_once_count_once(source):
     assert requests(source, NOW + 60) == 5
     stale = Total.objects.get()
     assert requests(source, NOW + 3000) == 5
-    totals._keep(totals._advanced(source.pk, stale, NOW + 2000), stale)
+    totals._store(totals._advanced(source.pk, stale, NOW + 2000), stale)
     assert requests(source, NOW + 3100) == 5
 
 
