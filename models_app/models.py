@@ -186,6 +186,8 @@ class Run(models.Model):
     # Where, and what it holds there
     node = models.CharField(_("machine"), max_length=255)
     port = models.PositiveIntegerField(_("port"))
+    # How often another process had taken its port
+    port_changes = models.PositiveSmallIntegerField(default=0, editable=False)
     cpu_cores = models.PositiveSmallIntegerField(_("CPU cores"))
     memory_mib = models.PositiveIntegerField(_("memory, MiB"))
     gpu_uuids = models.JSONField(_("GPUs"), default=list)

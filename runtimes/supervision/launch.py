@@ -11,7 +11,6 @@ Cut off after any line, the next tick asks again and the steps done are not repe
 from __future__ import annotations
 
 import logging
-import socket
 
 from django.conf import settings
 from django.db import transaction
@@ -28,10 +27,10 @@ from runtimes.equipment import equipped, problems_of
 from runtimes.frameworks.base import Placement
 from runtimes.preflight.subjects import subject_of
 from runtimes.registry import driver, framework
+from runtimes.supervision.port import SPAWN_DUE_S, change_port, is_taken, relaunch
 
 logger = logging.getLogger(__name__)
 
-SPAWN_DUE_S = 5
 # End codes of problems that are not the configuration's, by their subject
 REFUSED = {"architecture": "unknown_architecture", "format": "model_file_broken"}
 
@@ -62,9 +61,10 @@ def _may_start(run: Run) -> bool:
     if problems := problems_of(run):
         _refuse(run, problems[0])
         return False
-    if _port_is_taken(run.port):
-        end(run, "port_in_use")
-        return False
+    while is_taken(run.port):
+        if not change_port(run):
+            end(run, "port_in_use")
+            return False
     return move(run, RunState.STARTING, deadline=clock.uptime() + SPAWN_DUE_S)
 
 
@@ -79,20 +79,12 @@ def _refuse(run: Run, problem: Problem) -> None:
 
 
 def _fail(run: Run, error: DriverError) -> None:
-    if error.code in ("image_missing", "docker_unavailable", "port_in_use"):
+    if error.code == "port_in_use" and change_port(run):
+        relaunch(run)
+    elif error.code in ("image_missing", "docker_unavailable", "port_in_use"):
         end(run, error.code, error.params)
     else:
         end(run, "launch_failed", {"detail": error.params.get("detail", error.code)})
-
-
-def _port_is_taken(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
 
 
 def _placement(run: Run) -> Placement:
@@ -125,6 +117,6 @@ def store_handle(run: Run, handle: Handle) -> bool:
             pk=run.pk, state=RunState.STARTING, handle__isnull=True
         )
         stored = starting.update(handle=handle.to_json(), deadline=deadline)
-        if stored:
+        if stored and not run.activity.filter(code="run_started").exists():
             record("run_started", model=run.model, run=run, params={"node": run.node})
     return bool(stored)

@@ -10,6 +10,7 @@ from runtimes.drivers.base import Handle, Observation
 from runtimes.frameworks.endings import telling_line
 from runtimes.logs.sanitize import clean
 from runtimes.registry import driver, framework
+from runtimes.supervision.port import change_port, relaunch
 
 # The word that tells may be followed by long traces of other processes.
 LOG_BYTES = 65_536
@@ -31,16 +32,20 @@ def conclude(run: Run, seen: Observation | None) -> bool:
     if run.boot_id != clock.boot_id():
         end(run, "node_rebooted")
         return False
-    if seen is not None and not seen.alive:
-        end_with_reason(run, seen)
-    return seen is None or seen.alive
+    if seen is None or seen.alive:
+        return True
+    return not _end(run, seen)
 
 
-def end_with_reason(run: Run, seen: Observation) -> None:
+def _end(run: Run, seen: Observation) -> bool:
+    """False: it was given another port instead."""
     log_tail = clean(driver(run.driver).tail(run.uid, LOG_BYTES), [run.engine_key])
     left = seen.exit
     guess = framework(run.framework).end_reason(left, log_tail) if left else "crashed"
     code = seen.reason or guess
+    if code == "port_in_use" and change_port(run):
+        relaunch(run)
+        return False
     end(
         run,
         code,
@@ -49,6 +54,7 @@ def end_with_reason(run: Run, seen: Observation) -> None:
         exit_signal=left.signal if left else None,
         log_tail=log_tail,
     )
+    return True
 
 
 def _named(run: Run, code: str) -> dict[str, object]:

@@ -77,7 +77,7 @@ def test_config_is_checked_by_the_framework(client, path):
 def test_form_offers_the_framework_and_its_keys(path):
     client = client_as("operator")
     page = client.get(FORM).content.decode()
-    assert "echo: <code>greeting_file window temperature top_p</code>" in page
+    assert "echo: <code>greeting_file window delay_s temperature top_p</code>" in page
     fields = {
         "name": "hello", "framework": "echo", "driver": "process",
         "config": json.dumps({"greeting_file": path}), "tags": "",

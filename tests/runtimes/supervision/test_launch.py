@@ -68,15 +68,21 @@ def test_launch_of_what_no_engine_can_load_ends_in_words(gguf, content, code, ca
     assert "%(" not in run.end_reason
 
 
-def test_launch_on_a_taken_port_ends_before_anything_is_started(gguf):
+@pytest.fixture
+def taken_port():
     with socket.socket() as stranger:
         stranger.bind(("127.0.0.1", 0))
         stranger.listen()
-        port = stranger.getsockname()[1]
-        run = a_run(a_wanted_model(config={"model_path": gguf}), port=port)
-        launch(run.uid)
+        yield stranger.getsockname()[1]
+
+
+def test_launch_on_a_taken_port_ends_when_no_other_is_free(gguf, taken_port, settings):
+    settings.ENGINE_PORTS = range(taken_port, taken_port + 1)
+    run = a_run(a_wanted_model(config={"model_path": gguf}), port=taken_port)
+    launch(run.uid)
     run.refresh_from_db()
     assert run.end_code == "port_in_use"
+    assert driver("process").find(run.uid) is None
 
 
 def test_launch_of_an_abandoned_run_fails_in_words(gguf):

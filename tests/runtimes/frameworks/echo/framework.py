@@ -35,6 +35,7 @@ class Echo(Framework):
     fields = {
         "greeting_file": Text(max_bytes=4096),
         "window": Integer(min=1, max=4096),
+        "delay_s": Integer(min=0, max=60),
         **SAMPLING,
     }
     engines = (EngineKind(name="echo", install="see python.org", place=Place.PLATFORM),)
@@ -87,10 +88,10 @@ class Echo(Framework):
         )
 
     def command(self, config: Config, placement: Placement) -> Command:
-        path = str(config[self.model_key])
+        path, delay = str(config[self.model_key]), str(config.get("delay_s", 0))
         address = (placement.host, str(placement.port))
         return Command(
-            argv=(placement.program, "-I", str(SERVER), *address, path),
+            argv=(placement.program, "-I", str(SERVER), *address, path, delay),
             env={},
             stdin=f"{placement.api_key}\n",
         )

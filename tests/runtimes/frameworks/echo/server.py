@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -51,7 +52,8 @@ class Handler(BaseHTTPRequestHandler):
         """Health checks would fill the log."""
 
 
-def main(host, port, path):
+def main(host, port, path, delay):
+    time.sleep(int(delay))
     try:
         server = ThreadingHTTPServer((host, int(port)), Handler)
     except OSError as error:
