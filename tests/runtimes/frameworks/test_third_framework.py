@@ -6,6 +6,7 @@ import json
 import pytest
 from django.conf import settings as django_settings
 
+from common.subscription import Subscription
 from gateway.app import Gateway
 from gateway.routes.loader import load
 from models_app.enums import RunState
@@ -153,11 +154,13 @@ def chat():
         async def loaded():
             return table
 
-        gateway = Gateway(loaded, django_settings.REDIS_URL)
+        subscription = Subscription(django_settings.REDIS_URL)
+        gateway = Gateway(loaded, subscription)
         messages = [{"role": "user", "content": "world"}]
         chat = {"model": "hello", "messages": messages}
         answer = await fetch(gateway, "POST", "/v1/chat/completions", chat, token=token)
         await gateway.close()
+        await subscription.close()
         assert answer.status == 200
         return answer.json["choices"][0]["message"]["content"]
 
