@@ -1,5 +1,5 @@
-"""The scheduler's view of this moment, for people: always worked out anew, never
-carried out, in a fixed number of queries."""
+"""Queue, machines and previews for people: planned on each request with a fixed number
+of queries, and never carried out."""
 
 from __future__ import annotations
 
@@ -30,18 +30,19 @@ LACKS = frozenset({"insufficient_cpu", "insufficient_memory", "insufficient_gpus
 
 
 def current_queue() -> list[QueueEntry]:
-    """Planned twice where somebody lacks room: only then are model files read for what
-    smaller contexts would need."""
-    seen, rules, now = load(), policy(), clock.uptime()
-    decided = plan(seen, rules, now)
+    """Model files show what smaller contexts would need. They are only read for models
+    that lack room; the plan is then made again."""
+    snapshot, rules, now = load(), policy(), clock.uptime()
+    decided = plan(snapshot, rules, now)
     rows = ServedModel.objects.in_bulk(decided.reasons)
     short = [pk for pk, why in decided.reasons.items() if _lacks_room(why)]
     if short:
         contexts = {pk: smaller_contexts(rows[pk]) for pk in short if pk in rows}
-        models = [replace(m, contexts=contexts.get(m.id, ())) for m in seen.models]
-        seen = replace(seen, models=tuple(models))
-        decided = plan(seen, rules, now)
-    return queue(seen, decided, {pk: row.display_name for pk, row in rows.items()})
+        models = [replace(m, contexts=contexts.get(m.id, ())) for m in snapshot.models]
+        snapshot = replace(snapshot, models=tuple(models))
+        decided = plan(snapshot, rules, now)
+    names = {pk: row.display_name for pk, row in rows.items()}
+    return queue(snapshot, decided, names)
 
 
 def _lacks_room(why: Reason) -> bool:
@@ -54,39 +55,33 @@ def current_machines() -> list[Machine]:
 
 
 def preview_model(fields: Mapping[str, Any], instance: ServedModel | None) -> Preview:
-    """Of a new model, or of instance with these fields changed. Fields come checked by
-    models_app.validation. Writes nothing, also not to the instance."""
+    """Of a new model, or of instance with these fields changed. fields: as validated by
+    models_app.validation. The instance is left unchanged."""
     model = imagined(fields, instance)
     return _preview(model, smaller_contexts(model))
 
 
 def forecast(model: ServedModel) -> Forecast:
-    """What a start now would do, without suggestions: no file is read."""
-    found = _preview(model)
-    machines = [placement.node for placement in found.placements]
-    if found.evictions and found.reason:
-        machines.append(found.reason.nominated)
-    reason = found.impossible or found.reason
+    """What a start now would do, without suggestions, so that no file is read."""
+    result = _preview(model)
+    machines = [placement.node for placement in result.placements]
+    if result.evictions and result.reason:
+        machines.append(result.reason.nominated)
+    reason = result.impossible or result.reason
     return Forecast(
         machines=tuple(dict.fromkeys(machines)),
         victims=tuple(
             Victim(name=evicted.model.name, priority=evicted.model.priority)
-            for evicted in found.evictions
+            for evicted in result.evictions
         ),
         shortage=Shortage(code=reason.code, params=reason.params) if reason else None,
-        impossible=found.impossible is not None,
+        impossible=result.impossible is not None,
     )
 
 
 def capacity() -> Capacity | None:
-    """Rooms of machines on which nothing runs, all of their GPUs open."""
-    nodes = [
-        replace(
-            node, gpus=tuple(replace(g, open=True, free_mib=None) for g in node.gpus)
-        )
-        for node in load_nodes()
-    ]
-    rooms = [site.empty for site in sites(nodes, (), policy())]
+    """Of machines without runs and with all GPUs open."""
+    rooms = [site.empty for site in sites(map(_idle, load_nodes()), (), policy())]
     if not rooms:
         return None
     return Capacity(
@@ -103,7 +98,7 @@ def _idle(node: types.Node) -> types.Node:
 
 
 def _preview(model: ServedModel, contexts: tuple[Context, ...] = ()) -> Preview:
-    picture = replace(snapshot_of(model, {}), wanted=True, contexts=contexts)
+    started = replace(snapshot_of(model, {}), wanted=True, contexts=contexts)
     if model.desired_state != Desired.RUNNING:
-        picture = replace(picture, waiting_since=timezone.now().timestamp())
-    return preview(picture, load(), policy(), clock.uptime())
+        started = replace(started, waiting_since=timezone.now().timestamp())
+    return preview(started, load(), policy(), clock.uptime())

@@ -1,4 +1,4 @@
-"""What each machine has, who booked it, and what is left for placement."""
+"""What each machine has, what runs have booked, and what is free for placement."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtimes.models import Gpu, Node
-from scheduling.planner.preview import used_mib
 from scheduling.planner.sites import Site, sites
 from scheduling.planner.types import Policy, Run, Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
-    """free: for placement, so less than total - booked where a share is kept back."""
+    """free: for placement; less than total - booked where the system keeps a share."""
 
     total: int
     booked: int
@@ -23,7 +22,7 @@ class Amount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Booking:
-    """measured_mib: None where the driver does not tell."""
+    """measured_mib: None if the driver does not report it."""
 
     model: str
     run: str
@@ -33,9 +32,9 @@ class Booking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuUse:
-    """measured_free_mib, foreign_mib: None where the driver does not tell.
-    foreign_mib: used, but not by our runs; of one that is not measured, what it booked
-    is thought to be used once it served. free_mib: for placement."""
+    """measured_free_mib, foreign_mib: None if the driver does not report them.
+    foreign_mib: used by anything but our runs; a run that is not measured counts with
+    what it booked once it has served. free_mib: for placement."""
 
     uuid: str
     index: int
@@ -65,13 +64,13 @@ class Machine:
 def machines(
     snapshot: Snapshot, policy: Policy, nodes: Iterable[Node]
 ) -> list[Machine]:
-    """nodes: with their GPUs fetched."""
-    found = {s.node.name: s for s in sites(snapshot.nodes, snapshot.runs, policy)}
+    """nodes: with prefetched GPUs."""
+    by_name = {s.node.name: s for s in sites(snapshot.nodes, snapshot.runs, policy)}
     names = {model.id: model.name for model in snapshot.models}
     return [
-        _machine(node, found[node.name], snapshot.runs, names)
+        _machine(node, by_name[node.name], snapshot.runs, names)
         for node in nodes
-        if node.name in found
+        if node.name in by_name
     ]
 
 
@@ -99,7 +98,7 @@ def _gpu(gpu: Gpu, site: Site, runs: list[Run], names: dict[int, str]) -> GpuUse
     holders = sorted(
         (run for run in runs if gpu.uuid in run.gpus), key=lambda run: run.age
     )
-    ours = sum(used_mib(run, gpu.uuid) for run in runs)
+    ours = sum(run.used_mib(gpu.uuid) for run in runs)
     unknown = gpu.free_mib is None or not gpu.present
     return GpuUse(
         uuid=gpu.uuid,

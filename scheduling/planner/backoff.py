@@ -1,6 +1,6 @@
-"""After a run ended: start again, when, or not at all. Pure.
+"""Whether and when to start a replica again after its runs ended. Pure.
 
-Back-off as in kubelet: 10 s doubling to 300 s, forgotten after 10 minutes of service.
+Back-off as in kubelet: 10 s, doubling up to 300 s, reset after 10 minutes of service.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,9 @@ from common.enums import Retry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedRun:
-    """ended: seconds since boot, None if it was another boot. served_s: time ready.
-    gpu_room_mib: what each of its GPUs had free, at least, before it was placed."""
+    """ended: seconds since boot, None before the last boot. served_s: time ready.
+    gpu_room_mib: at least this much was free on each of its GPUs before it was placed.
+    """
 
     code: str
     params: dict[str, object] = field(default_factory=dict)
@@ -23,7 +24,7 @@ class EndedRun:
 
     @property
     def did_not_fit(self) -> bool:
-        """Out of GPU memory while it loaded: there it would be so again."""
+        """Ran out of GPU memory while loading, and would again in the same place."""
         return self.retry is Retry.MORE_GPU_MEMORY and not self.served_s
 
 
@@ -37,7 +38,7 @@ class BackOff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """start now, or why not: a message code with its parameters."""
+    """Whether to start now; if not, the message code and parameters of the reason."""
 
     start: bool
     code: str = ""
@@ -48,8 +49,8 @@ START = Verdict(start=True)
 
 
 def assess(history: Sequence[EndedRun], back_off: BackOff, now: float) -> Verdict:
-    """history: ended runs of one replica since it was last asked to start, newest
-    first. now: seconds since boot."""
+    """history: ended runs of one replica since its last requested start, newest first.
+    now: seconds since boot."""
     failures = _failures_in_a_row(history, back_off)
     if failures == 0:
         return START
@@ -87,8 +88,8 @@ def _failures_in_a_row(history: Sequence[EndedRun], back_off: BackOff) -> int:
 
 
 def too_small_mib(history: Sequence[EndedRun]) -> int:
-    """So much was free on each of its GPUs and was not enough, since it last served. 0:
-    nothing known. It is tried again only where there is more."""
+    """The most GPU memory that was free on each GPU and still not enough, since it last
+    served; 0 if unknown. It is tried again only where more is free."""
     largest = 0
     for run in history:
         if run.served_s:

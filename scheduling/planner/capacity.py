@@ -1,4 +1,4 @@
-"""Room on machines, as placements are made one after the other. Pure."""
+"""What a replica needs and what a machine has free. Pure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from scheduling.planner.types import Model, Node, Placement, Policy, Reason, Run
 
 
 class Need(NamedTuple):
-    """What one replica takes; equal for all models that differ in name only.
-    gpu_least_mib: free on a GPU before it may take its share there."""
+    """What one replica needs; equal for models of the same size. gpu_least_mib: must be
+    free on a GPU before the replica may use it."""
 
     cpu_cores: int
     memory_mib: int
@@ -23,7 +23,7 @@ class Need(NamedTuple):
 
     @classmethod
     def of(cls, model: Model, policy: Policy, more_than_mib: int = 0) -> Need:
-        """more_than_mib: what was free on each GPU when that was not enough."""
+        """more_than_mib: was free on each GPU at an earlier attempt, and not enough."""
         least = more_than_mib + policy.gpu_step_mib if more_than_mib else 1
         return cls(
             model.cpu_cores,
@@ -38,7 +38,7 @@ class Need(NamedTuple):
 
 @dataclass(slots=True)
 class Room:
-    """What is free on one machine: MiB by GPU, closed GPUs left out."""
+    """What is free on one machine. gpus: MiB by UUID, without closed GPUs."""
 
     node: Node
     cpu_cores: int
@@ -58,7 +58,7 @@ class Room:
         )
 
     def count_gpus(self, need: Need) -> int:
-        """How many are free enough."""
+        """How many GPUs have enough free."""
         if need.pinned:
             return len(self.fitting_gpus(need))
         least, found = need.gpu_least_mib, 0
@@ -67,7 +67,7 @@ class Room:
         return found
 
     def fitting_gpus(self, need: Need) -> list[str]:
-        """binpack: fullest first, so that whole GPUs stay whole; spread: emptiest."""
+        """binpack: fullest first, so that others stay whole; spread: emptiest."""
         fitting = [
             (-free if need.spread else free, uuid)
             for uuid, free in self.gpus.items()
@@ -76,7 +76,7 @@ class Room:
         return [uuid for _, uuid in sorted(fitting)]
 
     def choose(self, need: Need) -> tuple[str, ...] | None:
-        """GPUs to use, empty without any; None if it does not fit."""
+        """The GPUs to use, possibly none; None if the need does not fit."""
         if not self.fits(need):
             return None
         return tuple(self.fitting_gpus(need)[: need.gpu_count])
@@ -94,7 +94,7 @@ class Room:
             self.gpus[uuid] += need.gpu_share_mib
 
     def withhold(self, reserved: Reservation) -> None:
-        """Take off what is reserved, as far as it is free: never below zero."""
+        """Subtract what is reserved, down to zero."""
         self.cpu_cores -= _available(self.cpu_cores, reserved.cpu_cores)
         self.memory_mib -= _available(self.memory_mib, reserved.memory_mib)
         for uuid, mib in reserved.gpus.items():
@@ -111,8 +111,8 @@ class Room:
         return Room(self.node, self.cpu_cores, self.memory_mib, dict(self.gpus))
 
     def order(self, need: Need) -> tuple[int, int, int, str]:
-        """Where to place first. binpack: models without GPUs keep off machines that
-        have some; then the fullest. spread: the emptiest."""
+        """Sort key of where to place first. binpack: models without GPUs avoid machines
+        with GPUs; then the fullest machine. spread: the emptiest."""
         sign = -1 if need.spread else 1
         free = sum(self.gpus.values()) if need.gpu_count else 0
         idle_gpus = 0 if need.gpu_count else len(self.gpus)
@@ -125,8 +125,8 @@ def _available(free: int, need: int) -> int:
 
 @dataclass(slots=True)
 class Reservation:
-    """Room reserved for several models. Room is never withheld below zero, so
-    withholding the sum equals withholding one after the other."""
+    """Room reserved for one or more models. Withholding the sum equals withholding one
+    after the other, because room never falls below zero."""
 
     cpu_cores: int = 0
     memory_mib: int = 0
@@ -142,8 +142,8 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """What a machine lacks for a need, so that many sets of runs can be tried for it.
-    beyond: MiB by GPU it may use, above (or, negative, below) the least it needs."""
+    """What a machine lacks for a need; many sets of runs can be tried against it.
+    beyond: by usable GPU, the MiB above the minimum, or below it where negative."""
 
     cpu_cores: int
     memory_mib: int
@@ -158,7 +158,7 @@ class Lack:
             for uuid, free in room.gpus.items()
             if need.gpu_count and (not need.pinned or uuid in need.pinned)
         }
-        # A need of zero is met whatever others have reserved.
+        # A need of zero is met, whatever is reserved for others.
         held_cores = reserved.cpu_cores if reserved else 0
         held_mib = reserved.memory_mib if reserved else 0
         cores = need.cpu_cores and need.cpu_cores + held_cores
@@ -171,7 +171,7 @@ class Lack:
         )
 
     def met_by(self, gone: Sequence[Run]) -> bool:
-        """If these runs were stopped."""
+        """Whether stopping these runs is enough."""
         if (
             sum([run.cpu_cores for run in gone]) < self.cpu_cores
             or sum([run.memory_mib for run in gone]) < self.memory_mib
@@ -184,7 +184,7 @@ class Lack:
         return self._gpus_freed(gone) >= self.gpus
 
     def _gpus_freed(self, gone: Sequence[Run]) -> int:
-        """Those that become enough and were not."""
+        """How many GPUs would reach the minimum and have not yet."""
         freed: Mapping[str, int] = gone[0].gpus if gone else {}
         if len(gone) > 1:
             freed = sums(run.gpus for run in gone)
@@ -204,17 +204,17 @@ def sums(several: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 
 def missing_share(room: Room, need: Need) -> float:
-    """How much of what it needs is not there, 0 to 3."""
-    wanted = (
+    """The missing fractions of cores, memory and GPUs, summed: 0 to 3."""
+    resources = (
         (room.cpu_cores, need.cpu_cores),
         (room.memory_mib, need.memory_mib),
         (room.count_gpus(need), need.gpu_count),
     )
-    return sum(1 - min(max(has, 0) / of, 1) for has, of in wanted if of)
+    return sum(1 - min(max(has, 0) / of, 1) for has, of in resources if of)
 
 
 def shortage(room: Room, need: Need) -> Reason:
-    """What is missing on this machine, said of the first thing that is."""
+    """The first resource of which the machine has too little."""
     if room.cpu_cores < need.cpu_cores:
         return _waits(
             "insufficient_cpu",
@@ -245,7 +245,7 @@ def _waits(
 
 
 def placement(model: Model, replica: int, room: Room, gpus: Sequence[str]) -> Placement:
-    """room: before the model takes its share of it."""
+    """room: before the placement."""
     return Placement(
         model_id=model.id,
         generation=model.generation,

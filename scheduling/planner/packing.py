@@ -1,7 +1,7 @@
-"""Fit several at once where one after the other did not. Pure.
+"""Place several replicas together where placing them one by one failed. Pure.
 
-Depth first over machines and GPU sets, largest first, cut off after a fixed number of
-steps: exact for the few models of a small installation, a try for larger ones.
+A depth-first search over machines and sets of GPUs, largest need first, limited to a
+number of steps: exact for a small installation, best effort for a larger one.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Spot = tuple[Room, tuple[str, ...]]
 
 
 def pack(needs: Sequence[Need], rooms: Sequence[Room], steps: int) -> list[Spot] | None:
-    """A spot for each need, in their order, or None. rooms are left as they were."""
+    """A spot for each need, in the same order, or None. Does not change rooms."""
     trial = [room.copy() for room in rooms]
     by_size = sorted(range(len(needs)), key=lambda n: _size(needs[n]), reverse=True)
     spots: dict[int, tuple[int, tuple[str, ...]]] = {}
@@ -66,7 +66,7 @@ class _Search:
 
 
 def _gpu_sets(room: Room, need: Need) -> Iterator[tuple[str, ...]]:
-    """Sets that differ in how much is free on their GPUs, not just in their names."""
+    """Skips sets whose GPUs have the same free memory as an earlier set."""
     seen: set[tuple[int, ...]] = set()
     for gpus in combinations(room.fitting_gpus(need), need.gpu_count):
         free = tuple(sorted(room.gpus[uuid] for uuid in gpus))

@@ -1,12 +1,12 @@
 """plan(snapshot, policy, now): what to start, what to stop, and why the rest waits.
 
-Pure and deterministic. Models are served in order of priority, then of waiting time.
-Each of them, by the first that is possible,
-1. starts where there is room now;
-2. is nominated to the room that stopping runs will leave;
-3. evicts lower ones, and is nominated to their room;
-4. waits, and what is free of the room it needs is reserved for it.
-What is reserved for one is never given to those after it; they may use the rest.
+Pure and deterministic. Models are considered in order of priority, then of waiting
+time. The first of these that is possible happens to each replica:
+1. it starts where there is room now;
+2. it is nominated for the room that stopping runs will free;
+3. it evicts runs of lower priority, and is nominated for their room;
+4. it waits, and the free part of the room it needs is reserved for it.
+Models further back may use any room that is not reserved.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Whom to evict for one that waits. Pure.
+"""Which runs to evict for a waiting model. Pure.
 
-Only runs of strictly lower priority (by the policy's gap) whose model may be evicted;
-fewest first, then lowest priority, least traffic, newest. Nobody is evicted in vain:
-without any one of the victims the new one would not fit.
+Candidates are runs of preemptible models whose priority is lower by at least the
+policy's gap. The cheapest set wins: fewest runs, then lowest priority, least traffic,
+newest. Every victim is needed: without it, the waiting model would not fit.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from scheduling.planner.capacity import Lack, Need
 from scheduling.planner.sites import Site
 from scheduling.planner.types import Model, Policy, Run
 
-# Single runs are all tried; sets of this size, up to so many candidates on a machine;
-# beyond, one by one and then back.
+# Set size: most candidates on a machine for which all such sets are tried. Single runs
+# are always tried; anything larger is found by pruning the set of all candidates.
 EXHAUSTIVE = {2: 40, 3: 16}
 
 Enough = tuple[Site, list[Run], Lack]
@@ -41,8 +41,8 @@ class Search:
     )
 
     def best(self, sites: Sequence[Site], need: Need, model: Model) -> Eviction | None:
-        """Smaller sets on all machines before larger ones on any. sites: those on
-        which it could run if nothing else did."""
+        """The smallest sets of all machines come first. sites: those where the model
+        could run if nothing else did."""
         return self._best_single(sites, need, model) or self._best_set(
             [enough for site in sites if (enough := self._enough(site, need, model))]
         )
@@ -50,7 +50,7 @@ class Search:
     def _best_single(
         self, sites: Sequence[Site], need: Need, model: Model
     ) -> Eviction | None:
-        """No machine is looked at whose cheapest run is dearer than one found."""
+        """Skips machines whose cheapest run costs more than the best one so far."""
         best: tuple[Order, str] | None = None
         found: tuple[Site, Run] | None = None
         for site in sites:
@@ -82,7 +82,7 @@ class Search:
         )
 
     def _enough(self, site: Site, need: Need, model: Model) -> Enough | None:
-        """Those who may be evicted here, cheapest first, if all of them would do."""
+        """The candidates, cheapest first, if evicting all of them is enough."""
         candidates = [run for _, run in self._candidates(site, model)]
         if not candidates:
             return None
@@ -90,7 +90,7 @@ class Search:
         return (site, candidates, lack) if lack.met_by(candidates) else None
 
     def _candidates(self, site: Site, model: Model) -> list[Candidate]:
-        """The same for all models of this priority, while the same runs are left."""
+        """Cached: the same for all models of one priority until a run is evicted."""
         key = (site.node.name, model.priority, len(site.runs))
         if key not in self.known:
             here = [
@@ -147,7 +147,7 @@ class Search:
 
 
 def _pruned(candidates: Sequence[Run], lack: Lack) -> tuple[Run, ...]:
-    """All of them would do: give back as many as possible, dearest first."""
+    """Evicting all candidates is enough: spare as many as possible, dearest first."""
     victims = list(candidates)
     for run in reversed(candidates):
         without = [kept for kept in victims if kept is not run]

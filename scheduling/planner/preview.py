@@ -1,5 +1,4 @@
-"""What would happen if a model were wanted as described: the real planner, run dry.
-Pure."""
+"""What starting a model would do: a dry run of the real planner. Pure."""
 
 from __future__ import annotations
 
@@ -31,8 +30,8 @@ class Victim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """impossible: what the nearest machine lacks for it, even with nothing running
-    there; None where some machine could run it."""
+    """impossible: what the closest machine lacks even with nothing running on it; None
+    if some machine could run the model."""
 
     placements: tuple[Placement, ...]
     evictions: tuple[Victim, ...]
@@ -45,8 +44,8 @@ class Preview:
 
 
 def preview(model: Model, snapshot: Snapshot, policy: Policy, now: float) -> Preview:
-    """As if it were started now; where it runs already, as if restarted: its own room
-    counts as free. Its name tells its evictions from those of others."""
+    """As if the model were started now, or restarted where it runs: its own room counts
+    as free. Evictions are matched by the model's name, which must be unique."""
     assumed = _with(model, snapshot)
     decided = plan(assumed, policy, now)
     return Preview(
@@ -58,7 +57,7 @@ def preview(model: Model, snapshot: Snapshot, policy: Policy, now: float) -> Pre
 
 
 def _never_fits(model: Model, nodes: Sequence[Node], policy: Policy) -> Reason | None:
-    """Whatever uses memory now, ours or foreign, may end: only sizes count."""
+    """Only sizes count: whatever uses memory now, ours or foreign, may end."""
     need = Need.of(model, policy)
     bare = [replace(n, gpus=tuple(map(_unmeasured, n.gpus))) for n in nodes]
     rooms = [site.empty for site in sites(bare, (), policy)]
@@ -86,18 +85,11 @@ def _without(runs: list[Run], node: Node) -> Node:
 
 
 def _freed(gpu: Gpu, runs: list[Run]) -> Gpu:
-    """Measured as free once these runs are gone."""
+    """With the memory of these runs counted as free."""
     if gpu.free_mib is None:
         return gpu
-    freed = sum(used_mib(run, gpu.uuid) for run in runs)
+    freed = sum(run.used_mib(gpu.uuid) for run in runs)
     return replace(gpu, free_mib=min(gpu.free_mib + freed, gpu.memory_mib))
-
-
-def used_mib(run: Run, uuid: str) -> int:
-    """Measured; unmeasured, all it booked once it served, and nothing before."""
-    if run.used is not None:
-        return run.used.get(uuid, 0)
-    return run.gpus.get(uuid, 0) if run.taken else 0
 
 
 def _evicted_by(model: Model, snapshot: Snapshot, decided: Plan) -> tuple[Victim, ...]:

@@ -1,4 +1,4 @@
-"""The queue: models that wait, in order, with reasons and suggestions. Pure."""
+"""The queue of waiting models, with reasons and suggestions. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WAITING = "waiting"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueEntry:
-    """position: 1 is next. machine: the one with room reserved for it, or empty."""
+    """position: 1 is next. machine: where room is reserved for it, or empty."""
 
     position: int
     model: Model
@@ -31,9 +31,9 @@ class QueueEntry:
 def queue(
     snapshot: Snapshot, plan: Plan, display_names: Mapping[int, str]
 ) -> list[QueueEntry]:
-    """Models that wait for room; those that wait out a back-off are in error."""
+    """Without models in back-off: they are in error, not waiting."""
     models = {model.id: model for model in snapshot.models}
-    found = [
+    entries = [
         QueueEntry(
             position=reason.position,
             model=models[model_id],
@@ -43,4 +43,4 @@ def queue(
         for model_id, reason in plan.reasons.items()
         if reason.status == WAITING
     ]
-    return sorted(found, key=lambda waiting: waiting.position)
+    return sorted(entries, key=lambda entry: entry.position)

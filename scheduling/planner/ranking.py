@@ -1,7 +1,7 @@
-"""Of all machines, the one to place on first, without looking at each every time. Pure.
+"""The machine to place on first, without looking at all machines each time. Pure.
 
-Best for many placements in one plan: a machine is ranked again only after its room
-changed. Keeping room for others only shuts machines out, so it need not be told.
+A machine is ranked again only after its room changed, which pays off with many
+placements in one plan. Reserving room only excludes machines, so it needs no report.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ class _Queue:
 
 @dataclass(slots=True)
 class Ranking:
-    """room: the unguarded room of a site that counts; room_for: what of it a model may
-    use. changed: positions of sites in order of their changes, written by the owner."""
+    """room: a site's room including what is reserved; room_for: the part that a model
+    may use. changed: positions of sites in order of their changes; the owner appends.
+    """
 
     sites: Sequence[Site]
     changed: list[int]
@@ -60,7 +61,7 @@ class Ranking:
         )
 
     def _queue(self, need: Need) -> _Queue:
-        """From those that had room for this need when it was last asked for."""
+        """Of sites that had room at the last lookup of this need, or changed since."""
         known, read = self.fitting.get(need, (range(len(self.sites)), 0))
         rooms = {at: self.room(self.sites[at]) for at in {*known, *self.changed[read:]}}
         open_rooms = {at: room for at, room in rooms.items() if room.fits(need)}

@@ -1,4 +1,4 @@
-"""Every site of a plan, with answers that are reused until a site changes. Pure."""
+"""All sites of a plan, with lookups that are cached until a site changes. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from scheduling.planner.types import Model, Node, Policy, Reason, Run
 
 @dataclass(slots=True)
 class SiteIndex:
-    """changed: positions of sites, in order of their changes; whoever changes a site
-    reports it with mark_changed()."""
+    """changed: positions of sites, in order of their changes. Call mark_changed() after
+    changing a site."""
 
     sites: list[Site]
     search: Search
@@ -53,15 +53,15 @@ class SiteIndex:
         self._without_lower.pop(site.node.name, None)
 
     def able(self, need: Need) -> list[Site]:
-        """Sites where it would fit if none of our runs were there."""
+        """Sites where it would fit without any of our runs."""
         if need not in self._able:
             self._able[need] = [site for site in self.sites if site.empty.fits(need)]
         return self._able[need]
 
     def nearest(self, need: Need, model: Model) -> Site | None:
-        """Of the able sites, in turn, the one that lacks least. Runs below the model
-        count as gone: whether they are there must not change the choice, or room would
-        be reserved on one site now and on another one in the next plan."""
+        """Takes turns among the able sites, starting with the one that lacks least.
+        Runs that the model outranks count as gone: the choice must not depend on them,
+        or the next plan would reserve room on another site."""
         if need not in self._candidates:
             able = list(self.able(need))
             lacking = {
@@ -75,7 +75,7 @@ class SiteIndex:
         return candidates[0] if candidates else None
 
     def without_lower(self, site: Site, model: Model) -> Room:
-        """Later, with every run gone that the model outranks."""
+        """The later room, plus that of all runs which the model outranks."""
         priority, room = self._without_lower.get(site.node.name, (None, site.later))
         if priority != model.priority:
             room = site.later.copy()
@@ -86,8 +86,8 @@ class SiteIndex:
         return room
 
     def shortage(self, need: Need) -> Reason:
-        """What the site that lacks least now is short of, when this was first needed in
-        the plan. Requires at least one site."""
+        """What the site that lacks least is short of; computed once per need and plan.
+        Requires at least one site."""
         if need not in self._shortages:
             nearest = min(
                 self.sites,

@@ -1,4 +1,4 @@
-"""A machine while a plan is made: what is free now, later and reserved. Pure."""
+"""Room on one machine during a plan: free now, free later, and reserved. Pure."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from scheduling.planner.types import Gpu, Model, Node, Policy, Run
 
 @dataclass(slots=True)
 class Site:
-    """One machine during a plan. now: free, less the room that is being made for those
-    ahead. later: also what stopping runs will leave. empty: if none of our runs were
-    there; foreign processes stay. runs: those that could still be evicted.
+    """One machine during a plan. now: free, less the room that is being made for models
+    further ahead. later: plus what stopping runs will free. empty: without any of our
+    runs; foreign processes stay. runs: those that are not stopping.
 
-    reserved: needs of those ahead for whom no room is being made yet. Models that could
-    be evicted for all of them, of a priority below `below`, may use it meanwhile;
-    nobody else may."""
+    reserved: needs of models further ahead for which no room is being made yet. Only
+    preemptible models with a priority below `below`, which could be evicted for all of
+    them, may use it meanwhile."""
 
     node: Node
     now: Room
@@ -27,7 +27,7 @@ class Site:
     runs: list[Run]
     reserved: Reservation | None = None
     below: int = 0
-    # The room that is free and not reserved, until either changes
+    # Cache of the free room that is not reserved; cleared when either changes
     unreserved: Room | None = None
 
     def now_for(self, model: Model) -> Room:
@@ -54,7 +54,7 @@ class Site:
         return rest
 
     def lack(self, need: Need, model: Model) -> Lack:
-        """Later, with everything stopping gone."""
+        """Of the room that is free once stopping runs have ended."""
         reserved = self.reserved if self.is_reserved_from(model) else None
         return Lack.of(self.later, reserved, need)
 
@@ -69,7 +69,8 @@ class Site:
         self.later.give_back(need, gpus)
 
     def nominate(self, need: Need) -> None:
-        """Its room is being made: nobody else gets it, nor what is free of it now."""
+        """Give the need its room once stopping runs have ended, and withhold whatever
+        part of that room is free already."""
         self.unreserved = None
         gpus = self.later.choose(need) or ()
         self.later.take(need, gpus)
@@ -104,8 +105,8 @@ def _room(node: Node, runs: Sequence[Run], policy: Policy) -> Room:
     for run in runs:
         for uuid, mib in run.gpus.items():
             booked[uuid] += mib
-            # One that uses more than it booked has nothing to give.
-            to_come[uuid] += max(0, mib - _used(run, uuid, mib))
+            # A run that uses more than it booked does not free any extra.
+            to_come[uuid] += max(0, mib - run.used_mib(uuid))
     return Room(
         node,
         node.cpu_cores - sum(run.cpu_cores for run in runs),
@@ -122,15 +123,9 @@ def open_gpus(node: Node) -> list[Gpu]:
     return [gpu for gpu in node.gpus if gpu.open]
 
 
-def _used(run: Run, uuid: str, booked_mib: int) -> int:
-    if run.used is not None:
-        return run.used.get(uuid, 0)
-    return booked_mib if run.taken else 0
-
-
 def usable_mib(gpu: Gpu, booked_mib: int, to_come_mib: int) -> int:
-    """The smaller of what is not booked and what is measured free, less what booked
-    runs have yet to take. So foreign processes count."""
+    """The smaller of what is not booked, and what is measured as free less what booked
+    runs have yet to allocate. This counts foreign processes."""
     unbooked = gpu.memory_mib - booked_mib
     if gpu.free_mib is None:
         return unbooked

@@ -1,4 +1,4 @@
-"""A plan while it is made: placements, evictions and reasons so far. Pure."""
+"""The state of a plan in progress: placements, evictions and reasons. Pure."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from scheduling.planner.types import (
     Suggestion,
 )
 
-# Suggestions are computed for those that people look at first.
+# Suggestions are only computed for the head of the queue.
 EXPLAINED = 20
-# Beyond so many placements in one plan, none of them is moved again for another.
+# With more placements than this in one plan, none is moved again for another model.
 MOVABLE = 16
 PACKING_STEPS = 2000
 
@@ -44,7 +44,7 @@ class PlanState:
     reasons: dict[int, Reason] = field(default_factory=dict)
     needs: dict[tuple[int, int], Need] = field(default_factory=dict)
     waiting: int = 0
-    # The highest priority for which no victims were found, by need
+    # By need, the highest priority for which no victims were found
     no_victims: dict[Need, int] = field(default_factory=dict)
 
     @classmethod
@@ -70,9 +70,8 @@ class PlanState:
         )
 
     def schedule(self, model: Model, replica: int, now: float) -> None:
-        """Place it, or let it wait. A replica whose run is stopping cannot start yet,
-        but takes its turn: a restarted model finds its place again, an evicted one its
-        rank."""
+        """Place the replica or let it wait. A replica whose run is stopping cannot
+        start yet but takes its turn, so that a restarted model gets its place back."""
         history = model.history.get(replica, ())
         too_small = too_small_mib(history)
         need = Need.of(model, self.policy, too_small)
@@ -124,7 +123,7 @@ class PlanState:
         self.index.mark_changed(site)
 
     def _place_by_moving(self, model: Model, replica: int, need: Need) -> bool:
-        """Move what this plan has placed, so that this fits too."""
+        """Move earlier placements of this plan so that this replica fits as well."""
         if not 0 < len(self.placements) <= MOVABLE:
             return False
         others = [self.models[p.model_id] for p in self.placements]
@@ -225,7 +224,7 @@ def _making_room(site: Site) -> Reason:
 
 
 def _emptiest_gpus(room: Room, empty: Room, need: Need) -> tuple[str, ...]:
-    """Of those it could ever use: they have enough soonest."""
+    """Of the GPUs it could ever use, those that will have enough soonest."""
     usable = [
         (-free, uuid)
         for uuid, free in room.gpus.items()

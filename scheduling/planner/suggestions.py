@@ -1,4 +1,4 @@
-"""What people could do so that a waiting model starts. Pure."""
+"""Suggestions: what people can do to let a waiting model start. Pure."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from scheduling.planner.types import Model, Policy, Run, Suggestion
 def suggest_others(
     model: Model, need: Need, sites: Sequence[Site], search: Search
 ) -> tuple[Suggestion, ...]:
-    """Stop one other model; or outrank one. The least important one that is enough.
-    sites: those on which it could run if nothing else did."""
+    """Stop or outrank the least important model whose room is enough. sites: those
+    where the model could run if nothing else did."""
     enough = [
         run
         for site in sites
@@ -45,9 +45,8 @@ def suggest_others(
 def smaller_context(
     model: Model, sites: Sequence[Site], policy: Policy
 ) -> tuple[Suggestion, ...]:
-    """The largest with which it would fit somewhere now, also where nothing but a
-    smaller one ever could."""
-    # Of all replicas: all of them would get the smaller one.
+    """The largest smaller context with which the model would fit somewhere now."""
+    # The context applies to all replicas, so the history of each of them counts.
     too_small = max(map(too_small_mib, model.history.values()), default=0)
     for n_ctx, gpu_mib, mib in model.contexts[1:]:
         smaller = replace(model, gpu_memory_mib=gpu_mib, memory_mib=mib)

@@ -1,4 +1,4 @@
-"""What the planner sees and says: plain values, no rows."""
+"""Input and output of the planner: plain values, no database rows."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from scheduling.planner.backoff import BackOff, EndedRun
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
-    """free_mib: what the driver measures, foreign processes seen; None if unknown.
-    open: takes new runs; not excluded, drained or unhealthy. leave: runs that hold it
-    are to go elsewhere; lost, unhealthy: at once."""
+    """free_mib: measured by the driver, so foreign processes count; None if unknown.
+    open: accepts new runs; not excluded, drained or unhealthy. leave: its runs have to
+    move elsewhere; lost, unhealthy: at once."""
 
     uuid: str
     index: int
@@ -27,7 +27,7 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """cpu_cores, memory_mib: what models may use, the system's share taken off."""
+    """cpu_cores, memory_mib: what models may use, without the system's share."""
 
     name: str
     cpu_cores: int
@@ -38,10 +38,9 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """gpus: MiB booked by GPU. used: MiB measured by GPU; without it, a run that has
-    served (`taken`) is thought to use what it booked, another nothing yet.
-    running_s: since it was placed. traffic: mean requests in flight. age: order of
-    creation."""
+    """gpus: MiB booked, by GPU. used: MiB measured, by GPU; None if unknown. taken: it
+    has served, so all of its memory is allocated. running_s: since it was placed.
+    traffic: mean requests in flight. age: order of creation."""
 
     uid: str
     model_id: int
@@ -58,9 +57,15 @@ class Run:
     traffic: float = 0
     age: int = 0
 
+    def used_mib(self, uuid: str) -> int:
+        """Measured; without a measurement, all it booked once it has served."""
+        if self.used is not None:
+            return self.used.get(uuid, 0)
+        return self.gpus.get(uuid, 0) if self.taken else 0
+
 
 class Context(NamedTuple):
-    """Tokens of one request, and what a replica needs with so many."""
+    """Context length in tokens, and what a replica needs with it."""
 
     n_ctx: int
     gpu_memory_mib: int
@@ -73,8 +78,8 @@ class Model:
     history: per replica, its ended runs of this generation, newest first.
     placement: binpack, spread, or "" for the installation's. pinned: the only GPUs it
     may use. evicted_s: seconds since it was last evicted, None if it never was.
-    contexts: today's, then smaller ones, largest first; only where suggestions are
-    needed."""
+    contexts: the current one, then smaller ones, largest first; only filled in where
+    suggestions are needed."""
 
     id: int
     name: str
@@ -110,10 +115,10 @@ class Snapshot:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """priority_gap: how much lower a victim's priority must be. A run is not evicted in
-    its first min_running_s, nor its model within cool_down_s of its last eviction: that
-    stops ping-pong. max_evictions: in one plan; what is left is for the next.
-    gpu_step_mib: how much more must be free where a model is tried again whose engine
-    ran out of GPU memory."""
+    its first min_running_s, nor its model within cool_down_s of its last eviction; that
+    prevents ping-pong. max_evictions: in one plan; the next plan does the rest.
+    gpu_step_mib: how much more GPU memory must be free before a model that ran out of
+    it is tried again."""
 
     back_off: BackOff = field(default_factory=BackOff)
     gpu_reserve_mib: int = 256
@@ -148,8 +153,8 @@ class Stop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
-    """What would let a waiting model start: `stop` another, `priority` to raise its own
-    to, or a smaller `n_ctx`."""
+    """What would let a waiting model start. action: `stop` another model, raise its own
+    `priority`, or lower its `n_ctx`."""
 
     action: str
     params: dict[str, object]
@@ -157,8 +162,8 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """status: `waiting` for room, or `error`. position: 1 is next. nominated: the
-    machine that is kept for it."""
+    """status: `waiting` or `error`. position: 1 is next. nominated: the machine with
+    room reserved for the model."""
 
     status: str
     code: str
