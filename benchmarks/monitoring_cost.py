@@ -127,7 +127,7 @@ def main() -> None:
     with Installation(LOG_LEVEL="ERROR") as site:
         site.env.update(fake_nvml(site.data_dir))
         site.python(RUNS)
-        site.start("monitor")
+        site.start_process("monitor", [sys.executable, "manage.py", "run_monitor"])
         others = {
             name: subprocess.Popen(
                 argv, env=site.env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -49,7 +49,7 @@ def serving() -> Iterator[tuple[psutil.Process, int, str]]:
         site.python(SEED)
         port = a_free_port()
         program = [sys.executable, "-m", *SERVER, str(port)]
-        site.begin("api", [*program, "llmplatform.asgi:application"])
+        site.start_process("api", [*program, "llmplatform.asgi:application"])
         site.until(lambda: reachable(port))
         yield psutil.Process(site.roles["api"].pid), port, token
 

@@ -65,8 +65,10 @@ def serving(server: str) -> Iterator[tuple[psutil.Process, str, str]]:
         token = site.python(MAKE_TOKEN).split()[-1]
         port = a_free_port()
         program = [sys.executable, "-m", *SERVERS[server], str(port)]
-        site.begin("web", [*program, "llmplatform.asgi:application"])
-        site.begin("teller", [sys.executable, "manage.py", "shell", "-v0", "-c", TELL])
+        site.start_process("web", [*program, "llmplatform.asgi:application"])
+        site.start_process(
+            "teller", [sys.executable, "manage.py", "shell", "-v0", "-c", TELL]
+        )
         site.until(lambda: reachable(port))
         process = psutil.Process(site.roles["web"].pid)
         yield process, f"ws://127.0.0.1:{port}/ws/live", token

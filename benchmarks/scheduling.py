@@ -17,7 +17,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.faults.console import Console
 from tests.faults.installation import Installation
 
 CORES = len(os.sched_getaffinity(0))
@@ -32,10 +31,9 @@ def main() -> None:
         for name in ("one", "two"):
             site.add(name, n_threads=CORES)
         site.start("worker", "monitor")
-        with Console(site) as console:
-            console.ask("start", "one")
-            site.until_status("one", "running")
-            taken = [seconds_to_use(site, console, nth) for nth in range(rounds)]
+        site.request("start", "one")
+        site.until_status("one", "running")
+        taken = [seconds_to_use(site, nth) for nth in range(rounds)]
     steps = (
         "run ended to next placed",
         "run ended to next spawned",
@@ -48,12 +46,12 @@ def main() -> None:
         print(f"{what}, s: median {median:.2f}, max {most:.2f} ({values})")
 
 
-def seconds_to_use(site: Installation, console: Console, nth: int) -> tuple[float, ...]:
+def seconds_to_use(site: Installation, nth: int) -> tuple[float, ...]:
     leaving, waiting = ("one", "two") if nth % 2 == 0 else ("two", "one")
-    console.ask("start", waiting)
+    site.request("start", waiting)
     site.until_status(waiting, "waiting")
     time.sleep(nth * 0.1 % 1)  # not always at the same point of the monitor's second
-    console.ask("stop", leaving)
+    site.request("stop", leaving)
     after = site.until_status(waiting, "running")[-1]
     before = site.runs(leaving)[-1]
     assert before["end_code"] == "stopped"

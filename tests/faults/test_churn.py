@@ -8,15 +8,14 @@ from contextlib import nullcontext
 import pytest
 
 from tests.faults import postgresql
-from tests.faults.console import Console, booked_twice
-from tests.faults.nursery import QuickInstallation
+from tests.faults.installation import Installation
 
 pytestmark = pytest.mark.fault
 
 KILLS = 200
 # Fewer mean that the roles never got to work between two kills.
 RUNS_AT_LEAST = 5
-WISHES = ["start", "stop", "restart"]
+VERBS = ["start", "stop", "restart"]
 MODELS = ["one", "two", "three", "four"]
 SERVERS = {"sqlite": lambda: nullcontext("")}
 if postgresql.binaries():
@@ -44,23 +43,23 @@ def settled(site):
 @pytest.mark.parametrize("database", SERVERS)
 def test_churn_under_kills_loses_and_doubles_nothing(database):
     chance = random.Random(7)
-    with SERVERS[database]() as url, QuickInstallation(DATABASE_URL=url) as site:
+    with SERVERS[database]() as url, Installation(DATABASE_URL=url) as site:
         names = MODELS[: len(os.sched_getaffinity(0))]
         for name in names:
             site.add(name, n_threads=1)
         site.start("worker", "second worker", "monitor")
         site.until(lambda: site.rows("select * from runtimes_node"))
-        with Console(site) as console:
-            for _ in range(KILLS):
-                if chance.random() < 0.5:
-                    console.ask(chance.choice(WISHES), chance.choice(names))
-                time.sleep(chance.uniform(0, 0.5))
-                kill_one(site, chance)
-                assert not booked_twice(site)
-            assert len(site.rows("select id from models_app_run")) >= RUNS_AT_LEAST
-            for name in names:
-                site.until(lambda n=name: site.model(n)["status"] != "stopping", 60)
-                console.ask("start", name)
+        for _ in range(KILLS):
+            if chance.random() < 0.5:
+                verb, name = chance.choice(VERBS), chance.choice(names)
+                site.request(verb, name, allow_conflict=True)
+            time.sleep(chance.uniform(0, 0.5))
+            kill_one(site, chance)
+            assert not site.booked_twice()
+        assert len(site.rows("select id from models_app_run")) >= RUNS_AT_LEAST
+        for name in names:
+            site.until(lambda n=name: site.model(n)["status"] != "stopping")
+            site.request("start", name, allow_conflict=True)
         site.until(lambda: settled(site), 90)
         for name in names:
             assert site.model(name)["desired_state"] == "running"

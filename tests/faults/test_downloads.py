@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.installation import ROOT, Installation
+from tests.faults.forkserver import ROOT
+from tests.faults.installation import Installation
 from tests.runtimes.downloads.fake_hubs import Hub
 
 pytestmark = pytest.mark.fault
@@ -17,15 +18,22 @@ WEIGHTS = random.Random(5).randbytes(6 * 2**20)
 FILE = "model.gguf"
 
 
-@pytest.fixture
-def hub():
+@pytest.fixture(scope="module")
+def one_hub():
     with Hub({"own/tiny": {FILE: WEIGHTS}}) as hub:
         yield hub
 
 
 @pytest.fixture
-def site(hub):
-    with Installation(HF_ENDPOINT=hub.url) as installation:
+def hub(one_hub):
+    one_hub.requests.clear()
+    one_hub.pause_s = 0.0
+    return one_hub
+
+
+@pytest.fixture(scope="module")
+def installation(one_hub):
+    with Installation(HF_ENDPOINT=one_hub.url) as installation:
         yield installation
 
 

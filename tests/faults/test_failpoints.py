@@ -7,11 +7,11 @@ from itertools import zip_longest
 
 import pytest
 
-from tests.faults.console import Console, booked_twice
-from tests.faults.installation import ROOT, Installation
+from tests.faults.forkserver import ROOT
 
 pytestmark = pytest.mark.fault
 
+SETTINGS = {"DRAIN_SECONDS": "1", "TERMINATE_SECONDS": "1"}
 CORES = len(os.sched_getaffinity(0))
 SMALL = ["one", "two"][:CORES]
 MODELS = [*SMALL, "large"]
@@ -48,24 +48,9 @@ STORIES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def site():
-    quick = {"DRAIN_SECONDS": "1", "TERMINATE_SECONDS": "1"}
-    with Installation(**quick) as installation:
-        for name in MODELS:
-            installation.add(name, n_threads=CORES if name == "large" else 1)
-        yield installation
-
-
-@pytest.fixture(scope="module")
-def ask(site):
-    with Console(site) as console:
-        yield console.ask
-
-
 def until(site, names, status):
     def reached():
-        assert not site.rows("select * from runtimes_node") or not booked_twice(site)
+        assert not site.booked_twice()
         return {site.model(name)["status"] for name in names} == {status}
 
     site.until(reached)
@@ -90,12 +75,12 @@ def test_every_failpoint_is_tried():
 
 
 @pytest.mark.parametrize("points", STORIES, ids=" ".join)
-def test_killed_once_nothing_is_lost_doubled_or_left(site, ask, points):
+def test_killed_once_nothing_is_lost_doubled_or_left(site, points):
     markers = {point: site.data_dir / point for point in points}
-    site.env["FAILPOINT"] = ",".join(f"{p}:{file}" for p, file in markers.items())
-    before = site.rows("select * from models_app_run")
+    site.settings["FAILPOINT"] = ",".join(f"{p}:{f}" for p, f in markers.items())
     for name in MODELS:
-        ask("start", name)
+        site.add(name, n_threads=CORES if name == "large" else 1)
+        site.request("start", name)
     site.start("worker", "monitor")
     until(site, SMALL, "running")
     live = lives(site, SMALL)
@@ -105,16 +90,14 @@ def test_killed_once_nothing_is_lost_doubled_or_left(site, ask, points):
         for run in live:
             os.kill(site.claim(run["uid"])["engine_pid"], signal.SIGSTOP)
     for name in SMALL:
-        ask("stop", name)
+        site.request("stop", name)
     until(site, SMALL, "stopped")
     until(site, ["large"], "running")
     lives(site, ["large"])
-    ask("stop", "large")
+    site.request("stop", "large")
     until(site, ["large"], "stopped")
     lives(site, [])
     assert [p for p, file in markers.items() if not file.exists()] == []
-    runs = site.rows("select * from models_app_run where id > ?", len(before))
+    runs = site.rows("select * from models_app_run")
     ends = [(run["state"], run["end_code"]) for run in runs]
     assert ends == [("ended", "stopped")] * len(MODELS)
-    for role in list(site.roles.keys() - {"broker"}):
-        site.kill(role)

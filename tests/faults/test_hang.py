@@ -8,23 +8,14 @@ import time
 
 import pytest
 
-from tests.faults.installation import Installation
-
 pytestmark = pytest.mark.fault
 
 HANG_SECONDS = 3
-
-
-@pytest.fixture(scope="module")
-def site():
-    with Installation(
-        HANG_SECONDS=str(HANG_SECONDS), TERMINATE_SECONDS="1"
-    ) as installation:
-        installation.start("worker", "monitor")
-        yield installation
+SETTINGS = {"HANG_SECONDS": str(HANG_SECONDS), "TERMINATE_SECONDS": "1"}
 
 
 def started(site, name, **config):
+    site.start("worker", "monitor")
     site.add(name, **config)
     site.request("start", name)
     return site.until_status(name, "running")[-1]
@@ -63,7 +54,6 @@ def test_an_engine_that_is_stopped_in_its_work_is_replaced(site):
     assert (before["uid"], before["end_code"]) == (run["uid"], "hang")
     assert time.monotonic() - frozen > HANG_SECONDS
     assert site.model("frozen")["status"] == "running"
-    site.request("stop", "frozen")
 
 
 def test_an_engine_that_works_longer_than_that_is_not(site):

@@ -7,28 +7,21 @@ import urllib.request
 
 import pytest
 
-from tests.faults.installation import Installation
-
 pytestmark = pytest.mark.fault
 
 ALL_CORES = len(os.sched_getaffinity(0))
 
 
-@pytest.fixture
-def site():
-    quick = {"MIN_RUNNING_SECONDS": "0", "COOL_DOWN_SECONDS": "0"}
-    with Installation(**quick, DRAIN_SECONDS="120") as installation:
-        installation.start("worker", "monitor")
-        yield installation
+SETTINGS = {
+    "MIN_RUNNING_SECONDS": "0",
+    "COOL_DOWN_SECONDS": "0",
+    "DRAIN_SECONDS": "120",
+}
 
 
 def add(site, name, priority):
     site.add(name)
-    site.python(
-        "from models_app.models import ServedModel\n"
-        f"ServedModel.objects.filter(name={name!r}).update("
-        f"priority={priority}, cpu_cores={ALL_CORES})"
-    )
+    site.update_model(name, priority=priority, cpu_cores=ALL_CORES)
 
 
 def generate(run, tokens, answers):
@@ -43,6 +36,7 @@ def generate(run, tokens, answers):
 
 
 def test_higher_evicts_lower_which_finishes_its_request_and_returns(site):
+    site.start("worker", "monitor")
     add(site, "low", 3)
     add(site, "high", 9)
     site.request("start", "low")
