@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 from types import FrameType
 
 import psutil
@@ -39,6 +40,7 @@ def main(command: list[str]) -> int:
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1)
     # Short: Unix sockets lie in it, and their paths have 108 characters at most.
     folder = tempfile.mkdtemp(prefix="llmt-", dir="/tmp")
+    Path(folder).chmod(0o711)  # a PostgreSQL server runs as another user
     starter = os.getpid()
     guard = os.fork()
     if not guard:

@@ -40,7 +40,7 @@ def test_pull_is_cancelled_by_a_click(row):
 
 
 def test_worker_carries_a_pull(site, page):
-    site.python("from runtimes import pulls\npulls.ask('docker', 'vllm')")
+    site.python("from runtimes.installations import pulls\npulls.ask('docker', 'vllm')")
     [pull] = site.until(lambda: over(site))
     assert pull["code"] in ("docker_unavailable", "pull_failed")
     page.goto("/admin/models_app/activity/")

@@ -8,7 +8,7 @@ import pytest
 ADD = "/admin/models_app/servedmodel/add/"
 ESTIMATE = "**/api/models/estimate"
 MEASURED = """
-from models_app import clock
+from common import clock
 from models_app.enums import RunState
 from models_app.models import Run, ServedModel
 from django.utils import timezone
