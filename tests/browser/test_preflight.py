@@ -41,7 +41,7 @@ def test_new_model_is_checked_before_it_is_saved(page, path):
     assert told(page) == "It can be started."
     assert list(levels(page)) == [
         "Configuration", "Path", "Permission", "Format", "Architecture", "Engine",
-        "Image", "Ports", "Processor", "Memory", "GPUs",
+        "Image", "Ports", "Processor", "Memory", "GPUs", "Placement",
     ]  # fmt: skip
     assert set(levels(page).values()) == {"ok"}
     assert page.url.endswith(ADD)
