@@ -93,7 +93,7 @@ class Monitor:
         if self.reaper_due.is_due():
             self.reaper.step()
         if self.cleanup_due.is_due():
-            broker.enqueue("runtimes.tasks.tidy")
+            broker.enqueue("runtimes.tasks.cleanup")
             broker.enqueue("monitoring.tasks.prune")
         if self.roll_up_due.is_due():
             broker.enqueue("monitoring.tasks.roll_up")

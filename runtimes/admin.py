@@ -18,7 +18,7 @@ from models_app.admin.operations import may_operate
 from models_app.permissions import VIEW
 from runtimes.enums import GpuMode
 from runtimes.installations.views import cancel_pull, engine_page, pull_image
-from runtimes.library import pages
+from runtimes.library import views as library
 from runtimes.machine.maintenance import mark_healthy, set_mode
 from runtimes.models import Gpu, Node
 
@@ -121,8 +121,8 @@ class NodeAdmin(MachineryAdmin):
                 inside(cancel_pull),
                 name="runtimes_image_cancel",
             ),
-            path("library/", inside(pages.library_page), name=name),
-            path("library/add/", inside(pages.add), name=f"{name}_add"),
-            path("library/scan/", inside(pages.scan_again), name=f"{name}_scan"),
+            path("library/", inside(library.library_page), name=name),
+            path("library/add/", inside(library.add), name=f"{name}_add"),
+            path("library/scan/", inside(library.rescan), name=f"{name}_scan"),
         ]
         return own + list(super().get_urls())

@@ -1,6 +1,6 @@
-"""What the task queue calls."""
+"""Tasks of the queue."""
 
-from runtimes import housekeeping
+from runtimes.cleanup import delete_old_runs
 from runtimes.downloads import starting, tidying
 from runtimes.installations import pulls
 from runtimes.supervision import launch as launching
@@ -10,8 +10,8 @@ def launch(uid: str) -> None:
     launching.launch(uid)
 
 
-def tidy() -> None:
-    housekeeping.tidy()
+def cleanup() -> None:
+    delete_old_runs()
     tidying.tidy()
     pulls.tidy()
 

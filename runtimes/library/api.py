@@ -14,10 +14,10 @@ from common.exceptions import Invalid
 from common.problems import Problem
 from models_app.filters import SEARCH_MAX_CHARS
 from models_app.models import ServedModel
+from runtimes.library.cache import cached_scan, filter_entries, models_by_path
 from runtimes.library.serializers import EntrySerializer, ScanSerializer
-from runtimes.library.shelf import library, selected, serving
 
-WORDS = [
+PARAMETERS = [
     OpenApiParameter("framework"),
     OpenApiParameter(
         "search", description="Words that are in path, architecture or quantisation."
@@ -33,26 +33,26 @@ class Library(GenericViewSet[Any]):
 
     @extend_schema(
         operation_id="library_list",
-        parameters=WORDS,
+        parameters=PARAMETERS,
         responses=EntrySerializer(many=True),
     )
     def list(self, request: Request) -> Response:
         """Models in the model folders, as they were scanned last."""
-        asked = request.query_params
-        entries = selected(
-            library().scan.entries,
-            framework=asked.get("framework", ""),
-            search=_short(asked.get("search", "")),
+        params = request.query_params
+        entries = filter_entries(
+            cached_scan().result.entries,
+            framework=params.get("framework", ""),
+            search=_short(params.get("search", "")),
         )
         page = self.paginate_queryset(cast(Any, entries)) or []
-        shown = EntrySerializer(page, many=True, context=serving(page))
-        return self.get_paginated_response(shown.data)
+        data = EntrySerializer(page, many=True, context=models_by_path(page))
+        return self.get_paginated_response(data.data)
 
     @extend_schema(operation_id="library_scan", responses=ScanSerializer)
     @action(detail=False, **whole)
     def scan(self, request: Request) -> Response:
         """The last scan: when it was, of which folders, and what it left out."""
-        return Response(ScanSerializer(library()).data)
+        return Response(ScanSerializer(cached_scan()).data)
 
     @extend_schema(
         operation_id="library_scan_again", request=None, responses=ScanSerializer
@@ -60,7 +60,7 @@ class Library(GenericViewSet[Any]):
     @scan.mapping.post
     def scan_again(self, request: Request) -> Response:
         """Answers when it is over. What has not changed is not read again."""
-        return Response(ScanSerializer(library(again=True)).data)
+        return Response(ScanSerializer(cached_scan(refresh=True)).data)
 
 
 def _short(search: str) -> str:

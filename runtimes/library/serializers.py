@@ -17,8 +17,8 @@ from runtimes.library.scanner.entries import Entry
 PATH_SHOWN = 4096
 
 
-def told(problem: Problem) -> dict[str, Any] | None:
-    """As ReasonSerializer has it."""
+def problem_json(problem: Problem) -> dict[str, Any] | None:
+    """In the shape of ReasonSerializer."""
     return reason_of(problem.code, dict(problem.params))
 
 
@@ -64,7 +64,7 @@ class EntrySerializer(serializers.Serializer[Any]):
 
     @extend_schema_field(ReasonSerializer(allow_null=True))
     def get_problem(self, entry: Entry) -> dict[str, Any] | None:
-        return told(entry.problem) if entry.problem else None
+        return problem_json(entry.problem) if entry.problem else None
 
     def get_models(self, entry: Entry) -> list[str]:
         models: Sequence[ServedModel] = self.context.get(entry.path, ())
@@ -72,16 +72,16 @@ class EntrySerializer(serializers.Serializer[Any]):
 
 
 class ScanSerializer(serializers.Serializer[Any]):
-    """Of a Shelf."""
+    """Of a CachedScan."""
 
     scanned_at = serializers.DateTimeField()
-    seconds = serializers.FloatField(source="scan.seconds")
+    seconds = serializers.FloatField(source="result.seconds")
     folders = serializers.ListField(
         child=serializers.CharField(), source="roots", help_text="MODEL_ROOTS."
     )
     troubles = serializers.SerializerMethodField(help_text="What was left out.")
-    more_troubles = serializers.IntegerField(source="scan.more_troubles")
+    more_troubles = serializers.IntegerField(source="result.more_troubles")
 
     @extend_schema_field(ReasonSerializer(many=True))
-    def get_troubles(self, shelf: Any) -> list[dict[str, Any] | None]:
-        return [told(problem) for problem in shelf.scan.troubles]
+    def get_troubles(self, cached: Any) -> list[dict[str, Any] | None]:
+        return [problem_json(problem) for problem in cached.result.troubles]

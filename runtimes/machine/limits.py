@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from common.problems import Problem, out_of_range
-from runtimes.equipment import lacking_of
+from runtimes.inspection import missing_parts_of
 from runtimes.models import Gpu
 from runtimes.ports import Capacity, planner
 from runtimes.registry import framework
 
 
 def problems(fields: Mapping[str, Any]) -> Iterator[Problem]:
-    yield from lacking_of(fields)
+    yield from missing_parts_of(fields)
     yield from too_large(fields)
 
 

@@ -14,10 +14,10 @@ from models_app.models import ServedModel
 from runtimes.checks.docker import gpu_advice, may_have_gpus
 from runtimes.checks.finding import Finding, error, ok, warning
 from runtimes.drivers.base import Driver, DriverError
-from runtimes.equipment import Findings
 from runtimes.frameworks.base import Contents, Framework
+from runtimes.inspection import Inspection
 from runtimes.installations import discovery
-from runtimes.library.scanner.words import count_words, size_words
+from runtimes.library.scanner.units import format_bytes, format_count
 from runtimes.ports import Forecast
 from runtimes.preflight.permissions import unreadable
 from runtimes.preflight.subjects import subject_of
@@ -30,7 +30,7 @@ class Candidate:
     model: ServedModel
     driver: Driver
     rules: Framework
-    inspection: Findings
+    inspection: Inspection
     forecast: Forecast
     problems: Collection[str] = ()
 
@@ -100,7 +100,7 @@ def _found(candidate: Candidate, contents: Contents) -> Finding:
         }
         return warning("path", message % {"model": candidate.place}, advice)
     files = _("files: %(count)s") % {"count": len(contents.paths)}
-    return ok("path", f"{where}: {size_words(contents.bytes)}, {files}")
+    return ok("path", f"{where}: {format_bytes(contents.bytes)}, {files}")
 
 
 def permission(candidate: Candidate) -> Finding | None:
@@ -129,7 +129,7 @@ def format_(candidate: Candidate) -> Finding | None:
 def _features(contents: Contents) -> Iterator[str]:
     yield ", ".join(contents.architectures) or "?"
     if contents.parameters:
-        yield _("%(count)s parameters") % {"count": count_words(contents.parameters)}
+        yield _("%(count)s parameters") % {"count": format_count(contents.parameters)}
     if contents.context:
         params = {"tokens": f"{contents.context:,}"}
         yield _("%(tokens)s tokens of context") % params

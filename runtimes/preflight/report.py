@@ -16,7 +16,7 @@ from common.messages import advise, render
 from common.problems import Problem
 from models_app.models import ServedModel
 from runtimes.checks.finding import Finding, Level, error
-from runtimes.equipment import look
+from runtimes.inspection import inspect
 from runtimes.machine.limits import too_large
 from runtimes.ports import planner
 from runtimes.preflight import machine_lines, model_lines
@@ -34,7 +34,7 @@ def preflight(model: ServedModel) -> list[Finding]:
     """The model need not be saved, nor its config be valid."""
     try:
         rules = framework(model.framework)
-        inspection = look(rules, model.driver, model.config, model.gpu_count)
+        inspection = inspect(rules, model.driver, model.config, model.gpu_count)
         candidate = Candidate(
             model=model,
             driver=driver(model.driver),

@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 
 from runtimes.checks.finding import Finding, error, ok, warning
 from runtimes.frameworks.base import Share
-from runtimes.library.scanner.words import mib_words
+from runtimes.library.scanner.units import format_mib
 
 
 def port_finding(first: int, last: int, free: int, replicas: int) -> Finding:
@@ -30,7 +30,7 @@ def memory_finding(
         least = max(least, share.total_mib - share.prompt_cache_mib)
     if taken_mib:
         taken = _("Its runs have taken up to %(taken)s.")
-        parts.append(taken % {"taken": mib_words(taken_mib)})
+        parts.append(taken % {"taken": format_mib(taken_mib)})
     message = " ".join([*parts, _booked(given_mib, largest_mib)])
     if least > largest_mib:
         return error("memory", message, _smaller())
@@ -48,8 +48,8 @@ def gpu_memory_finding(
     message = _("GPUs: %(count)s") % {"count": count}
     if needed_mib:
         message += "; " + _("needs %(needed)s, booked %(booked)s") % {
-            "needed": mib_words(needed_mib),
-            "booked": mib_words(booked_mib),
+            "needed": format_mib(needed_mib),
+            "booked": format_mib(booked_mib),
         }
     if needed_mib > largest_mib * count:
         return error("gpus", message, _smaller())
@@ -63,7 +63,7 @@ def _booked(given_mib: int, largest_mib: int) -> str:
     text = _("Nothing is booked for it; the largest machine has %(most)s.")
     if given_mib:
         text = _("%(given)s are booked for it; the largest machine has %(most)s.")
-    return text % {"given": mib_words(given_mib), "most": mib_words(largest_mib)}
+    return text % {"given": format_mib(given_mib), "most": format_mib(largest_mib)}
 
 
 def _estimated(share: Share) -> str:
@@ -72,10 +72,10 @@ def _estimated(share: Share) -> str:
         " %(rest)s."
     )
     return text % {
-        "total": mib_words(share.total_mib),
-        "weights": mib_words(share.weights_mib),
-        "context": mib_words(share.kv_cache_mib),
-        "rest": mib_words(share.overhead_mib + share.prompt_cache_mib),
+        "total": format_mib(share.total_mib),
+        "weights": format_mib(share.weights_mib),
+        "context": format_mib(share.kv_cache_mib),
+        "rest": format_mib(share.overhead_mib + share.prompt_cache_mib),
     }
 
 

@@ -14,6 +14,7 @@ import logging
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Min
 
 from common import clock
 from common.failpoints import reach
@@ -23,8 +24,10 @@ from models_app.enums import RunState
 from models_app.models import Run
 from models_app.runs import end, move
 from runtimes.drivers.base import Bounds, DriverError, Handle
-from runtimes.equipment import equipped, problems_of
 from runtimes.frameworks.base import Placement
+from runtimes.inspection import problems_of
+from runtimes.installations import discovery
+from runtimes.models import Gpu
 from runtimes.preflight.subjects import subject_of
 from runtimes.registry import driver, framework
 from runtimes.supervision.port import SPAWN_DUE_S, change_port, is_taken, relaunch
@@ -41,9 +44,7 @@ def launch(uid: str) -> None:
     if run is None or run.handle is not None or not _may_start(run):
         return
     reach("launch.accepted")
-    command = framework(run.framework).command(
-        run.config, equipped(run, _placement(run))
-    )
+    command = framework(run.framework).command(run.config, placement_of(run))
     try:
         handle = driver(run.driver).start(run.uid, command, _bounds(run))
     except DriverError as error:
@@ -87,21 +88,40 @@ def _fail(run: Run, error: DriverError) -> None:
         end(run, "launch_failed", {"detail": error.params.get("detail", error.code)})
 
 
-def _placement(run: Run) -> Placement:
+def placement_of(run: Run) -> Placement:
+    gpus = len(run.gpu_uuids)
+    known = Gpu.objects.filter(uuid__in=run.gpu_uuids)
     return Placement(
         port=run.port,
         api_key=run.engine_key,
         model_name=run.model.name,
         cpu_cores=run.cpu_cores,
         gpu_uuids=tuple(run.gpu_uuids),
+        program=_program(run),
+        memory_mib=run.memory_mib,
+        # As the planner books it
+        gpu_share_mib=-(-run.model.gpu_memory_mib // gpus) if gpus else 0,
+        gpu_total_mib=known.aggregate(mib=Min("memory_mib"))["mib"] or 0,
+        downloads=settings.ENGINE_DOWNLOADS,
         host=driver(run.driver).engine_host,
     )
+
+
+def _program(run: Run) -> str:
+    if run.driver != discovery.LOCAL_DRIVER:
+        return ""
+    engine = discovery.find(_engine_name(run))
+    return engine.program if engine else ""
+
+
+def _engine_name(run: Run) -> str:
+    return framework(run.framework).engine(run.config, len(run.gpu_uuids))
 
 
 def _bounds(run: Run) -> Bounds:
     return Bounds(
         framework=run.framework,
-        engine=framework(run.framework).engine(run.config, len(run.gpu_uuids)),
+        engine=_engine_name(run),
         port=run.port,
         cpu_cores=run.cpu_cores,
         memory_mib=run.memory_mib,

@@ -6,10 +6,15 @@ from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
 from common.messages import render
+from runtimes.library.cache import CachedScan, cached_scan, models_by_path
 from runtimes.library.scanner.entries import Entry
-from runtimes.library.scanner.words import count_words, mib_words, one_line, size_words
+from runtimes.library.scanner.units import (
+    format_bytes,
+    format_count,
+    format_mib,
+    printable,
+)
 from runtimes.library.serializers import EntrySerializer, ScanSerializer
-from runtimes.library.shelf import Shelf, library, serving
 
 
 class Command(BaseCommand):
@@ -19,41 +24,41 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        shelf = library(again=True)
+        cached = cached_scan(refresh=True)
         if options["json"]:
-            self.stdout.write(json.dumps(_told(shelf), indent=2))
+            self.stdout.write(json.dumps(_as_json(cached), indent=2))
         else:
-            self._say(shelf)
+            self._print(cached)
 
-    def _say(self, shelf: Shelf) -> None:
-        rows = [_cells(entry) for entry in shelf.scan.entries]
+    def _print(self, cached: CachedScan) -> None:
+        rows = [_cells(entry) for entry in cached.result.entries]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        for cells, entry in zip(rows, shelf.scan.entries, strict=True):
+        for cells, entry in zip(rows, cached.result.entries, strict=True):
             line = [f"{c:<{width}}" for c, width in zip(cells, widths, strict=True)]
-            self.stdout.write("  ".join([*line, one_line(entry.path)]).rstrip())
-        for entry in shelf.scan.entries:
+            self.stdout.write("  ".join([*line, printable(entry.path)]).rstrip())
+        for entry in cached.result.entries:
             if entry.problem:
                 self._warn(entry.problem)
-        for trouble in shelf.scan.troubles:
+        for trouble in cached.result.troubles:
             self._warn(trouble)
-        told = {"count": len(rows), "seconds": f"{shelf.scan.seconds:.1f}"}
+        summary = {"count": len(rows), "seconds": f"{cached.result.seconds:.1f}"}
         done = _("Models and files found: %(count)s, in %(seconds)s s.")
-        self.stdout.write(done % told)
+        self.stdout.write(done % summary)
 
     def _warn(self, problem: Any) -> None:
-        words = one_line(render(problem.code, problem.params))
-        self.stderr.write(self.style.WARNING(words))
+        text = printable(render(problem.code, problem.params))
+        self.stderr.write(self.style.WARNING(text))
 
 
 def _cells(entry: Entry) -> tuple[str, ...]:
     return (
         entry.candidate.framework,
-        one_line(entry.architecture) or "-",
-        count_words(entry.parameters) or "-",
-        one_line(entry.quantisation) or "-",
+        printable(entry.architecture) or "-",
+        format_count(entry.parameters) or "-",
+        printable(entry.quantisation) or "-",
         str(entry.context or "-"),
-        size_words(entry.candidate.size),
-        mib_words(entry.memory_mib) or "-",
+        format_bytes(entry.candidate.size),
+        format_mib(entry.memory_mib) or "-",
         _state(entry),
     )
 
@@ -64,12 +69,12 @@ def _state(entry: Entry) -> str:
     return entry.kind
 
 
-def _told(shelf: Shelf) -> dict[str, Any]:
-    entries = shelf.scan.entries
+def _as_json(cached: CachedScan) -> dict[str, Any]:
+    entries = cached.result.entries
     try:
-        models = serving(entries)
+        models = models_by_path(entries)
     except DatabaseError as error:
-        words = _("The database cannot be used: %(error)s") % {"error": error}
-        raise CommandError(words) from error
-    shown = EntrySerializer(entries, many=True, context=models)
-    return {**ScanSerializer(shelf).data, "models": shown.data}
+        text = _("The database cannot be used: %(error)s") % {"error": error}
+        raise CommandError(text) from error
+    data = EntrySerializer(entries, many=True, context=models)
+    return {**ScanSerializer(cached).data, "models": data.data}

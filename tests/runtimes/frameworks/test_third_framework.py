@@ -12,8 +12,8 @@ from gateway.routes.loader import load
 from models_app.enums import RunState
 from models_app.models import Run, ServedModel
 from monitoring.monitor import Monitor
-from runtimes.library.adding import new_model
-from runtimes.library.shelf import found
+from runtimes.library.cache import find_entry
+from runtimes.library.new_model import new_model
 from runtimes.registry import driver
 from runtimes.supervision.launch import launch
 from scheduling.context_sizes import smaller_contexts
@@ -104,7 +104,7 @@ def test_preflight_and_estimate_use_the_framework(client, path, monitor):
 
 
 def test_library_finds_its_files(path):
-    fields = new_model(found(path))
+    fields = new_model(find_entry(path))
     assert (fields["name"], fields["framework"]) == ("hello", "echo")
     assert fields["config"] == {"greeting_file": path, "window": 256}
     assert fields["memory_mib"] == 20

@@ -5,7 +5,12 @@ from hypothesis import strategies as st
 
 from models_app.models import name_is_slug
 from runtimes.library.scanner.names import name_of
-from runtimes.library.scanner.words import count_words, mib_words, one_line, size_words
+from runtimes.library.scanner.units import (
+    format_bytes,
+    format_count,
+    format_mib,
+    printable,
+)
 
 
 @pytest.mark.parametrize(
@@ -54,15 +59,15 @@ def test_any_title_gives_a_name_that_may_be_used(title, others):
     ],
 )
 def test_size_in_words(size, words):
-    assert size_words(size) == words
+    assert format_bytes(size) == words
 
 
 def test_other_figures_in_words():
-    assert (mib_words(None), mib_words(0), mib_words(1536)) == ("", "0 B", "1.5 GiB")
-    assert [count_words(n) for n in (0, 1800, 134_515_008, 7 * 10**9, 10**13)] == [
+    assert (format_mib(None), format_mib(0), format_mib(1536)) == ("", "0 B", "1.5 GiB")
+    assert [format_count(n) for n in (0, 1800, 134_515_008, 7 * 10**9, 10**13)] == [
         "", "1.8 K", "135 M", "7 B", "10000 B"
     ]  # fmt: skip
 
 
 def test_line_for_a_terminal_commands_nothing():
-    assert one_line("a\x1b[31m\nb\udcffc 模型") == "a\ufffd[31m\ufffdb\ufffdc 模型"
+    assert printable("a\x1b[31m\nb\udcffc 模型") == "a\ufffd[31m\ufffdb\ufffdc 模型"

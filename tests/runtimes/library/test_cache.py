@@ -4,45 +4,50 @@ from time import sleep
 
 import pytest
 
-from runtimes.library import shelf
-from runtimes.library.shelf import found, library, selected, serving
+from runtimes.library import cache
+from runtimes.library.cache import (
+    cached_scan,
+    filter_entries,
+    find_entry,
+    models_by_path,
+)
 from tests import builders
 from tests.runtimes.library.folders import a_folder, a_model
 
 
 def test_scan_is_kept_until_it_is_asked_for_again(root):
-    assert library().scan.entries == ()
+    assert cached_scan().result.entries == ()
     path = a_model(root / "m.gguf")
-    assert found(str(path)) is None
-    assert len(library(again=True).scan.entries) == 1
-    assert found(str(path)).path == str(path)
+    assert find_entry(str(path)) is None
+    assert len(cached_scan(refresh=True).result.entries) == 1
+    assert find_entry(str(path)).path == str(path)
 
 
 def test_scan_of_other_folders_is_not_kept(root, settings, tmp_path):
     a_model(root / "m.gguf")
-    assert len(library().scan.entries) == 1
+    assert len(cached_scan().result.entries) == 1
     settings.MODEL_ROOTS = [tmp_path / "others"]
-    assert library().scan.entries == ()
-    assert library().roots == (str(tmp_path / "others"),)
+    assert cached_scan().result.entries == ()
+    assert cached_scan().roots == (str(tmp_path / "others"),)
 
 
 def test_those_who_ask_at_once_get_the_same_scan(root):
     a_model(root / "m.gguf")
     with ThreadPoolExecutor(4) as pool:
-        shelves = [*pool.map(lambda _: library(), range(4))]
+        shelves = [*pool.map(lambda _: cached_scan(), range(4))]
     assert {id(each) for each in shelves} == {id(shelves[0])}
 
 
 def test_those_who_wait_for_a_new_scan_get_the_same_one(root):
-    old = library()
+    old = cached_scan()
     here = Barrier(5)
 
     def ask(_):
         here.wait()
-        return library(again=True)
+        return cached_scan(refresh=True)
 
     with ThreadPoolExecutor(4) as pool:
-        with shelf._lock:
+        with cache._lock:
             waiting = [pool.submit(ask, number) for number in range(4)]
             here.wait()
             sleep(0.2)  # until all of them wait for the lock
@@ -66,7 +71,7 @@ def test_selected_entries(root, asked, titles):
     a_model(root / "Alpha-Q4.gguf")
     a_model(root / "Beta.gguf")
     a_folder(root / "hf")
-    chosen = selected(library().scan.entries, **asked)
+    chosen = filter_entries(cached_scan().result.entries, **asked)
     assert [entry.candidate.title for entry in chosen] == titles
 
 
@@ -82,6 +87,6 @@ def test_models_that_serve_an_entry(root):
     builders.a_model("odd", config={"model_path": 7})
     names = {
         path.removeprefix(f"{root}/"): [model.name for model in models]
-        for path, models in serving(library().scan.entries).items()
+        for path, models in models_by_path(cached_scan().result.entries).items()
     }
     assert names == {"hf": ["hf"], "m.gguf": ["by-link", "direct"]}

@@ -24,11 +24,16 @@ from models_app.filters import SEARCH_MAX_CHARS
 from models_app.models import ServedModel
 from models_app.permissions import ADD, VIEW
 from runtimes.frameworks.candidates import Kind
-from runtimes.library.adding import new_model
-from runtimes.library.hindrances import hindrances
+from runtimes.library.cache import (
+    cached_scan,
+    filter_entries,
+    find_entry,
+    models_by_path,
+)
+from runtimes.library.compatibility import incompatibilities
+from runtimes.library.new_model import new_model
 from runtimes.library.scanner.entries import Entry
-from runtimes.library.scanner.words import count_words, mib_words, size_words
-from runtimes.library.shelf import found, library, selected, serving
+from runtimes.library.scanner.units import format_bytes, format_count, format_mib
 from runtimes.models import Gpu
 
 PAGE_ROWS = 50
@@ -37,11 +42,11 @@ PATH_SHOWN = 300
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An entry in words, and the models that serve it."""
+    """An entry as the table shows it, and the models that serve it."""
 
     entry: Entry
     models: list[ServedModel]
-    hindrance: Problem | None
+    incompatibility: Problem | None
 
     @property
     def title(self) -> str:
@@ -53,19 +58,19 @@ class Row:
 
     @property
     def size(self) -> str:
-        return size_words(self.entry.candidate.size)
+        return format_bytes(self.entry.candidate.size)
 
     @property
     def parameters(self) -> str:
-        return count_words(self.entry.parameters)
+        return format_count(self.entry.parameters)
 
     @property
     def memory(self) -> str:
-        return mib_words(self.entry.memory_mib)
+        return format_mib(self.entry.memory_mib)
 
     @property
     def gpu_memory(self) -> str:
-        return mib_words(self.entry.gpu_memory_mib)
+        return format_mib(self.entry.gpu_memory_mib)
 
     @property
     def kind(self) -> str:
@@ -78,7 +83,7 @@ class Row:
 
     @property
     def problem(self) -> str:
-        found = self.entry.problem or self.hindrance
+        found = self.entry.problem or self.incompatibility
         return render(found.code, found.params) if found else ""
 
 
@@ -88,24 +93,27 @@ def library_page(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     framework = request.GET.get("framework", "")
     search = request.GET.get("search", "")[:SEARCH_MAX_CHARS]
-    shelf = library()
-    entries = selected(shelf.scan.entries, framework=framework, search=search)
+    cached = cached_scan()
+    entries = filter_entries(cached.result.entries, framework=framework, search=search)
     page = Paginator(entries, PAGE_ROWS).get_page(request.GET.get("page"))
-    models, hindered = serving(page.object_list), hindrances(page.object_list)
+    models, incompatible = (
+        models_by_path(page.object_list),
+        incompatibilities(page.object_list),
+    )
     context = {
         **admin.site.each_context(request),
         "title": _("Model library"),
-        "shelf": shelf,
+        "scan": cached,
         "page": page,
         "rows": [
-            Row(entry, models[entry.path], hindered.get(entry.path))
+            Row(entry, models[entry.path], incompatible.get(entry.path))
             for entry in page.object_list
         ],
-        "troubles": [render(t.code, t.params) for t in shelf.scan.troubles],
+        "troubles": [render(t.code, t.params) for t in cached.result.troubles],
         "frameworks": list(settings.FRAMEWORKS),
         "framework": framework,
         "search": search,
-        "asked": urlencode({"framework": framework, "search": search}),
+        "query": urlencode({"framework": framework, "search": search}),
         "has_gpus": Gpu.objects.filter(present=True).exists(),
         "may_add": request.user.has_perm(ADD),
     }
@@ -113,23 +121,23 @@ def library_page(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def scan_again(request: HttpRequest) -> HttpResponse:
+def rescan(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm(ADD):
         raise PermissionDenied
-    scan = library(again=True).scan
-    told = {"count": len(scan.entries), "seconds": f"{scan.seconds:.1f}"}
+    scan = cached_scan(refresh=True).result
+    summary = {"count": len(scan.entries), "seconds": f"{scan.seconds:.1f}"}
     done = _("Models and files found: %(count)s, in %(seconds)s s.")
-    messages.success(request, done % told)
+    messages.success(request, done % summary)
     return redirect("admin:runtimes_library")
 
 
 @require_GET
 def add(request: HttpRequest) -> HttpResponse:
-    """To the form of a new model, filled in."""
+    """Redirects to the form of a new model, filled in."""
     if not request.user.has_perm(ADD):
         raise PermissionDenied
     path = request.GET.get("path", "")
-    entry = found(path)
+    entry = find_entry(path)
     if entry is None or not entry.addable:
         gone = _("%(path)s cannot be added: it has changed, or is no longer there.")
         messages.error(request, gone % {"path": shown(path, PATH_SHOWN)})

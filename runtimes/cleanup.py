@@ -1,4 +1,4 @@
-"""Keep history and disk bounded: old runs, their logs, old activity."""
+"""Deletes old runs, their logs and old activity, which would grow without end."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from runtimes.registry import drivers
 logger = logging.getLogger(__name__)
 
 
-def tidy() -> None:
-    """Only what has ended is touched; files of runs without a row (their model was
-    deleted) go too."""
+def delete_old_runs() -> None:
+    """Runs that have ended, old activity, and files of runs without a row, whose model
+    was deleted."""
     recent = Run.objects.newest_per_model(settings.KEPT_RUNS).values("pk")
     old = Run.objects.ended().exclude(pk__in=recent)
     removed, _ = old.delete()
     oldest = timezone.now() - timedelta(days=settings.ACTIVITY_DAYS)
-    forgotten, _ = Activity.objects.filter(at__lt=oldest).delete()
-    discarded = _discard_files()
+    expired, _ = Activity.objects.filter(at__lt=oldest).delete()
+    discarded = _discard_orphans()
     logger.info(
-        "tidy: %d run and %d activity rows, %d run folders removed",
-        removed, forgotten, discarded,
+        "cleanup: %d run and %d activity rows, %d run folders deleted",
+        removed, expired, discarded,
     )  # fmt: skip
 
 
-def _discard_files() -> int:
-    """Folders are listed before rows are read: a row exists before its folder does."""
+def _discard_orphans() -> int:
+    """Lists folders before rows: a run has a row before it has a folder."""
     discarded = 0
     for runs_on in drivers():
         kept = runs_on.kept()

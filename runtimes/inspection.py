@@ -1,30 +1,27 @@
-"""What this machine adds to a placed run: the program of its engine, and sizes."""
+"""Whether a model can be started on this machine, judged without starting anything."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Min
 
 from common.problems import Problem
 from models_app.models import Run
-from runtimes.frameworks.base import Contents, Framework, Placement
+from runtimes.frameworks.base import Contents, Framework
 from runtimes.frameworks.engines import Engine
 from runtimes.installations import discovery
 from runtimes.library import hub_cache
-from runtimes.models import Gpu
 from runtimes.registry import framework
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
-    """problems: why it can never be started here. What could not be looked at because
-    of them is None, as is what others than this machine have. config: with the folder
-    of a model of a hub; None: its files are not here."""
+class Inspection:
+    """problems: why it can never be started here. The other fields are None where the
+    problems, or the driver, leave nothing to inspect. config: with the folder of a
+    downloaded model of a hub. knows: whether the engine knows the architecture."""
 
     problems: tuple[Problem, ...]
     config: Mapping[str, Any] | None = None
@@ -34,21 +31,20 @@ class Findings:
 
 
 def problems_of(run: Run) -> tuple[Problem, ...]:
-    return look(
+    return inspect(
         framework(run.framework), run.driver, run.config, len(run.gpu_uuids)
     ).problems
 
 
-def look(
+def inspect(
     rules: Framework, driver: str, config: Mapping[str, Any], gpu_count: int
-) -> Findings:
-    """At all that starting it needs, without starting anything."""
+) -> Inspection:
     found = rules.check(config, model_roots=settings.MODEL_ROOTS, gpu_count=gpu_count)
     if found:
-        return Findings(problems=tuple(found))
-    problems = [*lacking(rules, driver, config, gpu_count)]
-    here = _here(rules, config)
-    contents = rules.contents(here) if here else None
+        return Inspection(problems=tuple(found))
+    problems = [*missing_parts(rules, driver, config, gpu_count)]
+    local = _with_local_files(rules, config)
+    contents = rules.contents(local) if local else None
     if isinstance(contents, Problem):
         problems.append(contents)
         contents = None
@@ -59,18 +55,20 @@ def look(
     if contents and engine:
         knows = rules.knows(engine, contents.architectures)
     if contents and engine and knows is False:
-        problems.append(_unknown(engine, contents))
-    return Findings(
+        problems.append(_unknown_architecture(engine, contents))
+    return Inspection(
         problems=tuple(problems),
-        config=here,
+        config=local,
         contents=contents,
         engine=engine,
         knows=knows,
     )
 
 
-def _here(rules: Framework, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """None: its files are not here yet, or not all of them."""
+def _with_local_files(
+    rules: Framework, config: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """None: its files are not on this machine, or not all of them."""
     model = rules.hub_model(config)
     if not model:
         return config
@@ -80,7 +78,7 @@ def _here(rules: Framework, config: Mapping[str, Any]) -> Mapping[str, Any] | No
     return {**config, rules.model_key: str(folder)}
 
 
-def _unknown(engine: Engine, contents: Contents) -> Problem:
+def _unknown_architecture(engine: Engine, contents: Contents) -> Problem:
     params: dict[str, object] = {
         "engine": engine.title,
         "architecture": list(contents.architectures),
@@ -88,10 +86,10 @@ def _unknown(engine: Engine, contents: Contents) -> Problem:
     return Problem(code="architecture_unknown", field="config", params=params)
 
 
-def lacking(
+def missing_parts(
     rules: Framework, driver: str, config: Mapping[str, Any], gpu_count: int
 ) -> Iterator[Problem]:
-    """For a config without problems."""
+    """Engine or downloaded files. For a config without problems."""
     engine = rules.engine(config, gpu_count)
     if driver == discovery.LOCAL_DRIVER and not discovery.find(engine):
         field = "config.engine" if "engine" in config else "framework"
@@ -101,30 +99,8 @@ def lacking(
         yield from [offline] if offline else []
 
 
-def lacking_of(fields: Mapping[str, Any]) -> Iterator[Problem]:
-    """Of a model that is about to be saved."""
+def missing_parts_of(fields: Mapping[str, Any]) -> Iterator[Problem]:
+    """For the fields of a model that is about to be saved."""
     rules = framework(fields["framework"])
     names = ("driver", "config", "gpu_count")
-    yield from lacking(rules, *(fields[name] for name in names))
-
-
-def equipped(run: Run, placement: Placement) -> Placement:
-    gpus = len(run.gpu_uuids)
-    known = Gpu.objects.filter(uuid__in=run.gpu_uuids)
-    return dataclasses.replace(
-        placement,
-        program=_program(run),
-        memory_mib=run.memory_mib,
-        # As the planner books it
-        gpu_share_mib=-(-run.model.gpu_memory_mib // gpus) if gpus else 0,
-        gpu_total_mib=known.aggregate(mib=Min("memory_mib"))["mib"] or 0,
-        downloads=settings.ENGINE_DOWNLOADS,
-    )
-
-
-def _program(run: Run) -> str:
-    if run.driver != discovery.LOCAL_DRIVER:
-        return ""
-    name = framework(run.framework).engine(run.config, len(run.gpu_uuids))
-    engine = discovery.find(name)
-    return engine.program if engine else ""
+    yield from missing_parts(rules, *(fields[name] for name in names))

@@ -1,8 +1,8 @@
 import pytest
 
 from models_app.validation import problems
-from runtimes.library.adding import new_model
-from runtimes.library.shelf import library
+from runtimes.library.cache import cached_scan
+from runtimes.library.new_model import new_model
 from tests import builders
 from tests.runtimes.installations.test_discovery import make
 from tests.runtimes.library.folders import CONFIG, a_folder, a_model
@@ -18,14 +18,14 @@ def engines(settings, tmp_path):
 
 
 def added(entry=0):
-    fields = new_model(library(again=True).scan.entries[entry])
+    fields = new_model(cached_scan(refresh=True).result.entries[entry])
     assert [*problems(fields, instance=None)] == []
     return fields
 
 
 def test_fields_of_a_gguf_file(root):
     path = a_model(root / "Tiny 1B.Q4_K_M.gguf")
-    entry = library().scan.entries[0]
+    entry = cached_scan().result.entries[0]
     assert added() == {
         "name": "tiny-1b.q4_k_m",
         "display_name": "Tiny 1B.Q4_K_M",
@@ -98,7 +98,7 @@ def test_as_few_gpus_as_have_room(root, settings, gpus, share, heads, count):
         "num_key_value_heads": heads,
     }
     a_folder(root / "Tiny", wide)
-    [entry] = library().scan.entries
+    [entry] = cached_scan().result.entries
     mib = int(entry.gpu_memory_mib * share) + settings.GPU_RESERVE_MIB
     builders.a_node(gpus=[mib] * gpus)
     assert new_model(entry)["gpu_count"] == count
@@ -108,4 +108,4 @@ def test_as_few_gpus_as_have_room(root, settings, gpus, share, heads, count):
 def test_gpus_out_of_service_do_not_count(root):
     a_folder(root / "Tiny")
     builders.a_node(gpus=[24_000]).gpus.update(mode="excluded")
-    assert new_model(library().scan.entries[0])["gpu_count"] == 0
+    assert new_model(cached_scan().result.entries[0])["gpu_count"] == 0

@@ -1,4 +1,4 @@
-"""Figures for people."""
+"""Sizes and counts as text."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ SIZES = ("B", "KiB", "MiB", "GiB", "TiB")
 COUNTS = ("", " K", " M", " B")
 
 
-def size_words(size: int) -> str:
-    """Of bytes: 1.2 GiB."""
+def format_bytes(size: int) -> str:
+    """Such as 1.2 GiB."""
     return _scaled(size, 1024, [f" {unit}" for unit in SIZES])
 
 
-def mib_words(mib: int | None) -> str:
-    return "" if mib is None else size_words(mib * 2**20)
+def format_mib(mib: int | None) -> str:
+    return "" if mib is None else format_bytes(mib * 2**20)
 
 
-def count_words(count: int) -> str:
-    """Of parameters: 134.5 M."""
+def format_count(count: int) -> str:
+    """Such as 134.5 M."""
     return _scaled(count, 1000, COUNTS) if count else ""
 
 
@@ -36,8 +36,8 @@ def _short(number: float) -> str:
     )
 
 
-def one_line(text: str) -> str:
-    """For a terminal: names of files may hold anything, its commands too."""
+def printable(text: str) -> str:
+    """For a terminal: file names may hold anything, control sequences included."""
     return "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}"
         for letter in text

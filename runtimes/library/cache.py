@@ -1,7 +1,6 @@
-"""The library of this machine, as it was scanned last.
+"""The last scan of the model folders, kept by each process.
 
-Each process keeps its own: what has changed in the folders is found by walking through
-them, which takes a fraction of the first scan.
+Walking through the folders to find what has changed takes a fraction of a first scan.
 """
 
 from __future__ import annotations
@@ -21,57 +20,57 @@ from runtimes.library.scanner.entries import Entry, Scan
 from runtimes.library.scanner.scan import scan
 from runtimes.registry import frameworks
 
-# A scan is good for this many times as long as it took, and for this long at least.
-TIMES, LEAST_S = 20, 10
+# A scan is valid for so many times as long as it took, at least so many seconds.
+VALID_TIMES, VALID_S = 20, 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
-    """began, until: by the monotonic clock."""
+class CachedScan:
+    """started_at, valid_until: by the monotonic clock."""
 
-    scan: Scan
+    result: Scan
     roots: tuple[str, ...]
     scanned_at: datetime
-    began: float
-    until: float
+    started_at: float
+    valid_until: float
 
 
-_kept: list[Shelf] = []
+_cache: list[CachedScan] = []
 _lock = Lock()
 
 
-def library(*, again: bool = False) -> Shelf:
-    """again: as it is now. Others that ask meanwhile wait for the same scan."""
-    roots, asked_at = tuple(map(str, settings.MODEL_ROOTS)), monotonic()
+def cached_scan(*, refresh: bool = False) -> CachedScan:
+    """refresh: scan the folders as they are now. Concurrent callers share a scan."""
+    roots, called_at = tuple(map(str, settings.MODEL_ROOTS)), monotonic()
     with _lock:
-        last = next((each for each in _kept if each.roots == roots), None)
-        too_old = last is not None and again and last.began < asked_at
-        if last is None or too_old or monotonic() > last.until:
-            last = _scanned(roots, last.scan.entries if last else ())
-            _kept[:] = [last]
+        last = next((each for each in _cache if each.roots == roots), None)
+        outdated = last is not None and refresh and last.started_at < called_at
+        if last is None or outdated or monotonic() > last.valid_until:
+            last = _scan(roots, last.result.entries if last else ())
+            _cache[:] = [last]
         return last
 
 
-def found(path: str) -> Entry | None:
-    entries = library().scan.entries
+def find_entry(path: str) -> Entry | None:
+    entries = cached_scan().result.entries
     return next((entry for entry in entries if entry.path == path), None)
 
 
-def selected(
+def filter_entries(
     entries: Iterable[Entry], *, framework: str = "", search: str = ""
 ) -> list[Entry]:
-    """search: words, all of which are in the path, architecture or quantisation."""
-    words = search.lower().split()
+    """search: terms, all of which are in the path, architecture or quantisation."""
+    terms = search.lower().split()
     return [
         entry
         for entry in entries
         if framework in ("", entry.candidate.framework)
-        and all(word in _text_of(entry) for word in words)
+        and all(term in _text_of(entry) for term in terms)
     ]
 
 
-def serving(entries: Iterable[Entry]) -> dict[str, list[ServedModel]]:
-    """Models that serve an entry already, by its path."""
+def models_by_path(entries: Iterable[Entry]) -> dict[str, list[ServedModel]]:
+    """Models that already serve an entry, by its path."""
     models: dict[str, list[ServedModel]] = {}
     known = frameworks()
     for model in ServedModel.objects.only("name", "framework", "config").order_by(
@@ -84,16 +83,15 @@ def serving(entries: Iterable[Entry]) -> dict[str, list[ServedModel]]:
     return {entry.path: models.get(_real(entry.path), []) for entry in entries}
 
 
-def _scanned(roots: tuple[str, ...], known: tuple[Entry, ...]) -> Shelf:
-    began = monotonic()
+def _scan(roots: tuple[str, ...], known: tuple[Entry, ...]) -> CachedScan:
+    started_at = monotonic()
     result = scan(settings.MODEL_ROOTS, frameworks(), known)
-    good_for = max(LEAST_S, TIMES * result.seconds)
-    return Shelf(
-        scan=result,
+    return CachedScan(
+        result=result,
         roots=roots,
         scanned_at=timezone.now(),
-        began=began,
-        until=monotonic() + good_for,
+        started_at=started_at,
+        valid_until=monotonic() + max(VALID_S, VALID_TIMES * result.seconds),
     )
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from runtimes.library.hindrances import hindrances
-from runtimes.library.shelf import library
+from runtimes.library.cache import cached_scan
+from runtimes.library.compatibility import incompatibilities
 from tests.models_app.people import client_as
 from tests.runtimes.installations.test_discovery import make
 from tests.runtimes.library.folders import CONFIG, a_folder, a_model, put
@@ -16,7 +16,7 @@ def engines(settings, tmp_path):
 
 
 def codes(root):
-    found = hindrances(library(again=True).scan.entries)
+    found = incompatibilities(cached_scan(refresh=True).result.entries)
     return {
         path.removeprefix(f"{root}/"): (problem.code, problem.params["engine"])
         for path, problem in found.items()

@@ -1,4 +1,4 @@
-"""Why no engine that is installed here would serve an entry."""
+"""Entries that no engine installed on this machine can serve."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from runtimes.library.scanner.entries import Entry
 from runtimes.registry import framework
 
 
-def hindrances(entries: Iterable[Entry]) -> dict[str, Problem]:
-    """By path, of those that could be added otherwise."""
+def incompatibilities(entries: Iterable[Entry]) -> dict[str, Problem]:
+    """By path. Only entries that can be added otherwise are checked."""
     engines: dict[str, list[Engine]] = {}
     found: dict[str, Problem] = {}
     for entry in filter(lambda each: each.addable, entries):
         name = entry.candidate.framework
         if name not in engines:
             engines[name] = _engines(name, entry.config)
-        if problem := _hindrance(entry, engines[name]):
+        if problem := _incompatibility(entry, engines[name]):
             found[entry.path] = problem
     return found
 
 
 def _engines(name: str, config: Config) -> list[Engine]:
-    """Those that are taken on GPUs and without, as far as they are installed."""
+    """Installed engines that the framework would use with and without GPUs."""
     rules = framework(name)
     names = dict.fromkeys(rules.engine(config, gpus) for gpus in (0, 1))
     return [engine for engine in map(discovery.find, names) if engine]
 
 
-def _hindrance(entry: Entry, engines: list[Engine]) -> Problem | None:
+def _incompatibility(entry: Entry, engines: list[Engine]) -> Problem | None:
     rules = framework(entry.candidate.framework)
     if not engines:
         return discovery.missing(rules.engine(entry.config, 0), "framework")
