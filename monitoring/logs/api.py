@@ -1,4 +1,4 @@
-"""The logs of a model's runs in the API."""
+"""REST API for the logs of a model's runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from monitoring.logs.serializers import LogQuery, LogSerializer
 from monitoring.negotiation import IgnoreClientNegotiation
 from runtimes.logs.read import Lines, last_lines
 
-NOTHING = Lines(lines=[], truncated=False)
+NO_LINES = Lines(lines=[], truncated=False)
 
 
 class Logs(APIView):
@@ -38,20 +38,21 @@ class Logs(APIView):
         """The end of a log as JSON; with `follow` or `download` as plain text."""
         query = LogQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
-        asked = query.validated_data
+        options = query.validated_data
         model = model_named(ServedModel.objects.all(), id)
-        run = run_of(model, asked.get("run"))
+        run = find_run(model, options.get("run"))
         if run is None:
-            return Response(told_of(None, NOTHING))
-        if asked["download"]:
+            return Response(_payload(None, NO_LINES))
+        if options["download"]:
             return streaming.download(request, run)
-        if asked["follow"]:
-            return streaming.follow(request, run, asked["tail"], asked["search"])
-        return Response(told_of(run, last_lines(run, asked["tail"], asked["search"])))
+        if options["follow"]:
+            return streaming.follow(request, run, options["tail"], options["search"])
+        lines = last_lines(run, options["tail"], options["search"])
+        return Response(_payload(run, lines))
 
 
-def run_of(model: ServedModel, uid: str | None) -> Run | None:
-    """The newest without uid; None when there was none yet. Raises NotFound."""
+def find_run(model: ServedModel, uid: str | None) -> Run | None:
+    """The newest run without uid, None if there is none. Raises NotFound."""
     runs = model.runs.select_related("model")
     if uid is None:
         return runs.order_by("-pk").first()
@@ -62,11 +63,11 @@ def run_of(model: ServedModel, uid: str | None) -> Run | None:
     return run
 
 
-def told_of(run: Run | None, found: Lines) -> dict[str, Any]:
+def _payload(run: Run | None, lines: Lines) -> dict[str, Any]:
     return {
         "run": run.uid if run else None,
         "state": run.state if run else None,
         "reason": reason_of(run.end_code, run.end_params) if run else None,
-        "text": "\n".join(found.lines),
-        "truncated": found.truncated,
+        "text": "\n".join(lines.lines),
+        "truncated": lines.truncated,
     }

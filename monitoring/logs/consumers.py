@@ -1,9 +1,9 @@
-"""/ws/logs/UID: what the engine of a run says, to everybody who may view models.
+"""/ws/logs/UID: the live log of a run, for users who may view models.
 
-Told are {"lines": [...], "partial": "", "skipped": 0}, partial being the line that is
-not complete yet, and skipped the lines before these that came too quickly; at last
-{"ended": {"code", "params", "exit_code", "exit_signal"}}. A client has to say
-{"seen": n}, see monitoring.guarded: it is never more than AHEAD texts behind.
+Sends {"lines": [...], "partial": "", "skipped": 0}: partial is the incomplete last
+line, skipped the number of earlier lines that came too quickly. The last message is
+{"ended": {"code", "params", "exit_code", "exit_signal"}}. Clients acknowledge messages
+with {"seen": n}, see monitoring.live.base_consumer.
 """
 
 from __future__ import annotations
@@ -37,30 +37,31 @@ class LogConsumer(GuardedConsumer):
     async def talk(self) -> None:
         found = PATH.fullmatch(self.scope["path"])
         try:
-            with self.feeds.following(found[1] if found else "") as feed:
-                code = await self._tell_all(feed)
+            with self.feeds.subscribe(found[1] if found else "") as feed:
+                code = await self._send_log(feed)
         except TooManyFollowers:
             code = TOO_MANY
         await self.close(code)
 
-    async def _tell_all(self, feed: Feed) -> int | None:
-        """The code to close with."""
+    async def _send_log(self, feed: Feed) -> int | None:
+        """Returns the close code."""
         async with aclosing(feed.follow(FIRST_LINES)) as batches:
             async for batch in batches:
-                await self.tell(_as_text(batch))
+                await self.tell(_format(batch))
         if feed.run is None:
             return NO_SUCH_RUN
         if feed.run.state == RunState.ENDED:
-            await self.tell(json.dumps({"ended": _end_of(feed.run)}))
+            await self.tell(json.dumps({"ended": _end(feed.run)}))
         return None
 
 
-def _as_text(batch: Batch) -> str:
-    told = {"lines": batch.lines, "partial": batch.partial, "skipped": batch.skipped}
-    return json.dumps(told)
+def _format(batch: Batch) -> str:
+    return json.dumps(
+        {"lines": batch.lines, "partial": batch.partial, "skipped": batch.skipped}
+    )
 
 
-def _end_of(run: Run) -> dict[str, object]:
+def _end(run: Run) -> dict[str, object]:
     return {
         "code": run.end_code,
         "params": run.end_params,

@@ -1,8 +1,8 @@
-"""A run's log as it grows: read once in each process, for all who follow it there, and
-only while somebody does.
+"""Follow the log of a run as it grows.
 
-Belongs to the event loop of its first use. The newest lines are kept for all; who takes
-them too slowly misses some, and is told how many.
+Each process reads a log once for all its followers, and only while there are any.
+Belongs to the event loop of its first use. Followers share a buffer of the newest
+lines; one that reads too slowly skips some and learns how many.
 """
 
 from __future__ import annotations
@@ -43,38 +43,38 @@ from runtimes.logs.sanitize import Cleaner
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
-KEPT_LINES = 10_000
-KEPT_CHARS = 2 * 2**20
+BUFFER_LINES = 10_000
+BUFFER_CHARS = 2 * 2**20
 BATCH_LINES = 1000
-MOST_FOLLOWERS = 200  # in one process
-LOST = "⋯"  # a line in place of those that were lost before they were read
-# A driver whose daemon hangs takes a thread for some seconds.
+MAX_FOLLOWERS = 200  # per process
+GAP = "⋯"  # stands for lines that rotation removed before they were read
+# A hanging container daemon can occupy a thread for several seconds.
 THREADS = ThreadPoolExecutor(4, thread_name_prefix="logs")
 
 
 class TooManyFollowers(Exception):
-    """allowed: how many there are already."""
+    """allowed: the limit that has been reached."""
 
     def __init__(self, allowed: int) -> None:
-        super().__init__(f"{allowed} logs are being followed here")
+        super().__init__(f"{allowed} followers already")
         self.allowed = allowed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """read_s: between two looks at a log. row_s: at its run."""
+class Timing:
+    """read_s: interval between reads of a log. row_s: between reloads of its run."""
 
     read_s: float = 0.25
     row_s: float = 1.0
 
 
-USUAL = Pace()
+DEFAULT_TIMING = Timing()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """partial: the line that is not complete yet. skipped: lines before these that this
-    follower has missed."""
+    """partial: the incomplete last line. skipped: lines before these that this follower
+    missed."""
 
     lines: list[str]
     partial: str = ""
@@ -82,56 +82,58 @@ class Batch:
 
 
 class Feed:
-    """run: as it was last seen; None: not yet, or it is gone. over: there is no more to
-    come."""
+    """The log of one run. run: as last loaded; None if not loaded yet or deleted.
+    ended: nothing more will follow."""
 
-    def __init__(self, uid: str, pace: Pace = USUAL) -> None:
+    def __init__(self, uid: str, timing: Timing = DEFAULT_TIMING) -> None:
         self.uid = uid
-        self.pace = pace
+        self.timing = timing
         self.run: Run | None = None
-        self.over = False
+        self.ended = False
         self.partial = ""
         self._lines: deque[str] = deque()
         self._chars = 0
         self._dropped = 0
-        self._news: set[asyncio.Event] = set()
-        self._begun = asyncio.Event()
+        self._listeners: set[asyncio.Event] = set()
+        self._started = asyncio.Event()
         self._reading: asyncio.Future[Any] | None = None
 
     async def follow(self, tail: int) -> AsyncGenerator[Batch, None]:
-        """The last lines, then each that follows, until it is over. To be closed by who
-        does not take all of it."""
-        with self._listening() as news:
-            await self._begun.wait()
+        """Yields the last lines, then new ones until the log ends. Close the generator
+        if you stop early."""
+        with self._listen() as changed:
+            await self._started.wait()
             at, partial = max(self._dropped, self._end - tail), ""
             while True:
-                await news.wait()
-                news.clear()
-                over = self.over
-                while (batch := self._from(at)) != Batch(lines=[], partial=partial):
+                await changed.wait()
+                changed.clear()
+                ended = self.ended
+                while (batch := self._batch(at)) != Batch(lines=[], partial=partial):
                     at += batch.skipped + len(batch.lines)
                     partial = batch.partial
                     yield batch
-                if over:
+                if ended:
                     return
 
     async def read(self) -> None:
-        """Until the run has ended, all of it was read, and somebody could hear it."""
+        """Reads until the run has ended and its log has been read completely."""
         try:
             await self._read()
         except Exception as error:
-            logger.error("log of run %s: %s", self.uid, error, exc_info=error)
+            logger.error(
+                "cannot follow the log of run %s: %s", self.uid, error, exc_info=error
+            )
         finally:
-            self.over = True
-            self._begun.set()
-            self._wake()
+            self.ended = True
+            self._started.set()
+            self._notify()
 
     @property
     def _end(self) -> int:
-        """Number of the line that comes next."""
+        """Number of the next line."""
         return self._dropped + len(self._lines)
 
-    def _from(self, at: int) -> Batch:
+    def _batch(self, at: int) -> Batch:
         first = max(at, self._dropped)
         begin = first - self._dropped
         lines = list(islice(self._lines, begin, begin + BATCH_LINES))
@@ -139,115 +141,118 @@ class Feed:
         return Batch(lines=lines, partial=partial, skipped=first - at)
 
     @contextmanager
-    def _listening(self) -> Iterator[asyncio.Event]:
+    def _listen(self) -> Iterator[asyncio.Event]:
         event = asyncio.Event()
         event.set()
-        self._news.add(event)
+        self._listeners.add(event)
         try:
             yield event
         finally:
-            self._news.discard(event)
+            self._listeners.discard(event)
 
     async def _read(self) -> None:
-        self.run = run = await _load(self.uid)
+        self.run = run = await _load_run(self.uid)
         if run is None:
             return
         reader = reader_of(run, TAIL_BYTES)
         try:
-            await self._read_on(reader, cleaner_of(run))
+            await self._read_lines(reader, cleaner_of(run))
         finally:
             await self._close(reader)
 
-    async def _read_on(self, reader: LogReader, cleaner: Cleaner) -> None:
-        seen_at = time.monotonic()
+    async def _read_lines(self, reader: LogReader, cleaner: Cleaner) -> None:
+        loaded_at = time.monotonic()
         while True:
-            # First: what an engine said last was written before its run ended.
-            if time.monotonic() - seen_at >= self.pace.row_s:
-                seen_at = time.monotonic()
-                await self._look()
-            ended = self.run is None or self.run.state == RunState.ENDED
+            # Load the run before reading, because an engine writes its last lines
+            # before its run ends.
+            if time.monotonic() - loaded_at >= self.timing.row_s:
+                loaded_at = time.monotonic()
+                await self._reload_run()
+            run_ended = self.run is None or self.run.state == RunState.ENDED
             more = await self._read_some(reader, cleaner)
-            if ended and not more:
-                self._end_with(cleaner)
+            if run_ended and not more:
+                self._finish(cleaner)
                 return
-            self._begun.set()
-            if not ended:
-                await asyncio.sleep(self.pace.read_s)
+            self._started.set()
+            if not run_ended:
+                await asyncio.sleep(self.timing.read_s)
 
-    async def _look(self) -> None:
+    async def _reload_run(self) -> None:
         try:
-            self.run = await _load(self.uid)
+            self.run = await _load_run(self.uid)
         except DatabaseError as error:
-            logger.warning("database: %s; logs are followed further", error)
+            logger.warning("database unavailable, following logs anyway: %s", error)
 
     async def _read_some(self, reader: LogReader, cleaner: Cleaner) -> bool:
-        """Whether there was any."""
+        """Returns whether anything was read."""
 
         def step() -> tuple[list[str], str, int]:
             chunk = reader.read(CHUNK_BYTES)
             lines = cleaner.feed(chunk.data)
-            lost = [LOST] if chunk.skipped and self._end else []
-            return lost + lines, cleaner.partial, len(chunk.data)
+            gap = [GAP] if chunk.skipped and self._end else []
+            return gap + lines, cleaner.partial, len(chunk.data)
 
-        lines, partial, size = await self._in_thread(step)
+        lines, partial, size = await self._run_in_thread(step)
         if size:
-            self._take(lines, partial)
+            self._append(lines, partial)
         return size > 0
 
-    def _end_with(self, cleaner: Cleaner) -> None:
-        left = cleaner.end()
-        if not self._end and not left and self.run:
-            left = kept_lines(self.run).lines
-        self._take(left, "")
+    def _finish(self, cleaner: Cleaner) -> None:
+        rest = cleaner.end()
+        if not self._end and not rest and self.run:
+            rest = kept_lines(self.run).lines
+        self._append(rest, "")
 
-    def _take(self, lines: Iterable[str], partial: str) -> None:
+    def _append(self, lines: Iterable[str], partial: str) -> None:
         for line in lines:
             self._lines.append(line)
             self._chars += len(line)
-        while len(self._lines) > KEPT_LINES or self._chars > KEPT_CHARS:
+        while len(self._lines) > BUFFER_LINES or self._chars > BUFFER_CHARS:
             self._chars -= len(self._lines.popleft())
             self._dropped += 1
         self.partial = partial
-        self._wake()
+        self._notify()
 
-    def _wake(self) -> None:
-        for event in self._news:
+    def _notify(self) -> None:
+        for event in self._listeners:
             event.set()
 
-    async def _in_thread(self, step: Callable[[], T]) -> T:
+    async def _run_in_thread(self, step: Callable[[], T]) -> T:
         loop = asyncio.get_running_loop()
         self._reading = reading = loop.run_in_executor(THREADS, step)
         return await asyncio.shield(reading)
 
     async def _close(self, reader: LogReader) -> None:
-        """A thread may be reading yet."""
+        """Waits for a thread that may still be reading."""
         if self._reading is not None:
             await asyncio.wait([self._reading])
         reader.close()
 
 
 class Feeds:
-    """Of one process."""
+    """All feeds of this process."""
 
-    def __init__(self, pace: Pace = USUAL, most: int = MOST_FOLLOWERS) -> None:
-        self.pace = pace
-        self.most = most
+    def __init__(
+        self, timing: Timing = DEFAULT_TIMING, limit: int = MAX_FOLLOWERS
+    ) -> None:
+        self.timing = timing
+        self.limit = limit
         self._feeds: dict[str, Feed] = {}
         self._tasks: dict[Feed, asyncio.Task[None]] = {}
         self._followers: Counter[Feed] = Counter()
 
     @property
-    def full(self) -> bool:
-        return self._followers.total() >= self.most
+    def is_full(self) -> bool:
+        return self._followers.total() >= self.limit
 
     @contextmanager
-    def following(self, uid: str) -> Iterator[Feed]:
+    def subscribe(self, uid: str) -> Iterator[Feed]:
         """Raises TooManyFollowers."""
-        if self.full:
-            raise TooManyFollowers(self.most)
+        if self.is_full:
+            raise TooManyFollowers(self.limit)
         feed = self._feeds.get(uid)
-        if feed is None or feed.over:
-            feed = self._begin(uid)
+        if feed is None or feed.ended:
+            feed = self._start(uid)
         self._followers[feed] += 1
         try:
             yield feed
@@ -255,16 +260,16 @@ class Feeds:
             self._leave(feed)
 
     async def close(self) -> None:
-        """Ends all that is still followed."""
+        """Stops all feeds."""
         for feed in list(self._tasks):
             self._stop(feed)
         if self._tasks:
             await asyncio.wait(list(self._tasks.values()))
 
-    def _begin(self, uid: str) -> Feed:
-        feed = self._feeds[uid] = Feed(uid, self.pace)
-        # Not in what surrounds the first follower, who may be a request that is over
-        # long before.
+    def _start(self, uid: str) -> Feed:
+        feed = self._feeds[uid] = Feed(uid, self.timing)
+        # Not in the context of the first follower, which may be a request that ends
+        # earlier.
         context = contextvars.Context()
         task = asyncio.create_task(feed.read(), context=context)
         task.add_done_callback(lambda _: self._tasks.pop(feed, None))
@@ -281,7 +286,7 @@ class Feeds:
             del self._feeds[feed.uid]
 
     def _stop(self, feed: Feed) -> None:
-        """Once: a second time would keep it from closing its files."""
+        """Cancels only once: a second time would interrupt the closing of its files."""
         task = self._tasks.get(feed)
         if task and not task.cancelling():
             task.cancel()
@@ -290,10 +295,12 @@ class Feeds:
 FEEDS = Feeds()
 
 
-def _found(uid: str) -> Run | None:
+def _find_run(uid: str) -> Run | None:
     columns = ("uid", "driver", "engine_key", "state", "end_code", "end_params")
     more = ("log_tail", "exit_code", "exit_signal")
     return Run.objects.only(*columns, *more).filter(uid=uid).first()
 
 
-_load = cast("Callable[[str], Awaitable[Run | None]]", database_sync_to_async(_found))
+_load_run = cast(
+    "Callable[[str], Awaitable[Run | None]]", database_sync_to_async(_find_run)
+)

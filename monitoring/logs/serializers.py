@@ -1,4 +1,4 @@
-"""What is asked of a log, and told of it."""
+"""Query parameters and response of the log API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logs as text: all that is kept, and as they grow."""
+"""Stream logs as plain text: the whole log, or lines as they are written."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from monitoring.logs.feeds import FEEDS, Batch, TooManyFollowers
 from runtimes.logs.read import whole
 
 TEXT = "text/plain; charset=utf-8"
-# A client that went away without a word is only noticed when something is sent to it.
-FOLLOW_S = 3600
-# As often as for sockets it is looked up anew whether what comes may still be told.
+# A client that disconnects silently is only noticed when something is sent to it.
+MAX_FOLLOW_S = 3600
+# Permissions are checked again as often as for websockets.
 ADMISSION = Admission()
 PLACES = Places(each=8)
 
@@ -41,9 +41,8 @@ class TooManyLogs(APIException):
         super().__init__(render(self.default_code, {"max": allowed}))
 
 
-class Growing:
-    """What is sent until there is no more. done: called once, also if it was never
-    begun."""
+class StreamingBody:
+    """done: called exactly once, even if the iteration never starts."""
 
     def __init__(
         self, chunks: AsyncGenerator[bytes, None], done: Callable[[], None]
@@ -70,26 +69,26 @@ def follow(request: Request, run: Run, tail: int, search: str) -> StreamingHttpR
     done = PLACES.take(request.user.pk)
     if done is None:
         raise TooManyLogs(PLACES.each)
-    if FEEDS.full:
+    if FEEDS.is_full:
         done()
-        raise TooManyLogs(FEEDS.most)
-    asked = _Asked(
+        raise TooManyLogs(FEEDS.limit)
+    options = _Options(
         uid=run.uid,
         tail=tail,
         search=search.casefold(),
         language=get_language() or "",
         credential=_credential(request),
     )
-    chunks = _grown(asked)
+    chunks = _stream(options)
     return StreamingHttpResponse(
-        Growing(chunks, done),
+        StreamingBody(chunks, done),
         content_type=TEXT,
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class _Options:
     uid: str
     tail: int
     search: str
@@ -103,24 +102,24 @@ def _credential(request: Request) -> Credential:
     return Credential(session=request.session.session_key or "")
 
 
-async def _grown(asked: _Asked) -> AsyncGenerator[bytes, None]:
-    looked_at = time.monotonic()
-    deadline = looked_at + FOLLOW_S
-    with suppress(TooManyFollowers, TimeoutError), FEEDS.following(asked.uid) as feed:
-        async with aclosing(feed.follow(asked.tail)) as batches:
+async def _stream(options: _Options) -> AsyncGenerator[bytes, None]:
+    checked_at = time.monotonic()
+    deadline = checked_at + MAX_FOLLOW_S
+    with suppress(TooManyFollowers, TimeoutError), FEEDS.subscribe(options.uid) as feed:
+        async with aclosing(feed.follow(options.tail)) as batches:
             while batch := await _next(batches, deadline):
-                if time.monotonic() - looked_at >= ADMISSION.pace.period_s:
-                    looked_at = time.monotonic()
-                    if not await _may_hear(asked.credential):
+                if time.monotonic() - checked_at >= ADMISSION.pace.period_s:
+                    checked_at = time.monotonic()
+                    if not await _is_allowed(options.credential):
                         return
-                if text := _text(batch, asked.search, asked.language):
+                if text := _format(batch, options.search, options.language):
                     yield text.encode()
         if feed.run and feed.run.end_code:
-            yield f"--- {_words_of_the_end(feed.run, asked.language)}\n".encode()
+            yield f"--- {_end_reason(feed.run, options.language)}\n".encode()
 
 
-async def _may_hear(credential: Credential) -> bool:
-    """While the database is away nobody could be shut out there either."""
+async def _is_allowed(credential: Credential) -> bool:
+    """True while the database is down, as for websockets."""
     try:
         return await ADMISSION.topics(credential) >= OF_MODELS
     except DatabaseError:
@@ -128,20 +127,20 @@ async def _may_hear(credential: Credential) -> bool:
 
 
 async def _next(batches: AsyncGenerator[Batch, None], deadline: float) -> Batch | None:
-    """None: there is no more. Raises TimeoutError."""
+    """None at the end. Raises TimeoutError."""
     left = deadline - time.monotonic()
     return await asyncio.wait_for(anext(batches, None), left)
 
 
-def _text(batch: Batch, wanted: str, language: str) -> str:
-    lines = [line for line in batch.lines if wanted in line.casefold()]
+def _format(batch: Batch, search: str, language: str) -> str:
+    lines = [line for line in batch.lines if search in line.casefold()]
     if batch.skipped:
         with override(language):
-            told = _("%(count)s lines skipped") % {"count": batch.skipped}
-        lines.insert(0, f"--- {told}")
+            note = _("%(count)s lines skipped") % {"count": batch.skipped}
+        lines.insert(0, f"--- {note}")
     return "".join(f"{line}\n" for line in lines)
 
 
-def _words_of_the_end(run: Run, language: str) -> str:
+def _end_reason(run: Run, language: str) -> str:
     with override(language):
         return run.end_reason

@@ -1,4 +1,4 @@
-"""The page of a model's logs, in the admin's frame."""
+"""The log page of a model in the admin."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ from models_app.models import Run, ServedModel
 from models_app.permissions import VIEW
 from runtimes.logs.read import last_lines
 
-# What is live gets more at once, over its socket.
+# The page of a live run loads more lines over its websocket.
 FIRST_LINES = 500
 ENDED_LINES = 5000
-RUNS = 20
+MAX_RUNS = 20
 
 
 @require_GET
 def log(request: HttpRequest, model_id: int) -> HttpResponse:
-    """?run=UID: the newest without it. ?part=head: only what changes around the log."""
+    """?run=UID: default is the newest. ?part=head: only the header above the log."""
     if not request.user.has_perm(VIEW):
         raise PermissionDenied
     model = get_object_or_404(ServedModel, pk=model_id)
-    run = _chosen(model, request.GET.get("run"))
-    told = {"model": model, **_of_run(model, run)}
+    run = _select_run(model, request.GET.get("run"))
+    header = {"model": model, **_run_context(model, run)}
     if request.GET.get("part") == "head":
-        return TemplateResponse(request, "monitoring/log_head.html", told)
+        return TemplateResponse(request, "monitoring/log_head.html", header)
     context = {
         **admin.site.each_context(request),
-        **told,
+        **header,
         "title": _("Log of %(model)s") % {"model": model},
-        "runs": list(_runs(model)[:RUNS]),
-        "found": last_lines(run, _shown(run)) if run else None,
-        "words": _words(),
+        "runs": list(_runs(model)[:MAX_RUNS]),
+        "log": last_lines(run, _line_limit(run)) if run else None,
+        "texts": _texts(),
     }
     return TemplateResponse(request, "monitoring/log.html", context)
 
 
 @require_GET
 def run_log(request: HttpRequest, run_id: int) -> HttpResponse:
-    """The same page, for links that know no more than a run."""
+    """Redirect to the log page, for links that know only the run."""
     if not request.user.has_perm(VIEW):
         raise PermissionDenied
     run = get_object_or_404(Run.objects.only("uid", "model_id"), pk=run_id)
-    return redirect(f"{page_of(run.model_id)}?run={run.uid}")
+    return redirect(f"{log_url(run.model_id)}?run={run.uid}")
 
 
-def page_of(model_id: int) -> str:
+def log_url(model_id: int) -> str:
     return reverse("admin:monitoring_log", args=[model_id])
 
 
@@ -63,7 +63,7 @@ def _runs(model: ServedModel) -> Any:
     return model.runs.select_related("model").order_by("-pk")
 
 
-def _chosen(model: ServedModel, uid: str | None) -> Run | None:
+def _select_run(model: ServedModel, uid: str | None) -> Run | None:
     # PostgreSQL fails on a NUL.
     if uid and not uid.isalnum():
         raise Http404
@@ -73,8 +73,8 @@ def _chosen(model: ServedModel, uid: str | None) -> Run | None:
     return found
 
 
-def _of_run(model: ServedModel, run: Run | None) -> dict[str, Any]:
-    """newer: there is a run that was started after it."""
+def _run_context(model: ServedModel, run: Run | None) -> dict[str, Any]:
+    """newer: whether a later run exists."""
     if run is None:
         return {"run": None}
     return {
@@ -84,12 +84,12 @@ def _of_run(model: ServedModel, run: Run | None) -> dict[str, Any]:
     }
 
 
-def _shown(run: Run) -> int:
+def _line_limit(run: Run) -> int:
     return ENDED_LINES if run.state == RunState.ENDED else FIRST_LINES
 
 
-def _words() -> dict[str, str]:
-    """Said by the page itself."""
+def _texts() -> dict[str, str]:
+    """Texts of the page's script."""
     return {
         "skipped": _("%(count)s lines skipped"),
         "connecting": _("Connecting…"),

@@ -1,4 +1,4 @@
-/* Time series over uPlot, in the colours of the page. Gaps stay gaps. */
+/* Time series charts, drawn by uPlot in the colours of the page. */
 
 import { clock, withUnit } from "./units.js";
 
@@ -7,7 +7,7 @@ const HEIGHT = 200;
 const LIGHT = ["#7c3aed", "#0891b2", "#d97706", "#dc2626", "#16a34a", "#2563eb", "#db2777", "#65a30d"];
 const DARK = ["#a78bfa", "#22d3ee", "#fbbf24", "#f87171", "#4ade80", "#60a5fa", "#f472b6", "#a3e635"];
 const DAY_S = 86400;
-// Steps of an axis that are round in KiB, MiB and so on
+// Units whose axis steps are powers of two
 const BINARY = new Set(["byte", "MiB"]);
 const POWERS = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
@@ -28,7 +28,7 @@ function text() {
   return isDark() ? "#a1a1aa" : "#71717a";
 }
 
-/* Hours within a day, dates beyond. */
+/* Times of day for ranges within a day, else dates. */
 function timeLabels(zone) {
   const hours = clock(zone, { hour: "2-digit", minute: "2-digit" });
   const seconds = clock(zone, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
@@ -65,7 +65,7 @@ function valueAxis(unit, perSecond) {
   };
 }
 
-/* From zero, so that a small wobble does not look like a mountain. */
+/* Starts at zero, so that small changes do not look large. */
 function valueRange(unit) {
   return (_plot, _low, high) => {
     if (unit === "percent") return [0, 100];
@@ -94,12 +94,12 @@ function translucent(index) {
 
 export class Chart {
   #plot = null;
-  #shape = "";
+  #signature = "";
 
-  /* zoomed(from, to): a stretch was dragged over; without it dragging does nothing. */
-  constructor(element, { zone, unit, perSecond = false, zoomed = null }) {
+  /* onZoom(from, to): called after dragging; without it, dragging is disabled. */
+  constructor(element, { zone, unit, perSecond = false, onZoom = null }) {
     this.element = element;
-    this.options = { zone, unit, perSecond, zoomed };
+    this.options = { zone, unit, perSecond, onZoom };
     new ResizeObserver(() => this.#resize()).observe(element);
     new MutationObserver(() => this.#plot?.redraw(false)).observe(
       document.documentElement,
@@ -107,19 +107,19 @@ export class Chart {
     );
   }
 
-  /* series: [{label, values, min?, max?}], one value for each of times. span: [from, to]
-     of the time axis. */
+  /* series: [{label, values, min?, max?}] with one value per time. span: [from, to] of
+     the time axis. */
   show(times, series, span) {
-    const shape = JSON.stringify(series.map((one) => [one.label, Boolean(one.min)]));
-    if (shape !== this.#shape) this.#rebuild(series);
-    this.#shape = shape;
+    const signature = JSON.stringify(series.map((one) => [one.label, Boolean(one.min)]));
+    if (signature !== this.#signature) this.#rebuild(series);
+    this.#signature = signature;
     const columns = series.map((one) => one.values);
     const edges = series.flatMap((one) => (one.min ? [one.max, one.min] : []));
     this.span = span;
     this.#plot.setData([times, ...columns, ...edges]);
-    // The newest values, while nobody points at others.
-    const isPointedAt = this.#plot.cursor.idx !== null && this.#plot.cursor.left >= 0;
-    if (times.length && !isPointedAt) this.#plot.setLegend({ idx: times.length - 1 });
+    // The legend shows the newest values unless the cursor is over the chart.
+    const hasCursor = this.#plot.cursor.idx !== null && this.#plot.cursor.left >= 0;
+    if (times.length && !hasCursor) this.#plot.setLegend({ idx: times.length - 1 });
   }
 
   #rebuild(series) {
@@ -139,7 +139,7 @@ export class Chart {
   }
 
   #uplotOptions(series, bands) {
-    const { zone, unit, perSecond, zoomed } = this.options;
+    const { zone, unit, perSecond, onZoom } = this.options;
     const moment = clock(zone, { dateStyle: "short", timeStyle: "medium" });
     const time = {
       label: "\u00a0",
@@ -156,22 +156,22 @@ export class Chart {
       axes: [timeAxis(zone), valueAxis(unit, perSecond)],
       cursor: {
         sync: { key: "page" },
-        drag: { x: Boolean(zoomed), y: false, setScale: false },
+        drag: { x: Boolean(onZoom), y: false, setScale: false },
         points: { size: 6 },
       },
       series: [time, ...series],
       bands,
       legend: { live: true },
-      hooks: { setSelect: zoomed ? [(plot) => this.#selected(plot)] : [] },
+      hooks: { setSelect: onZoom ? [(plot) => this.#select(plot)] : [] },
     };
   }
 
-  #selected(plot) {
+  #select(plot) {
     const { left, width } = plot.select;
     if (width < 5) return;
     const [from, to] = [left, left + width].map((x) => plot.posToVal(x, "x"));
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-    this.options.zoomed(Math.floor(from), Math.ceil(to));
+    this.options.onZoom(Math.floor(from), Math.ceil(to));
   }
 
   #resize() {

@@ -1,17 +1,17 @@
-/* A page of live charts, as the JSON in #monitoring says: {zone, panels: [{id, kind,
-   unit, per_second, select, metrics: [{name, label, live, aggregate}]}]}. kind: of the
-   sources whose lines the panel has. live: what the metric is called in its topic. */
+/* A page of live charts, configured by the JSON in #monitoring: {zone, panels: [{id,
+   kind, unit, per_second, metrics: [{name, label, live, aggregate}]}]}. kind: the kind
+   of sources in the panel. live: name of the metric in the live topic. */
 
 import { Chart } from "./charts.js";
 import { live } from "./socket.js";
-import { Series, joined, recent, span } from "./series.js";
+import { Series, alignLines, fetchRecent, span } from "./series.js";
 
 const REFRESH_MS = 30000;
 const TOPICS = { host: "host", gpu: "gpus", model: "models" };
 const page = JSON.parse(document.getElementById("monitoring").textContent);
 
-/* Sources that the reader took out of the charts. */
-function isChosen(kind, key) {
+/* False for sources that the user has unchecked. */
+function isSelected(kind, key) {
   const box = document.querySelector(`[data-source="${CSS.escape(`${kind}:${key}`)}"]`);
   return box ? box.checked : true;
 }
@@ -36,7 +36,7 @@ class Panel {
     return this.#lines.get(id);
   }
 
-  /* What each metric is asked as: most by default, percentiles as chosen. */
+  /* The selected percentile, or the default aggregate of the metric. */
   #aggregate(metric) {
     const select = document.querySelector(`[data-aggregate="${this.panel.id}"]`);
     return select ? select.value : metric.aggregate;
@@ -45,40 +45,40 @@ class Panel {
   async load() {
     for (const metric of this.panel.metrics) {
       const aggregate = this.#aggregate(metric);
-      const answer = await recent([metric.name], aggregate);
-      for (const one of answer.series) {
+      const result = await fetchRecent([metric.name], aggregate);
+      for (const one of result.series) {
         const line = this.#line(metric, one.source);
-        if (line.aggregate !== aggregate) line.forget();
+        if (line.aggregate !== aggregate) line.clear();
         line.aggregate = aggregate;
-        line.setPast(answer.times, one.values, answer.step);
+        line.setHistory(result.times, one.values, result.step);
       }
     }
     this.draw();
   }
 
-  hear(sources, at) {
+  add(sources, at) {
     for (const metric of this.panel.metrics) {
-      const isTold = !metric.live_aggregate || metric.live_aggregate === this.#aggregate(metric);
-      if (!metric.live || !isTold) continue;
+      const isPublished = !metric.live_aggregate || metric.live_aggregate === this.#aggregate(metric);
+      if (!metric.live || !isPublished) continue;
       for (const source of sources) {
-        if (metric.live in source) this.#line(metric, source).hear(at, source[metric.live]);
+        if (metric.live in source) this.#line(metric, source).add(at, source[metric.live]);
       }
     }
     this.draw();
   }
 
   draw() {
-    const shown = span();
+    const range = span();
     const lines = [...this.#lines.values()];
-    for (const line of lines) line.trim(shown[0]);
-    const chosen = lines.filter((line) => isChosen(this.panel.kind, line.key));
-    const [times, ...columns] = joined(chosen, shown[0]);
-    const series = chosen.map(({ label }, index) => ({ label, values: columns[index] }));
-    this.chart.show(times, series, shown);
+    for (const line of lines) line.trim(range[0]);
+    const selected = lines.filter((line) => isSelected(this.panel.kind, line.key));
+    const [times, ...columns] = alignLines(selected, range[0]);
+    const series = selected.map(({ label }, index) => ({ label, values: columns[index] }));
+    this.chart.show(times, series, range);
   }
 }
 
-/* Machines are told of one by one, GPUs and models as lists. */
+/* A message describes one machine, or a list of GPUs or models. */
 function sourcesOf(kind, data) {
   if (kind === "host") return [{ ...data, key: data.node ?? page.node, name: data.node ?? page.node }];
   if (kind === "gpu") {
@@ -94,16 +94,16 @@ async function load() {
     try {
       await panel.load();
     } catch {
-      // Drawn from what is heard, until the next time.
+      // Live points are drawn until the next attempt.
     }
   }
 }
 
 for (const [kind, topic] of Object.entries(TOPICS)) {
-  const of = panels.filter((one) => one.panel.kind === kind);
-  if (!of.length) continue;
+  const matching = panels.filter((one) => one.panel.kind === kind);
+  if (!matching.length) continue;
   live.on(topic, (data, at) => {
-    for (const one of of) one.hear(sourcesOf(kind, data), at);
+    for (const panel of matching) panel.add(sourcesOf(kind, data), at);
   });
 }
 live.addEventListener("resumed", load);

@@ -1,13 +1,13 @@
-/* GPUs as cards: each is a copy of #gpu-card, whose data-field elements are filled with
-   what the GPU tells, and bars by data-share="used total". */
+/* GPU cards: copies of #gpu-card, whose data-field elements show values of the GPU, and
+   whose bars show data-share="used total". */
 
 import { live } from "./socket.js";
 import { withUnit } from "./units.js";
 
-const BOOKED_MS = 5000;
+const BOOKINGS_INTERVAL_MS = 5000;
 const list = document.querySelector("[data-gpus]");
 const template = document.getElementById("gpu-card");
-const none = document.querySelector("[data-no-gpu]");
+const emptyNotice = document.querySelector("[data-no-gpu]");
 
 function fill(card, gpu) {
   for (const element of card.querySelectorAll("[data-field]")) {
@@ -16,13 +16,13 @@ function fill(card, gpu) {
     element.textContent = unit === undefined ? value ?? "" : withUnit(value, unit);
   }
   for (const bar of card.querySelectorAll("[data-share]")) {
-    const [part, whole] = bar.dataset.share.split(" ");
-    const total = whole === "100" ? 100 : gpu[whole];
-    bar.style.width = total ? `${Math.min(100, (100 * (gpu[part] ?? 0)) / total)}%` : "0";
+    const [used, capacity] = bar.dataset.share.split(" ");
+    const total = capacity === "100" ? 100 : gpu[capacity];
+    bar.style.width = total ? `${Math.min(100, (100 * (gpu[used] ?? 0)) / total)}%` : "0";
   }
 }
 
-function cardOf(gpu) {
+function findOrCreateCard(gpu) {
   const selector = `[data-gpu="${CSS.escape(gpu.uuid)}"]`;
   const found = list.querySelector(selector);
   if (found) return found;
@@ -33,15 +33,15 @@ function cardOf(gpu) {
 }
 
 function show(gpus) {
-  none.hidden = gpus.length > 0;
+  emptyNotice.hidden = gpus.length > 0;
   const known = new Set(gpus.map((gpu) => gpu.uuid));
   for (const card of list.querySelectorAll("[data-gpu]")) {
     if (!known.has(card.dataset.gpu)) card.remove();
   }
-  for (const gpu of gpus) fill(cardOf(gpu), gpu);
+  for (const gpu of gpus) fill(findOrCreateCard(gpu), gpu);
 }
 
-/* Which models have booked how much of each. */
+/* Show how much of each GPU is booked by which model. */
 async function showBookings() {
   if (document.hidden || !template.content.querySelector("[data-booked]")) return;
   const response = await fetch("/api/scheduling/resources").catch(() => null);
@@ -49,11 +49,11 @@ async function showBookings() {
   const machines = await response.json();
   for (const gpu of machines.flatMap((machine) => machine.gpus)) {
     const card = list.querySelector(`[data-gpu="${CSS.escape(gpu.uuid)}"] [data-booked]`);
-    card?.replaceChildren(...gpu.booked.map(booking));
+    card?.replaceChildren(...gpu.booked.map(bookingItem));
   }
 }
 
-function booking({ model, mib }) {
+function bookingItem({ model, mib }) {
   const row = document.createElement("li");
   const name = document.createElement("strong");
   name.textContent = model;
@@ -64,5 +64,5 @@ function booking({ model, mib }) {
 if (list) {
   live.on("gpus", show);
   showBookings();
-  setInterval(showBookings, BOOKED_MS);
+  setInterval(showBookings, BOOKINGS_INTERVAL_MS);
 }

@@ -1,22 +1,23 @@
-/* The history page: what is asked for stands in the address, so that it can be shared.
-   One chart for each unit; dragging over a stretch asks for that stretch. */
+/* The history page. The URL holds the query, so that it can be shared. There is one
+   chart per unit; dragging across a chart zooms in. */
 
 import { Chart } from "./charts.js";
-import { history as ask } from "./series.js";
+import { fetchHistory } from "./series.js";
 
 const page = JSON.parse(document.getElementById("monitoring").textContent);
 const form = document.getElementById("history");
 const charts = document.getElementById("charts");
 const notices = document.querySelectorAll("[data-notice]");
-const earlier = [];
+const zoomStack = [];
 let latest = 0;
 
 function notice(name) {
   for (const one of notices) one.hidden = one.dataset.notice !== name;
 }
 
-/* "2026-01-31T23:59" of a field is in the server's time zone, as a time without one. */
-function asked() {
+/* Field values such as "2026-01-31T23:59" are in the server's time zone, and the API
+   reads times without a zone the same way. */
+function currentQuery() {
   const fields = new FormData(form);
   const query = new URLSearchParams();
   for (const metric of fields.getAll("metric")) query.append("metric", metric);
@@ -33,50 +34,50 @@ function asked() {
 
 function showExports(query) {
   for (const link of document.querySelectorAll("[data-export]")) {
-    const all = new URLSearchParams(query);
-    all.set("format", link.dataset.export);
-    link.href = `/api/monitoring/export?${all}`;
+    const params = new URLSearchParams(query);
+    params.set("format", link.dataset.export);
+    link.href = `/api/monitoring/export?${params}`;
   }
 }
 
 async function load() {
-  const query = asked();
-  const mine = (latest += 1);
+  const query = currentQuery();
+  const request = (latest += 1);
   window.history.replaceState(null, "", `?${query}`);
   showExports(query);
   notice("loading");
   if (!query.has("metric")) return show({ times: [], series: [] });
   try {
-    const answer = await ask(query);
-    if (mine === latest) show(answer);
+    const result = await fetchHistory(query);
+    if (request === latest) show(result);
   } catch {
-    if (mine === latest) notice("failed");
+    if (request === latest) notice("failed");
   }
   return null;
 }
 
-function show(answer) {
-  const hasValues = answer.series.some((one) => one.values.some((v) => v !== null));
+function show(result) {
+  const hasValues = result.series.some((one) => one.values.some((v) => v !== null));
   notice(hasValues ? "" : "empty");
   charts.replaceChildren();
   if (!hasValues) return;
-  for (const series of grouped(answer.series).values()) draw(answer, series);
+  for (const series of groupByUnit(result.series).values()) draw(result, series);
 }
 
-function groupOf(one) {
+function groupKey(one) {
   return `${one.unit} ${one.aggregate === "rate"}`;
 }
 
-function grouped(series) {
+function groupByUnit(series) {
   const groups = new Map();
   for (const one of series) {
-    const key = groupOf(one);
+    const key = groupKey(one);
     groups.set(key, [...(groups.get(key) ?? []), one]);
   }
   return groups;
 }
 
-function draw(answer, series) {
+function draw(result, series) {
   const card = document.createElement("section");
   card.className = "pf-card";
   const element = document.createElement("div");
@@ -88,33 +89,33 @@ function draw(answer, series) {
     zone: page.zone,
     unit,
     perSecond: aggregate === "rate",
-    zoomed: zoom,
+    onZoom: zoom,
   });
-  const names = new Set(answer.series.map((one) => one.source.name));
-  const lines = series.map((one) => ({ ...one, label: labelOf(one, names.size > 1) }));
-  chart.show(answer.times, lines, [answer.start, answer.end]);
+  const names = new Set(result.series.map((one) => one.source.name));
+  const lines = series.map((one) => ({ ...one, label: lineLabel(one, names.size > 1) }));
+  chart.show(result.times, lines, [result.start, result.end]);
 }
 
-function labelOf(one, named) {
+function lineLabel(one, withSource) {
   const metric = page.metrics[one.metric] ?? one.metric;
-  const words = one.aggregate?.startsWith("p") ? `${metric} ${one.aggregate}` : metric;
-  return named ? `${one.source.name} · ${words}` : words;
+  const label = one.aggregate?.startsWith("p") ? `${metric} ${one.aggregate}` : metric;
+  return withSource ? `${one.source.name} · ${label}` : label;
 }
 
-/* As a field of type datetime-local takes it, in the server's time zone. */
-function local(at) {
+/* Value of a datetime-local field, in the server's time zone. */
+function localTime(at) {
   const moment = new Date(at * 1000);
-  const words = moment.toLocaleString("sv-SE", { timeZone: page.zone });
-  return words.replace(" ", "T");
+  const text = moment.toLocaleString("sv-SE", { timeZone: page.zone });
+  return text.replace(" ", "T");
 }
 
 function zoom(from, to) {
-  earlier.push(asked());
+  zoomStack.push(currentQuery());
   back.hidden = false;
   form.elements.range.value = "custom";
-  form.elements.start_time.value = local(from);
-  form.elements.end_time.value = local(Math.max(to, from + 60));
-  changed();
+  form.elements.start_time.value = localTime(from);
+  form.elements.end_time.value = localTime(Math.max(to, from + 60));
+  update();
 }
 
 function restore(query) {
@@ -126,13 +127,13 @@ function restore(query) {
 
 const back = document.querySelector("[data-zoom-out]");
 back.addEventListener("click", () => {
-  restore(earlier.pop());
-  back.hidden = earlier.length === 0;
-  changed();
+  restore(zoomStack.pop());
+  back.hidden = zoomStack.length === 0;
+  update();
 });
 
-/* Sources of other kinds than the metrics have no lines to show. */
-function showFields() {
+/* Hide sources whose kind no selected metric has. */
+function updateFields() {
   const custom = form.elements.range.value === "custom";
   document.querySelector("[data-custom]").hidden = !custom;
   const kinds = new Set(
@@ -145,14 +146,14 @@ function showFields() {
   }
 }
 
-function changed() {
-  showFields();
+function update() {
+  updateFields();
   load();
 }
 
-form.addEventListener("change", changed);
+form.addEventListener("change", update);
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  changed();
+  update();
 });
-changed();
+update();

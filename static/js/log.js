@@ -1,39 +1,39 @@
-/* The page of a log: it grows by itself, can be held still and searched. What engines
-   say is only ever set as text. */
+/* The log page: follows a log live, with pause and search. Log lines are only ever set
+   as text. */
 
 import { LogLines } from "./loglines.js";
 import { Reconnecting, SIGNED_OUT } from "./reconnecting.js";
 
 const NO_SUCH_RUN = 4404;
 const ACKNOWLEDGE_MS = 50;
-const MOST_WAITING = 5000;
+const MAX_BUFFERED = 5000;
 
-const words = JSON.parse(document.getElementById("log-words").textContent);
+const texts = JSON.parse(document.getElementById("log-texts").textContent);
 const page = document.querySelector("[data-log]");
 
 function part(name) {
   return page.querySelector(`[data-${name}]`);
 }
 
-function said(phrase, values) {
-  return phrase.replace(/%\((\w+)\)s/g, (_, name) => values[name]);
+function format(text, values) {
+  return text.replace(/%\((\w+)\)s/g, (_, name) => values[name]);
 }
 
-/* While it is paused, the newest lines wait. */
+/* While paused, new lines are buffered. */
 class Log {
-  #lines = new LogLines(part("lines"), (count) => said(words.skipped, { count }));
-  #waiting = [];
-  #left = 0;
+  #lines = new LogLines(part("lines"), (count) => format(texts.skipped, { count }));
+  #buffer = [];
+  #skipped = 0;
   #paused = false;
   #state = "connecting";
-  #fresh = true;
-  #renewed = false;
-  #found = "";
+  #isFirstMessage = true;
+  #clearOnResume = false;
+  #searchResult = "";
 
   follow(uid) {
     new Reconnecting(`/ws/logs/${uid}`, {
       opened: () => this.#opened(),
-      told: (text) => this.#take(JSON.parse(text)),
+      told: (text) => this.#receive(JSON.parse(text)),
       closed: (code) => this.#closed(code),
       acknowledgeMs: ACKNOWLEDGE_MS,
     });
@@ -43,129 +43,129 @@ class Log {
     return this.#lines;
   }
 
-  isPaused(paused) {
+  setPaused(paused) {
     this.#paused = paused;
-    if (!paused) this.#letIn();
-    this.#tell();
+    if (!paused) this.#resume();
+    this.#updateStatus();
   }
 
-  /* In place of the log; that is there again once the page is loaded anew. */
-  showFound(lines, query) {
-    this.#found = said(words.found, { count: lines.length, query });
+  /* Replaces the log until the page is reloaded. */
+  showSearchResult(lines, query) {
+    this.#searchResult = format(texts.found, { count: lines.length, query });
     this.#lines.clear();
     this.#lines.add(lines, { skipped: 0, partial: "" });
-    this.#tell();
+    this.#updateStatus();
   }
 
-  ended() {
-    this.#become("ended");
+  setEnded() {
+    this.#setState("ended");
   }
 
-  /* What comes first are the last lines, known already or not. */
+  /* The first message repeats the last lines. */
   #opened() {
-    this.#fresh = true;
-    this.#become("live");
+    this.#isFirstMessage = true;
+    this.#setState("live");
   }
 
-  #take(told) {
-    if (told.ended) return this.#become("ended");
-    if (this.#found) return null;
-    if (this.#fresh) {
-      this.#fresh = false;
-      this.#waiting = [];
-      this.#left = 0;
-      this.#renewed = this.#paused;
+  #receive(message) {
+    if (message.ended) return this.#setState("ended");
+    if (this.#searchResult) return null;
+    if (this.#isFirstMessage) {
+      this.#isFirstMessage = false;
+      this.#buffer = [];
+      this.#skipped = 0;
+      this.#clearOnResume = this.#paused;
       if (!this.#paused) this.#lines.clear();
     }
-    if (this.#paused) this.#wait(told);
-    else this.#lines.add(told.lines, { skipped: told.skipped, partial: told.partial });
-    return this.#tell();
+    if (this.#paused) this.#bufferLines(message);
+    else this.#lines.add(message.lines, { skipped: message.skipped, partial: message.partial });
+    return this.#updateStatus();
   }
 
-  #wait({ lines, skipped }) {
-    this.#waiting.push(...lines);
-    this.#left += skipped;
-    const tooMany = this.#waiting.length - MOST_WAITING;
-    if (tooMany > 0) {
-      this.#waiting.splice(0, tooMany);
-      this.#left += tooMany;
+  #bufferLines({ lines, skipped }) {
+    this.#buffer.push(...lines);
+    this.#skipped += skipped;
+    const excess = this.#buffer.length - MAX_BUFFERED;
+    if (excess > 0) {
+      this.#buffer.splice(0, excess);
+      this.#skipped += excess;
     }
   }
 
-  #letIn() {
-    if (this.#renewed) this.#lines.clear();
-    this.#renewed = false;
-    this.#lines.add(this.#waiting, { skipped: this.#left, partial: "" });
-    this.#waiting = [];
-    this.#left = 0;
+  #resume() {
+    if (this.#clearOnResume) this.#lines.clear();
+    this.#clearOnResume = false;
+    this.#lines.add(this.#buffer, { skipped: this.#skipped, partial: "" });
+    this.#buffer = [];
+    this.#skipped = 0;
   }
 
   #closed(code) {
     if (this.#state === "ended") return false;
-    const over = code === SIGNED_OUT || code === NO_SUCH_RUN;
-    this.#become(over ? "closed" : "interrupted");
-    return !over;
+    const isFinal = code === SIGNED_OUT || code === NO_SUCH_RUN;
+    this.#setState(isFinal ? "closed" : "interrupted");
+    return !isFinal;
   }
 
-  #become(state) {
+  #setState(state) {
     this.#state = state;
-    this.#tell();
+    this.#updateStatus();
   }
 
-  #tell() {
-    const count = this.#left + this.#waiting.length;
-    const nothing = this.#state === "ended" && this.#lines.isEmpty ? "empty" : "";
-    const key = this.#paused ? "paused" : nothing || this.#state;
-    part("told").textContent = this.#found || said(words[key], { count });
+  #updateStatus() {
+    const count = this.#skipped + this.#buffer.length;
+    const empty = this.#state === "ended" && this.#lines.isEmpty ? "empty" : "";
+    const key = this.#paused ? "paused" : empty || this.#state;
+    part("status").textContent = this.#searchResult || format(texts[key], { count });
     page.dataset.state = this.#state;
   }
 }
 
-function search(lines) {
+function addSearch(lines) {
   const field = part("search");
-  const tell = ({ at, count }) => {
-    part("matches").textContent = field.value ? said(words.matches, { at, count }) : "";
+  const showMatches = ({ at, count }) => {
+    part("matches").textContent = field.value ? format(texts.matches, { at, count }) : "";
   };
-  field.addEventListener("input", () => tell(lines.search(field.value)));
+  field.addEventListener("input", () => showMatches(lines.search(field.value)));
   field.addEventListener("keydown", (event) => {
     if (event.key !== "Enter") return;
     event.preventDefault();
-    tell(lines.go(event.shiftKey ? -1 : 1));
+    showMatches(lines.go(event.shiftKey ? -1 : 1));
   });
-  part("previous").addEventListener("click", () => tell(lines.go(-1)));
-  part("next").addEventListener("click", () => tell(lines.go(1)));
-  lines.addEventListener("changed", ({ detail }) => tell(detail));
+  part("previous").addEventListener("click", () => showMatches(lines.go(-1)));
+  part("next").addEventListener("click", () => showMatches(lines.go(1)));
+  lines.addEventListener("matches", ({ detail }) => showMatches(detail));
 }
 
-function searchAll(log) {
+function addSearchAll(log) {
   const field = part("search");
-  const button = part("whole");
+  const button = part("search-all");
   button.addEventListener("click", async () => {
-    const asked = new URLSearchParams({ search: field.value, tail: 5000 });
-    const answer = await fetch(`${button.dataset.whole}&${asked}`);
-    if (!answer.ok) return;
-    const { text } = await answer.json();
-    log.showFound(text ? text.split("\n") : [], field.value);
+    const params = new URLSearchParams({ search: field.value, tail: 5000 });
+    const response = await fetch(`${button.dataset.searchAll}&${params}`);
+    if (!response.ok) return;
+    const { text } = await response.json();
+    log.showSearchResult(text ? text.split("\n") : [], field.value);
   });
 }
 
-function choices(log) {
+function addControls(log) {
   const { lines } = log;
   const only = part("only");
   only.addEventListener("change", () => lines.showOnlyMatches(only.checked));
   const wrap = part("wrap");
   wrap.addEventListener("change", () => lines.wrap(wrap.checked));
-  const stick = part("stick");
-  stick.addEventListener("change", () => lines.stick(stick.checked));
-  lines.addEventListener("stuck", ({ detail }) => {
-    stick.checked = detail;
+  const autoScroll = part("auto-scroll");
+  autoScroll.addEventListener("change", () => lines.autoScroll(autoScroll.checked));
+  lines.addEventListener("autoscroll", ({ detail }) => {
+    autoScroll.checked = detail;
   });
   const pause = part("pause");
   pause.addEventListener("click", () => {
     const paused = pause.getAttribute("aria-pressed") !== "true";
     pause.setAttribute("aria-pressed", paused);
-    pause.textContent = paused ? words.resume : words.pause;
-    log.isPaused(paused);
+    pause.textContent = paused ? texts.resume : texts.pause;
+    log.setPaused(paused);
   });
   const run = page.querySelector("[name=run]");
   run.addEventListener("change", () => run.form.submit());
@@ -173,9 +173,9 @@ function choices(log) {
 
 if (page) {
   const log = new Log();
-  search(log.lines);
-  searchAll(log);
-  choices(log);
-  if ("ended" in page.dataset) log.ended();
+  addSearch(log.lines);
+  addSearchAll(log);
+  addControls(log);
+  if ("ended" in page.dataset) log.setEnded();
   else log.follow(page.dataset.log);
 }

@@ -1,6 +1,6 @@
-/* The newest lines of a log on a page: coloured by level, searched, scrolled along. */
+/* The newest lines of a log: coloured by level, searchable, auto-scrolling. */
 
-const MOST = 5000;
+const MAX_LINES = 5000;
 const ERROR = /\b(?:error|fatal|critical|exception|traceback|panic|aborted)\b|^[\d.]+ E /i;
 const WARNING = /\bwarn(?:ing)?\b|^[\d.]+ W /i;
 
@@ -9,22 +9,22 @@ function levelOf(text) {
   return WARNING.test(text) ? "pf-warning" : "";
 }
 
-/* Events: "changed", with {at, count} of the matches; "stuck", with whether it is. */
+/* Events: "matches", with {at, count}; "autoscroll", with whether it is on. */
 export class LogLines extends EventTarget {
   #box;
-  #skippedWords;
+  #formatSkipped;
   #query = "";
   #current = null;
   #partial = null;
-  #sticks = true;
+  #autoScrolls = true;
 
-  constructor(box, skippedWords) {
+  constructor(box, formatSkipped) {
     super();
     this.#box = box;
-    this.#skippedWords = skippedWords;
-    for (const line of box.children) this.#colour(line);
+    this.#formatSkipped = formatSkipped;
+    for (const line of box.children) this.#applyLevel(line);
     this.wrap(true);
-    this.#toEnd();
+    this.#scrollToEnd();
     box.addEventListener("scroll", () => this.#scrolled());
   }
 
@@ -38,18 +38,18 @@ export class LogLines extends EventTarget {
   }
 
   add(lines, { skipped, partial }) {
-    const fresh = document.createDocumentFragment();
-    const left = skipped + Math.max(0, lines.length - MOST);
-    if (left) fresh.append(this.#made(this.#skippedWords(left), "pf-note"));
-    for (const text of lines.slice(-MOST)) fresh.append(this.#line(text));
+    const added = document.createDocumentFragment();
+    const skippedCount = skipped + Math.max(0, lines.length - MAX_LINES);
+    if (skippedCount) added.append(this.#createLine(this.#formatSkipped(skippedCount), "pf-note"));
+    for (const text of lines.slice(-MAX_LINES)) added.append(this.#line(text));
     this.#partial?.remove();
     this.#partial = partial ? this.#line(partial) : null;
     this.#partial?.classList.add("pf-partial");
-    fresh.append(this.#partial ?? "");
-    this.#box.append(fresh);
-    this.#forget();
-    if (this.#sticks) this.#toEnd();
-    if (this.#query) this.#tell();
+    added.append(this.#partial ?? "");
+    this.#box.append(added);
+    this.#trim();
+    if (this.#autoScrolls) this.#scrollToEnd();
+    if (this.#query) this.#notify();
   }
 
   search(query) {
@@ -57,48 +57,48 @@ export class LogLines extends EventTarget {
     this.#current = null;
     for (const line of this.#box.children) this.#mark(line);
     const found = this.#matches();
-    if (found.length) this.#turnTo(found.at(-1));
-    return this.#counted();
+    if (found.length) this.#select(found.at(-1));
+    return this.#matchState();
   }
 
-  /* by: 1 for the next match, -1 for the one before, around the ends. */
+  /* by: 1 for the next match, -1 for the previous one; wraps around. */
   go(by) {
     const found = this.#matches();
     const at = found.indexOf(this.#current) + by;
-    if (found.length) this.#turnTo(found[(at + found.length) % found.length]);
-    return this.#counted();
+    if (found.length) this.#select(found[(at + found.length) % found.length]);
+    return this.#matchState();
   }
 
   showOnlyMatches(only) {
     this.#box.classList.toggle("pf-only", only);
-    if (this.#sticks) this.#toEnd();
+    if (this.#autoScrolls) this.#scrollToEnd();
   }
 
   wrap(wraps) {
     this.#box.classList.toggle("pf-wrap", wraps);
-    if (this.#sticks) this.#toEnd();
+    if (this.#autoScrolls) this.#scrollToEnd();
   }
 
-  stick(sticks) {
-    this.#sticks = sticks;
-    if (sticks) this.#toEnd();
+  autoScroll(isOn) {
+    this.#autoScrolls = isOn;
+    if (isOn) this.#scrollToEnd();
   }
 
   #line(text) {
-    const line = this.#made(text, "");
-    this.#colour(line);
+    const line = this.#createLine(text, "");
+    this.#applyLevel(line);
     if (this.#query) this.#mark(line);
     return line;
   }
 
-  #made(text, kind) {
+  #createLine(text, kind) {
     const line = document.createElement("div");
     line.textContent = text;
     line.className = kind;
     return line;
   }
 
-  #colour(line) {
+  #applyLevel(line) {
     const level = levelOf(line.textContent);
     if (level) line.classList.add(level);
   }
@@ -112,7 +112,7 @@ export class LogLines extends EventTarget {
     line.replaceChildren(...(matches ? this.#pieces(text) : [text]));
   }
 
-  /* Lower case may be longer than the text: then no piece of it is marked. */
+  /* Lower-casing can change the length of a text; then nothing is highlighted. */
   #pieces(text) {
     const lower = text.toLowerCase();
     if (lower.length !== text.length) return [text];
@@ -131,25 +131,25 @@ export class LogLines extends EventTarget {
     return [...this.#box.querySelectorAll(".pf-match")];
   }
 
-  #counted() {
+  #matchState() {
     const found = this.#matches();
     return { at: found.indexOf(this.#current) + 1, count: found.length };
   }
 
-  #tell() {
-    this.dispatchEvent(new CustomEvent("changed", { detail: this.#counted() }));
+  #notify() {
+    this.dispatchEvent(new CustomEvent("matches", { detail: this.#matchState() }));
   }
 
-  #turnTo(line) {
+  #select(line) {
     this.#current?.classList.remove("pf-current");
     this.#current = line;
     line.classList.add("pf-current");
     line.scrollIntoView({ block: "center" });
   }
 
-  #forget() {
+  #trim() {
     const lines = this.#box.children;
-    const tooMany = lines.length - MOST;
+    const tooMany = lines.length - MAX_LINES;
     if (tooMany <= 0) return;
     const range = document.createRange();
     range.setStartBefore(lines[0]);
@@ -157,16 +157,16 @@ export class LogLines extends EventTarget {
     range.deleteContents();
   }
 
-  #toEnd() {
+  #scrollToEnd() {
     this.#box.scrollTop = this.#box.scrollHeight;
   }
 
-  /* Who scrolls back wants to read; who scrolls to the end, to see what comes. */
+  /* Scrolling back stops auto-scroll; scrolling to the end resumes it. */
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.#box;
     const atEnd = scrollHeight - scrollTop - clientHeight < 8;
-    if (atEnd === this.#sticks) return;
-    this.#sticks = atEnd;
-    this.dispatchEvent(new CustomEvent("stuck", { detail: atEnd }));
+    if (atEnd === this.#autoScrolls) return;
+    this.#autoScrolls = atEnd;
+    this.dispatchEvent(new CustomEvent("autoscroll", { detail: atEnd }));
   }
 }

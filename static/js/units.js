@@ -1,4 +1,5 @@
-/* Numbers with their units, for axes and legends. Symbols only: words are the server's. */
+/* Format numbers with units for axes and legends. Translated text comes from the
+   server. */
 
 const language = document.documentElement.lang || "en";
 const formats = new Map();
@@ -38,7 +39,7 @@ function scaled(value, unit) {
   return [value, unit === "second" ? "s" : (SYMBOLS[unit] ?? "")];
 }
 
-/* perSecond: of rates. */
+/* perSecond: the value is a rate. */
 export function withUnit(value, unit, perSecond = false) {
   if (value === null || value === undefined) return "–";
   const [amount, symbol] = scaled(value, unit);

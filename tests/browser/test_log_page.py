@@ -44,7 +44,7 @@ def say(site, run, text):
 @pytest.fixture
 def opened(page, run):
     page.goto(url_of(run))
-    expect(page.locator("[data-told]")).to_have_text("Live", timeout=10_000)
+    expect(page.locator("[data-status]")).to_have_text("Live", timeout=10_000)
     return page
 
 
@@ -85,12 +85,12 @@ def test_page_keeps_still_while_it_is_paused(site, run, opened):
     opened.click("[data-pause]")
     count = opened.locator(LINES).count()
     say(site, run, "while paused\n" * 3)
-    told = opened.locator("[data-told]")
-    expect(told).to_have_text("Paused: 3 new lines", timeout=1500)
+    status = opened.locator("[data-status]")
+    expect(status).to_have_text("Paused: 3 new lines", timeout=1500)
     assert opened.locator(LINES).count() == count
     expect(opened.locator("[data-pause]")).to_have_text("Resume")
     opened.click("[data-pause]")
-    expect(told).to_have_text("Live")
+    expect(status).to_have_text("Live")
     expect(opened.locator(LINES, has_text="while paused")).to_have_count(3)
 
 
@@ -99,8 +99,9 @@ def test_page_holds_only_the_newest_lines(site, run, opened):
     expect(opened.locator(LINES).last).to_have_text("line 29999", timeout=10_000)
     assert opened.locator(LINES).count() <= 5000
     opened.fill("[data-search]", "line 777")
-    opened.click("[data-whole]")
-    expect(opened.locator("[data-told]")).to_contain_text("11 lines with “line 777”")
+    opened.click("[data-search-all]")
+    status = opened.locator("[data-status]")
+    expect(status).to_contain_text("11 lines contain “line 777”")
     expect(opened.locator(LINES).first).to_have_text("line 777")
 
 
@@ -109,11 +110,11 @@ def test_reading_back_is_left_alone(site, run, opened):
     box = opened.locator("[data-lines]")
     expect(opened.locator(LINES).last).to_have_text("x", timeout=1500)
     box.evaluate("box => { box.scrollTop = 0; }")
-    expect(opened.locator("[data-stick]")).not_to_be_checked()
+    expect(opened.locator("[data-auto-scroll]")).not_to_be_checked()
     say(site, run, "news\n")
     expect(opened.locator(LINES).last).to_have_text("news", timeout=1500)
     assert box.evaluate("box => box.scrollTop") == 0
-    opened.check("[data-stick]")
+    opened.check("[data-auto-scroll]")
     assert box.evaluate("box => box.scrollTop") > 0
 
 
@@ -122,11 +123,11 @@ def test_server_that_comes_back_tells_the_lines_once(site, run, opened):
     before = opened.locator(LINES, has_text="before the fall")
     expect(before).to_have_count(1, timeout=1500)
     site.kill("web")
-    told = opened.locator("[data-told]")
-    expect(told).to_contain_text("Interrupted", timeout=5000)
+    status = opened.locator("[data-status]")
+    expect(status).to_contain_text("Disconnected", timeout=5000)
     say(site, run, "while it was down\n")
     site.serve()
-    expect(told).to_have_text("Live", timeout=30_000)
+    expect(status).to_have_text("Live", timeout=30_000)
     during = opened.locator(LINES, has_text="while it was down")
     expect(during).to_have_count(1, timeout=3000)
     expect(before).to_have_count(1)
@@ -143,7 +144,7 @@ def test_download_is_the_whole_log(run, opened):
 def test_page_fits_its_width(page, run, width):
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(url_of(run))
-    expect(page.locator("[data-told]")).to_have_text("Live", timeout=10_000)
+    expect(page.locator("[data-status]")).to_have_text("Live", timeout=10_000)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
@@ -152,7 +153,7 @@ def test_last_lines_are_there_without_a_socket(site, run, page):
     page.route_web_socket("**/ws/**", lambda socket: socket.close())
     page.goto(url_of(run))
     expect(page.locator(LINES, has_text="said before")).to_be_visible()
-    expect(page.locator("[data-told]")).to_contain_text("Interrupted")
+    expect(page.locator("[data-status]")).to_contain_text("Disconnected")
 
 
 def test_killed_engine_ends_the_page_with_reason_and_advice(site, run, opened):
@@ -163,7 +164,7 @@ def test_killed_engine_ends_the_page_with_reason_and_advice(site, run, opened):
     reason = opened.locator("[data-reason=killed]")
     expect(reason).to_contain_text("killed from outside", timeout=8000)
     expect(reason).to_contain_text("journalctl")
-    expect(opened.locator("[data-told]")).to_contain_text("ended", timeout=5000)
+    expect(opened.locator("[data-status]")).to_contain_text("ended", timeout=5000)
     site.until(lambda: len(site.runs("talker")) == 2, seconds=60)
     expect(opened.get_by_text("There is a newer run")).to_be_visible(timeout=8000)
 

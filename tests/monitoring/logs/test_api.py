@@ -4,7 +4,7 @@ from asgiref.sync import async_to_sync
 from models_app.enums import RunState
 from tests.api import client_of, codes, operator
 from tests.builders import a_model, a_run, a_user, a_wanted_model
-from tests.monitoring.logs.writing import Writing
+from tests.monitoring.logs.log_writer import LogWriter
 
 pytestmark = pytest.mark.django_db
 LOGS = "/api/models/smol/logs"
@@ -14,11 +14,11 @@ async def body_of(answer):
     return b"".join([chunk async for chunk in answer.streaming_content])
 
 
-def test_newest_run_is_told_with_how_it_is():
-    writing = Writing()
-    writing.say("first", "second", "third")
+def test_newest_run_with_its_state():
+    writer = LogWriter()
+    writer.write_lines("first", "second", "third")
     assert operator().get(f"{LOGS}?tail=2").json() == {
-        "run": writing.uid,
+        "run": writer.uid,
         "state": "ready",
         "reason": None,
         "text": "second\nthird",
@@ -26,19 +26,19 @@ def test_newest_run_is_told_with_how_it_is():
     }
 
 
-def test_ended_run_says_why():
-    writing = Writing()
-    older = writing.run
-    writing.say("cannot go on")
-    writing.end("out_of_memory")
+def test_ended_run_has_its_reason():
+    writer = LogWriter()
+    older = writer.run
+    writer.write_lines("cannot go on")
+    writer.end("out_of_memory")
     a_run(older.model)
-    told = operator().get(f"{LOGS}?run={older.uid}").json()
-    assert (told["run"], told["state"]) == (older.uid, "ended")
-    assert (told["text"], told["truncated"]) == ("cannot go on", False)
-    assert told["reason"]["code"] == "out_of_memory"
+    data = operator().get(f"{LOGS}?run={older.uid}").json()
+    assert (data["run"], data["state"]) == (older.uid, "ended")
+    assert (data["text"], data["truncated"]) == ("cannot go on", False)
+    assert data["reason"]["code"] == "out_of_memory"
 
 
-def test_before_the_first_run_there_is_nothing():
+def test_model_without_runs_has_an_empty_log():
     a_model()
     assert operator().get(LOGS).json() == {
         "run": None,
@@ -49,9 +49,9 @@ def test_before_the_first_run_there_is_nothing():
     }
 
 
-def test_row_tells_when_the_files_are_gone():
-    a_run(a_wanted_model(), RunState.ENDED, log_tail="last words\n")
-    assert operator().get(LOGS).json()["text"] == "last words"
+def test_stored_tail_is_returned_when_the_files_are_gone():
+    a_run(a_wanted_model(), RunState.ENDED, log_tail="last line\n")
+    assert operator().get(LOGS).json()["text"] == "last line"
 
 
 def test_run_of_another_model_is_404():
@@ -81,14 +81,14 @@ def test_unknown_model_is_404():
         ("download=perhaps", "download", "invalid"),
     ],
 )
-def test_nonsense_is_refused(query, field, code):
+def test_invalid_parameters_are_rejected(query, field, code):
     a_run(a_wanted_model())
     answer = operator().get(f"{LOGS}?{query}")
     assert (answer.status_code, codes(answer)) == (400, [(field, code)])
 
 
-def test_search_shows_only_lines_that_match():
-    Writing().say("GET /health", "模型 Ready", "get /metrics")
+def test_search_returns_matching_lines():
+    LogWriter().write_lines("GET /health", "模型 Ready", "get /metrics")
     client = operator()
     found = client.get(LOGS, {"search": "get /"}).json()
     assert found["text"] == "GET /health\nget /metrics"
@@ -96,28 +96,28 @@ def test_search_shows_only_lines_that_match():
 
 
 def test_hostile_content_is_text():
-    Writing().write(b"<b>\xff\x00\x1b[31m\x1b]0;x\x07\x08\n" + b"y" * 1_000_000)
+    LogWriter().write(b"<b>\xff\x00\x1b[31m\x1b]0;x\x07\x08\n" + b"y" * 1_000_000)
     bold, long = operator().get(LOGS).json()["text"].split("\n")
     assert bold == "<b>\ufffd"
     assert len(long) < 10_000
 
 
 def test_engine_key_is_hidden():
-    writing = Writing()
-    writing.say(f"key {writing.run.engine_key}")
+    writer = LogWriter()
+    writer.write_lines(f"key {writer.run.engine_key}")
     client = operator()
     assert client.get(LOGS).json()["text"] == "key ***"
     answer = client.get(f"{LOGS}?download=1")
     assert async_to_sync(body_of)(answer) == b"key ***\n"
 
 
-def test_download_is_all_that_is_kept_as_a_file():
-    writing = Writing(max_bytes=100_000)
+def test_download_is_the_whole_log_as_a_file():
+    writer = LogWriter(max_bytes=100_000)
     lines = [f"line {number}" for number in range(9_000)]
-    writing.say(*lines)
+    writer.write_lines(*lines)
     answer = operator().get(f"{LOGS}?download=1", HTTP_ACCEPT="text/plain")
     assert answer["Content-Type"] == "text/plain; charset=utf-8"
-    name = f"smol-0-{writing.uid[:8]}.log"
+    name = f"smol-0-{writer.uid[:8]}.log"
     assert answer["Content-Disposition"].startswith(f'attachment; filename="{name}"')
     kept = async_to_sync(body_of)(answer).decode().splitlines()
     assert len(kept) > 5000
@@ -125,7 +125,7 @@ def test_download_is_all_that_is_kept_as_a_file():
 
 
 def test_viewers_may_read_and_outsiders_may_not():
-    Writing()
+    LogWriter()
     for group, status in (("viewer", 200), ("", 403)):
         for query in ("", "?follow=1", "?download=1"):
             user = a_user(group, name=f"{group or 'nobody'}{query[1:7]}")

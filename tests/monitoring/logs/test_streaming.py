@@ -13,15 +13,15 @@ from monitoring.logs import streaming
 from monitoring.logs.feeds import FEEDS
 from tests.builders import a_token, a_user
 from tests.gateway.client import serving, until
-from tests.monitoring.logs.writing import Writing
+from tests.monitoring.logs.log_writer import LogWriter
 from tests.monitoring.sockets import in_database
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-async def writing():
-    return await in_database(Writing)
+async def writer():
+    return await in_database(LogWriter)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ async def address():
     await FEEDS.close()
 
 
-class Answer:
+class Response:
     def __init__(self, reader, writer):
         self.reader, self.writer = reader, writer
         self.text = ""
@@ -56,7 +56,7 @@ class Answer:
             while self.text != text:
                 assert await self.read(), self.text
 
-    async def is_over(self):
+    async def has_ended(self):
         async with asyncio.timeout(5):
             while await self.read():
                 continue
@@ -66,58 +66,58 @@ class Answer:
 
 
 @asynccontextmanager
-async def asked(address, token, query, language="en"):
+async def get_log(address, token, query, language="en"):
     reader, writer = await asyncio.open_connection(*address)
     head = (
         f"GET /api/models/smol/logs?{query} HTTP/1.1\r\nHost: platform.localhost\r\n"
         f"Authorization: Bearer {token}\r\nAccept-Language: {language}\r\n\r\n"
     )
     writer.write(head.encode())
-    answer = Answer(reader, writer)
+    response = Response(reader, writer)
     try:
-        yield answer
+        yield response
     finally:
-        answer.leave()
+        response.leave()
         await writer.wait_closed()
 
 
-async def test_text_grows_until_the_run_ends_and_says_why(address, token, writing):
-    writing.say("one", "two", "three")
-    async with asked(address, token, "follow=true&tail=2") as answer:
-        status, head = await answer.head()
+async def test_stream_ends_with_the_reason_of_the_run(address, token, writer):
+    writer.write_lines("one", "two", "three")
+    async with get_log(address, token, "follow=true&tail=2") as response:
+        status, head = await response.head()
         assert (status, "text/plain; charset=utf-8" in head) == (200, True)
-        await answer.until("two\nthree\n")
-        writing.say("four")
-        await answer.until("two\nthree\nfour\n")
-        await in_database(writing.end, "killed")
-        await answer.is_over()
+        await response.until("two\nthree\n")
+        writer.write_lines("four")
+        await response.until("two\nthree\nfour\n")
+        await in_database(writer.end, "killed")
+        await response.has_ended()
     end = "--- The engine was killed from outside.\n"
-    assert answer.text == f"two\nthree\nfour\n{end}"
+    assert response.text == f"two\nthree\nfour\n{end}"
     await until(lambda: not streaming.PLACES.taken)
 
 
-async def test_words_are_those_of_the_reader(address, token):
-    writing = await in_database(Writing, RunState.ENDED, end_code="killed")
-    writing.say("one")
-    async with asked(address, token, "follow=1", "zh-hans") as answer:
-        await answer.head()
-        await answer.is_over()
-    assert answer.text.startswith("one\n--- ")
-    assert "engine" not in answer.text
+async def test_reason_is_in_the_readers_language(address, token):
+    writer = await in_database(LogWriter, RunState.ENDED, end_code="killed")
+    writer.write_lines("one")
+    async with get_log(address, token, "follow=1", "zh-hans") as response:
+        await response.head()
+        await response.has_ended()
+    assert response.text.startswith("one\n--- ")
+    assert "engine" not in response.text
 
 
-async def test_search_leaves_other_lines_out(address, token, writing):
-    async with asked(address, token, "follow=1&search=ERROR") as answer:
-        await answer.head()
-        writing.say("error: one", "fine", "Error: two")
-        await answer.until("error: one\nError: two\n")
+async def test_search_filters_lines(address, token, writer):
+    async with get_log(address, token, "follow=1&search=ERROR") as response:
+        await response.head()
+        writer.write_lines("error: one", "fine", "Error: two")
+        await response.until("error: one\nError: two\n")
 
 
-async def test_client_that_leaves_is_forgotten(address, token, writing):
-    writing.say("one")
-    async with asked(address, token, "follow=1") as answer:
-        await answer.head()
-        await answer.until("one\n")
+async def test_disconnect_ends_the_feed(address, token, writer):
+    writer.write_lines("one")
+    async with get_log(address, token, "follow=1") as response:
+        await response.head()
+        await response.until("one\n")
         assert FEEDS._feeds
     await until(lambda: not FEEDS._feeds and not streaming.PLACES.taken)
 
@@ -130,27 +130,25 @@ def looks_always():
     streaming.ADMISSION.pace = usual
 
 
-async def test_nothing_new_is_told_once_the_token_is_gone(
-    address, token, writing, looks_always
-):
-    writing.say("one")
-    async with asked(address, token, "follow=1") as answer:
-        await answer.head()
-        await answer.until("one\n")
+async def test_revoked_token_ends_the_stream(address, token, writer, looks_always):
+    writer.write_lines("one")
+    async with get_log(address, token, "follow=1") as response:
+        await response.head()
+        await response.until("one\n")
         await in_database(ApiToken.objects.all().delete)
-        writing.say("two")
-        await answer.is_over()
-    assert answer.text == "one\n"
+        writer.write_lines("two")
+        await response.has_ended()
+    assert response.text == "one\n"
 
 
-async def test_each_user_may_follow_so_many(address, token, writing):
-    writing.say("one")
+async def test_streams_per_user_are_limited(address, token, writer):
+    writer.write_lines("one")
     async with AsyncExitStack() as open_answers:
         for _ in range(streaming.PLACES.each):
-            context = asked(address, token, "follow=1")
-            answer = await open_answers.enter_async_context(context)
-            assert (await answer.head())[0] == 200
-            await answer.until("one\n")
-        async with asked(address, token, "follow=1") as refused:
+            context = get_log(address, token, "follow=1")
+            response = await open_answers.enter_async_context(context)
+            assert (await response.head())[0] == 200
+            await response.until("one\n")
+        async with get_log(address, token, "follow=1") as refused:
             assert (await refused.head())[0] == 429
     await until(lambda: not streaming.PLACES.taken)

@@ -1,4 +1,4 @@
-"""Runs whose logs a test writes, as a shim would."""
+"""A run whose log a test writes, as the shim does."""
 
 from django.conf import settings
 
@@ -9,8 +9,8 @@ from runtimes.shim import RotatingLog
 from tests.builders import a_run, a_wanted_model
 
 
-class Writing:
-    """max_bytes: after half of them, the log is rotated."""
+class LogWriter:
+    """The log is rotated after half of max_bytes."""
 
     def __init__(self, state=RunState.READY, max_bytes=1 << 24, **fields):
         self.run = a_run(a_wanted_model(), state, **fields)
@@ -22,7 +22,7 @@ class Writing:
     def uid(self):
         return self.run.uid
 
-    def say(self, *lines):
+    def write_lines(self, *lines):
         self.write("".join(f"{line}\n" for line in lines).encode())
 
     def write(self, data):
