@@ -14,8 +14,8 @@ from runtimes.downloads import work as downloads
 from runtimes.machine import inventory
 from runtimes.machine.gpu_health import GpuHealth
 from runtimes.machine.nvml import GpuSeen, Nvml
-from runtimes.supervision.health import Health, question
-from runtimes.supervision.liveness import Lookout
+from runtimes.supervision.health import Health, probe_of
+from runtimes.supervision.liveness import LivenessCheck
 from runtimes.supervision.peaks import Peaks
 from runtimes.supervision.probes import Probes
 from runtimes.supervision.reaper import Reaper
@@ -52,7 +52,7 @@ class Monitor:
         self.gpu_health = GpuHealth()
         self.probes = Probes()
         self.health = Health()
-        self.lookout = Lookout()
+        self.liveness = LivenessCheck()
         self.reaper = Reaper()
         self.sampler = Sampler()
         self.peaks = Peaks()
@@ -86,7 +86,7 @@ class Monitor:
         if self.inventory_due.is_due():
             inventory.write(self.gpus)
         self.gpu_health.step(self.nvml)
-        runs = self.runs = self.lookout.step()
+        runs = self.runs = self.liveness.step()
         self._process_probes(runs)
         if self.peaks_due.is_due():
             self.peaks.step(runs)
@@ -116,14 +116,14 @@ class Monitor:
 
     def _process_probes(self, runs: list[Run]) -> None:
         results = self.probes.results()
-        self.health.forget_all_but({run.uid for run in runs})
+        self.health.keep_only({run.uid for run in runs})
         for run in runs:
             if run.uid in results:
-                said = self.health.hear(run, results[run.uid])
-                if said:
-                    self.sampler.record_engine(run, said)
-            if asked := question(run):
-                self.probes.ask(asked)
+                metrics = self.health.handle(run, results[run.uid])
+                if metrics:
+                    self.sampler.record_engine(run, metrics)
+            if probe := probe_of(run):
+                self.probes.submit(probe)
         # An engine that cannot be seen may be out of reach for the same reason.
         self.health.act([run for run in runs if not run.unseen])
         if self.loads_due.is_due():

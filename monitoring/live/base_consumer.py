@@ -68,7 +68,7 @@ class GuardedConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """What is told, until it is cancelled or there is no more."""
         raise NotImplementedError
 
-    def hear(self, **said: Any) -> bool:
+    def handle(self, **said: Any) -> bool:
         """Whether it makes sense. said: some of `words`, but "seen"."""
         return not said
 

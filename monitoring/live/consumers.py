@@ -44,7 +44,7 @@ class LiveConsumer(GuardedConsumer):
                 number = max(number, text.number)
                 await self.say(text.text)
 
-    def hear(self, **said: Any) -> bool:
+    def handle(self, **said: Any) -> bool:
         topics = said.get("topics")
         if topics is None:
             return True

@@ -1,4 +1,4 @@
-"""What the answers of engines mean for their runs."""
+"""Applies the results of probes to the states of runs."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from models_app.models import Run
 from models_app.runs import ask_to_stop, mark_ready
 from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.registry import driver, framework
-from runtimes.supervision.hang_detector import Pulse
+from runtimes.supervision.hang_detector import HangDetector
 from runtimes.supervision.load import Loads
 from runtimes.supervision.mass_failure import Brake
 from runtimes.supervision.observe import handle_of
-from runtimes.supervision.probes import Answer, Question, Result
+from runtimes.supervision.probes import Outcome, Probe, Result
 
-# A live process that nobody can connect to.
+# In a row: a live process that accepts no connections
 REFUSALS = 5
 
 PROBED = (RunState.STARTING, RunState.READY, RunState.DRAINING)
 
 
-def question(run: Run) -> Question | None:
-    """Once it serves, an engine is asked for its metrics: unlike its health, they tell
-    whether it works."""
+def probe_of(run: Run) -> Probe | None:
+    """The metrics of an engine that serves: unlike its health, they show whether it
+    makes progress."""
     if run.state not in PROBED or run.handle is None:
         return None
     url = f"{run.base_url}{_path(run)}"
-    return Question(uid=run.uid, url=url, key=run.engine_key)
+    return Probe(uid=run.uid, url=url, key=run.engine_key)
 
 
 def _path(run: Run) -> str:
@@ -45,13 +45,13 @@ def _path(run: Run) -> str:
 class Health:
     def __init__(self) -> None:
         self.refusals: Counter[str] = Counter()
-        self.pulses: dict[str, Pulse] = {}
+        self.detectors: dict[str, HangDetector] = {}
         self.loads = Loads()
         self.brake = Brake()
 
-    def hear(self, run: Run, result: Result) -> EngineMetrics | None:
-        """What the engine said of itself, if it serves."""
-        if result.answer != Answer.REFUSED:
+    def handle(self, run: Run, result: Result) -> EngineMetrics | None:
+        """Metrics of an engine that serves."""
+        if result.outcome != Outcome.REFUSED:
             del self.refusals[run.uid]
         if run.state == RunState.STARTING:
             _starting(run, result)
@@ -62,52 +62,52 @@ class Health:
         return None
 
     def act(self, runs: Collection[Run]) -> None:
-        """Stop those that hang; the scheduler starts them anew."""
+        """Stops runs that hang; the scheduler starts them again."""
         ready = {run.uid: run for run in runs if run.state == RunState.READY}
         suspects = [uid for uid in ready if self._hangs(uid)]
         for uid in self.brake.released(suspects, ready, clock.uptime()):
             ask_to_stop(ready[uid], "hang", {}, drain_s=0)
 
-    def forget_all_but(self, uids: set[str]) -> None:
-        for known in (self.refusals, self.pulses):
+    def keep_only(self, uids: set[str]) -> None:
+        for known in (self.refusals, self.detectors):
             for uid in known.keys() - uids:
                 del known[uid]
-        self.loads.forget_all_but(uids)
+        self.loads.keep_only(uids)
 
     def _hangs(self, uid: str) -> bool:
-        pulse = self.pulses.get(uid)
-        silent = pulse is not None and pulse.silent_s >= settings.HANG_SECONDS
+        detector = self.detectors.get(uid)
+        silent = detector is not None and detector.silent_s >= settings.HANG_SECONDS
         return silent or self.refusals[uid] >= REFUSALS
 
     def _ready(self, run: Run, result: Result, now: float) -> EngineMetrics | None:
-        if result.answer == Answer.REFUSED:
+        if result.outcome == Outcome.REFUSED:
             self.refusals[run.uid] += 1
-        said = (
+        metrics = (
             framework(run.framework).metrics(result.body)
-            if result.answer == Answer.READY
+            if result.outcome == Outcome.READY
             else None
         )
-        if said and said.in_flight is not None:
-            self.loads.add(run, said.in_flight, now)
-        self._feel(run, result.answer == Answer.READY, said, now)
-        return said
+        if metrics and metrics.in_flight is not None:
+            self.loads.add(run, metrics.in_flight, now)
+        self._watch(run, result.outcome == Outcome.READY, metrics, now)
+        return metrics
 
-    def _feel(
-        self, run: Run, answered: bool, said: EngineMetrics | None, now: float
+    def _watch(
+        self, run: Run, answered: bool, metrics: EngineMetrics | None, now: float
     ) -> None:
-        pulse = self.pulses.setdefault(run.uid, Pulse(now))
+        detector = self.detectors.setdefault(run.uid, HangDetector(now))
         if not answered:
-            pulse.kept_silent(now)
+            detector.timed_out(now)
         else:
-            progress = said.progress if said else None
-            pulse.answered(now, said.in_flight if said else None, progress)
-        if pulse.silent_s and not run.gpu_uuids:
-            pulse.burns(now, driver(run.driver).cpu_seconds(handle_of(run)))
+            progress = metrics.progress if metrics else None
+            detector.answered(now, metrics.in_flight if metrics else None, progress)
+        if detector.silent_s and not run.gpu_uuids:
+            detector.used_cpu(now, driver(run.driver).cpu_seconds(handle_of(run)))
 
 
 def _starting(run: Run, result: Result) -> None:
-    """Ready only when the listener is ours: another process may have taken the port."""
-    if result.answer == Answer.READY and driver(run.driver).listens(
+    """Ready only if the engine itself listens: another process may have the port."""
+    if result.outcome == Outcome.READY and driver(run.driver).listens(
         handle_of(run), run.port
     ):
         mark_ready(run)
@@ -115,8 +115,8 @@ def _starting(run: Run, result: Result) -> None:
 
 def _draining(run: Run, result: Result) -> None:
     busy = framework(run.framework).in_flight(result.body)
-    if result.answer != Answer.READY or busy is None:
-        return  # not known: the deadline decides
+    if result.outcome != Outcome.READY or busy is None:
+        return  # unknown: the deadline decides
     idle_since = None if busy else run.idle_since or clock.uptime()
     if idle_since != run.idle_since:
         Run.objects.filter(pk=run.pk, state=run.state).update(idle_since=idle_since)

@@ -1,11 +1,12 @@
-"""From a placed run to a started engine.
+"""Starts the engine of a placed run.
 
-1. What can never work ends the run with its reason.
+1. A run that can never work ends with its reason.
 2. `starting` is committed: from here on an engine may exist.
-3. The driver starts it; for one uid it does so once, however often it is asked.
+3. The driver starts the engine, once for each uid however often it is called.
 4. The handle is stored.
 
-Cut off after any line, the next tick asks again and the steps done are not repeated.
+When a launch is cut off anywhere, a later tick repeats it without repeating the steps
+that were done.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ def _bounds(run: Run) -> Bounds:
 
 
 def store_handle(run: Run, handle: Handle) -> bool:
-    """False when somebody else did it first, or the run has ended meanwhile."""
+    """False if another launch was faster, or the run has ended meanwhile."""
     deadline = clock.uptime() + settings.START_SECONDS
     with transaction.atomic():
         starting = Run.objects.filter(

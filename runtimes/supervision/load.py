@@ -1,5 +1,5 @@
-"""How much each run is used: requests in flight, averaged over about five minutes like
-a load average. Written down for the scheduler, which evicts the least used first."""
+"""Load of each run: requests in flight, averaged over about five minutes like a load
+average. Stored for the scheduler, which evicts the least used runs first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from models_app.models import Run
 
-MEMORY_S = 300.0
+WINDOW_S = 300.0
 # Smaller changes are not worth a write.
 NOTABLE = 0.1
 
@@ -20,8 +20,8 @@ class Load:
     mean: float
 
     def add(self, in_flight: int, now: float) -> None:
-        """Exponentially weighted: what is older than MEMORY_S counts for a third."""
-        weight = 1 - math.exp(-max(now - self.at, 0) / MEMORY_S)
+        """Exponentially weighted: what is older than WINDOW_S counts a third."""
+        weight = 1 - math.exp(-max(now - self.at, 0) / WINDOW_S)
         self.mean += weight * (in_flight - self.mean)
         self.at = now
 
@@ -31,21 +31,21 @@ class Loads:
         self.of: dict[str, Load] = {}
 
     def add(self, run: Run, in_flight: int, now: float) -> None:
-        """A run that was watched before this process began goes on from its row."""
+        """Continues from the row of a run that another process has watched."""
         self.of.setdefault(run.uid, Load(now, run.traffic)).add(in_flight, now)
 
     def write(self, runs: Iterable[Run]) -> int:
-        """Rows written."""
-        changed = [run for run in runs if self._is_news(run)]
+        """Number of rows written."""
+        changed = [run for run in runs if self._has_changed(run)]
         for run in changed:
             run.traffic = round(self.of[run.uid].mean, 3)
         return Run.objects.bulk_update(changed, ["traffic"]) if changed else 0
 
-    def forget_all_but(self, uids: set[str]) -> None:
+    def keep_only(self, uids: set[str]) -> None:
         for uid in self.of.keys() - uids:
             del self.of[uid]
 
-    def _is_news(self, run: Run) -> bool:
+    def _has_changed(self, run: Run) -> bool:
         known = self.of.get(run.uid)
         if known is None:
             return False

@@ -1,4 +1,4 @@
-"""See whether an engine is still there, and end its run when it is not."""
+"""Checks whether an engine still lives, and ends its run if not."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from runtimes.logs.sanitize import clean
 from runtimes.registry import driver, framework
 from runtimes.supervision.port import change_port, relaunch
 
-# The word that tells may be followed by long traces of other processes.
+# The line with the cause may be followed by long traces of other processes.
 LOG_BYTES = 65_536
 
 
-def look(run: Run) -> bool:
-    """True while the engine lives, or may yet be started."""
+def check(run: Run) -> bool:
+    """True while the engine lives, or may still be started."""
     return conclude(run, observe(run))
 
 
 def observe(run: Run) -> Observation | None:
-    """None: there is nothing to look at, not yet or no more."""
+    """None: the run has no engine, not yet or no longer."""
     if run.boot_id != clock.boot_id() or run.handle is None:
         return None
     return driver(run.driver).observe(handle_of(run))
@@ -49,7 +49,7 @@ def _end(run: Run, seen: Observation) -> bool:
     end(
         run,
         code,
-        {**_named(run, code), **_said(code, log_tail)},
+        {**_model_params(run, code), **_log_params(code, log_tail)},
         exit_code=left.code if left else None,
         exit_signal=left.signal if left else None,
         log_tail=log_tail,
@@ -57,20 +57,20 @@ def _end(run: Run, seen: Observation) -> bool:
     return True
 
 
-def _named(run: Run, code: str) -> dict[str, object]:
-    """What the words for a code tell of the model."""
+def _model_params(run: Run, code: str) -> dict[str, object]:
+    """Parameters of a code's message that name the model."""
     names = {"model_file_missing": "path", "hub_offline": "model"}
     if code not in names:
         return {}
     return {names[code]: run.config.get(framework(run.framework).model_key, "")}
 
 
-def _said(code: str, log_tail: str) -> dict[str, object]:
-    """The engine's own words, where the code alone tells little."""
+def _log_params(code: str, log_tail: str) -> dict[str, object]:
+    """The line of the log with the cause, where the code alone says little."""
     line = telling_line(log_tail) if find(code).quotes_log else ""
     return {"said": line} if line else {}
 
 
 def handle_of(run: Run) -> Handle:
-    assert run.handle is not None  # noqa: S101 -- asked for started runs only
+    assert run.handle is not None  # noqa: S101 -- called for started runs only
     return Handle.from_json(run.handle)

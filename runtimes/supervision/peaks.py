@@ -1,5 +1,4 @@
-"""The most memory that each run has taken, written down beside it: what its model will
-take the next time, too."""
+"""Peak memory of each run, which its model will probably take the next time, too."""
 
 from __future__ import annotations
 
@@ -16,14 +15,14 @@ NOTABLE = 0.01
 
 
 class Peaks:
-    """One run at each step: to find all processes of one takes time."""
+    """Measures one run at each step: finding all its processes takes time."""
 
     def __init__(self) -> None:
         self.turn = 0
 
     def step(self, runs: Iterable[Run]) -> Run | None:
-        """The run that was looked at and has grown. Before it serves an engine holds
-        less, or for an instant, while it loads, more."""
+        """The measured run, if it has grown. Only engines that serve are measured:
+        while they load they may hold more for an instant."""
         serving = [r for r in runs if r.state == RunState.READY and not r.unseen]
         if not serving:
             return None
@@ -38,17 +37,16 @@ class Peaks:
 
 def _grew(run: Run) -> bool:
     seen = (_on_gpus(run), driver(run.driver).memory_mib(handle_of(run)))
-    news = False
+    grown = False
     for name, mib in zip(FIELDS, seen, strict=True):
         before = getattr(run, name) or 0
         if mib is not None and mib > before * (1 + NOTABLE):
             setattr(run, name, mib)
-            news = True
-    return news
+            grown = True
+    return grown
 
 
 def _on_gpus(run: Run) -> int | None:
-    """None of a run without GPUs, or whose memory the driver does not tell."""
-    told = (run.gpu_used or {}).values()
-    known = [mib for mib in told if mib is not None]
+    """None for a run without GPUs, or whose memory the driver does not report."""
+    known = [mib for mib in (run.gpu_used or {}).values() if mib is not None]
     return sum(known) if known else None

@@ -1,4 +1,4 @@
-"""Another port for a run whose port a process of somebody else has taken."""
+"""Gives a run another port when a process of somebody else has taken its port."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ask engines over HTTP how they are, several at once, without ever waiting for one."""
+"""Probes engines over HTTP, several at once, without waiting for any of them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import urllib3
 TIMEOUT = urllib3.Timeout(connect=1, read=2)
 
 
-class Answer(Enum):
+class Outcome(Enum):
     READY = "ready"  # 200
-    LOADING = "loading"  # any other status: somebody listens, but does not serve yet
-    REFUSED = "refused"  # nobody listens
-    SLOW = "slow"  # no answer in time: busy, for all one can tell
+    LOADING = "loading"  # any other status: it listens, but does not serve yet
+    REFUSED = "refused"  # nothing listens
+    SLOW = "slow"  # no answer in time: probably busy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Probe:
     uid: str
     url: str
     key: str
@@ -27,22 +27,22 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    answer: Answer
+    outcome: Outcome
     body: str = ""
 
 
 class Probes:
-    """ask() starts a question unless one for that run is still open; results() gives
-    what has come in since the last call."""
+    """submit() starts a probe unless one of that run is still open; results() returns
+    those that have finished since the last call."""
 
     def __init__(self) -> None:
         self.http = urllib3.PoolManager(num_pools=64, maxsize=2, retries=False)
         self.threads = ThreadPoolExecutor(8, thread_name_prefix="probe")
         self.open: dict[str, Future[Result]] = {}
 
-    def ask(self, question: Question) -> None:
-        if question.uid not in self.open:
-            self.open[question.uid] = self.threads.submit(self._get, question)
+    def submit(self, probe: Probe) -> None:
+        if probe.uid not in self.open:
+            self.open[probe.uid] = self.threads.submit(self._get, probe)
 
     def results(self) -> dict[str, Result]:
         done = {uid: future for uid, future in self.open.items() if future.done()}
@@ -54,16 +54,16 @@ class Probes:
         self.threads.shutdown(wait=False, cancel_futures=True)
         self.http.clear()
 
-    def _get(self, question: Question) -> Result:
-        headers = {"Authorization": f"Bearer {question.key}"}
+    def _get(self, probe: Probe) -> Result:
+        headers = {"Authorization": f"Bearer {probe.key}"}
         try:
             reply = self.http.request(
-                "GET", question.url, headers=headers, timeout=TIMEOUT, redirect=False
+                "GET", probe.url, headers=headers, timeout=TIMEOUT, redirect=False
             )
         except urllib3.exceptions.NewConnectionError:
-            return Result(answer=Answer.REFUSED)
+            return Result(outcome=Outcome.REFUSED)
         except urllib3.exceptions.HTTPError:
-            return Result(answer=Answer.SLOW)
+            return Result(outcome=Outcome.SLOW)
         if reply.status != 200:
-            return Result(answer=Answer.LOADING)
-        return Result(answer=Answer.READY, body=reply.data.decode(errors="replace"))
+            return Result(outcome=Outcome.LOADING)
+        return Result(outcome=Outcome.READY, body=reply.data.decode(errors="replace"))

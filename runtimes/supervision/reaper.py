@@ -1,5 +1,5 @@
-"""Kill engines that are ours and belong to no live run. Strangers are never touched:
-only processes that carry this installation's mark and a run's uid are looked at."""
+"""Kills engines of this installation that belong to no live run. Only processes that
+carry its mark and the uid of a run are considered."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Reaper:
         self.first_seen: dict[str, float] = {}
 
     def step(self) -> list[str]:
-        """Uids killed. Processes are listed before rows are read: a run row exists
-        before its engine does, so none that is just starting can look left over."""
+        """Uids killed. Lists processes before rows: a run has a row before it has an
+        engine, so an engine that is just starting is never taken for a leftover."""
         carriers = {uid: runs_on for runs_on in drivers() for uid in runs_on.owned()}
         live = set(Run.objects.live().values_list("uid", flat=True))
         now = clock.uptime()

@@ -1,4 +1,4 @@
-"""Stop engines step by step. Nothing here waits: each call takes the step that is due.
+"""Stops engines step by step. Nothing here waits: each call takes the step that is due.
 
 draining -> (idle, or deadline) SIGTERM -> (deadline) SIGKILL to all -> gone -> ended.
 The state is swapped before the signal is sent: a signal lost with its sender costs a
@@ -18,25 +18,25 @@ from models_app.models import Run
 from models_app.runs import ask_to_stop, end, move
 from runtimes.drivers.base import DriverError
 from runtimes.registry import driver
-from runtimes.supervision.observe import handle_of, look
+from runtimes.supervision.observe import check, handle_of
 
 logger = logging.getLogger(__name__)
 
-# Requests accepted by a gateway that had not heard of the drain must have arrived.
+# Requests that a gateway accepted before it knew of the drain must have arrived.
 IDLE_S = 0.5
 
 
 def advance_all() -> None:
-    """Runs of another boot are ended first, all of them: a plan made while some still
-    seem to live would give their room to whoever comes first."""
+    """Ends all runs of another boot first: a plan made while some of them still seem
+    to live would give the resources of the others to lower priorities."""
     here = Run.objects.live().filter(node=settings.NODE_NAME).select_related("model")
     for run in here.exclude(boot_id=clock.boot_id()):
-        look(run)
+        check(run)
     for run in here.exclude(state=RunState.READY):
         try:
             advance(run, clock.uptime())
         except DriverError as error:
-            # The deadline comes again; other drivers' engines do not wait for it.
+            # Tried again at the deadline; other drivers' engines must not wait.
             logger.warning("run %s: %s", run.uid, error)
 
 
@@ -55,7 +55,8 @@ def _idle(run: Run, now: float) -> bool:
 
 
 def _overdue(run: Run) -> None:
-    """Not spawned: its launch was lost, send it again. Spawned: never got ready."""
+    """Without a handle its launch was lost, and is enqueued again. With one, the
+    engine did not get ready in time."""
     if run.handle is None:
         later = clock.uptime() + settings.LAUNCH_RETRY_SECONDS
         Run.objects.filter(pk=run.pk, state=run.state).update(deadline=later)
@@ -75,7 +76,7 @@ def _terminate(run: Run, now: float) -> None:
 def _finish(run: Run, now: float, late: bool) -> None:
     if run.handle is None:
         _find_or_abandon(run)
-    elif look(run) and late:
+    elif check(run) and late:
         _kill(run, now)
 
 

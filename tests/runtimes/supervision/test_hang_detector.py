@@ -1,23 +1,23 @@
 import pytest
 
-from runtimes.supervision.hang_detector import Pulse
+from runtimes.supervision.hang_detector import HangDetector
 
 
 def after(*looks):
     """One look a second: "5/9": 5 requests in flight, counters at 9; "?": an answer
     that tells nothing; "-": none; "-3": none, 3 s of processor time used so far."""
-    pulse = Pulse(heard=0.0)
+    detector = HangDetector(probed_at=0.0)
     for now, look in enumerate(looks, start=1):
         if look.startswith("-"):
-            pulse.kept_silent(float(now))
+            detector.timed_out(float(now))
             if look != "-":
-                pulse.burns(float(now), float(look[1:]))
+                detector.used_cpu(float(now), float(look[1:]))
         elif look == "?":
-            pulse.answered(float(now), None, None)
+            detector.answered(float(now), None, None)
         else:
             in_flight, _, progress = look.partition("/")
-            pulse.answered(float(now), int(in_flight), float(progress))
-    return pulse.silent_s
+            detector.answered(float(now), int(in_flight), float(progress))
+    return detector.silent_s
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ def test_silence(looks, silent_s):
 
 
 def test_a_watcher_that_slept_counts_only_what_it_watched():
-    pulse = Pulse(heard=0.0)
-    pulse.kept_silent(1.0)
-    pulse.kept_silent(900.0)
-    assert pulse.silent_s == 6.0
+    detector = HangDetector(probed_at=0.0)
+    detector.timed_out(1.0)
+    detector.timed_out(900.0)
+    assert detector.silent_s == 6.0
 
 
 def test_a_clock_that_steps_back_counts_nothing():
-    pulse = Pulse(heard=10.0)
-    pulse.kept_silent(3.0)
-    assert pulse.silent_s == 0.0
+    detector = HangDetector(probed_at=10.0)
+    detector.timed_out(3.0)
+    assert detector.silent_s == 0.0

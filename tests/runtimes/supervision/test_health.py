@@ -3,23 +3,23 @@ import pytest
 from common import clock
 from models_app.enums import RunState
 from models_app.models import Run
-from runtimes.supervision.hang_detector import Pulse
-from runtimes.supervision.health import Health, question
+from runtimes.supervision.hang_detector import HangDetector
+from runtimes.supervision.health import Health, probe_of
 from runtimes.supervision.mass_failure import Brake
-from runtimes.supervision.probes import Answer, Result
+from runtimes.supervision.probes import Outcome, Result
 from tests.builders import a_run, a_wanted_model
 
 pytestmark = pytest.mark.django_db
 
-READY = Result(answer=Answer.READY)
-REFUSED = Result(answer=Answer.REFUSED)
-SLOW = Result(answer=Answer.SLOW)
-LOADING = Result(answer=Answer.LOADING)
+READY = Result(outcome=Outcome.READY)
+REFUSED = Result(outcome=Outcome.REFUSED)
+SLOW = Result(outcome=Outcome.SLOW)
+LOADING = Result(outcome=Outcome.LOADING)
 
 
 def metrics(processing, deferred=0, decoded=7):
     return Result(
-        answer=Answer.READY,
+        outcome=Outcome.READY,
         body=f"llamacpp:requests_processing {processing}\n"
         f"llamacpp:requests_deferred {deferred}\n"
         f"llamacpp:n_decode_total {decoded}\n",
@@ -40,9 +40,9 @@ def model():
         (RunState.TERMINATING, None),
     ],
 )
-def test_question_depends_on_the_state(model, state, path):
+def test_probe_depends_on_the_state(model, state, path):
     run = a_run(model, state, handle={"pid": 1}, port=21007)
-    asked = question(run)
+    asked = probe_of(run)
     assert (asked and asked.url) == (path and f"http://127.0.0.1:21007{path}")
 
 
@@ -53,17 +53,17 @@ def test_question_depends_on_the_state(model, state, path):
 def test_engine_without_metrics_is_drained_once_it_gives_its_turn(model, state, path):
     config = {**model.config, "engine": "llama-cpp-python"}
     run = a_run(model, state, config=config, handle={"pid": 1})
-    asked = question(run)
+    asked = probe_of(run)
     assert asked is not None
     assert asked.url.endswith(path)
-    listed = Result(answer=Answer.READY, body='{"object":"list","data":[]}')
-    Health().hear(run, listed)
+    listed = Result(outcome=Outcome.READY, body='{"object":"list","data":[]}')
+    Health().handle(run, listed)
     run.refresh_from_db()
     assert (run.idle_since is not None) == (state == RunState.DRAINING)
 
 
-def test_question_waits_for_the_handle(model):
-    assert question(a_run(model, RunState.STARTING)) is None
+def test_probe_waits_for_the_handle(model):
+    assert probe_of(a_run(model, RunState.STARTING)) is None
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_only_an_engine_that_nobody_can_reach_is_stopped(model, results, state):
     run = a_run(model, RunState.READY)
     health = Health()
     for result in results:
-        health.hear(run, result)
+        health.handle(run, result)
         health.act([run])
     run.refresh_from_db()
     assert run.state == state
@@ -103,7 +103,7 @@ def test_only_an_engine_that_nobody_can_reach_is_stopped(model, results, state):
 )
 def test_a_draining_run_is_idle_when_its_engine_says_so(model, before, result, idle):
     run = a_run(model, RunState.DRAINING, idle_since=before)
-    Health().hear(run, result)
+    Health().handle(run, result)
     run.refresh_from_db()
     assert (run.idle_since is not None) == idle
     if before and idle:
@@ -112,7 +112,9 @@ def test_a_draining_run_is_idle_when_its_engine_says_so(model, before, result, i
 
 def silent(run, seconds, progress=7.0):
     """Has been watched so long without a sign of life."""
-    return Pulse(heard=clock.uptime() - 1, silent_s=seconds, progress=progress)
+    return HangDetector(
+        probed_at=clock.uptime() - 1, silent_s=seconds, progress=progress
+    )
 
 
 @pytest.mark.parametrize(
@@ -131,8 +133,8 @@ def silent(run, seconds, progress=7.0):
 def test_work_without_progress_is_a_hang(model, seconds, result, state):
     run = a_run(model, RunState.READY, gpu_uuids=["GPU-1"])
     health = Health()
-    health.pulses[run.uid] = silent(run, seconds)
-    health.hear(run, result)
+    health.detectors[run.uid] = silent(run, seconds)
+    health.handle(run, result)
     health.act([run])
     run.refresh_from_db()
     assert run.state == state
@@ -143,10 +145,10 @@ def test_when_most_hang_at_once_it_waits_and_looks_again(model):
     runs = [a_run(model, RunState.READY, replica=n, gpu_uuids=["G"]) for n in range(3)]
     health = Health()
     for run in runs[:2]:
-        health.pulses[run.uid] = silent(run, 500)
+        health.detectors[run.uid] = silent(run, 500)
     health.act(runs)
     assert Run.objects.filter(state="ready").count() == 3
-    health.brake = Brake(look_again_s=0)
+    health.brake = Brake(grace_s=0)
     health.act(runs)
     assert Run.objects.filter(stop_code="hang").count() == 2
 
@@ -154,15 +156,15 @@ def test_when_most_hang_at_once_it_waits_and_looks_again(model):
 def test_hear_tells_what_a_serving_engine_said(model):
     run = a_run(model, RunState.READY)
     health = Health()
-    assert health.hear(run, metrics(2)).in_flight == 2
-    assert health.hear(run, SLOW) is None
+    assert health.handle(run, metrics(2)).in_flight == 2
+    assert health.handle(run, SLOW) is None
     assert health.loads.of[run.uid].mean == 0  # one look is no time
 
 
 def test_what_is_gone_is_forgotten(model):
     run = a_run(model, RunState.READY)
     health = Health()
-    health.hear(run, metrics(2))
-    health.hear(run, REFUSED)
-    health.forget_all_but(set())
-    assert (health.pulses, health.refusals, health.loads.of) == ({}, {}, {})
+    health.handle(run, metrics(2))
+    health.handle(run, REFUSED)
+    health.keep_only(set())
+    assert (health.detectors, health.refusals, health.loads.of) == ({}, {}, {})

@@ -2,7 +2,7 @@ import pytest
 
 from models_app.enums import RunState
 from models_app.models import Run
-from runtimes.supervision.load import MEMORY_S, Load, Loads
+from runtimes.supervision.load import WINDOW_S, Load, Loads
 from tests.builders import a_run, a_wanted_model
 
 
@@ -15,7 +15,7 @@ def test_load_nears_what_is_steady():
 
 def test_load_forgets_two_thirds_in_its_memory():
     load = Load(at=0.0, mean=4.0)
-    for second in range(1, int(MEMORY_S) + 1):
+    for second in range(1, int(WINDOW_S) + 1):
         load.add(0, float(second))
     assert load.mean == pytest.approx(4 * 0.3679, rel=1e-3)
 
@@ -51,5 +51,5 @@ def test_a_new_watcher_goes_on_from_the_row():
     loads = Loads()
     loads.add(run, 3, 100.0)
     assert loads.of[run.uid].mean == 3.0
-    loads.forget_all_but(set())
+    loads.keep_only(set())
     assert loads.of == {}

@@ -6,7 +6,7 @@ from models_app.enums import RunState
 from models_app.models import Run
 from runtimes.drivers.base import NO_BOUNDS
 from runtimes.registry import driver
-from runtimes.supervision.observe import look
+from runtimes.supervision.observe import check
 from tests.builders import a_run, a_wanted_model
 from tests.runtimes.processes import shell, until
 
@@ -20,7 +20,7 @@ def ended(script):
     handle = driver(run.driver).start(run.uid, command, NO_BOUNDS)
     Run.objects.filter(pk=run.pk).update(handle=handle.to_json())
     run.refresh_from_db()
-    until(lambda: not look(run))
+    until(lambda: not check(run))
     run.refresh_from_db()
     return run
 

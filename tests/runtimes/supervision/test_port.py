@@ -8,7 +8,7 @@ from models_app.enums import RunState
 from models_app.models import Activity, Run
 from runtimes.registry import driver
 from runtimes.supervision.launch import launch
-from runtimes.supervision.observe import look
+from runtimes.supervision.observe import check
 from runtimes.supervision.port import MAX_CHANGES, change_port, is_taken
 from tests.builders import a_run, a_wanted_model
 from tests.runtimes.processes import kill_owned, until
@@ -66,7 +66,7 @@ def test_port_taken_before_bind_is_replaced_in_the_same_run(echo, ports):
         launch(run.uid)
         run.refresh_from_db()
         listens = driver("process").listens
-        until(lambda: look(run) and listens(handle_of(run), ports[2]))
+        until(lambda: check(run) and listens(handle_of(run), ports[2]))
     assert list(Run.objects.values_list("end_code", flat=True)) == [""]
     assert [event.code for event in Activity.objects.all()] == ["run_started"]
 
@@ -74,7 +74,7 @@ def test_port_taken_before_bind_is_replaced_in_the_same_run(echo, ports):
 def changed(pk, count):
     """The run, once it was looked at and has changed its port so many times."""
     run = Run.objects.select_related("model").get(pk=pk)
-    look(run)
+    check(run)
     return run if run.port_changes == count else None
 
 
@@ -109,7 +109,7 @@ def test_engine_ends_with_its_reason_after_too_many_changes(echo, ports):
         run = until(lambda: changed(run.pk, MAX_CHANGES))
         taken = stranger(ports[2])
         launch(run.uid)
-        until(lambda: not look(Run.objects.select_related("model").get(pk=run.pk)))
+        until(lambda: not check(Run.objects.select_related("model").get(pk=run.pk)))
         taken.close()
     run.refresh_from_db()
     assert (run.state, run.end_code) == ("ended", "port_in_use")

@@ -5,7 +5,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from runtimes.supervision.probes import Answer, Probes, Question, Result
+from runtimes.supervision.probes import Outcome, Probe, Probes, Result
 
 
 class Engine(BaseHTTPRequestHandler):
@@ -43,7 +43,7 @@ def free_port():
 
 def asked(port, path, within=30.0):
     probes = Probes()
-    probes.ask(Question(uid="u", url=f"http://127.0.0.1:{port}{path}", key="k"))
+    probes.submit(Probe(uid="u", url=f"http://127.0.0.1:{port}{path}", key="k"))
     until = time.monotonic() + within
     while time.monotonic() < until:
         if results := probes.results():
@@ -56,9 +56,9 @@ def asked(port, path, within=30.0):
 @pytest.mark.parametrize(
     ("path", "result"),
     [
-        ("/health", Result(answer=Answer.READY, body="Bearer k")),
-        ("/loading", Result(answer=Answer.LOADING)),
-        ("/slow", Result(answer=Answer.SLOW)),
+        ("/health", Result(outcome=Outcome.READY, body="Bearer k")),
+        ("/loading", Result(outcome=Outcome.LOADING)),
+        ("/slow", Result(outcome=Outcome.SLOW)),
     ],
 )
 def test_answers(engine, path, result):
@@ -66,17 +66,17 @@ def test_answers(engine, path, result):
 
 
 def test_nobody_there(free_port):
-    assert asked(free_port, "/health") == Result(answer=Answer.REFUSED)
+    assert asked(free_port, "/health") == Result(outcome=Outcome.REFUSED)
 
 
 def test_a_slow_engine_is_asked_once_and_keeps_nobody_waiting(engine):
     probes = Probes()
-    slow = Question(uid="slow", url=f"http://127.0.0.1:{engine}/slow", key="k")
-    quick = Question(uid="quick", url=f"http://127.0.0.1:{engine}/", key="k")
+    slow = Probe(uid="slow", url=f"http://127.0.0.1:{engine}/slow", key="k")
+    quick = Probe(uid="quick", url=f"http://127.0.0.1:{engine}/", key="k")
     begun = time.monotonic()
     for _ in range(50):
-        probes.ask(slow)
-    probes.ask(quick)
+        probes.submit(slow)
+    probes.submit(quick)
     assert len(probes.open) == 2
     while "quick" not in probes.results():
         time.sleep(0.01)
