@@ -37,14 +37,20 @@ def _parameter(name: str, text: str, **options: Any) -> OpenApiParameter:
 
 PARAMETERS = [
     _parameter(
-        "start_time", "Date or date and time, ISO 8601; without a zone: the server's."
+        "start_time", "ISO 8601 date or date and time. Default zone: the server's."
     ),
-    _parameter("end_time", "Not included; without it: now."),
-    _parameter("range", "Instead of the two.", enum=list(RANGES)),
-    _parameter("metric", "Repeated or with commas; without it: all.", many=True),
-    _parameter("source", "kind:key or kind:name; without it: all.", many=True),
-    _parameter("step", "Seconds, or 10s, 1m, 1h; without it: as fine as sensible."),
-    _parameter("aggregate", "Without it: avg, rate, p95 by kind.", enum=AGGREGATES),
+    _parameter("end_time", "Exclusive. Default: now."),
+    _parameter("range", "Instead of start_time and end_time.", enum=list(RANGES)),
+    _parameter(
+        "metric", "Repeatable, or separated by commas. Default: all.", many=True
+    ),
+    _parameter("source", "kind:key or kind:name. Default: all.", many=True),
+    _parameter("step", "Seconds, or 10s, 1m, 1h. Default: fits the time range."),
+    _parameter(
+        "aggregate",
+        "Default: avg for gauges, rate for counters, p95 for histograms.",
+        enum=AGGREGATES,
+    ),
 ]
 FORMAT = _parameter("format", "", enum=formats.FORMATS, required=True)
 
@@ -65,7 +71,7 @@ class Monitoring(ViewSet):
     @extend_schema(responses=SeriesSerializer(many=True))
     @action(detail=False)
     def series(self, request: Request) -> Response:
-        """What there is to ask for."""
+        """The available sources and their metrics."""
         return Response([_source_data(source) for source in Source.objects.all()])
 
     @extend_schema(
@@ -77,8 +83,8 @@ class Monitoring(ViewSet):
     )
     @action(detail=False, content_negotiation_class=IgnoreClientNegotiation)
     def export(self, request: Request) -> StreamingHttpResponse:
-        """One line for each metric, source and step, as fine as history is unless a
-        step is asked for. Larger ones: `POST /api/monitoring/exports`."""
+        """One row per metric, source and step. By default the finest step available.
+        For large exports use `POST /api/monitoring/exports`."""
         params = parse_params(raw_params(request), also_allowed=["format"])
         format = formats.check_format(request.query_params.get("format", ""))
         return direct(request, format, rows.select(build_query(params)))

@@ -15,7 +15,7 @@ from runtimes.enums import GpuMode
 
 Numbers = serializers.DictField(
     child=serializers.FloatField(allow_null=True),
-    help_text="By name of the metric; counters a second; null is not known.",
+    help_text="By metric name. Counters are rates per second; null means unknown.",
 )
 
 
@@ -46,7 +46,7 @@ class HistorySerializer(serializers.Serializer[Any]):
     start = serializers.IntegerField(help_text="Seconds since the epoch.")
     end = serializers.IntegerField()
     times = serializers.ListField(
-        child=serializers.IntegerField(), help_text="Where each step begins."
+        child=serializers.IntegerField(), help_text="Start of each step."
     )
     series = PointsSerializer(many=True)
 
@@ -131,7 +131,7 @@ class SystemStatusSerializer(serializers.Serializer[Any]):
     worker = FreshnessSerializer()
     host = HostSerializer(allow_null=True)
     models = serializers.DictField(
-        child=serializers.IntegerField(), help_text="Number by status, and `total`."
+        child=serializers.IntegerField(), help_text="Count by status, and `total`."
     )
     gpus = GpuSumSerializer()
     machines = NodeSerializer(many=True)
@@ -159,7 +159,7 @@ class GpuNowSerializer(serializers.Serializer[Any]):
     node = serializers.CharField()
     mode = serializers.ChoiceField(choices=GpuMode.choices)
     present = serializers.BooleanField()
-    health = serializers.CharField(help_text="`ok`, or a code: see reason.")
+    health = serializers.CharField(help_text="`ok`, or the code of the reason.")
     reason = ReasonSerializer(allow_null=True)
     memory = GpuMemorySerializer()
     metrics = Numbers
@@ -169,5 +169,5 @@ class GpuNowSerializer(serializers.Serializer[Any]):
 class GpusSerializer(serializers.Serializer[Any]):
     gpus = GpuNowSerializer(many=True)
     detail = serializers.CharField(
-        allow_null=True, help_text="Why there are none: `no_gpu_found`."
+        allow_null=True, help_text="`no_gpu_found` if the list is empty."
     )

@@ -35,7 +35,7 @@ class Logs(APIView):
         },
     )
     def get(self, request: Request, id: str) -> HttpResponseBase:
-        """The end of a log as JSON; with `follow` or `download` as plain text."""
+        """The last lines of a log as JSON; plain text with `follow` or `download`."""
         query = LogQuery(data=request.query_params)
         query.is_valid(raise_exception=True)
         options = query.validated_data

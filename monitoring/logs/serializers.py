@@ -15,24 +15,26 @@ MAX_LOG_LINES = 10_000
 
 class LogQuery(serializers.Serializer[Any]):
     run = serializers.CharField(
-        required=False, max_length=32, help_text="uid of a run; without it, the newest."
+        required=False,
+        max_length=32,
+        help_text="uid of a run. Default: the newest run.",
     )
     tail = WholeNumber(
-        min_value=1, max_value=MAX_LOG_LINES, default=200, help_text="Lines."
+        min_value=1, max_value=MAX_LOG_LINES, default=200, help_text="Number of lines."
     )
     search = serializers.CharField(
         default="",
         allow_blank=True,
         trim_whitespace=False,
         max_length=SEARCH_MAX_CHARS,
-        help_text="Only lines that hold this, whatever its letters' case.",
+        help_text="Only lines that contain this text, ignoring case.",
     )
     follow = serializers.BooleanField(
         default=False,
-        help_text="Goes on, as plain text, until the run has ended; an hour at most.",
+        help_text="Stream plain text until the run ends, for at most an hour.",
     )
     download = serializers.BooleanField(
-        default=False, help_text="All that is kept, as a file of plain text."
+        default=False, help_text="The whole log as a plain text file."
     )
 
 
@@ -40,9 +42,7 @@ class LogSerializer(serializers.Serializer[Any]):
     run = serializers.CharField(allow_null=True)
     state = serializers.ChoiceField(choices=RunState.choices, allow_null=True)
     reason = ReasonSerializer(
-        allow_null=True, help_text="Why the run ended; null: it has not."
+        allow_null=True, help_text="Why the run ended; null while it has not."
     )
     text = serializers.CharField()
-    truncated = serializers.BooleanField(
-        help_text="There is, or was, more before these lines."
-    )
+    truncated = serializers.BooleanField(help_text="Whether earlier lines are missing.")

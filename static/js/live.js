@@ -1,10 +1,10 @@
-/* Keeps parts of a page fresh: each element with data-live="key" is replaced by the one
-   with the same key in the HTML that data-live-url answers every data-live-seconds, and
-   at once when the websocket tells of a change. */
+/* Refreshes parts of a page: each element with data-live="key" is replaced by the element
+   with the same key in the HTML from data-live-url, every data-live-seconds and whenever
+   the websocket reports a change. */
 
 import { live } from "./socket.js";
 
-const GATHER_MS = 200; // changes come in groups
+const DEBOUNCE_MS = 200; // changes arrive in groups
 const source = document.querySelector("[data-live-url]");
 const shown = new Map();
 
@@ -45,7 +45,7 @@ function setStale(isStale) {
   }
 }
 
-/* Returns false when asking again is of no use: logged out, or the row is gone. */
+/* Returns false when retrying is useless: signed out, or the row no longer exists. */
 async function refresh() {
   let response;
   try {
@@ -71,15 +71,15 @@ function refreshSoon() {
   soon ??= setTimeout(() => {
     soon = null;
     if (!document.hidden) refresh();
-  }, GATHER_MS);
+  }, DEBOUNCE_MS);
 }
 
-/* Calls back when what is told differs from the last time. */
-function onChange(topic, act) {
+/* Calls back when the data of a topic differs from the last message. */
+function onChange(topic, callback) {
   let last;
   live.on(topic, (data) => {
     const text = JSON.stringify(data);
-    if (last !== undefined && last !== text) act();
+    if (last !== undefined && last !== text) callback();
     last = text;
   });
 }

@@ -27,8 +27,8 @@ def viewer():
 
 
 @pytest.fixture(autouse=True)
-def _nobody_tells():
-    """What one test tells, another must not see."""
+def _no_published_data():
+    """Keeps data published by one test from the next."""
     keys = [publish.kept(topic) for topic in publish.TOPICS]
     broker.client().delete(*keys)
     yield
@@ -37,7 +37,7 @@ def _nobody_tells():
 
 @pytest.mark.parametrize("path", [HISTORY, f"{HISTORY}/"])
 @pytest.mark.parametrize(
-    "words",
+    "params",
     [
         {"metric": ["gpu_power", "requests"]},
         {"metric": "gpu_power,requests"},
@@ -47,45 +47,45 @@ def _nobody_tells():
         {"metric": "gpu_power", "format": "json"},
     ],
 )
-def test_history_is_what_the_query_answers(viewer, path, words):
+def test_history_matches_the_query(viewer, path, params):
     a_history()
     span = {"start_time": iso(START), "end_time": iso(END)}
-    answer = viewer.get(path, {**words, **span})
-    metric = words["metric"]
+    response = viewer.get(path, {**params, **span})
+    metric = params["metric"]
     metrics = metric.split(",") if isinstance(metric, str) else metric
-    sources = [tuple(word.split(":")) for word in words.get("source", [])]
+    sources = [tuple(text.split(":")) for text in params.get("source", [])]
     expected = run_query(
         HistoryQuery(
             start=START,
             end=END,
             metrics=metrics,
             sources=sources or None,
-            step=60 if "step" in words else None,
-            aggregate=words.get("aggregate"),
+            step=60 if "step" in params else None,
+            aggregate=params.get("aggregate"),
         )
     )
-    assert answer.status_code == 200
-    told = answer.json()
-    assert (told["tier"], told["step"]) == (expected.tier, expected.step)
-    assert (told["times"], told["series"]) == (expected.times, expected.series)
-    assert told["series"]
+    assert response.status_code == 200
+    data = response.json()
+    assert (data["tier"], data["step"]) == (expected.tier, expected.step)
+    assert (data["times"], data["series"]) == (expected.times, expected.series)
+    assert data["series"]
 
 
-def test_dates_of_the_guide_are_days_of_the_servers_zone(viewer, settings):
+def test_dates_are_in_the_servers_time_zone(viewer, settings):
     settings.TIME_ZONE = "Asia/Shanghai"
-    words = {"start_time": "2024-01-01", "end_time": "2024-01-02"}
-    told = viewer.get(HISTORY, words).json()
-    assert (told["start"], told["end"]) == (1704038400, 1704124800)
+    params = {"start_time": "2024-01-01", "end_time": "2024-01-02"}
+    data = viewer.get(HISTORY, params).json()
+    assert (data["start"], data["end"]) == (1704038400, 1704124800)
 
 
-def test_without_words_it_is_all_of_the_last_hour(viewer):
+def test_default_is_everything_of_the_last_hour(viewer):
     source = a_source("gpu", "GPU-1", metrics=["gpu_power"])
     a_bucket(
         Bucket10s, source, int(time.time()) // 10 * 10 - 60, {"gpu_power": [1, 1, 1, 1]}
     )
-    told = viewer.get(HISTORY).json()
-    assert told["end"] - told["start"] == 3600
-    assert [s["metric"] for s in told["series"]] == ["gpu_power"]
+    data = viewer.get(HISTORY).json()
+    assert data["end"] - data["start"] == 3600
+    assert [s["metric"] for s in data["series"]] == ["gpu_power"]
 
 
 DAY = {"start_time": "2024-01-01", "end_time": "2024-01-02"}
@@ -152,19 +152,19 @@ BAD = [
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
-@pytest.mark.parametrize(("words", "problem", "named"), BAD)
+@pytest.mark.parametrize(("params", "problem", "named"), BAD)
 @pytest.mark.parametrize("path", [HISTORY, "/api/monitoring/export"])
-def test_bad_words_are_refused_and_told_what_is_allowed(
-    viewer, language, words, problem, named, path
+def test_invalid_params_are_rejected_with_what_is_allowed(
+    viewer, language, params, problem, named, path
 ):
     a_history()
     headers = {"Accept-Language": language}
     also = {} if path == HISTORY else {"format": "csv"}
-    answer = viewer.get(path, {**words, **also}, headers=headers)
-    assert answer.status_code == 400
-    assert codes(answer) == [problem]
-    message = answer.json()["message"]
-    assert [word for word in named if word not in message] == []
+    response = viewer.get(path, {**params, **also}, headers=headers)
+    assert response.status_code == 400
+    assert codes(response) == [problem]
+    message = response.json()["message"]
+    assert [text for text in named if text not in message] == []
     is_chinese = any(
         "\u4e00" <= char <= "\u9fff" for char in message.replace("机器一", "")
     )
@@ -172,27 +172,27 @@ def test_bad_words_are_refused_and_told_what_is_allowed(
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
-def test_too_many_points_are_refused_with_the_step_that_is_allowed(viewer, language):
+def test_too_many_points_are_rejected_with_a_valid_step(viewer, language):
     until = int(time.time())
     for number in range(8):
         a_source("gpu", f"GPU-{number}", metrics=["gpu_power"])
-    words = {
+    params = {
         "start_time": iso(until - 40 * 3600),
         "end_time": iso(until),
         "metric": "gpu_power",
         "step": 10,
     }
-    answer = viewer.get(HISTORY, words, headers={"Accept-Language": language})
-    assert codes(answer) == [("step", "too_many_points")]
-    least = answer.json()["errors"][0]["params"]["step"]
-    assert str(least) in answer.json()["message"]
-    assert viewer.get(HISTORY, {**words, "step": least}).status_code == 200
+    response = viewer.get(HISTORY, params, headers={"Accept-Language": language})
+    assert codes(response) == [("step", "too_many_points")]
+    smallest = response.json()["errors"][0]["params"]["step"]
+    assert str(smallest) in response.json()["message"]
+    assert viewer.get(HISTORY, {**params, "step": smallest}).status_code == 200
 
 
-def test_series_says_what_there_is(viewer):
+def test_series_lists_sources_and_metrics(viewer):
     a_source("gpu", "GPU-1", name="0 H200", node="here", metrics=["gpu_power", "gone"])
-    told = viewer.get("/api/monitoring/series").json()
-    assert told == [
+    data = viewer.get("/api/monitoring/series").json()
+    assert data == [
         {
             "kind": "gpu",
             "key": "GPU-1",
@@ -225,14 +225,14 @@ def measured(kind, key, **values):
 
 @pytest.mark.parametrize("path", [STATUS, f"{STATUS}/"])
 def test_status_of_an_empty_installation(viewer, path):
-    told = viewer.get(path).json()
-    assert told["version"] == "0.1.0"
-    assert told["database"]["ok"] is True
-    assert told["broker"] == {"ok": True}
-    assert told["monitor"] == {"ok": False, "seen_at": None, "age_s": None}
-    assert told["worker"] == {"ok": False, "seen_at": None, "age_s": None}
-    assert (told["host"], told["machines"], told["models"]["total"]) == (None, [], 0)
-    assert told["gpus"] == {"total": 0, "healthy": 0, "memory_mib": 0, "used_mib": 0}
+    data = viewer.get(path).json()
+    assert data["version"] == "0.1.0"
+    assert data["database"]["ok"] is True
+    assert data["broker"] == {"ok": True}
+    assert data["monitor"] == {"ok": False, "seen_at": None, "age_s": None}
+    assert data["worker"] == {"ok": False, "seen_at": None, "age_s": None}
+    assert (data["host"], data["machines"], data["models"]["total"]) == (None, [], 0)
+    assert data["gpus"] == {"total": 0, "healthy": 0, "memory_mib": 0, "used_mib": 0}
 
 
 def test_status_counts_models_and_gpus(viewer, settings):
@@ -241,24 +241,24 @@ def test_status_counts_models_and_gpus(viewer, settings):
     node = a_node(settings.NODE_NAME, gpus=[1000, 2000])
     node.gpus.filter(index=0).update(free_mib=400)
     node.gpus.filter(index=1).update(free_mib=None, lost=True)
-    told = viewer.get(STATUS).json()
-    assert told["monitor"]["ok"] is True
-    assert told["models"]["total"] == 2
-    assert (told["models"]["error"], told["models"]["stopped"]) == (1, 1)
-    assert told["gpus"] == {
+    data = viewer.get(STATUS).json()
+    assert data["monitor"]["ok"] is True
+    assert data["models"]["total"] == 2
+    assert (data["models"]["error"], data["models"]["stopped"]) == (1, 1)
+    assert data["gpus"] == {
         "total": 2, "healthy": 1, "memory_mib": 3000, "used_mib": 600,
     }  # fmt: skip
-    assert [machine["fresh"] for machine in told["machines"]] == [True]
+    assert [machine["fresh"] for machine in data["machines"]] == [True]
 
 
-def test_monitor_that_was_not_seen_for_long_is_not_ok(viewer):
+def test_silent_monitor_is_not_ok(viewer):
     a_node(seen_at=timezone.now() - timedelta(minutes=1))
-    told = viewer.get(STATUS).json()
-    assert (told["monitor"]["ok"], told["machines"][0]["fresh"]) == (False, False)
-    assert 59 < told["monitor"]["age_s"] < 70
+    data = viewer.get(STATUS).json()
+    assert (data["monitor"]["ok"], data["machines"][0]["fresh"]) == (False, False)
+    assert 59 < data["monitor"]["age_s"] < 70
 
 
-def test_host_is_as_the_monitor_told_last(viewer, settings):
+def test_host_has_the_last_published_values(viewer, settings):
     measured("host", settings.NODE_NAME, cpu_utilization=[10, 30, 200, 10])
     assert viewer.get(STATUS).json()["host"] == {
         "node": settings.NODE_NAME, "metrics": {"cpu_utilization": 20.0},
@@ -277,31 +277,31 @@ def no_broker(settings):
     latest.client.cache_clear()
 
 
-def test_everything_is_told_without_a_broker(viewer, settings, no_broker):
+def test_status_works_without_a_broker(viewer, settings, no_broker):
     a_node(settings.NODE_NAME, gpus=[1000])
     measured("host", settings.NODE_NAME, network_sent_bytes=[0, 50, 200, 10])
     measured("gpu", f"GPU-{settings.NODE_NAME}-0", gpu_power=[100, 300, 2000, 10])
-    told = viewer.get(STATUS).json()
-    assert told["broker"] == {"ok": False}
-    assert told["host"]["metrics"] == {"network_sent_bytes": 20.0}
+    data = viewer.get(STATUS).json()
+    assert data["broker"] == {"ok": False}
+    assert data["host"]["metrics"] == {"network_sent_bytes": 20.0}
     assert viewer.get(GPU).json()["gpus"][0]["metrics"]["gpu_power"] == 200.0
 
 
 @pytest.mark.parametrize("path", [GPU, f"{GPU}/"])
-def test_no_gpu_is_told_as_such(viewer, path):
+def test_missing_gpu_is_reported(viewer, path):
     assert viewer.get(path).json() == {"gpus": [], "detail": "no_gpu_found"}
 
 
-def test_gpu_has_identity_health_measurements_and_users(viewer):
+def test_gpu_has_identity_health_metrics_and_users(viewer):
     a_node(gpus=[1000, 2000])
     run = a_run(
         a_model("模型".encode().hex()), state="ready", gpu_uuids=["GPU-here-1"],
         gpu_used={"GPU-here-1": 700},
     )  # fmt: skip
     publish.publish(publish.GPUS, [{"uuid": "GPU-here-1", "gpu_power": 300.5}])
-    told = viewer.get(GPU).json()
-    assert told["detail"] is None
-    first, second = told["gpus"]
+    data = viewer.get(GPU).json()
+    assert data["detail"] is None
+    first, second = data["gpus"]
     assert (first["index"], first["memory"]["total_mib"]) == (0, 1000)
     assert first["used_by"] == []
     assert set(first["metrics"]) == {n for n, m in METRICS.items() if m.source == "gpu"}
@@ -320,7 +320,7 @@ def test_gpu_has_identity_health_measurements_and_users(viewer):
     ]
 
 
-def test_lost_gpu_says_why(viewer):
+def test_lost_gpu_has_a_reason(viewer):
     a_node(gpus=[1000]).gpus.update(lost=True)
     (gpu,) = viewer.get(GPU).json()["gpus"]
     assert (gpu["health"], gpu["reason"]["code"]) == (2 * ("gpu_unreachable",))

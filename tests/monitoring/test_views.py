@@ -21,15 +21,15 @@ def page_of(url, role="viewer", **headers):
     return answer.content.decode()
 
 
-def told(page):
-    """What the page tells its scripts."""
+def page_data(page):
+    """The JSON that the page passes to its scripts."""
     found = re.search(r'<script id="monitoring"[^>]*>(.*?)</script>', page, re.S)
     return json.loads(found.group(1))
 
 
 @pytest.mark.parametrize("url", PAGES)
 @pytest.mark.parametrize("role", ROLES)
-def test_pages_open_for_those_who_view_models(role, url):
+def test_pages_open_for_viewers_of_models(role, url):
     answer = client_as(role).get(url)
     if role == "anonymous":
         assert answer.url.startswith("/admin/login/")
@@ -38,14 +38,14 @@ def test_pages_open_for_those_who_view_models(role, url):
 
 
 @pytest.mark.parametrize("role", ["outsider", "viewer"])
-def test_overview_has_charts_for_those_who_view_models(role):
+def test_overview_has_charts_for_viewers_of_models(role):
     page = page_of("/admin/", role)
     assert ("data-chart=" in page) is (role == "viewer")
     assert ("data-interrupted" in page) is (role == "viewer")
 
 
 @pytest.mark.parametrize("role", ["outsider", "viewer"])
-def test_sidebar_leads_to_the_pages(role):
+def test_sidebar_links_to_the_pages(role):
     page = page_of("/admin/", role)
     links = [url for url in PAGES if f'href="{url}"' in page]
     assert links == (list(PAGES) if role == "viewer" else [])
@@ -54,7 +54,7 @@ def test_sidebar_leads_to_the_pages(role):
 @pytest.mark.parametrize("url", ["/admin/", GPUS, MODELS])
 def test_each_panel_has_a_place_and_known_metrics(url):
     page = page_of(url)
-    panels = told(page)["panels"]
+    panels = page_data(page)["panels"]
     assert re.findall(r'data-chart="(\w+)"', page) == [p["id"] for p in panels]
     for panel in panels:
         for line in panel["metrics"]:
@@ -66,14 +66,14 @@ def test_each_panel_has_a_place_and_known_metrics(url):
 
 @pytest.mark.parametrize("url", ["/admin/", GPUS])
 @pytest.mark.parametrize("gpus", [[], [24000]])
-def test_page_says_when_there_is_no_gpu(url, gpus):
+def test_page_shows_when_there_is_no_gpu(url, gpus):
     a_node(gpus=gpus)
     page = page_of(url)
     hidden = re.search(r"data-no-gpu( hidden)?>No GPU found", page).group(1)
     assert bool(hidden) is bool(gpus)
 
 
-def test_models_that_run_come_first_and_few_are_chosen():
+def test_running_models_come_first_and_few_are_selected():
     for number in range(12):
         a_model(f"model-{number:02}", display_name=f"<b>{number}</b>")
     a_model("zebra", status="running")
@@ -84,16 +84,16 @@ def test_models_that_run_come_first_and_few_are_chosen():
     assert sum(bool(checked) for checked, _ in boxes) == 8
 
 
-def test_history_shows_what_its_address_asks_for():
+def test_history_shows_the_query_of_its_url():
     page = page_of(f"{HISTORY}?metric=gpu_power&metric=load_1m&range=7d")
     chosen = re.findall(r'name="metric" value="(\w+)" data-kind="\w+" checked', page)
     assert chosen == ["gpu_power", "load_1m"]
     assert 'name="range" value="7d" checked' in page
-    assert set(told(page)["metrics"]) == set(METRICS)
+    assert set(page_data(page)["metrics"]) == set(METRICS)
 
 
 @pytest.mark.parametrize(
-    ("words", "fields"),
+    ("query", "fields"),
     [
         ("start_time=2026-01-01&end_time=2026-01-02T03:04:05Z",
          ["2026-01-01T00:00:00", "2026-01-02T03:04:05"]),
@@ -101,12 +101,12 @@ def test_history_shows_what_its_address_asks_for():
         ("range=1h", ["", ""]),
     ],
 )  # fmt: skip
-def test_history_takes_times_as_the_api_does(words, fields):
-    page = page_of(f"{HISTORY}?{words}")
+def test_history_parses_times_like_the_api(query, fields):
+    page = page_of(f"{HISTORY}?{query}")
     assert re.findall(r'name="(?:start|end)_time" value="(.*?)"', page) == fields
 
 
-def test_history_escapes_its_address():
+def test_history_escapes_its_url():
     script = '"><script>alert(1)</script>'
     page = page_of(f"{HISTORY}?start_time={script}&range={script}")
     assert script not in page
@@ -114,7 +114,7 @@ def test_history_escapes_its_address():
 
 
 @pytest.mark.parametrize(
-    ("url", "words"),
+    ("url", "texts"),
     [
         ("/admin/", ["实时数据已中断", "未检测到GPU", "网络"]),
         (GPUS, ["GPU 监控", "未检测到GPU"]),
@@ -122,7 +122,7 @@ def test_history_escapes_its_address():
         (HISTORY, ["历史数据", "24 小时", "导出"]),
     ],
 )
-def test_pages_speak_chinese(url, words):
+def test_pages_are_translated(url, texts):
     page = page_of(url, **{"Accept-Language": "zh-hans"})
-    for expected in words:
+    for expected in texts:
         assert expected in page

@@ -21,7 +21,7 @@ def stored(row):
 
 
 def bucket_of(kind, key, start, tier=Bucket10s):
-    """What all writers say about one bucket of a source."""
+    """The sum of all writers of a bucket."""
     rows = tier.objects.filter(source__kind=kind, source__key=key, start=start)
     return bucket_values.merge(map(stored, rows))
 

@@ -29,17 +29,17 @@ def requests(source, now):
     return found["requests"][2] if found else None
 
 
-def test_nothing_counted_is_nothing(source):
+def test_totals_are_empty_at_first(source):
     assert requests(source, NOW) is None
 
 
-def test_writers_are_added_up(source):
+def test_writers_are_summed(source):
     count(Bucket10s, source, NOW - 20, 3, "one")
     count(Bucket10s, source, NOW - 20, 4, "two")
     assert requests(source, NOW) == 7
 
 
-def test_gauges_are_of_the_newest_whole_bucket_and_have_no_total(source):
+def test_gauges_come_from_the_newest_complete_bucket(source):
     count(Bucket10s, source, NOW - 30, 1)
     a_bucket(Bucket10s, source, NOW - 20, {"kv_cache_usage": [0.5, 0.5, 5, 10]})
     a_bucket(Bucket10s, source, NOW - 5, {"kv_cache_usage": [0.9, 0.9, 0.9, 1]})
@@ -48,12 +48,12 @@ def test_gauges_are_of_the_newest_whole_bucket_and_have_no_total(source):
     assert set(seen.totals) == {"requests", "response_time"}
 
 
-def test_old_gauges_are_not_shown(source):
+def test_old_gauges_are_left_out(source):
     count(Bucket10s, source, NOW - 120, 1)
     assert totals.read([source], NOW)[source.pk].latest == {}
 
 
-def test_what_is_pruned_stays_counted(source):
+def test_pruned_rows_stay_in_the_total(source):
     count(Bucket1h, source, NOW - 500 * 3600, 100)
     count(Bucket10s, source, NOW - 60, 5)
     assert requests(source, NOW) == 105
@@ -64,7 +64,7 @@ def test_what_is_pruned_stays_counted(source):
     assert requests(source, NOW + 1800) == 105
 
 
-def test_total_never_shrinks_and_counts_all_however_often_it_is_read(source):
+def test_total_never_decreases(source):
     """A day of a bucket in each minute, rolled up beside: read now and then."""
     begin, last = NOW - 24 * 3600, 0
     for minute in range(24 * 60):
@@ -89,7 +89,7 @@ def test_scrape_after_a_long_break_reads_hours(source, django_assert_num_queries
     assert requests(source, NOW) == 251
 
 
-def test_two_processes_that_advance_at_once_count_once(source):
+def test_concurrent_advances_count_once(source):
     count(Bucket10s, source, NOW, 5)
     assert requests(source, NOW + 60) == 5
     stale = Total.objects.get()

@@ -89,7 +89,7 @@ def test_models_have_counters_and_histograms(viewer):
     assert sorted(buckets.values()) == [1] * 12 + [5] * 17 + [7]
 
 
-def test_deleted_models_are_not_shown(viewer):
+def test_deleted_models_are_left_out(viewer):
     source = a_source("model", "7", metrics=["requests"])
     a_bucket(Bucket10s, source, now_10s(), {"requests": [1, 1, 1, 1]})
     assert not any("requests" in name for name, _ in samples(viewer))
@@ -103,7 +103,7 @@ def test_names_are_unique_and_have_their_unit_once():
     assert in_base_unit(METRICS["cpu_utilization"], 30) == 0.3
 
 
-def test_openmetrics_for_who_asks_for_it(viewer):
+def test_openmetrics_on_request(viewer):
     answer = viewer.get("/metrics", headers={"Accept": "application/openmetrics-text"})
     assert answer["Content-Type"].startswith("application/openmetrics-text")
     assert answer.content.endswith(b"# EOF\n")
@@ -128,7 +128,7 @@ def scraper(user, scopes=("metrics",)):
         ("", [], 403),
     ],
 )
-def test_token_may_what_its_user_may(group, scopes, status):
+def test_token_has_the_permissions_of_its_user(group, scopes, status):
     assert scraper(a_user(group), scopes).get("/metrics").status_code == status
 
 
@@ -141,7 +141,7 @@ def test_token_may_what_its_user_may(group, scopes, status):
         "/api/scheduling/queue",
     ],
 )
-def test_restricted_token_may_nothing_else(path):
+def test_restricted_token_allows_nothing_else(path):
     assert scraper(a_user("admin")).get(path).status_code == 403
 
 
