@@ -15,20 +15,24 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from common.enums import Fault, Retry
-from common.expected import in_words
 
 Text = str | Promise
 
 # Replaces an empty list, such as the allowed operations of a model that is stopping
-NOTHING = _("nothing")
+NOTHING = _("none")
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """nearest: the message when the parameter `nearest` suggests a correction.
-    advice: what to do, where the message does not say it. labels: of parameter values
-    that are codes, by parameter. subject: the preflight line that shows it.
-    quotes_log: the run keeps the line of its log that explains the end best."""
+    """One row of the registry.
+
+    nearest: the message when the parameter `nearest` suggests a correction.
+    advice: what to do, where the message does not say it.
+    subject: the preflight line that shows it.
+    quotes_log: the run keeps the line of its log that best explains the end.
+    labels: by parameter, of values that are codes or English phrases; %s in a phrase
+    stands for any text.
+    """
 
     code: str
     message: Text
@@ -64,8 +68,6 @@ def render(code: str, params: Mapping[str, object]) -> str:
     message = reason.nearest if params.get("nearest") else ""
     labels = reason.labels
     shown = {key: _text(value, labels.get(key, {})) for key, value in params.items()}
-    if code == "wrong_type" and "expected" in shown:
-        shown["expected"] = in_words(shown["expected"])
     try:
         return str(message or reason.message) % shown
     except KeyError:
@@ -85,31 +87,70 @@ def _text(value: object, labels: Mapping[str, Text]) -> str:
         return render(str(value["code"]), value.get("params") or {})
     if isinstance(value, list | tuple):
         return ", ".join(_text(item, labels) for item in value) or str(NOTHING)
-    return str(labels.get(value, value) if isinstance(value, str) else value)
+    return _label(value, labels) if isinstance(value, str) else str(value)
 
 
+def _label(value: str, labels: Mapping[str, Text]) -> str:
+    if value in labels:
+        return str(labels[value])
+    for pattern, label in labels.items():
+        before, placeholder, after = pattern.partition("%s")
+        if placeholder and value.startswith(before) and value.endswith(after):
+            return str(label) % value.removeprefix(before).removesuffix(after)
+    return value
+
+
+# API clients get the English phrase; pages show these labels.
+EXPECTED = {
+    "integer": _("an integer"),
+    "number": _("a number"),
+    "object": _("a JSON object"),
+    "string": _("a string"),
+    "true, false": _("true or false"),
+    "string in UTF-8 without NUL": _("a string without NUL or invalid characters"),
+    "an absolute path of a folder, or an id such as org/name": _(
+        "the absolute path of a folder, or an id such as org/name"
+    ),
+    "one of %s, or one of them with @ and the label of an installation": _(
+        "one of %s, optionally followed by @ and the label of an installation"
+    ),
+    "one of %s": _("one of %s"),
+    "1 to %s characters": _("1 to %s characters long"),
+    "list of at least one message": _("a list of at least one message"),
+    "object with role and content": _("an object with role and content"),
+    "string or list of %s": _("a string or a list of %s"),
+}
 REASONS = (
     Reason(
         "unknown_field",
-        _("Unknown field %(key)s. Allowed: %(allowed)s."),
+        _("Unknown field %(key)s. Allowed fields: %(allowed)s."),
         nearest=_("Unknown field %(key)s. Did you mean %(nearest)s?"),
     ),
-    Reason("wrong_type", _("%(key)s is %(value)s; needed: %(expected)s.")),
-    Reason("out_of_range", _("%(key)s is %(value)s; allowed: %(min)s to %(max)s.")),
+    Reason(
+        "wrong_type",
+        _("%(key)s must be %(expected)s, not %(value)s."),
+        labels={"expected": EXPECTED},
+    ),
+    Reason(
+        "out_of_range", _("%(key)s must be between %(min)s and %(max)s, not %(value)s.")
+    ),
     Reason("missing_key", _("%(key)s is required.")),
-    Reason("too_deep", _("%(key)s is nested too deeply; allowed: %(max)s levels.")),
+    Reason(
+        "too_deep",
+        _("%(key)s is nested too deeply. At most %(max)s levels are allowed."),
+    ),
     Reason(
         "request_too_large",
-        _("The request has more than the allowed %(max)s bytes."),
+        _("The request is larger than the limit of %(max)s bytes."),
     ),
-    Reason("no_such_path", _("There is nothing at %(value)s.")),
+    Reason("no_such_path", _("%(value)s does not exist on this server.")),
     Reason(
         "bad_request",
-        _("The request is not one this server takes; see its Host header."),
+        _("The server rejected the request. Check its Host header."),
     ),
     Reason(
         "internal_error",
-        _("Something went wrong here. The platform's log says what."),
+        _("Internal error. See the platform's log for details."),
     ),
 )
 register(REASONS)

@@ -14,42 +14,52 @@ from common.messages import Reason, register
 REASONS = (
     Reason(
         "not_authenticated",
-        _("An API token is needed: Authorization: Bearer TOKEN."),
+        _("An API token is required: Authorization: Bearer TOKEN."),
     ),
     Reason(
         "authentication_failed",
-        _("The API token is not valid: unknown or expired."),
+        _("The API token is unknown or has expired."),
     ),
     Reason("permission_denied", _("User %(user)s may not send requests to models.")),
     Reason(
         "method_not_allowed",
-        _("Method %(value)s is not allowed. Allowed: %(allowed)s."),
+        _("Method %(value)s is not allowed. Allowed methods: %(allowed)s."),
     ),
     Reason("parse_error", _("The body is not a JSON object: %(detail)s.")),
-    Reason("prompt_or_messages", _("Needed: either prompt or messages, not both.")),
-    Reason("no_embeddings", _("Model %(model)s does not make embeddings.")),
+    Reason(
+        "prompt_or_messages", _("Either prompt or messages is required, but not both.")
+    ),
+    Reason("no_embeddings", _("Model %(model)s does not support embeddings.")),
     Reason(
         "model_not_running",
-        _("Model %(model)s takes no requests: %(status)s. Allowed: %(allowed)s."),
+        _(
+            "Model %(model)s accepts no requests in the status “%(status)s”. Allowed"
+            " operations: %(allowed)s."
+        ),
     ),
-    Reason("model_stopping", _("Model %(model)s takes no requests: %(status)s.")),
+    Reason(
+        "model_stopping",
+        _("Model %(model)s accepts no requests in the status “%(status)s”."),
+    ),
     Reason(
         "model_not_ready",
-        _("Model %(model)s is not ready: %(status)s. Try again in %(seconds)s s."),
+        _("Model %(model)s is not ready (%(status)s). Try again in %(seconds)s s."),
     ),
-    Reason("routes_unknown", _("The platform is starting or its database is away.")),
+    Reason(
+        "routes_unknown", _("The platform is starting or its database is unavailable.")
+    ),
     Reason("engine_busy", _("The engine of model %(model)s is loading. Try again.")),
     Reason("engine_failed", _("The engine of model %(model)s failed. Try again.")),
     Reason(
         "engine_timeout",
-        _("The engine of model %(model)s did not answer in time."),
+        _("The engine of model %(model)s did not respond in time."),
     ),
-    Reason("engine_refused", _("The engine of model %(model)s refused the request.")),
+    Reason("engine_refused", _("The engine of model %(model)s rejected the request.")),
     Reason(
         "context_too_long",
         _(
-            "The request has %(value)s tokens; allowed: up to %(max)s (n_ctx of the"
-            " model)."
+            "The request has %(value)s tokens. At most %(max)s are allowed (the model's"
+            " n_ctx)."
         ),
     ),
 )

@@ -12,62 +12,73 @@ REASONS = (
     Reason(
         "operation_not_allowed",
         _(
-            "Model %(model)s is %(status)s: %(operation)s is not allowed. Allowed:"
-            " %(allowed)s."
+            "Model %(model)s is in the status “%(status)s”, which does not allow"
+            " “%(operation)s”. Allowed operations: %(allowed)s."
         ),
         labels={"status": STATUS, "operation": OPERATION, "allowed": OPERATION},
     ),
-    Reason("conflict", _("Model %(model)s was changed by somebody else. Try again.")),
+    Reason(
+        "conflict",
+        _("Model %(model)s was changed by someone else in the meantime. Try again."),
+    ),
     Reason(
         "engine_unseen",
         _(
-            "Its driver %(driver)s cannot see its engines now; they are taken to run"
-            " on."
+            "Driver %(driver)s cannot see its engines at the moment. They are assumed"
+            " to be running."
         ),
     ),
     # Validation of models
     Reason(
         "unknown_framework",
-        _("Unknown framework %(value)s. Allowed: %(allowed)s."),
+        _("Unknown framework %(value)s. Allowed values: %(allowed)s."),
     ),
-    Reason("duplicate_name", _("The name %(value)s is taken by another model.")),
+    Reason("duplicate_name", _("Another model is already named %(value)s.")),
     Reason(
         "name_reserved",
-        _("The name %(value)s is the platform's own. Choose another."),
+        _("The name %(value)s is reserved. Choose another."),
     ),
     Reason(
         "gpu_memory_without_gpus",
-        _("%(value)s MiB of GPU memory need a GPU, but gpu_count is 0."),
+        _(
+            "gpu_memory_mib is %(value)s, but gpu_count is 0. Set gpu_count to at least"
+            " 1."
+        ),
     ),
     Reason(
         "config_too_large",
-        _("The configuration has %(value)s bytes; allowed: up to %(max)s."),
+        _("The configuration has %(value)s bytes. At most %(max)s are allowed."),
     ),
     Reason(
         "not_storable",
-        _("%(key)s holds a NUL, a broken character or a number that is not finite."),
+        _(
+            "%(key)s contains a NUL character, invalid Unicode or a number that is not"
+            " finite."
+        ),
     ),
     Reason("admin_only", _("Only administrators may set %(key)s.")),
-    Reason("no_such_model", _("There is no model %(value)s.")),
+    Reason("no_such_model", _("Model %(value)s does not exist.")),
     Reason(
         "search_too_long",
-        _("The search has %(value)s characters; allowed: up to %(max)s."),
+        _("The search has %(value)s characters. At most %(max)s are allowed."),
     ),
     # API tokens and users
-    Reason("unknown_user", _("There is no user %(value)s. There are: %(allowed)s.")),
+    Reason(
+        "unknown_user", _("User %(value)s does not exist. Existing users: %(allowed)s.")
+    ),
     Reason(
         "inactive_user",
-        _("User %(value)s is not active: no token of theirs would work."),
+        _("User %(value)s is not active, so a token would not work."),
     ),
-    Reason("duplicate_token", _("User %(user)s has a token named %(value)s already.")),
-    Reason("token_restricted", _("This token is restricted to: %(allowed)s.")),
+    Reason("duplicate_token", _("User %(user)s already has a token named %(value)s.")),
+    Reason("token_restricted", _("This token may only be used for: %(allowed)s.")),
     # Activity
     Reason("model_created", _("Model %(model)s was added.")),
     Reason("model_updated", _("Model %(model)s was changed: %(fields)s.")),
     Reason("model_deleted", _("Model %(model)s was deleted.")),
-    Reason("start_requested", _("Start of %(model)s was requested.")),
-    Reason("stop_requested", _("Stop of %(model)s was requested.")),
-    Reason("restart_requested", _("Restart of %(model)s was requested.")),
+    Reason("start_requested", _("A start of %(model)s was requested.")),
+    Reason("stop_requested", _("A stop of %(model)s was requested.")),
+    Reason("restart_requested", _("A restart of %(model)s was requested.")),
     Reason(
         "status_changed",
         _("%(model)s: %(old)s → %(new)s."),

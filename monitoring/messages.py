@@ -8,63 +8,69 @@ REASONS = (
     # What is wrong with a request
     Reason(
         "unknown_metric",
-        _("There is no metric %(value)s. Allowed: %(allowed)s."),
-        nearest=_("There is no metric %(value)s. Did you mean %(nearest)s?"),
+        _("Metric %(value)s does not exist. Allowed values: %(allowed)s."),
+        nearest=_("Metric %(value)s does not exist. Did you mean %(nearest)s?"),
     ),
     Reason(
         "unknown_source",
-        _("Nothing is known of %(value)s. There are: %(allowed)s."),
-        nearest=_("Nothing is known of %(value)s. Did you mean %(nearest)s?"),
+        _("There is no data for %(value)s. Available: %(allowed)s."),
+        nearest=_("There is no data for %(value)s. Did you mean %(nearest)s?"),
     ),
     Reason(
         "aggregate_not_possible",
-        _("%(value)s is not possible for %(metric)s. Allowed: %(allowed)s."),
+        _("%(metric)s does not support %(value)s. Allowed values: %(allowed)s."),
     ),
     Reason(
         "unknown_aggregate",
-        _("Unknown aggregate %(value)s. Allowed: %(allowed)s."),
+        _("Unknown aggregate %(value)s. Allowed values: %(allowed)s."),
     ),
     Reason(
         "too_many_points",
         _(
-            "This would be %(value)s points; allowed: up to %(max)s. Use a step of at"
-            " least %(step)s seconds."
+            "The result would have %(value)s points. At most %(max)s are allowed. Use a"
+            " step of at least %(step)s seconds."
         ),
     ),
     Reason(
         "bad_time",
         _(
-            "%(value)s is no time. Use a date such as 2024-01-31, or"
+            "%(value)s is not a valid time. Use a date such as 2024-01-31, or"
             " 2024-01-31T12:00:00+08:00."
         ),
     ),
-    Reason("end_before_start", _("The end %(end)s is not after the start %(start)s.")),
-    Reason("range_too_long", _("%(value)s days are too long; allowed: up to %(max)s.")),
-    Reason("unknown_range", _("Unknown range %(value)s. Allowed: %(allowed)s.")),
+    Reason("end_before_start", _("The end %(end)s must be after the start %(start)s.")),
+    Reason(
+        "range_too_long",
+        _("The range has %(value)s days. At most %(max)s are allowed."),
+    ),
+    Reason("unknown_range", _("Unknown range %(value)s. Allowed values: %(allowed)s.")),
     Reason(
         "range_and_times",
-        _("Give range, or start_time and end_time, not all of them."),
+        _("Use either range, or start_time and end_time, but not both."),
     ),
     Reason(
         "bad_step",
-        _("%(value)s is no step. Use seconds, in tens, or one of %(allowed)s."),
+        _(
+            "%(value)s is not a valid step. Use seconds in multiples of 10, or one of"
+            " %(allowed)s."
+        ),
     ),
     # Logs
     Reason("no_such_run", _("Model %(model)s has no run %(value)s.")),
     Reason(
         "too_many_logs",
         _(
-            "Logs followed at once: up to %(max)s. End one of yours, or try again"
-            " later."
+            "At most %(max)s logs can be followed at the same time. Close one of yours,"
+            " or try again later."
         ),
     ),
     # Activity
     Reason(
         "history_paused",
         _(
-            "Measurements are no longer kept: %(free)s MiB are free in the data folder,"
-            " %(needed)s MiB are needed."
+            "Metrics are no longer stored: the data folder has %(free)s MiB free, but"
+            " needs %(needed)s MiB."
         ),
     ),
-    Reason("history_resumed", _("Measurements are kept again: %(free)s MiB are free.")),
+    Reason("history_resumed", _("Metrics are stored again: %(free)s MiB are free.")),
 )

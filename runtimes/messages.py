@@ -9,71 +9,73 @@ REASONS = (
     # What a machine lacks
     Reason(
         "insufficient_cpu",
-        _("Needs %(needed)s CPU cores; %(node)s has %(free)s of %(total)s free."),
+        _("Needs %(needed)s CPU cores; %(free)s of %(total)s are free on %(node)s."),
     ),
     Reason(
         "insufficient_memory",
         _(
-            "Needs %(needed)s MiB of memory; %(node)s has %(free)s of %(total)s MiB"
-            " free."
+            "Needs %(needed)s MiB of memory; %(free)s of %(total)s MiB are free on"
+            " %(node)s."
         ),
     ),
     Reason(
         "insufficient_gpus",
         _(
-            "Needs %(needed)s GPUs with %(mib)s MiB free each; %(node)s has %(free)s"
-            " such GPUs of %(total)s."
+            "Needs %(needed)s GPUs with %(mib)s MiB free each; %(free)s of the"
+            " %(total)s GPUs on %(node)s qualify."
         ),
     ),
-    Reason("no_node", _("No machine is known yet. Is the monitor role running?")),
+    Reason(
+        "no_node", _("No machine has been found yet. Is the monitor process running?")
+    ),
     # Why a GPU takes no models
     Reason(
         "gpu_unreachable",
-        _("The driver no longer reaches it."),
+        _("The driver can no longer reach the GPU."),
         fault=Fault.MACHINE,
     ),
     Reason(
         "gpu_needs_reset",
-        _("It reported XID %(xid)s: it has to be reset."),
+        _("The GPU reported XID %(xid)s and must be reset."),
         fault=Fault.MACHINE,
     ),
     Reason(
         "gpu_needs_reboot",
-        _("It reported XID %(xid)s: the machine has to be restarted."),
+        _("The GPU reported XID %(xid)s. The machine must be restarted."),
         fault=Fault.MACHINE,
     ),
     # What is wrong with a configuration
     Reason(
         "unknown_key",
-        _("Unknown key %(key)s. Allowed: %(allowed)s."),
+        _("Unknown key %(key)s. Allowed keys: %(allowed)s."),
         nearest=_("Unknown key %(key)s. Did you mean %(nearest)s?"),
     ),
-    Reason("not_allowed", _("%(key)s may not be set. Allowed: %(allowed)s.")),
+    Reason("not_allowed", _("%(key)s cannot be set. Allowed values: %(allowed)s.")),
     Reason(
         "not_with_engine",
-        _("%(key)s cannot be set with the engine %(engine)s. It can with: %(others)s."),
+        _("%(key)s is not supported by the engine %(engine)s, but by: %(others)s."),
     ),
     Reason(
         "gpus_disagree",
-        _("tensor_parallel_size is %(value)s, but the model is given %(gpus)s GPUs."),
+        _("tensor_parallel_size is %(value)s, but gpu_count is %(gpus)s."),
     ),
     Reason(
         "engine_and_gpus",
         _(
-            "%(engine)s does not fit %(gpus)s GPUs: vllm needs one or more, vllm-cpu"
-            " none."
+            "The engine %(engine)s cannot be used with %(gpus)s GPUs: vllm needs at"
+            " least one, vllm-cpu uses none."
         ),
     ),
     Reason(
         "heads_indivisible",
         _(
-            "The model's %(heads)s attention heads cannot be shared among %(value)s"
-            " GPUs."
+            "The model's %(heads)s attention heads cannot be divided evenly among"
+            " %(value)s GPUs."
         ),
     ),
     Reason(
         "architecture_unknown",
-        _("%(engine)s does not know models of the architecture %(architecture)s."),
+        _("%(engine)s does not support the model architecture %(architecture)s."),
         advice=_(
             "Use a newer version of the engine, another engine, or another model."
         ),
@@ -82,41 +84,48 @@ REASONS = (
     ),
     Reason(
         "unknown_gpu",
-        _("There is no GPU %(value)s. Allowed: %(allowed)s."),
-        advice=_("Pin it to GPUs that are there."),
+        _("GPU %(value)s does not exist. Allowed values: %(allowed)s."),
+        advice=_("Pin the model to existing GPUs."),
     ),
-    Reason("unknown_driver", _("Unknown driver %(value)s. Allowed: %(allowed)s.")),
+    Reason(
+        "unknown_driver", _("Unknown driver %(value)s. Allowed values: %(allowed)s.")
+    ),
     Reason(
         "use_measured",
         _(
-            "Estimated %(estimated)s MiB, measured %(measured)s MiB: use what was"
-            " measured."
+            "%(measured)s MiB were measured, %(estimated)s MiB estimated. Use the"
+            " measured value."
         ),
     ),
     Reason(
         "no_estimate",
         _(
-            "The files of %(model)s are not on this machine: how much memory it takes"
-            " is not known."
+            "The files of %(model)s are not on this machine, so its memory cannot be"
+            " estimated."
         ),
     ),
     # Activity
-    Reason("gpu_is_lost", _("GPU %(gpu)s is lost: the driver no longer reaches it.")),
+    Reason(
+        "gpu_is_lost", _("GPU %(gpu)s was lost: the driver can no longer reach it.")
+    ),
     Reason("gpu_is_back", _("GPU %(gpu)s is back.")),
     Reason(
         "gpu_is_unhealthy",
-        _("GPU %(gpu)s takes no models until it is healthy again."),
+        _("GPU %(gpu)s is unhealthy and accepts no models until it recovers."),
     ),
     Reason("gpu_is_healthy", _("GPU %(gpu)s is healthy again.")),
     Reason(
         "gpus_unreadable",
         _(
-            "The GPUs of %(node)s cannot be read: %(detail)s. Models go on running;"
-            " after a driver upgrade, restart the machine."
+            "The GPUs of %(node)s cannot be read: %(detail)s. Running models are not"
+            " affected. After a driver upgrade, restart the machine."
         ),
     ),
     Reason("gpus_readable", _("The GPUs of %(node)s can be read again.")),
-    Reason("gpu_mode_open", _("GPU %(gpu)s takes models again.")),
-    Reason("gpu_mode_excluded", _("GPU %(gpu)s takes no more models.")),
-    Reason("gpu_mode_drained", _("GPU %(gpu)s is being drained: its models leave.")),
+    Reason("gpu_mode_open", _("GPU %(gpu)s accepts models again.")),
+    Reason("gpu_mode_excluded", _("GPU %(gpu)s accepts no new models.")),
+    Reason(
+        "gpu_mode_drained",
+        _("GPU %(gpu)s is being drained: its models are moved away."),
+    ),
 )

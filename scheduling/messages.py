@@ -7,37 +7,37 @@ from common.messages import Reason
 
 REASONS = (
     # Why a model waits
-    Reason("making_room", _("Room is being made on %(node)s.")),
+    Reason("making_room", _("Waiting for other models on %(node)s to stop.")),
     Reason(
         "no_free_port",
-        _("Models on %(node)s have all ports from %(first)s to %(last)s."),
+        _("All ports from %(first)s to %(last)s on %(node)s are used by models."),
         advice=_(
-            "Stop a model, or set ENGINE_PORT_FIRST and ENGINE_PORT_LAST to a wider"
-            " range and restart the platform."
+            "Stop a model, or widen the range with ENGINE_PORT_FIRST and"
+            " ENGINE_PORT_LAST and restart the platform."
         ),
         fault=Fault.PLATFORM,
     ),
     # Why a model is in error
     Reason(
         "retrying",
-        _("%(cause)s Attempt %(attempt)s of %(limit)s follows after %(seconds)s s."),
+        _("%(cause)s Attempt %(attempt)s of %(limit)s starts after %(seconds)s s."),
     ),
     Reason(
         "gave_up",
-        _("%(cause)s Gave up after %(attempt)s attempts; see the log."),
+        _("%(cause)s Gave up after %(attempt)s attempts. See the log."),
         retry=Retry.NEVER,
     ),
     Reason(
         "not_retried",
-        _("%(cause)s Not retried: it would fail again."),
+        _("%(cause)s Not retried, because it would fail again."),
         retry=Retry.NEVER,
     ),
     Reason(
         "no_gpu_has_more",
         _(
-            "%(cause)s %(mib)s MiB were free on its GPU, and no GPU here can have more."
-            " Lower n_ctx, n_parallel or n_gpu_layers, use a smaller quantisation, or"
-            " spread it over more GPUs."
+            "%(cause)s Its GPU had %(mib)s MiB free, and no GPU can offer more. Lower"
+            " n_ctx, n_parallel or n_gpu_layers, use a smaller quantisation, or use"
+            " more GPUs."
         ),
     ),
     # Why a run was stopped
@@ -48,7 +48,7 @@ REASONS = (
     ),
     Reason(
         "scaled_down",
-        _("Stopped because fewer replicas are wanted."),
+        _("Stopped because the number of replicas was reduced."),
         retry=Retry.REQUESTED,
     ),
     Reason(
@@ -63,7 +63,7 @@ REASONS = (
     ),
     Reason(
         "gpu_unhealthy",
-        _("One of its GPUs no longer works as it should."),
+        _("One of its GPUs is unhealthy."),
         retry=Retry.AT_ONCE,
         fault=Fault.MACHINE,
     ),

@@ -70,7 +70,7 @@ def codes_of(call: ast.Call) -> Iterator[str]:
         yield from strings(keywords["code"])
     if name in RAISING and call.args:
         yield from strings(call.args[0])
-    worded_elsewhere = keywords.keys() & {"words", "text", "problems"}
+    worded_elsewhere = keywords.keys() & {"message_code", "text", "problems"}
     if name in ENDING and len(call.args) > 1 and not worded_elsewhere:
         yield from strings(call.args[1])
 

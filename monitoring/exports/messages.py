@@ -5,25 +5,33 @@ from django.utils.translation import gettext_lazy as _
 from common.messages import Reason
 
 REASONS = (
-    Reason("unknown_format", _("Unknown format %(value)s. Allowed: %(allowed)s.")),
+    Reason(
+        "unknown_format", _("Unknown format %(value)s. Allowed values: %(allowed)s.")
+    ),
     Reason(
         "export_too_large",
         _(
-            "This export would have some %(value)s rows; allowed: up to %(max)s. Use"
-            " fewer metrics, a shorter time or a wider step."
+            "This export would have about %(value)s rows. At most %(max)s are allowed."
+            " Use fewer metrics, a shorter range or a larger step."
         ),
     ),
     Reason(
         "export_needs_background",
         _(
-            "Excel files of more than %(max)s rows, here some %(value)s, are made in"
-            " the background: POST /api/monitoring/exports."
+            "Excel files of more than %(max)s rows (here about %(value)s) are created"
+            " in the background: POST /api/monitoring/exports."
         ),
     ),
     Reason(
         "too_many_exports",
-        _("Exports at once: up to %(max)s. Wait until one of yours is done."),
+        _(
+            "At most %(max)s exports can run at the same time. Wait until one of yours"
+            " is done."
+        ),
     ),
-    Reason("no_such_export", _("There is no export %(value)s, or it is over.")),
-    Reason("export_has_no_file", _("Export %(value)s has no file yet, or no more.")),
+    Reason("no_such_export", _("Export %(value)s does not exist or has expired.")),
+    Reason(
+        "export_has_no_file",
+        _("The file of export %(value)s is not ready yet or has been deleted."),
+    ),
 )

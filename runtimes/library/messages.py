@@ -5,43 +5,43 @@ from django.utils.translation import gettext_lazy as _
 from common.messages import Reason
 
 FETCH_AGAIN = _(
-    "Copy or download it again, and compare its size and checksum with the original's."
+    "Copy or download it again, then compare its size and checksum with the original."
 )
 REASONS = (
     # What is wrong with a model's files
     Reason(
         "file_missing",
-        _("There is no file %(path)s."),
+        _("The file %(path)s does not exist."),
         advice=_(
-            "Correct the path, or put the file there; all parts of a model have to be"
-            " in one folder."
+            "Correct the path, or put the file there. All parts of a model must be in"
+            " the same folder."
         ),
         subject="path",
     ),
     Reason(
         "file_unreadable",
-        _("The file %(path)s cannot be read by the platform."),
+        _("The platform cannot read the file %(path)s."),
         advice=_(
-            "Let the user that the platform runs as read it, and enter its folders:"
-            " chmod, chown."
+            "Give the user that the platform runs as read access to the file and its"
+            " folders (chmod, chown)."
         ),
         subject="permission",
     ),
     Reason(
         "not_a_file",
         _("%(path)s is not a file."),
-        advice=_("Give the path of the .gguf file itself."),
+        advice=_("Enter the path of the .gguf file itself."),
         subject="path",
     ),
     Reason(
         "not_a_folder",
         _("%(path)s is not a folder."),
-        advice=_("Give the folder that holds config.json."),
+        advice=_("Enter the folder that contains config.json."),
         subject="path",
     ),
     Reason(
         "path_outside_roots",
-        _("%(path)s is outside the model folders. Allowed: %(roots)s."),
+        _("%(path)s is outside the model folders. Allowed folders: %(roots)s."),
         advice=_(
             "Move the model into one of these folders, or add its folder to MODEL_ROOTS"
             " and restart the platform."
@@ -50,9 +50,9 @@ REASONS = (
     ),
     Reason(
         "lfs_pointer",
-        _("%(path)s is only a pointer of Git LFS: its content was not fetched."),
+        _("%(path)s is only a Git LFS pointer: its content has not been downloaded."),
         advice=_(
-            "Run git lfs pull where it was cloned, or download it in the model library."
+            "Run git lfs pull in the clone, or download the model in the model library."
         ),
         subject="format",
     ),
@@ -60,96 +60,97 @@ REASONS = (
         "not_gguf",
         _("%(path)s is not a GGUF file."),
         advice=_(
-            "llama.cpp needs a file in the format GGUF; folders with safetensors run on"
-            " vLLM."
+            "llama.cpp needs a GGUF file. Use vLLM for folders with safetensors files."
         ),
         subject="format",
     ),
     Reason(
         "gguf_truncated",
-        _("%(path)s is cut short: it ends at byte %(size)s, in what begins at %(at)s."),
+        _(
+            "%(path)s is truncated: it ends at byte %(size)s, within data that starts"
+            " at byte %(at)s."
+        ),
         advice=FETCH_AGAIN,
         subject="format",
     ),
     Reason(
         "gguf_broken",
-        _("The header of %(path)s is broken at byte %(at)s: %(what)s."),
+        _("The header of %(path)s is corrupt at byte %(at)s: %(what)s."),
         advice=FETCH_AGAIN,
         subject="format",
     ),
     Reason(
         "gguf_value",
-        _("%(path)s says that %(key)s is %(value)s, which cannot be."),
+        _("%(path)s contains an impossible value: %(key)s is %(value)s."),
         advice=FETCH_AGAIN,
         subject="format",
     ),
     Reason(
         "gguf_lacks",
-        _("%(path)s does not say what its %(key)s is."),
+        _("%(path)s does not contain %(key)s."),
         advice=FETCH_AGAIN,
         subject="format",
     ),
     Reason(
         "gguf_not_first",
-        _("%(path)s is not the first of its parts. That is %(first)s."),
-        advice=_("Give the path of the first part."),
+        _("%(path)s is not the first part of the model. The first part is %(first)s."),
+        advice=_("Enter the path of the first part."),
         subject="format",
     ),
     Reason(
         "gguf_not_a_model",
-        _("%(path)s is no model by itself: it says of itself %(kind)s."),
-        advice=_("Give the path of the model it belongs to."),
+        _("%(path)s is not a complete model: its type is %(kind)s."),
+        advice=_("Enter the path of the model it belongs to."),
         subject="format",
     ),
     Reason(
         "bad_model_config",
-        _("%(path)s is not a JSON object of up to %(max)s bytes."),
+        _("%(path)s must be a JSON object of at most %(max)s bytes."),
         advice=FETCH_AGAIN,
         subject="format",
     ),
     Reason(
         "model_config_value",
-        _("%(path)s says that %(key)s is %(value)s, which cannot be."),
+        _("%(path)s contains an impossible value: %(key)s is %(value)s."),
         advice=FETCH_AGAIN,
         subject="format",
     ),
     Reason(
         "model_config_lacks",
-        _("%(path)s does not say what its %(key)s is."),
+        _("%(path)s does not contain %(key)s."),
         subject="format",
     ),
     Reason(
         "no_weights",
-        _("%(path)s holds no weights: no file named %(expected)s."),
+        _("%(path)s contains no weights (%(expected)s)."),
         advice=_("Copy or download all files of the model."),
         subject="format",
     ),
     Reason(
         "weights_truncated",
-        _("%(path)s is smaller than the weights it should hold."),
+        _("%(path)s is smaller than the weights it should contain."),
         advice=FETCH_AGAIN,
         subject="format",
     ),
     # What a scan of the model folders leaves out
-    Reason("folder_missing", _("There is no folder %(path)s.")),
+    Reason("folder_missing", _("The folder %(path)s does not exist.")),
     Reason(
         "folder_unreadable",
-        _("The folder %(path)s cannot be read by the platform."),
+        _("The platform cannot read the folder %(path)s."),
     ),
     Reason(
         "link_outside",
-        _("%(path)s is a link that leads out of the model folders."),
+        _("%(path)s is a link that points outside the model folders."),
     ),
     Reason(
         "folders_too_deep",
-        _("Folders in %(path)s are left out: only %(max)s levels are read."),
+        _("Folders in %(path)s were skipped: only %(max)s levels are scanned."),
     ),
     Reason(
         "scan_cut",
         _(
-            "The scan ended in %(path)s, after %(entries)s files and folders: what"
-            " comes after is left out. Scan again to go on, or use smaller model"
-            " folders."
+            "The scan stopped in %(path)s after %(entries)s files and folders. Scan"
+            " again to continue, or use smaller model folders."
         ),
     ),
 )

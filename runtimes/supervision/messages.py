@@ -6,17 +6,17 @@ from common.enums import Fault, Retry
 from common.messages import Reason
 
 DAMAGED = _(
-    "The file is damaged, cut off or of another format. Compare its size and checksum"
-    " with those of its source, and fetch it again."
+    "The file is damaged, incomplete or in another format. Compare its size and"
+    " checksum with the original, and copy or download it again."
 )
 REASONS = (
     # Why a run ended: configuration
     Reason(
         "bad_config",
-        _("The engine refused its configuration or model file."),
+        _("The engine rejected its configuration or model file."),
         advice=_(
-            "The last lines of the log say what it refused. Check the configuration,"
-            " and that the model file is whole."
+            "See the last lines of the log. Check the configuration, and that the model"
+            " file is complete."
         ),
         retry=Retry.NEVER,
         fault=Fault.CONFIGURATION,
@@ -24,10 +24,10 @@ REASONS = (
     ),
     Reason(
         "bad_argument",
-        _("The engine does not take one of its arguments."),
+        _("The engine rejected one of its arguments."),
         advice=_(
             "The last lines of the log name it. Correct it in the configuration or in"
-            " extra_args; other versions of an engine know other arguments."
+            " extra_args. Arguments differ between engine versions."
         ),
         retry=Retry.NEVER,
         fault=Fault.ENGINE,
@@ -52,15 +52,15 @@ REASONS = (
         "model_file_missing",
         _("The model file %(path)s is missing or unreadable."),
         advice=_(
-            "Check the path, that it is under one of MODEL_ROOTS on this machine, and"
-            " that the platform's user may read it."
+            "Check that the path is correct, is in one of MODEL_ROOTS on this machine,"
+            " and is readable by the platform's user."
         ),
         retry=Retry.NEVER,
         fault=Fault.CONFIGURATION,
     ),
     Reason(
         "config_refused",
-        _("The configuration does not fit. %(cause)s"),
+        _("The configuration is invalid. %(cause)s"),
         advice=_("Correct the configuration and start the model again."),
         retry=Retry.NEVER,
         fault=Fault.CONFIGURATION,
@@ -68,10 +68,10 @@ REASONS = (
     Reason(
         "hub_offline",
         _(
-            "%(model)s is not on this machine, and downloads are not allowed here. Give"
-            " the folder of a model, or allow downloads with ENGINE_DOWNLOADS=1."
+            "%(model)s is not on this machine, and engines may not download models."
+            " Enter the folder of a model, or allow downloads with ENGINE_DOWNLOADS=1."
         ),
-        advice=_("Download it in the model library, or give a folder."),
+        advice=_("Download the model in the model library, or enter its folder."),
         retry=Retry.NEVER,
         fault=Fault.CONFIGURATION,
         subject="path",
@@ -79,8 +79,8 @@ REASONS = (
     Reason(
         "unknown_architecture",
         _(
-            "The engine does not know this kind of model. Use a newer version of the"
-            " engine or another model."
+            "The engine does not support this model's architecture. Use a newer version"
+            " of the engine or another model."
         ),
         retry=Retry.NEVER,
         fault=Fault.ENGINE,
@@ -89,8 +89,8 @@ REASONS = (
     Reason(
         "needs_remote_code",
         _(
-            "The model brings code of its own, which only an administrator may allow:"
-            " trust_remote_code."
+            "The model contains its own code, which only administrators may allow"
+            " (trust_remote_code)."
         ),
         retry=Retry.NEVER,
         fault=Fault.CONFIGURATION,
@@ -98,8 +98,8 @@ REASONS = (
     Reason(
         "kv_cache_too_small",
         _(
-            "The memory it is given leaves too little for the model's context. Lower"
-            " max_model_len or give it more memory."
+            "Too little memory is left for the model's context. Lower max_model_len or"
+            " assign more memory."
         ),
         retry=Retry.NEVER,
         fault=Fault.CONFIGURATION,
@@ -109,9 +109,9 @@ REASONS = (
         "out_of_gpu_memory",
         _("The engine ran out of GPU memory."),
         advice=_(
-            "Lower the context, the requests at once or n_gpu_layers, use a smaller"
-            " quantisation or more GPUs, or book more GPU memory for it, so that it is"
-            " placed where there is more."
+            "Lower the context size, the number of parallel requests or n_gpu_layers,"
+            " use a smaller quantisation or more GPUs, or assign more GPU memory, so"
+            " that it is placed on larger GPUs."
         ),
         retry=Retry.MORE_GPU_MEMORY,
         fault=Fault.CONFIGURATION,
@@ -120,20 +120,20 @@ REASONS = (
     # Why a run ended: engine and platform
     Reason(
         "crashed",
-        _("The engine ended unexpectedly."),
+        _("The engine exited unexpectedly."),
         advice=_(
-            "See the last lines of the log. If it comes back, try another version of"
-            " the engine, and report it to its makers with this log."
+            "See the last lines of the log. If it happens again, try another version of"
+            " the engine, and report the problem to its developers with this log."
         ),
         fault=Fault.ENGINE,
         quotes_log=True,
     ),
     Reason(
         "hang",
-        _("The engine stopped making progress."),
+        _("The engine stopped responding."),
         advice=_(
-            "See the log's last lines, and the GPU's health. If long prompts are usual"
-            " here, raise HANG_SECONDS."
+            "See the last lines of the log and the GPU's health. If long prompts are"
+            " common, raise HANG_SECONDS."
         ),
         fault=Fault.ENGINE,
     ),
@@ -141,16 +141,16 @@ REASONS = (
         "start_timeout",
         _("The engine was not ready within %(seconds)s s."),
         advice=_(
-            "See how far the log got. Large models on slow disks take long: raise"
-            " START_SECONDS."
+            "Check the log for its progress. Large models on slow disks take long to"
+            " load: raise START_SECONDS."
         ),
         fault=Fault.ENGINE,
     ),
     Reason(
         "engine_missing",
         _(
-            "The engine %(engine)s is not installed here. Installed: %(installed)s. To"
-            " install it: %(command)s"
+            "The engine %(engine)s is not installed. Installed engines: %(installed)s."
+            " To install it: %(command)s"
         ),
         advice=_("Install it, or choose one that is installed."),
         retry=Retry.NEVER,
@@ -159,17 +159,17 @@ REASONS = (
     ),
     Reason(
         "engine_broken",
-        _("The engine's installation is broken. Install it again."),
+        _("The engine's installation is broken. Reinstall it."),
         retry=Retry.NEVER,
         fault=Fault.ENGINE,
         quotes_log=True,
     ),
     Reason(
         "port_in_use",
-        _("The engine's port was taken by another process."),
+        _("The engine's port was already in use."),
         advice=_(
-            "It is started again on another port. If this comes back, choose ports that"
-            " nothing else here uses: ENGINE_PORT_FIRST and ENGINE_PORT_LAST."
+            "The engine is restarted on another port. If it happens again, choose"
+            " unused ports with ENGINE_PORT_FIRST and ENGINE_PORT_LAST."
         ),
         retry=Retry.AT_ONCE,
         fault=Fault.PLATFORM,
@@ -181,17 +181,17 @@ REASONS = (
     ),
     Reason(
         "abandoned",
-        _("The run was given up before its engine was started."),
+        _("The run was abandoned before its engine was started."),
         fault=Fault.PLATFORM,
     ),
     Reason(
         "launch_lost",
-        _("The engine was never started: its launcher was interrupted."),
+        _("The engine was not started because its launch was interrupted."),
         fault=Fault.PLATFORM,
     ),
     Reason(
         "restarted",
-        _("Stopped to be restarted."),
+        _("Stopped for a restart."),
         retry=Retry.REQUESTED,
     ),
     # Why a run ended: machine
@@ -199,7 +199,7 @@ REASONS = (
         "out_of_memory",
         _("The engine ran out of memory."),
         advice=_(
-            "Lower the context, use a smaller model or quantisation, give it more"
+            "Lower the context size, use a smaller model or quantisation, assign more"
             " memory, or stop other models on this machine."
         ),
         fault=Fault.MACHINE,
@@ -207,45 +207,43 @@ REASONS = (
     ),
     Reason(
         "killed",
-        _("The engine was killed from outside."),
+        _("The engine was killed by another process."),
         advice=_(
-            "Somebody on the machine, or a program that guards it, ended the engine:"
-            " see journalctl around that time."
+            "A user or a service on the machine killed the engine. See journalctl for"
+            " that time."
         ),
         fault=Fault.MACHINE,
     ),
     Reason(
         "removed_outside",
-        _("Its container was removed from outside."),
-        advice=_("Containers of models are stopped here, not with docker rm."),
+        _("The container was removed outside the platform."),
+        advice=_("Stop models on the platform, not with docker rm."),
         fault=Fault.MACHINE,
     ),
     Reason(
         "gpu_lost",
-        _("A GPU of this run was lost."),
+        _("One of the run's GPUs was lost."),
         advice=_(
-            "See the GPU under Machines and GPUs, and dmesg for its XID. It is used"
-            " again once the driver reaches it; that may need a restart of the machine."
+            "See the GPU under Machines and GPUs, and its XID in dmesg. It is used"
+            " again once the driver can reach it, which may require a restart of the"
+            " machine."
         ),
         retry=Retry.AT_ONCE,
         fault=Fault.MACHINE,
     ),
     Reason(
         "driver_mismatch",
-        _(
-            "The GPU driver of this machine is too old for the engine. Upgrade the"
-            " driver."
-        ),
+        _("This machine's GPU driver is too old for the engine. Upgrade the driver."),
         retry=Retry.NEVER,
         fault=Fault.MACHINE,
         quotes_log=True,
     ),
     Reason(
         "gpu_unsupported",
-        _("The engine's build cannot use the GPU of this machine."),
+        _("This build of the engine does not support this machine's GPU."),
         advice=_(
-            "Install a build of the engine made for this GPU, or take the GPU out of"
-            " service for such models."
+            "Install a build of the engine that supports this GPU, or do not use this"
+            " GPU for such models."
         ),
         retry=Retry.NEVER,
         fault=Fault.MACHINE,
@@ -254,8 +252,8 @@ REASONS = (
         "docker_unavailable",
         _("The Docker daemon at %(socket)s cannot be used: %(detail)s."),
         advice=_(
-            "Start the Docker daemon, and let the platform's user reach its socket; see"
-            " manage.py doctor."
+            "Start the Docker daemon, and give the platform's user access to its"
+            " socket; see manage.py doctor."
         ),
         fault=Fault.MACHINE,
         subject="image",
@@ -264,12 +262,12 @@ REASONS = (
         "image_missing",
         _(
             "The image %(image)s is not on this machine. Pull it on the page “Engines”"
-            " or with manage.py pull_engine_image, or load it with docker load or"
-            " docker build; then start the model again."
+            " or with manage.py pull_engine_image, or use docker load or docker build."
+            " Then start the model again."
         ),
         advice=_(
-            "Pull the image on the page “Engines” or load it, or name another one in"
-            " the platform's settings."
+            "Pull the image on the page “Engines”, or configure another one in the"
+            " platform's settings."
         ),
         retry=Retry.NEVER,
         fault=Fault.CONFIGURATION,
@@ -283,16 +281,16 @@ REASONS = (
     ),
     # Activity
     Reason("run_started", _("The engine of %(model)s was started on %(node)s.")),
-    Reason("engine_reaped", _("A leftover engine without a run (%(uid)s) was killed.")),
+    Reason("engine_reaped", _("An orphaned engine (%(uid)s) was killed.")),
     Reason(
         "engines_unseen",
         _(
-            "Engines of the driver %(driver)s on %(node)s cannot be seen; they are"
-            " taken to run on: %(models)s."
+            "Driver %(driver)s cannot see its engines on %(node)s. They are assumed to"
+            " be running: %(models)s."
         ),
     ),
     Reason(
         "engines_seen",
-        _("Engines of the driver %(driver)s on %(node)s are seen again."),
+        _("Driver %(driver)s can see its engines on %(node)s again."),
     ),
 )

@@ -45,7 +45,7 @@ def test_worker_carries_a_pull(site, page):
     assert pull["code"] in ("docker_unavailable", "pull_failed")
     page.goto("/admin/models_app/activity/")
     expect(
-        page.get_by_text("The image llmplatform-vllm was not pulled.")
+        page.get_by_text("The pull of the image llmplatform-vllm failed.")
     ).to_be_visible()
     site.python(f"{PULLS}ImagePull.objects.all().delete()")
 

@@ -162,7 +162,7 @@ def test_killed_engine_ends_the_page_with_reason_and_advice(site, run, opened):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     reason = opened.locator("[data-reason=killed]")
-    expect(reason).to_contain_text("killed from outside", timeout=8000)
+    expect(reason).to_contain_text("killed by another process", timeout=8000)
     expect(reason).to_contain_text("journalctl")
     expect(opened.locator("[data-status]")).to_contain_text("ended", timeout=5000)
     site.until(lambda: len(site.runs("talker")) == 2, seconds=60)
@@ -176,4 +176,4 @@ def test_follow_streams_from_a_real_server(site, run, page):
     asked = urllib.request.Request(f"{site.url}{path}", headers={"Cookie": cookies})
     with urllib.request.urlopen(asked, timeout=10) as answer:
         assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
-        assert "--- The engine was killed from outside." in answer.read().decode()
+        assert "--- The engine was killed by another process." in answer.read().decode()

@@ -102,7 +102,7 @@ def test_measured_is_shown_beside_and_can_be_used(page, site, config):
     assert mib(page, "measured") == pytest.approx(5734, rel=0.01)
     advice = page.locator("[data-estimate] [data-advice]").inner_text()
     assert re.fullmatch(
-        r"Estimated \d+ MiB, measured 5734 MiB: use what was measured\.", advice
+        r"5734 MiB were measured, \d+ MiB estimated\. Use the measured value\.", advice
     )
     page.get_by_role("button", name="Use what was measured as memory").click()
     assert page.input_value("[name=memory_mib]") == "5734"
@@ -115,7 +115,7 @@ def test_what_cannot_be_estimated_says_why(page, config):
     type_in(page, config={"model_path": f"{config['model_path']}.gone"})
     page.wait_for_function(
         "document.querySelector('[data-estimate] [role=status]').textContent"
-        ".startsWith('There is no file')"
+        ".endsWith('does not exist.')"
     )
     page.fill("[name=config]", '{"model_path": ')
     page.wait_for_function(

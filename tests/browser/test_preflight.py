@@ -52,7 +52,7 @@ def test_errors_are_told_with_what_to_do(page, path):
     check(page, {"model_path": f"{path}.gone"})
     assert told(page) == "It cannot be started as it is."
     line = page.locator("[data-lines] li[data-level=error]")
-    assert f"There is no file {path}.gone." in line.inner_text()
+    assert f"The file {path}.gone does not exist." in line.inner_text()
     assert "Correct the path" in line.inner_text()
     assert line.locator("[data-part=level]").text_content() == "Error:"
     page.fill("[name=config]", json.dumps({"model_path": path}))

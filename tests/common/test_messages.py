@@ -1,9 +1,12 @@
+import json
+
 import pytest
 from django.utils.translation import override
 
 from common import messages
 from common.messages import Reason, advise, find, register, render
 from models_app.models import reason_of
+from runtimes.frameworks.fields import Choice, Integer, Object, installation, wrong_type
 
 WITH_ADVICE = [code for code, reason in messages.registry.items() if reason.advice]
 
@@ -65,6 +68,46 @@ def test_labels_are_shown_for_codes(language, message):
         assert render("status_changed", params) == message
 
 
-def test_empty_list_is_shown_as_nothing():
+def test_empty_list_is_shown_as_none():
     params = {"model": "m", "status": "stopping", "operation": "stop", "allowed": []}
-    assert render("operation_not_allowed", params).endswith("nothing.")
+    assert render("operation_not_allowed", params).endswith("none.")
+
+
+def message_of(field, value, language):
+    problem = field.problem("key", value)
+    with override(language):
+        return render(problem.code, problem.params)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "english", "chinese"),
+    [
+        (Integer(min=1, max=2), "x", "an integer", "整数"),
+        (Object(), [], "a JSON object", "JSON 对象"),
+        (
+            Choice(numbers={"on": 1, "off": 0}),
+            "x",
+            "one of on, off",
+            "以下之一：on, off",
+        ),
+        (
+            installation("a", "b"),
+            "x",
+            "one of a, b, optionally followed by @ and the label of an installation",
+            "以下之一：a, b（可在其后加 @ 和安装标签）",
+        ),
+    ],
+)
+def test_expected_value_is_shown_in_the_readers_language(
+    field, value, english, chinese
+):
+    given = json.dumps(value)
+    assert message_of(field, value, "en") == f"key must be {english}, not {given}."
+    in_chinese = message_of(field, value, "zh-hans")
+    assert in_chinese == f"key 的值 {given} 无效，应为{chinese}。"
+
+
+def test_unknown_expected_value_is_shown_as_it_is():
+    problem = wrong_type("key", 1, "a colour")
+    with override("zh-hans"):
+        assert render(problem.code, problem.params).endswith("a colour。")

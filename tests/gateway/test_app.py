@@ -270,7 +270,9 @@ async def test_errors_are_in_the_callers_language(gateway):
     chinese = [("Accept-Language", "fr-XX, zh-CN;q=0.9, en;q=0.1")]
     response = await fetch(gateway, "GET", "/v1/nothing", headers=chinese)
     english = await fetch(gateway, "GET", "/v1/nothing")
-    assert english.json["error"]["message"] == "There is nothing at /v1/nothing."
+    assert english.json["error"]["message"] == (
+        "/v1/nothing does not exist on this server."
+    )
     assert "/v1/nothing" in response.json["error"]["message"]
     assert response.json["error"]["message"] != english.json["error"]["message"]
 

@@ -22,18 +22,18 @@ def test_platform_error_lists_every_problem():
         validation_error(TOO_HOT, wrong_type("seed", "x", "integer"))
     ) == {
         "code": "validation_error",
-        "message": "temperature is 3; allowed: 0 to 2.",
+        "message": "temperature must be between 0 and 2, not 3.",
         "errors": [
             {
                 "code": "out_of_range",
                 "field": "temperature",
-                "message": "temperature is 3; allowed: 0 to 2.",
+                "message": "temperature must be between 0 and 2, not 3.",
                 "params": {"key": "temperature", "value": "3", "min": 0, "max": 2},
             },
             {
                 "code": "wrong_type",
                 "field": "seed",
-                "message": 'seed is "x"; needed: integer.',
+                "message": 'seed must be an integer, not "x".',
                 "params": {"key": "seed", "value": '"x"', "expected": "integer"},
             },
         ],
@@ -44,8 +44,10 @@ def test_platform_error_has_status_and_allowed_operations():
     stopped = a_route(status="stopped", retry_after_s=None)
     assert platform_error(not_serving(stopped)) == {
         "code": "model_not_running",
-        "message": "Model smol takes no requests: Not started. Allowed: Start, Rename,"
-        " Delete.",
+        "message": (
+            "Model smol accepts no requests in the status “Not started”."
+            " Allowed operations: Start, Rename, Delete."
+        ),
         "errors": [],
         "status": "stopped",
         "allowed": ["start", "rename", "delete"],

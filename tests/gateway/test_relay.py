@@ -166,7 +166,7 @@ async def test_pieces_arrive_as_they_are_generated(gateway, engine):
             ),
             400,
             "context_too_long",
-            "3001 tokens; allowed: up to 512",
+            "3001 tokens. At most 512",
         ),
         ((503, {"error": {"message": "Loading model"}}), 503, "engine_busy", "smol"),
         ((500, {"error": {"message": "at 0xdead"}}), 502, "engine_failed", "smol"),

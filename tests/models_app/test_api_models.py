@@ -101,11 +101,17 @@ def test_create_refuses_and_makes_nothing(wrong, field, code):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"priority": 11}, "priority is 11; allowed: 1 to 10."),
-        ({"priority": "high"}, 'priority is "high"; needed: integer.'),
+        ({"priority": 11}, "priority must be between 1 and 10, not 11."),
+        ({"priority": "high"}, 'priority must be an integer, not "high".'),
         ({"priorty": 3}, "Unknown field priorty. Did you mean priority?"),
-        ({"framework": "torch"}, "Unknown framework torch. Allowed: llama.cpp, vllm."),
-        ({"driver": "rocket"}, "Unknown driver rocket. Allowed: process, docker."),
+        (
+            {"framework": "torch"},
+            ("Unknown framework torch. Allowed values: llama.cpp, vllm."),
+        ),
+        (
+            {"driver": "rocket"},
+            ("Unknown driver rocket. Allowed values: process, docker."),
+        ),
     ],
 )
 def test_create_names_the_value_and_what_is_allowed(wrong, words):
@@ -244,7 +250,8 @@ def test_delete_of_a_running_model_is_409_with_what_is_allowed():
     assert answer.status_code == 409
     assert answer.json() == {
         "code": "operation_not_allowed",
-        "message": "Model smol is Running: Delete is not allowed. Allowed: Stop,"
+        "message": "Model smol is in the status “Running”, which does not allow"
+        " “Delete”. Allowed operations: Stop,"
         " Restart.",
         "errors": [],
         "status": "running",
@@ -256,7 +263,7 @@ def test_delete_of_a_running_model_is_409_with_what_is_allowed():
 def test_a_model_that_is_stopping_allows_nothing():
     a_model(status="stopping")
     refusal = administrator().delete("/api/models/smol").json()["message"]
-    assert refusal.endswith("Delete is not allowed. Allowed: nothing.")
+    assert refusal.endswith("does not allow “Delete”. Allowed operations: none.")
 
 
 @pytest.mark.parametrize(

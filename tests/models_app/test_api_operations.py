@@ -80,7 +80,7 @@ def test_status_says_why_in_the_readers_words():
     assert operator().get("/api/models/smol/status").json()["reason"] == {
         "code": "insufficient_cpu",
         "params": {"needed": 8, "node": "here", "free": 1, "total": 4},
-        "message": "Needs 8 CPU cores; here has 1 of 4 free.",
+        "message": "Needs 8 CPU cores; 1 of 4 are free on here.",
         "advice": "",
     }
 
@@ -98,7 +98,7 @@ def test_activity_is_newest_first_with_who_and_why():
         "status_changed", "run_ended", "status_changed", "start_requested"
     ]  # fmt: skip
     assert events[3].items() >= {"actor": "operator", "reason": None}.items()
-    assert events[3]["message"] == "Start of smol was requested."
+    assert events[3]["message"] == "A start of smol was requested."
     assert (events[1]["actor"], events[1]["run"]) == (None, run.uid)
     assert events[1]["reason"]["code"] == "crashed"
     assert events[0]["id"] > events[3]["id"]

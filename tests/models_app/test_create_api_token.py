@@ -33,12 +33,18 @@ def test_restricts_the_token():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["bob", "--name", "x"], "There is no user bob. There are: ada."),
-        (["ada", "--name", "taken"], "User ada has a token named taken already."),
-        (["ada", "--name", "x", "--days", "0"], "days is 0; allowed: 1 to 3650."),
-        (["ada", "--name", "x", "--days", "9999"], "days is 9999; allowed: 1 to 3650."),
+        (["bob", "--name", "x"], "User bob does not exist. Existing users: ada."),
+        (["ada", "--name", "taken"], "User ada already has a token named taken."),
+        (
+            ["ada", "--name", "x", "--days", "0"],
+            ("days must be between 1 and 3650, not 0."),
+        ),
+        (
+            ["ada", "--name", "x", "--days", "9999"],
+            ("days must be between 1 and 3650, not 9999."),
+        ),
         (["ada", "--name", "x", "--days", "soon"], "invalid int value: 'soon'"),
-        (["ada", "--name", ""], 'name is ""; needed: 1 to 100 characters.'),
+        (["ada", "--name", ""], 'name must be 1 to 100 characters long, not "".'),
         (["ada", "--name", "x", "--scope", "all"], "invalid choice: 'all'"),
         (["ada"], "--name"),
         ([], "user"),

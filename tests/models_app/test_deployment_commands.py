@@ -91,6 +91,8 @@ def test_list_models_tells_name_status_and_reason():
     )
     assert said_by("list_models").splitlines() == [
         "a          Not started",
-        "long-name  Waiting for resources  No machine is known yet."
-        " Is the monitor role running?",
+        (
+            "long-name  Waiting for resources  No machine has been found"
+            " yet. Is the monitor process running?"
+        ),
     ]

@@ -89,7 +89,9 @@ def test_restricted_token_is_refused_by_the_api(path):
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
     answer = client.get(path)
     assert answer.status_code == 403
-    assert answer.json()["message"] == "This token is restricted to: reading /metrics."
+    assert answer.json()["message"] == (
+        "This token may only be used for: reading /metrics."
+    )
 
 
 def test_unknown_scope_is_refused():

@@ -34,8 +34,8 @@ def test_mode_is_told_and_recorded_once():
         assert page.status_code == 302
     told = [event.message for event in Activity.objects.order_by("pk")]
     assert told == [
-        "GPU here/0 fake is being drained: its models leave.",
-        "GPU here/0 fake takes models again.",
+        "GPU here/0 fake is being drained: its models are moved away.",
+        "GPU here/0 fake accepts models again.",
     ]
     assert Activity.objects.first().actor_name == "operator"
 
@@ -93,8 +93,8 @@ def test_marking_as_healthy_is_recorded_once_and_takes_a_post():
         choose(client, "healthy_selected")
     told = [event.message for event in Activity.objects.order_by("pk")]
     assert told == [
-        "GPU here/0 fake takes no models until it is healthy again."
-        " It reported XID 62: it has to be reset.",
+        "GPU here/0 fake is unhealthy and accepts no models until it recovers."
+        " The GPU reported XID 62 and must be reset.",
         "GPU here/0 fake is healthy again.",
     ]
     assert Activity.objects.first().actor_name == "operator"
@@ -104,10 +104,10 @@ def test_marking_as_healthy_is_recorded_once_and_takes_a_post():
     ("fields", "words"),
     [
         ({}, "Healthy"),
-        ({"lost": True}, "The driver no longer reaches it."),
+        ({"lost": True}, "The driver can no longer reach the GPU."),
         (
             {"unhealthy_code": "gpu_needs_reboot", "unhealthy_params": {"xid": 79}},
-            "It reported XID 79: the machine has to be restarted.",
+            "The GPU reported XID 79. The machine must be restarted.",
         ),
     ],
 )

@@ -60,7 +60,7 @@ def test_changes_of_a_model_are_estimated_beside_what_its_runs_took(config):
     estimated = told["estimate"]["host"]["total_mib"]
     assert (advice["code"], advice["field"]) == ("use_measured", "memory_mib")
     assert advice["message"] == (
-        f"Estimated {estimated} MiB, measured 5000 MiB: use what was measured."
+        f"5000 MiB were measured, {estimated} MiB estimated. Use the measured value."
     )
     asked["config"] = {**config, "n_ctx": 512}
     assert send(client, "POST", PATH, asked).json()["measured"] is None

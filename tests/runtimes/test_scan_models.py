@@ -32,8 +32,8 @@ def test_command_lists_what_there_is(root, capsys):
     ]
     assert rows[2][:7] == ["llama.cpp", "llama", "1.8", "K", "Q4_K_M", "4096", "1.7"]
     assert rows[3][:5] == ["Models", "and", "files", "found:", "3,"]
-    assert "There is no file" in told.err
-    assert f"There is no folder {root.parent / 'none'}." in told.err
+    assert "does not exist" in told.err
+    assert f"The folder {root.parent / 'none'} does not exist." in told.err
 
 
 @pytest.mark.django_db

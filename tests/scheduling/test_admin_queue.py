@@ -52,7 +52,7 @@ def test_pages_open_for_those_who_view_models(role, url):
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", ["Needs 2 CPU cores; here has 0 of 2 free.", "machine kept:",
+        ("en", ["Needs 2 CPU cores; 0 of 2 are free on here.", "machine kept:",
                 "booked 10000 of 24000 MiB", "measured: 9000 free, 5000 used by"]),
         ("zh-hans", ["调度队列", "等待中的模型", "停止 low（优先级 3）",
                      "其他进程占用 5000 MiB"]),

@@ -54,7 +54,7 @@ def test_preview_tells_why_it_would_wait():
     low_holds_all()
     told = preview(cpu_cores=2, priority=2).json()
     assert (told["placements"], told["evictions"]) == ([], [])
-    assert told["reason"]["message"] == "Needs 2 CPU cores; here has 0 of 2 free."
+    assert told["reason"]["message"] == "Needs 2 CPU cores; 0 of 2 are free on here."
 
 
 def test_preview_leaves_what_others_evict_to_them():

@@ -61,7 +61,7 @@ def test_queue_shows_who_waits_in_order_with_reason_and_helps():
     assert told[0]["reason"] == {
         "code": "insufficient_cpu",
         "params": {"node": "here", "needed": 2, "free": 0, "total": 2},
-        "message": "Needs 2 CPU cores; here has 0 of 2 free.",
+        "message": "Needs 2 CPU cores; 0 of 2 are free on here.",
         "advice": "",
     }
     named = {"model": "low", "id": low.pk, "priority": 3}
@@ -239,7 +239,7 @@ def test_decisions_are_paginated_newest_first():
         "reason": {
             "code": "making_room",
             "params": {"model": "chat", "node": "b"},
-            "message": "Room is being made on b.",
+            "message": "Waiting for other models on b to stop.",
             "advice": "",
         },
     }

@@ -46,7 +46,7 @@ class Command(BaseCommand):
 def check(name: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
         raise CommandError(
-            _("--%(name)s is %(value)s; allowed: %(min)s to %(max)s.")
+            _("--%(name)s must be between %(min)s and %(max)s, not %(value)s.")
             % {"name": name, "value": value, "min": least, "max": most}
         )
 

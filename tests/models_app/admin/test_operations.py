@@ -40,7 +40,7 @@ def test_operation_on_a_running_model_calls_its_verb(operator, operation, desire
     model.refresh_from_db()
     assert model.desired_state == desired
     assert model.generation == (2 if operation == "restart" else 1)
-    assert words(answer) == [f"{operation.capitalize()} of smol was requested."]
+    assert words(answer) == [f"A {operation} of smol was requested."]
 
 
 def test_operation_is_recorded_with_its_actor(operator):
@@ -68,7 +68,10 @@ def test_post_without_csrf_token_changes_nothing():
 def test_operation_that_the_status_forbids_is_explained(operator):
     answer = operator.post(now(running_model(), "start"), follow=True)
     assert words(answer) == [
-        "Model smol is Running: Start is not allowed. Allowed: Stop, Restart."
+        (
+            "Model smol is in the status “Running”, which does not allow"
+            " “Start”. Allowed operations: Stop, Restart."
+        )
     ]
 
 
@@ -127,8 +130,11 @@ def test_bulk_operation_reports_each_model(operator):
     stopped.refresh_from_db()
     assert stopped.desired_state == "running"
     assert words(answer) == [
-        "Start of one was requested.",
-        "Model two is Starting: Start is not allowed. Allowed: Stop.",
+        "A start of one was requested.",
+        (
+            "Model two is in the status “Starting”, which does not allow"
+            " “Start”. Allowed operations: Stop."
+        ),
     ]
 
 

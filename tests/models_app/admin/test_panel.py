@@ -49,8 +49,8 @@ def test_panel_shows_live_runs_with_their_process(viewer):
 @pytest.mark.parametrize(
     ("ending", "words"),
     [
-        ({"exit_code": 3}, "The engine ended unexpectedly. Exit code 3."),
-        ({"exit_signal": 9}, "The engine ended unexpectedly. Signal 9."),
+        ({"exit_code": 3}, "The engine exited unexpectedly. Exit code 3."),
+        ({"exit_signal": 9}, "The engine exited unexpectedly. Signal 9."),
         ({"exit_code": 0, "end_code": "stopped"}, "Stopped on request. Exit code 0."),
     ],
 )
@@ -98,7 +98,7 @@ def test_panel_shows_who_did_what(viewer):
         model=model, model_name="smol", code="stop_requested", actor_name="ann"
     )
     shown = panel(viewer, model)
-    assert "Stop of smol was requested." in shown
+    assert "A stop of smol was requested." in shown
     assert ">ann<" in shown
 
 

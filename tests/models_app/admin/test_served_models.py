@@ -113,10 +113,10 @@ def test_list_gives_the_reason_in_words(operator):
     a_wanted_model(
         status="waiting", reason_code="insufficient_cpu", reason_params=params
     )
-    words = "Needs 8 CPU cores; gpu-01 has 2 of 4 free."
+    words = "Needs 8 CPU cores; 2 of 4 are free on gpu-01."
     assert words in page_of(operator, LIST)
     zh = page_of(operator, LIST, accept_language="zh-CN")
-    assert "需要 8 个CPU核心；gpu-01 共 4 个，空闲 2 个。" in zh
+    assert "需要 8 个 CPU 核心；gpu-01 共 4 个，空闲 2 个。" in zh
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_add_tells_when_somebody_else_was_faster(rf, model_file):
     answer = Overtaken(ServedModel, admin.site).add_view(request)
     assert answer.url == f"{LIST}add/"
     assert [str(message) for message in request._messages] == [
-        "Model tiny was changed by somebody else. Try again."
+        "Model tiny was changed by someone else in the meantime. Try again."
     ]
 
 
@@ -203,13 +203,13 @@ def test_add_tells_when_somebody_else_was_faster(rf, model_file):
         ({"config": "[" * 100_000}, "config", "Enter a valid JSON."),
         ({"config": '{"n_ctx": ' + "9" * 5000 + "}"}, "config", "Enter a valid JSON."),
         ({"config": '{"a": NaN}'}, "config", "not finite"),
-        ({"config": "[1]"}, "config", "needed: object"),
+        ({"config": "[1]"}, "config", "must be a JSON object"),
         ({"config": '{"extra_args": {}}'}, "config", "Only administrators"),
         ({"tags": ",".join(map(str, range(51)))}, "tags", "At most 50 tags"),
         ({"tags": "x" * 101}, "tags", "100 characters"),
-        ({"gpu_memory_mib": 5}, "gpu_memory_mib", "need a GPU"),
+        ({"gpu_memory_mib": 5}, "gpu_memory_mib", "gpu_count is 0"),
         ({"name": "Not A Slug"}, "name", "Use 1 to 63 of"),
-        ({"name": "taken"}, "name", "taken by another"),
+        ({"name": "taken"}, "name", "already named"),
         ({"priority": 11}, "priority", "10"),
         ({"framework": "tgi"}, "framework", "tgi"),
         ({"replicas": 0}, "replicas", "1"),
@@ -325,7 +325,7 @@ def test_delete_of_a_running_model_is_refused_with_the_reason(administrator, met
     model = a_wanted_model(status="running")
     answer = getattr(administrator, method)(f"{LIST}{model.pk}/delete/", follow=True)
     assert ServedModel.objects.exists()
-    assert "Model smol is Running: Delete is not allowed." in answer.content.decode()
+    assert "“Running”, which does not allow “Delete”." in answer.content.decode()
 
 
 def test_page_of_a_running_model_says_how_to_delete_it(administrator, operator):
@@ -346,5 +346,5 @@ def test_bulk_delete_takes_all_or_none(administrator, second, left):
     }
     answer = administrator.post(LIST, chosen, follow=True)
     assert ServedModel.objects.count() == left
-    refused = "Model two is Running: Delete is not allowed." in answer.content.decode()
+    refused = "“Running”, which does not allow “Delete”." in answer.content.decode()
     assert refused is bool(left)

@@ -98,8 +98,8 @@ def test_head_makes_nothing(method, sent):
 @pytest.mark.parametrize(
     ("language", "message"),
     [
-        ("en", "Unknown format pdf. Allowed: csv, json, xlsx."),
-        ("zh-hans", "format: 未知的格式 pdf。可用：csv, json, xlsx。"),
+        ("en", "Unknown format pdf. Allowed values: csv, json, xlsx."),
+        ("zh-hans", "format: 未知格式 pdf。允许的值：csv, json, xlsx。"),
     ],
 )
 def test_unknown_format_names_those_there_are(viewer, language, message):

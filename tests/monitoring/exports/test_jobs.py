@@ -113,7 +113,9 @@ def test_there_is_no_file_before_it_is_done(state):
     job = a_job(user, state=state)
     answer = client(user).get(f"{EXPORTS}/{job.uid}/file")
     assert answer.status_code == 404
-    assert answer.json()["message"] == f"Export {job.uid} has no file yet, or no more."
+    assert answer.json()["message"] == (
+        f"The file of export {job.uid} is not ready yet or has been deleted."
+    )
 
 
 def test_file_is_over_after_a_day():

@@ -91,7 +91,7 @@ async def test_stream_ends_with_the_reason_of_the_run(address, token, writer):
         await response.until("two\nthree\nfour\n")
         await in_database(writer.end, "killed")
         await response.has_ended()
-    end = "--- The engine was killed from outside.\n"
+    end = "--- The engine was killed by another process.\n"
     assert response.text == f"two\nthree\nfour\n{end}"
     await until(lambda: not streaming.PLACES.taken)
 

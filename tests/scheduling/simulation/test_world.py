@@ -133,11 +133,11 @@ def test_command_prints_the_same_but_for_the_planner():
 @pytest.mark.parametrize(
     ("argument", "message"),
     [
-        ("--nodes=0", "--nodes is 0; allowed: 1 to 2000."),
-        ("--gpus-per-node=17", "--gpus-per-node is 17; allowed: 1 to 16."),
-        ("--models=-1", "--models is -1; allowed: 1 to 50000."),
-        ("--hours=nan", "--hours is nan; allowed: 0.1 to 8760."),
-        ("--seed=-1", "--seed is -1; allowed: 0 to 4294967295."),
+        ("--nodes=0", "--nodes must be between 1 and 2000, not 0."),
+        ("--gpus-per-node=17", "--gpus-per-node must be between 1 and 16, not 17."),
+        ("--models=-1", "--models must be between 1 and 50000, not -1."),
+        ("--hours=nan", "--hours must be between 0.1 and 8760, not nan."),
+        ("--seed=-1", "--seed must be between 0 and 4294967295, not -1."),
     ],
 )
 def test_command_refuses_what_is_out_of_range(argument, message):
