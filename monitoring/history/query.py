@@ -77,7 +77,7 @@ def _choose(
     if query.step is not None:
         parse_step(str(query.step))
     series = max(1, len(pairs))  # a result without series still has times
-    wanted = steps.Resolution(
+    resolution = steps.Resolution(
         start=query.start,
         end=query.end,
         sources=len({source.pk for source, _ in pairs}),
@@ -85,7 +85,7 @@ def _choose(
         step=query.step,
     )
     since = {width: available_since(tier, now) for width, tier in BY_WIDTH.items()}
-    choice = steps.choose(wanted, since)
+    choice = steps.choose(resolution, since)
     points = series * len(steps.times(query.start, query.end, choice.step))
     if points > steps.MAX_POINTS:
         smallest = steps.smallest_step(query.start, query.end, series)

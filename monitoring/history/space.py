@@ -41,10 +41,9 @@ class FreeSpaceCheck:
         reported = last.code if last else CODES[False]
         if reported == CODES[is_low]:
             return
-        needed = settings.STORE_MIN_FREE_MIB
-        params: dict[str, object] = {"free": _free_mib(), "needed": needed}
-        logger.warning("%s: %s", CODES[is_low], params)
-        record(CODES[is_low], params=params)
+        code, free, needed = CODES[is_low], _free_mib(), settings.STORE_MIN_FREE_MIB
+        logger.warning("%s: %d MiB free, %d MiB needed", code, free, needed)
+        record(code, params={"free": free, "needed": needed})
 
 
 def _free_mib() -> int:

@@ -19,13 +19,20 @@ from models_app.enums import Status
 from models_app.models import ServedModel
 from monitoring.history.aggregation import histogram
 from monitoring.history.aggregation.bucket_values import Distribution
-from monitoring.metrics import METRICS, Metric
+from monitoring.metrics import METRICS, Kind, Metric
 from monitoring.models import Source
 from monitoring.prometheus import totals
 from monitoring.prometheus.names import PREFIX, family, in_base_unit
 from runtimes.models import Gpu, Node
 
+MeasuredFamily = GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily
+
 LABELS = {"host": ["node"], "gpu": ["uuid", "gpu", "node"], "model": ["model", "id"]}
+FAMILIES: dict[Kind, type[MeasuredFamily]] = {
+    "gauge": GaugeMetricFamily,
+    "counter": CounterMetricFamily,
+    "histogram": HistogramMetricFamily,
+}
 # Sources not measured for this long are left out, except existing models.
 STALE_S = 3600
 
@@ -75,18 +82,18 @@ def _measured(now: float) -> Iterator[Family]:
     for metric in METRICS.values():
         if metric.source not in LABELS:
             continue
-        made = _family(metric)
+        metric_family = _metric_family(metric)
         for source, labels in sources:
             if source.kind == metric.source:
-                _add(made, metric, labels, readings[source.pk])
-        if made.samples:
-            yield made
+                _add_sample(metric_family, metric, labels, readings[source.pk])
+        if metric_family.samples:
+            yield metric_family
 
 
 def _sources(now: float) -> list[tuple[Source, list[str]]]:
     names = dict(ServedModel.objects.values_list("pk", "name"))
     indexes = dict(Gpu.objects.values_list("uuid", "index"))
-    found = []
+    labelled = []
     for source in Source.objects.filter(kind__in=LABELS):
         if source.kind == "model":
             name = names.get(int(source.key) if source.key.isdigit() else 0)
@@ -98,36 +105,30 @@ def _sources(now: float) -> list[tuple[Source, list[str]]]:
         else:
             labels = [source.key]
         if labels:
-            found.append((source, labels))
-    return found
+            labelled.append((source, labels))
+    return labelled
 
 
-def _family(metric: Metric) -> Family:
-    kinds = {
-        "gauge": GaugeMetricFamily,
-        "counter": CounterMetricFamily,
-        "histogram": HistogramMetricFamily,
-    }
-    made: Family = kinds[metric.kind](
-        family(metric), f"{metric.name} of a {metric.source}.",
-        labels=LABELS[metric.source],
-    )  # fmt: skip
-    return made
+def _metric_family(metric: Metric) -> MeasuredFamily:
+    text = f"{metric.name} of a {metric.source}."
+    return FAMILIES[metric.kind](family(metric), text, labels=LABELS[metric.source])
 
 
-def _add(
-    made: Family, metric: Metric, labels: list[str], reading: totals.Reading
+def _add_sample(
+    metric_family: MeasuredFamily,
+    metric: Metric,
+    labels: list[str],
+    reading: totals.Reading,
 ) -> None:
     values = reading.latest if metric.kind == "gauge" else reading.totals
     value = values.get(metric.name)
-    if value is None:
-        return
-    if isinstance(value, dict):
-        made.add_metric(labels, list(_buckets(value)), value["sum"])  # type: ignore[attr-defined]
-        return
-    _low, _high, total, count = value
-    number = total / count if metric.kind == "gauge" else total
-    made.add_metric(labels, in_base_unit(metric, number))  # type: ignore[attr-defined]
+    if isinstance(metric_family, HistogramMetricFamily):
+        if isinstance(value, dict):
+            metric_family.add_metric(labels, list(_buckets(value)), value["sum"])
+    elif isinstance(value, list):
+        _low, _high, total, count = value
+        number = total / count if metric.kind == "gauge" else total
+        metric_family.add_metric(labels, in_base_unit(metric, number))
 
 
 def _buckets(value: Distribution) -> Iterator[tuple[str, float]]:

@@ -53,16 +53,21 @@ def add_duration(values: Values, metric: str, seconds: float) -> None:
     current["counts"][bucket] = current["counts"].get(bucket, 0) + 1
 
 
-def merge_value(one: Value, other: Value) -> Value:
+def merge_value(first: Value, second: Value) -> Value:
     """Returns a new value and leaves both arguments unchanged."""
-    if isinstance(one, list):
-        low, high, total, count = cast("Numbers", other)
-        return [min(one[0], low), max(one[1], high), one[2] + total, one[3] + count]
-    more = cast("Distribution", other)
-    counts = dict(one["counts"])
+    if isinstance(first, list):
+        low, high, total, count = cast("Numbers", second)
+        return [
+            min(first[0], low),
+            max(first[1], high),
+            first[2] + total,
+            first[3] + count,
+        ]
+    more = cast("Distribution", second)
+    counts = dict(first["counts"])
     for bucket, number in more["counts"].items():
         counts[bucket] = counts.get(bucket, 0) + number
-    return {"sum": one["sum"] + more["sum"], "counts": counts}
+    return {"sum": first["sum"] + more["sum"], "counts": counts}
 
 
 def merge(parts: Iterable[Mapping[str, Value]]) -> Values:
