@@ -128,7 +128,7 @@ class GuardedConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if not isinstance(said, dict) or not said.keys() <= self.words:
             return False
         seen = said.pop("seen", None)
-        return self.hear(**said) and (seen is None or self._acknowledge(seen))
+        return self.handle(**said) and (seen is None or self._acknowledge(seen))
 
     def _acknowledge(self, seen: Any) -> bool:
         if type(seen) is not int or not 0 <= seen <= self.sent:
