@@ -1,5 +1,5 @@
-"""Checks of the Docker daemon, as far as models need one. Warnings at most: the
-platform is well without it, and so are models that are processes."""
+"""Checks of the Docker daemon. Warnings at most, since neither the platform nor models
+that run as processes need it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from runtimes.drivers.docker import DockerDriver
 from runtimes.drivers.dockerd import About, about
 from runtimes.registry import driver, framework
 
-# What Docker itself looks for when a container asks for GPUs; on this machine, as the
-# daemon is
+# Docker looks for it when a container requests GPUs. The daemon runs on this machine.
 GPU_HOOK = "nvidia-container-runtime-hook"
 NVIDIA = "nvidia"
 
@@ -36,7 +35,7 @@ def docker() -> Iterator[Finding]:
 def _models(name: str) -> list[ServedModel]:
     try:
         return list(ServedModel.objects.filter(driver=name))
-    except DatabaseError:  # which is a finding of its own
+    except DatabaseError:  # reported by a check of its own
         return []
 
 
@@ -44,15 +43,15 @@ def _daemon(
     name: str, runs_on: DockerDriver, models: list[ServedModel]
 ) -> Iterator[Finding]:
     try:
-        told = about(runs_on.daemon)
+        daemon = about(runs_on.daemon)
         images = [*_images(runs_on, models)]
     except DriverError as away:
         yield _away(name, away, models)
         return
-    yield ok(name, f"{told.version}, {runs_on.daemon.url}")
+    yield ok(name, f"{daemon.version}, {runs_on.daemon.url}")
     yield from images
-    yield from _gpus(name, told)
-    if models and not told.live_restore:
+    yield from _gpus(name, daemon)
+    if models and not daemon.live_restore:
         yield warning(
             name,
             _("Engines end when the Docker daemon is restarted."),
@@ -72,7 +71,7 @@ def _away(name: str, away: DriverError, models: list[ServedModel]) -> Finding:
 
 
 def _images(runs_on: DockerDriver, models: list[ServedModel]) -> Iterator[Finding]:
-    """Those that are here, and those that models need."""
+    """Images on this machine, and missing ones that models need."""
     needed = {_image_of(runs_on, model) for model in models}
     for key, image in runs_on.images.items():
         try:
@@ -95,10 +94,10 @@ def _image_of(runs_on: DockerDriver, model: ServedModel) -> str | None:
     return image_of(runs_on.images, model.framework, engine)
 
 
-def _gpus(name: str, told: About) -> Iterator[Finding]:
+def _gpus(name: str, daemon: About) -> Iterator[Finding]:
     if not has_gpus():
         return
-    if _gives_gpus(told):
+    if _supports_gpus(daemon):
         yield ok(f"{name} gpus", _("Containers can have GPUs."))
         return
     yield warning(
@@ -109,14 +108,14 @@ def _gpus(name: str, told: About) -> Iterator[Finding]:
 
 
 def may_have_gpus(runs_on: Driver) -> bool:
-    """Engines of this driver. Raises DriverError docker_unavailable."""
+    """Whether engines of this driver can. Raises DriverError docker_unavailable."""
     if not isinstance(runs_on, DockerDriver):
         return True
-    return _gives_gpus(about(runs_on.daemon))
+    return _supports_gpus(about(runs_on.daemon))
 
 
-def _gives_gpus(told: About) -> bool:
-    return NVIDIA in told.runtimes or shutil.which(GPU_HOOK) is not None
+def _supports_gpus(daemon: About) -> bool:
+    return NVIDIA in daemon.runtimes or shutil.which(GPU_HOOK) is not None
 
 
 def gpu_advice() -> str:

@@ -1,6 +1,6 @@
 """Is everything there that the platform needs, and what to do where it is not.
 
-Each check looks at one thing, changes nothing, and takes seconds at most.
+Each check examines one thing, changes nothing, and takes a few seconds at most.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ def database() -> Iterator[Finding]:
     try:
         executor = MigrationExecutor(connection)
         pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    except (DatabaseError, MigrationSchemaMissing) as trouble:
+    except (DatabaseError, MigrationSchemaMissing) as failure:
         yield error(
             "database",
-            _("Cannot be used: %(error)s") % {"error": trouble},
+            _("Cannot be used: %(error)s") % {"error": failure},
             _("Check DATABASE_URL, and that the database server is running."),
         )
         return
@@ -64,10 +64,10 @@ def database() -> Iterator[Finding]:
 def broker() -> Iterator[Finding]:
     try:
         server = client().info("server")
-    except BrokerError as trouble:
+    except BrokerError as failure:
         yield error(
             "broker",
-            _("Does not answer: %(error)s") % {"error": trouble},
+            _("Does not answer: %(error)s") % {"error": failure},
             start_roles()
             if settings.EMBEDDED_BROKER
             else _("Check REDIS_URL, and that the Redis or Valkey server is running."),

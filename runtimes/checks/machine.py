@@ -50,8 +50,8 @@ def engines() -> Iterator[Finding]:
 def gpus() -> Iterator[Finding]:
     try:
         yield ok("gpus", ", ".join(_gpu_names()) or _no_gpu())
-    except pynvml.NVMLError as trouble:
-        yield _gpu_trouble(trouble)
+    except pynvml.NVMLError as failure:
+        yield _nvml_error(failure)
 
 
 def disk() -> Iterator[Finding]:
@@ -125,10 +125,10 @@ def _port(role: str, port: int, listening: dict[int, int | None]) -> Finding:
 
 def _is_ours(pid: int | None) -> bool:
     try:
-        words = psutil.Process(pid).cmdline() if pid else []
+        argv = psutil.Process(pid).cmdline() if pid else []
     except psutil.Error:
         return False
-    return "llmplatform.asgi:application" in words
+    return "llmplatform.asgi:application" in argv
 
 
 def _answers(port: int) -> bool:
@@ -144,8 +144,8 @@ def _gpu_names() -> list[str]:
     """None where there is no driver."""
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError as trouble:
-        if trouble.value in NO_GPU_HERE:
+    except pynvml.NVMLError as failure:
+        if failure.value in NO_GPU_HERE:
             return []
         raise
     try:
@@ -168,9 +168,9 @@ def _no_gpu() -> str:
     return _("No GPU found: CPU only.")
 
 
-def _gpu_trouble(trouble: Exception) -> Finding:
+def _nvml_error(failure: Exception) -> Finding:
     return warning(
         "gpus",
-        _("NVML: %(error)s") % {"error": trouble},
+        _("NVML: %(error)s") % {"error": failure},
         _("Run nvidia-smi; after a driver upgrade, restart the machine."),
     )

@@ -26,8 +26,8 @@ class Secret(str):
 def serve(api_key: str) -> None:
     parse = argparse.ArgumentParser.parse_args
 
-    def with_key(*words: Any, **named: Any) -> argparse.Namespace:
-        settings: argparse.Namespace = parse(*words, **named)
+    def with_key(*args: Any, **kwargs: Any) -> argparse.Namespace:
+        settings: argparse.Namespace = parse(*args, **kwargs)
         settings.api_key = [Secret(api_key)]
         return settings
 

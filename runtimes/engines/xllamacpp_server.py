@@ -64,14 +64,14 @@ def wait_for_stop() -> None:
 
 def start(spec: dict[str, Any]) -> Any:
     params = params_of(spec)
-    say(
+    log(
         f"loading {params.model.path}: context {params.n_ctx} for {params.n_parallel}"
         f" requests at once, {params.cpuparams.n_threads} threads,"
         f" GPU layers {params.n_gpu_layers}"
     )
-    began = time.monotonic()
+    started_at = time.monotonic()
     server = xllamacpp.Server(params)
-    say(f"ready on {server.listening_address} in {time.monotonic() - began:.1f} s")
+    log(f"ready on {server.listening_address} in {time.monotonic() - started_at:.1f} s")
     return server
 
 
@@ -124,13 +124,13 @@ def require_free(host: str, port: int) -> None:
             raise CannotStartError(message) from error
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     sys.stderr.write(f"xllamacpp_server: {text}\n")
     sys.stderr.flush()
 
 
 def leave(code: int, why: str) -> NoReturn:
-    say(why)
+    log(why)
     # Without destructors: some wait for threads that are still busy.
     os._exit(code)
 

@@ -1,4 +1,4 @@
-"""What a run's engine said, cleaned: its end, what is sought, all that is kept."""
+"""Reads the cleaned log of a run: its tail, matching lines, or all of it."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ CHUNK_BYTES = 2**20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lines:
-    """truncated: before them there are more, or there were."""
+    """truncated: there are, or were, more lines before them."""
 
     lines: list[str]
     truncated: bool
 
 
 class NoLog:
-    """Of a run whose driver is not installed any more."""
+    """For a run whose driver is not installed any more."""
 
     def read(self, max_bytes: int) -> Chunk:
         return Chunk(data=b"")
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Nothing to close."""
 
 
 def reader_of(run: Run, max_bytes: int) -> LogReader:
-    """From max_bytes before its end on, as the engine wrote it."""
+    """Raw, starting max_bytes before the end."""
     try:
         return driver(run.driver).log(run.uid, max_bytes)
     except PlatformError:
@@ -50,33 +50,33 @@ def cleaner_of(run: Run, longest: int | None = LONGEST_LINE) -> Cleaner:
 
 
 def tail(run: Run, max_bytes: int = 65536) -> str:
-    """End of the run's log; what was kept with the row once its files are gone."""
-    said = driver(run.driver).tail(run.uid, max_bytes) or run.log_tail
-    return clean(said, [run.engine_key])
+    """The end of the log; once its files are gone, what the row holds of it."""
+    text = driver(run.driver).tail(run.uid, max_bytes) or run.log_tail
+    return clean(text, [run.engine_key])
 
 
 def last_lines(run: Run, count: int, search: str = "") -> Lines:
-    """search: only lines that hold it, whatever its letters' case."""
-    wanted = search.casefold()
+    """search: only lines that contain it, in upper or lower case."""
+    pattern = search.casefold()
     found: deque[str] = deque(maxlen=count)
     matches, truncated = 0, False
     for chunk, lines in _read(run, KEPT_BYTES if search else TAIL_BYTES):
         truncated |= chunk.skipped
-        matching = [line for line in lines if wanted in line.casefold()]
+        matching = [line for line in lines if pattern in line.casefold()]
         matches += len(matching)
         found.extend(matching)
     return Lines(lines=list(found), truncated=truncated or matches > count)
 
 
 def whole(run: Run) -> Iterator[bytes]:
-    """All that is kept, in pieces, none of them empty; lines are not cut."""
+    """The whole log in non-empty chunks; lines are not cut."""
     for _, lines in _read(run, KEPT_BYTES, longest=None):
         if lines:
             yield "".join(f"{line}\n" for line in lines).encode()
 
 
 def kept_lines(run: Run) -> Lines:
-    """What was kept with the row when the run ended."""
+    """The end of the log as stored in the row when the run ended."""
     lines = clean(run.log_tail, [run.engine_key]).splitlines()
     return Lines(lines=lines, truncated=len(run.log_tail) >= LOG_TAIL_CHARS)
 
@@ -84,7 +84,7 @@ def kept_lines(run: Run) -> Lines:
 def _read(
     run: Run, max_bytes: int, longest: int | None = LONGEST_LINE
 ) -> Iterator[tuple[Chunk, list[str]]]:
-    """Up to what is its end now: an engine may write faster than anybody reads."""
+    """Stops at the present end: an engine may write faster than a client reads."""
     cleaner, left = cleaner_of(run, longest), max_bytes
     with closing(reader_of(run, max_bytes)) as reader:
         while left > 0 and (chunk := reader.read(min(left, CHUNK_BYTES))).data:

@@ -1,5 +1,5 @@
-"""Lines of an engine's log, fit to be shown: no colours, no control characters, no
-secrets, and none too long. Pure."""
+"""Cleans lines of an engine's log for display: removes colours, control characters and
+secrets, and cuts long lines. Pure."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ ESCAPE = re.compile(
     r"|[ -/]+[0-~]|[0-~]"
     r")"
 )
-# Also what turns the direction of text, and Unicode's own ends of lines.
+# Also marks that change the direction of text, and line ends of Unicode.
 CONTROL = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
 
 
 class Cleaner:
-    """Takes a log in pieces. secrets: texts to hide. longest: characters of a line, the
-    rest of which is left out; None: it is shown whole."""
+    """Takes a log in chunks. secrets: texts to hide. longest: characters of a line; the
+    rest is cut off. None: no limit."""
 
     def __init__(
         self, secrets: Iterable[str] = (), longest: int | None = LONGEST_LINE
@@ -34,12 +34,12 @@ class Cleaner:
         self._pending = b""
 
     def feed(self, data: bytes) -> list[str]:
-        """The lines that it completes."""
+        """Lines that are now complete."""
         whole, newline, self._pending = self._hide(self._pending + data).rpartition(
             b"\n"
         )
         if self.longest is not None:
-            # Longer than any line, colours and all, but no more than is reasonable.
+            # Bounded, and longer than any line with its colours
             self._pending = self._pending[: 8 * self.longest]
         return list(self._lines(whole)) if newline else []
 
@@ -49,7 +49,7 @@ class Cleaner:
         return next(self._lines(self._pending))
 
     def end(self) -> list[str]:
-        """What is left when there is no more to come."""
+        """The incomplete line, once the log has ended."""
         left = self.partial
         self._pending = b""
         return [left] if left else []
@@ -70,13 +70,13 @@ class Cleaner:
 
 
 def _last_state(line: str) -> str:
-    """A progress bar writes its line again and again, each after a carriage return."""
+    """Progress bars rewrite their line after a carriage return."""
     states = reversed(line.split("\r"))
     return next((state for state in states if state.strip()), "")
 
 
 def clean(text: str, secrets: Iterable[str] = ()) -> str:
-    """A whole text at once."""
+    """For a complete text."""
     cleaner = Cleaner(secrets)
     lines = cleaner.feed(text.encode(errors="replace"))
     complete = bool(lines) and not cleaner.partial

@@ -1,5 +1,5 @@
-"""What one NVIDIA GPU tells of itself. What it does not tell is left out, and never
-nought."""
+"""Reads the values of one NVIDIA GPU. Values that it does not report are left out,
+never zero."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ Device = Any  # pynvml's pointer to one
 Values = dict[str, Any]
 
 # nvmlReturn_t: NVIDIA, NVML API reference, "Return codes". Some devices and drivers
-# answer single questions with UNKNOWN; to who it is or what memory it has, a GPU that
-# works does not.
+# answer single calls with UNKNOWN; a GPU that works always reports its identity and
+# memory.
 GONE = frozenset({pynvml.NVML_ERROR_GPU_IS_LOST, pynvml.NVML_ERROR_RESET_REQUIRED})
 LOST = GONE | {pynvml.NVML_ERROR_UNKNOWN}
 
 
 def measure(device: Device) -> Values:
     """Raises NVMLError of GONE or LOST."""
-    values = _answer(_memory, device, LOST)
-    for question in QUESTIONS:
-        values |= _answer(question, device, GONE)
+    values = _values(_memory, device, LOST)
+    for read in READERS:
+        values |= _values(read, device, GONE)
     if "memory_used" not in values:
         values |= _memory_of_processes(values.get("processes"))
     return values
 
 
-def _answer(
-    question: Callable[[Device], Values], device: Device, fatal: frozenset[int]
+def _values(
+    read: Callable[[Device], Values], device: Device, fatal: frozenset[int]
 ) -> Values:
     try:
-        return question(device)
+        return read(device)
     except pynvml.NVMLError as error:
         if error.value in fatal:
             raise
@@ -50,7 +50,7 @@ def _memory(device: Device) -> Values:
 
 
 def _memory_of_processes(processes: dict[int, int | None] | None) -> Values:
-    """For devices that share the machine's memory and tell no total, such as GB10."""
+    """For devices that share the machine's memory and report no total, such as GB10."""
     sizes = None if processes is None else list(processes.values())
     if sizes is None or None in sizes:
         return {}
@@ -63,7 +63,7 @@ def _utilization(device: Device) -> Values:
 
 
 def _temperature(device: Device) -> Values:
-    """The older call goes away with CUDA 14; older drivers know no other."""
+    """The older call is removed with CUDA 14; older drivers have no other."""
     sensor = pynvml.NVML_TEMPERATURE_GPU
     try:
         return {"temperature": pynvml.nvmlDeviceGetTemperatureV(device, sensor)}
@@ -92,7 +92,7 @@ def _clock_memory(device: Device) -> Values:
 
 
 def _processes(device: Device) -> Values:
-    """A process may be told several times, once for each slice of the GPU it uses."""
+    """A process may be listed several times, once for each slice of the GPU it uses."""
     used: dict[int, int | None] = {}
     for process in _compute_processes(device):
         before = used.get(process.pid, 0)
@@ -109,7 +109,7 @@ def _compute_processes(device: Device) -> list[Any]:
         return list(pynvml.nvmlDeviceGetComputeRunningProcesses_v2(device))
 
 
-QUESTIONS = (
+READERS = (
     _utilization,
     _temperature,
     _power,

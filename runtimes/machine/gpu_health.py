@@ -1,4 +1,4 @@
-"""Keep what the driver tells of faulty GPUs, and that it tells nothing at all."""
+"""Records faults of GPUs that the driver reports, and a driver that reports nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runtimes.machine.xids import GpuEvent
 from runtimes.models import Gpu
 
 UNREADABLE, READABLE = "gpus_unreadable", "gpus_readable"
-# A driver that is busy for a moment is no news.
+# A driver may be busy for a moment.
 PATIENCE_S = 10
 
 
@@ -22,36 +22,36 @@ class GpuHealth:
     def __init__(self, patience_s: float = PATIENCE_S) -> None:
         self.patience_s = patience_s
         self.blind_since: float | None = None
-        self.told_blind: bool | None = None  # None: not looked up yet
+        self.is_recorded_blind: bool | None = None  # None: not looked up yet
 
     def step(self, nvml: Nvml) -> None:
-        """Events that cannot be written are kept for the next step."""
+        """Events that cannot be written stay in the queue for the next step."""
         _write(list(nvml.events))
         nvml.events.clear()
-        self._tell(nvml.trouble)
+        self._update(nvml.error)
 
-    def _tell(self, trouble: str) -> None:
+    def _update(self, error: str) -> None:
         now = clock.uptime()
-        if not trouble:
+        if not error:
             self.blind_since = None
         elif self.blind_since is None:
             self.blind_since = now
-        if self.told_blind is None:
-            self.told_blind = _newest_code() == UNREADABLE
-        long_enough = not trouble or now - (self.blind_since or now) >= self.patience_s
-        if bool(trouble) != self.told_blind and long_enough:
-            self._report(trouble)
+        if self.is_recorded_blind is None:
+            self.is_recorded_blind = _newest_code() == UNREADABLE
+        long_enough = not error or now - (self.blind_since or now) >= self.patience_s
+        if bool(error) != self.is_recorded_blind and long_enough:
+            self._record(error)
 
-    def _report(self, trouble: str) -> None:
-        """On a machine that had no GPUs, there is none to miss."""
-        if trouble and not _has_gpus():
+    def _record(self, error: str) -> None:
+        """A machine that has never had GPUs misses none."""
+        if error and not _has_gpus():
             return
-        detail = {"detail": trouble.rstrip(".")} if trouble else {}
+        detail = {"detail": error.rstrip(".")} if error else {}
         record(
-            UNREADABLE if trouble else READABLE,
+            UNREADABLE if error else READABLE,
             params={"node": settings.NODE_NAME, **detail},
         )
-        self.told_blind = bool(trouble)
+        self.is_recorded_blind = bool(error)
 
 
 def _write(events: list[GpuEvent]) -> None:
@@ -66,10 +66,10 @@ def _write(events: list[GpuEvent]) -> None:
 
 
 def _newest_code() -> str:
-    told = Activity.objects.filter(
+    events = Activity.objects.filter(
         code__in=(UNREADABLE, READABLE), params__node=settings.NODE_NAME
     )
-    return told.newest().values_list("code", flat=True).first() or ""
+    return events.newest().values_list("code", flat=True).first() or ""
 
 
 def _has_gpus() -> bool:

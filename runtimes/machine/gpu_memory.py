@@ -1,4 +1,4 @@
-"""GPU memory that each run really holds, as the driver measures it by process."""
+"""GPU memory that each run holds, as the driver measures it for its processes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from runtimes.machine.nvml import GpuSeen
 from runtimes.registry import drivers
 from runtimes.shim import started_at
 
-# MiB by run uid, None where the size is not told; no such mapping: nothing is known
+# MiB by run uid, None where the size is not reported; None instead: nothing is known
 Holders = Mapping[str, int | None] | None
 
 
 def write(gpus: Collection[GpuSeen]) -> None:
-    """Rows whose figures changed, in two queries at most. In one transaction with what
-    is free of each GPU: the planner takes the one from the other."""
+    """Writes rows that have changed, in two queries at most. Belongs into one
+    transaction with the free memory of GPUs, which the planner compares with it."""
     live = Run.objects.live().filter(node=settings.NODE_NAME)
     runs = list(live.only("uid", "ready_at", "gpu_uuids", "gpu_used"))
     holders = {gpu.uuid: _holders(gpu) for gpu in gpus} if runs else {}
@@ -31,8 +31,8 @@ def write(gpus: Collection[GpuSeen]) -> None:
 
 
 def _holders(gpu: GpuSeen) -> Holders:
-    """Nothing is known if the driver names a process that is not to be seen here: it
-    counts in another namespace than this process."""
+    """None if the driver lists a process that is not visible here, since it numbers
+    processes of another namespace then."""
     if gpu.lost or gpu.processes is None:
         return None
     if any(started_at(pid) is None for pid in gpu.processes):
@@ -50,8 +50,8 @@ def _run_of(pid: int) -> str:
 
 
 def _used(run: Run, holders: Mapping[str, Holders]) -> dict[str, int] | None:
-    """None unless all is known. An engine that serves from a GPU and is said to hold
-    nothing on any is one that the driver does not name."""
+    """None unless all is known. The driver does not list an engine that serves from a
+    GPU and seems to hold no memory on any."""
     booked = {uuid: _size(run, holders.get(uuid)) for uuid in run.gpu_uuids}
     elsewhere = {
         uuid: size

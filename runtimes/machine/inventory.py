@@ -1,4 +1,4 @@
-"""Write down what this machine has: cores, memory, GPUs."""
+"""Stores what this machine has: cores, memory, GPUs."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SEEN_FIELDS = ("node", "index", "name", "memory_mib", "free_mib", "present", "lo
 
 
 def write(gpus: Collection[GpuSeen] | None) -> Node:
-    """Rewritten each time: memory that foreign processes took or freed counts in the
-    next plan. The ledger's version is the scheduler's and stays. None: GPUs are not
-    known just now, and stay as they were."""
+    """Rewrites the rows each time: memory that foreign processes take or free counts in
+    the next plan. The version of the ledger belongs to the scheduler and stays. None:
+    GPUs are unknown at the moment, and their rows stay."""
     with transaction.atomic():
         node, _ = Node.objects.update_or_create(
             name=settings.NODE_NAME,
@@ -50,7 +50,7 @@ def _write_gpus(node: Node, seen: Collection[GpuSeen]) -> None:
         unique_fields=["uuid"],
         update_fields=SEEN_FIELDS,
     )
-    _tell_changes(node, seen, known)
+    _record_changes(node, seen, known)
 
 
 def _row(node: Node, seen: GpuSeen, before: Gpu | None) -> Gpu:
@@ -67,14 +67,14 @@ def _row(node: Node, seen: GpuSeen, before: Gpu | None) -> Gpu:
 
 
 def _memory_mib(seen: GpuSeen, before: Gpu | None) -> int:
-    """0, that is room for nothing, of a GPU that never told: it shares the machine's
-    memory, which is booked as such."""
+    """0 for a GPU that never reported it: it shares the memory of the machine, which is
+    booked there."""
     if seen.memory_total is not None:
         return seen.memory_total
     return before.memory_mib if before else 0
 
 
-def _tell_changes(node: Node, seen: Iterable[GpuSeen], known: dict[str, Gpu]) -> None:
+def _record_changes(node: Node, seen: Iterable[GpuSeen], known: dict[str, Gpu]) -> None:
     for gpu in seen:
         before = known.get(gpu.uuid)
         if before is None:
@@ -89,6 +89,6 @@ def _tell_changes(node: Node, seen: Iterable[GpuSeen], known: dict[str, Gpu]) ->
 
 
 def _was_reset(before: Gpu) -> bool:
-    """With its machine, or by itself: then it was out of the driver's reach."""
+    """Together with its machine, or alone, which the driver sees as a lost GPU."""
     restarted = before.unhealthy_boot != clock.boot_id()
     return restarted or before.lost or not before.present

@@ -1,4 +1,5 @@
-"""What no machine could ever give: refused when a model is saved, unless forced."""
+"""Sizes that no machine can ever provide. Rejected when a model is saved, unless
+forced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Take GPUs out of service and back in: people by mode, sensors by health."""
+"""Takes GPUs out of service and back: operators by mode, sensors by health."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ def set_mode(gpu: Gpu, mode: GpuMode, actor: Actor = None) -> bool:
     return True
 
 
-# Nothing less than this mends a GPU; another fault that is told later changes nothing.
+# The most severe fault: others that are reported later change nothing.
 WORST = "gpu_needs_reboot"
 
 
 def mark_unhealthy(gpu: Gpu, code: str, params: dict[str, object]) -> bool:
-    """Its runs go elsewhere. False if that, or worse, is known of it."""
+    """Its runs move elsewhere. False if this fault, or a worse one, is already
+    known."""
     with transaction.atomic():
         row = Gpu.objects.filter(pk=gpu.pk).exclude(unhealthy_code__in=(code, WORST))
         if not row.update(

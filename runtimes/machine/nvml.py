@@ -15,17 +15,17 @@ from runtimes.machine.xids import GpuEvent, Xids
 
 logger = logging.getLogger(__name__)
 
-MOST_EVENTS_KEPT = 1000
-# Of the whole of NVML, where numbers from 0 on are those of GPUs
+MAX_EVENTS = 1000
+# Key of errors of NVML itself; numbers from 0 on are those of GPUs
 NVML = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpuSeen:
     """Memory in MiB, power in watts, clocks in MHz, temperature in degrees Celsius, the
-    rest in percent. None where the driver does not tell. processes: MiB by process id
-    of the machine. health_events: XIDs since the last reading. lost: it was there, and
-    the driver no longer reaches it."""
+    rest in percent. None: not reported. processes: MiB by process id of the machine.
+    health_events: XIDs since the last reading. lost: it was present, and the driver no
+    longer reaches it."""
 
     uuid: str
     index: int
@@ -46,43 +46,43 @@ class GpuSeen:
 
 
 class Nvml:
-    """No library, no driver or no device: no GPUs, said once, tried again each time
-    (a driver may come back).
+    """Without library, driver or device there are no GPUs. That is logged once and
+    tried again at each reading, since a driver may come back.
 
-    trouble: why read() answered None, empty if it did not. events: XIDs read and not
-    yet taken care of; whoever does clears them."""
+    error: why read() returned None, else empty. events: XIDs that were read and not yet
+    handled; the handler clears them."""
 
     def __init__(self) -> None:
         self.ready = False
-        self.trouble = ""
-        self.events: deque[GpuEvent] = deque(maxlen=MOST_EVENTS_KEPT)
+        self.error = ""
+        self.events: deque[GpuEvent] = deque(maxlen=MAX_EVENTS)
         self.xids = Xids()
         self.known: dict[int, GpuSeen] = {}
-        self.said: dict[int, str] = {}
+        self.logged: dict[int, str] = {}
 
     def read(self) -> list[GpuSeen] | None:
-        """None: not known, NVML is there and does not answer. What was seen before
-        still holds then: nothing is stopped because its watcher is blind."""
-        self.trouble = ""
+        """None: unknown, since NVML fails. The last reading then stays valid, so that
+        no engine is stopped for a failure of monitoring."""
+        self.error = ""
         try:
             self._begin()
             devices = range(pynvml.nvmlDeviceGetCount())
-            told = self._drain()
-            found = [seen for n in devices if (seen := self._device(n, told))]
-            self.said.pop(NVML, None)
+            events = self._drain()
+            found = [seen for n in devices if (seen := self._device(n, events))]
+            self.logged.pop(NVML, None)
             return found
         except pynvml.NVMLError_LibraryNotFound as error:
             self._failed(error)
             return []
         except pynvml.NVMLError as error:
             self._failed(error)
-            self.trouble = str(error)
+            self.error = str(error)
             return None
 
     def close(self) -> None:
         if self.ready:
             self.ready = False
-            self.xids.forget()
+            self.xids.reset()
             with contextlib.suppress(pynvml.NVMLError):
                 pynvml.nvmlShutdown()
 
@@ -92,26 +92,26 @@ class Nvml:
             self.ready = True
 
     def _drain(self) -> Counter[str]:
-        told = list(self.xids.drain())
-        for event in told:
+        events = list(self.xids.drain())
+        for event in events:
             logger.info("GPU %s: XID %s", event.uuid, event.xid)
-        self.events.extend(told)
-        return Counter(event.uuid for event in told)
+        self.events.extend(events)
+        return Counter(event.uuid for event in events)
 
-    def _device(self, index: int, told: Counter[str]) -> GpuSeen | None:
-        """None for one that was never reached: the others are still there."""
+    def _device(self, index: int, events: Counter[str]) -> GpuSeen | None:
+        """None for a GPU that was never reached; the others still count."""
         try:
             seen = self._read(index)
         except pynvml.NVMLError as error:
-            self._say(index, f"GPU {index}: {error}")
+            self._log(index, f"GPU {index}: {error}")
             known = self.known.get(index)
             return known and replace(
-                _as_silent(known, lost=error.value in LOST),
-                health_events=told[known.uuid],
+                _without_values(known, lost=error.value in LOST),
+                health_events=events[known.uuid],
             )
-        self.said.pop(index, None)
+        self.logged.pop(index, None)
         self.known[index] = seen
-        return replace(seen, health_events=told[seen.uuid])
+        return replace(seen, health_events=events[seen.uuid])
 
     def _read(self, index: int) -> GpuSeen:
         device: Device = pynvml.nvmlDeviceGetHandleByIndex(index)
@@ -121,18 +121,17 @@ class Nvml:
         return GpuSeen(uuid=uuid, index=index, name=name, **measure(device))
 
     def _failed(self, error: Exception) -> None:
-        self._say(NVML, f"NVML: {error}")
+        self._log(NVML, f"NVML: {error}")
         self.close()
 
-    def _say(self, about: int, text: str) -> None:
-        """Once, until it is over."""
-        if self.said.get(about) != text:
+    def _log(self, about: int, text: str) -> None:
+        """Logs each change once."""
+        if self.logged.get(about) != text:
             logger.info("%s", text)
-            self.said[about] = text
+            self.logged[about] = text
 
 
-def _as_silent(known: GpuSeen, lost: bool) -> GpuSeen:
-    """Of what it measured, nothing holds any longer."""
+def _without_values(known: GpuSeen, lost: bool) -> GpuSeen:
     return GpuSeen(
         uuid=known.uuid,
         index=known.index,

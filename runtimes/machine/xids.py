@@ -1,7 +1,8 @@
-"""What an NVIDIA XID says of the GPU it was told for.
+"""NVIDIA XIDs: error codes that the driver reports for a GPU.
 
-Two lists are followed: NVIDIA's XID catalogue, and the XIDs that its Kubernetes device
-plugin puts down to the application. Where they disagree (109), the GPU stays in use.
+The classes follow two lists: NVIDIA's XID catalogue, and the XIDs that its Kubernetes
+device plugin attributes to the application. Where they disagree (109), the GPU stays in
+use.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import pynvml
 
 from runtimes.machine.gpu_fields import Device
 
-# A faulty GPU may tell thousands; the rest is for the next look.
-MOST_AT_ONCE = 100
+# A faulty GPU may report thousands; the rest is read the next time.
+MAX_AT_ONCE = 100
 
 NEEDS_RESET = frozenset({46, 62, 64, 95, 110, 119, 120, 140, 143})
 NEEDS_REBOOT = frozenset({79})
-# The application's fault, or nothing to be done. Any other is told in the log, too, and
-# changes nothing: an engine that suffers from it ends by itself.
+# The application's fault, or nothing to be done. Others are logged as well, and change
+# nothing: an engine that suffers from one ends by itself.
 IGNORED = frozenset({8, 13, 31, 43, 45, 63, 68, 92, 94, 109, 121})
 
 
@@ -32,15 +33,15 @@ class GpuEvent:
 
     @property
     def fault(self) -> str:
-        """Message code of what is wrong with the GPU from now on; empty: nothing."""
+        """Code of the reason why the GPU is unhealthy from now on; empty: it is not."""
         if self.xid in NEEDS_REBOOT:
             return "gpu_needs_reboot"
         return "gpu_needs_reset" if self.xid in NEEDS_RESET else ""
 
 
 class Xids:
-    """The driver's queue of them, from when a GPU is first watched. Of GPUs that tell
-    none there are none: that is no fault."""
+    """The driver's queue of XIDs, from the first watch of a GPU on. Some GPUs do not
+    support them."""
 
     def __init__(self) -> None:
         self.queue: object | None = None
@@ -53,8 +54,8 @@ class Xids:
         if not new:
             return
         try:
-            told = pynvml.nvmlDeviceGetSupportedEventTypes(device)
-            if told & pynvml.nvmlEventTypeXidCriticalError:
+            supported = pynvml.nvmlDeviceGetSupportedEventTypes(device)
+            if supported & pynvml.nvmlEventTypeXidCriticalError:
                 self._register(device)
         except pynvml.NVMLError:
             return
@@ -67,17 +68,18 @@ class Xids:
         )
 
     def drain(self) -> Iterator[GpuEvent]:
-        """Without waiting for any."""
-        for _ in range(MOST_AT_ONCE if self.queue else 0):
+        """Does not wait for new ones."""
+        for _ in range(MAX_AT_ONCE if self.queue else 0):
             try:
-                told = pynvml.nvmlEventSetWait_v2(self.queue, 0)
+                event = pynvml.nvmlEventSetWait_v2(self.queue, 0)
             except pynvml.NVMLError:  # a time-out when there are no more
                 return
-            # A GPU that is off the bus no longer says who it is: hence the addresses.
-            if uuid := self.uuids.get(_address(told.device)):
-                yield GpuEvent(uuid=uuid, xid=told.eventData)
+            # A GPU that fell off the bus no longer reports its UUID, hence the
+            # addresses.
+            if uuid := self.uuids.get(_address(event.device)):
+                yield GpuEvent(uuid=uuid, xid=event.eventData)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """The handles of this session are no longer valid."""
         if self.queue is not None:
             with suppress(pynvml.NVMLError):

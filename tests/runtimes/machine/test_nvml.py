@@ -170,7 +170,7 @@ def test_read_without_a_working_driver_knows_nothing_and_says_so_once(nvml, capl
     assert (nvml.read(), nvml.read()) == (None, None)
     [said] = [record.message for record in caplog.records]
     assert said.startswith("NVML: ") and "version mismatch" in said
-    assert "version mismatch" in nvml.trouble
+    assert "version mismatch" in nvml.error
 
 
 def test_read_finds_a_driver_that_comes_back(nvml):
@@ -178,7 +178,7 @@ def test_read_finds_a_driver_that_comes_back(nvml):
     assert nvml.read() is None
     fake.say(fake.a_gpu(0))
     assert len(nvml.read()) == 1
-    assert nvml.trouble == ""
+    assert nvml.error == ""
 
 
 def test_read_while_the_driver_is_replaced_knows_nothing(nvml):
@@ -197,7 +197,7 @@ def test_without_nvml_there_are_no_gpus_and_no_trouble(tmp_path):
     code = (
         "from runtimes.machine.nvml import Nvml\n"
         "nvml = Nvml()\n"
-        "print(nvml.read(), nvml.read(), repr(nvml.trouble), list(nvml.events))"
+        "print(nvml.read(), nvml.read(), repr(nvml.error), list(nvml.events))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

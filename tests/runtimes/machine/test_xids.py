@@ -1,7 +1,7 @@
 import pytest
 
 from runtimes.machine.nvml import Nvml
-from runtimes.machine.xids import MOST_AT_ONCE, GpuEvent
+from runtimes.machine.xids import MAX_AT_ONCE, GpuEvent
 from tests.fakes import nvml as fake
 
 
@@ -72,7 +72,7 @@ def test_xids_are_told_after_the_driver_came_back(nvml):
 
 
 def test_flood_of_xids_is_read_bit_by_bit(nvml):
-    for _ in range(MOST_AT_ONCE + 5):
+    for _ in range(MAX_AT_ONCE + 5):
         fake.happen(0, 31)
-    assert nvml.read()[0].health_events == MOST_AT_ONCE
+    assert nvml.read()[0].health_events == MAX_AT_ONCE
     assert nvml.read()[0].health_events == 5
