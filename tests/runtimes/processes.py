@@ -1,7 +1,5 @@
 """Small real engines for tests of shim and driver."""
 
-import os
-import signal
 import sys
 import time
 import uuid
@@ -51,12 +49,12 @@ def ended(driver: ProcessDriver, handle):
 
 
 def kill_owned(driver: ProcessDriver) -> None:
-    for pids in driver.owned().values():
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+    """Through the shims: only they know of processes that have lost their marks."""
+    for uid in driver.owned():
+        if handle := driver.find(uid):
+            driver.kill(handle)
+        else:
+            driver.reap(uid)
     until(lambda: not driver.owned())
 
 
