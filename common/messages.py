@@ -26,7 +26,7 @@ NOTHING = _("none")
 class Reason:
     """One row of the registry.
 
-    nearest: the message when the parameter `nearest` suggests a correction.
+    variants: messages instead, by the parameter that has to be given for them.
     advice: what to do, where the message does not say it.
     subject: the preflight line that shows it.
     quotes_log: the run keeps the line of its log that best explains the end.
@@ -36,12 +36,12 @@ class Reason:
 
     code: str
     message: Text
-    nearest: Text = ""
     advice: Text = ""
     retry: Retry = Retry.BACKOFF
     fault: Fault = Fault.NOBODY
     subject: str = "config"
     quotes_log: bool = False
+    variants: Mapping[str, Text] = field(default_factory=dict)
     labels: Mapping[str, Mapping[str, Text]] = field(default_factory=dict)
 
 
@@ -65,11 +65,11 @@ def find(code: str) -> Reason:
 def render(code: str, params: Mapping[str, object]) -> str:
     """The code itself when it is unknown or a parameter is missing."""
     reason = find(code)
-    message = reason.nearest if params.get("nearest") else ""
+    variants = [text for key, text in reason.variants.items() if params.get(key)]
     labels = reason.labels
     shown = {key: _text(value, labels.get(key, {})) for key, value in params.items()}
     try:
-        return str(message or reason.message) % shown
+        return str([*variants, reason.message][0]) % shown
     except KeyError:
         return code
 
@@ -124,7 +124,7 @@ REASONS = (
     Reason(
         "unknown_field",
         _("Unknown field %(key)s. Allowed fields: %(allowed)s."),
-        nearest=_("Unknown field %(key)s. Did you mean %(nearest)s?"),
+        variants={"nearest": _("Unknown field %(key)s. Did you mean %(nearest)s?")},
     ),
     Reason(
         "wrong_type",
@@ -132,7 +132,11 @@ REASONS = (
         labels={"expected": EXPECTED},
     ),
     Reason(
-        "out_of_range", _("%(key)s must be between %(min)s and %(max)s, not %(value)s.")
+        "out_of_range",
+        _("%(key)s must be between %(min)s and %(max)s, not %(value)s."),
+        variants={
+            "no_gpus": _("%(key)s must be 0, not %(value)s: no machine here has a GPU.")
+        },
     ),
     Reason("missing_key", _("%(key)s is required.")),
     Reason(

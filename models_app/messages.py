@@ -4,9 +4,14 @@ from django.utils.translation import gettext_lazy as _
 
 from common.messages import Reason
 from models_app.enums import Operation, Status
+from models_app.models import ServedModel
 
 STATUS = dict(Status.choices)
 OPERATION = dict(Operation.choices)
+FIELDS = {
+    field.name: field.verbose_name
+    for field in (*ServedModel._meta.fields, *ServedModel._meta.many_to_many)
+}
 REASONS = (
     # Operations and status
     Reason(
@@ -74,7 +79,11 @@ REASONS = (
     Reason("token_restricted", _("This token may only be used for: %(allowed)s.")),
     # Activity
     Reason("model_created", _("Model %(model)s was added.")),
-    Reason("model_updated", _("Model %(model)s was changed: %(fields)s.")),
+    Reason(
+        "model_updated",
+        _("Model %(model)s was changed: %(fields)s."),
+        labels={"fields": FIELDS},
+    ),
     Reason("model_deleted", _("Model %(model)s was deleted.")),
     Reason("start_requested", _("A start of %(model)s was requested.")),
     Reason("stop_requested", _("A stop of %(model)s was requested.")),

@@ -9,12 +9,16 @@ REASONS = (
     Reason(
         "unknown_metric",
         _("Metric %(value)s does not exist. Allowed values: %(allowed)s."),
-        nearest=_("Metric %(value)s does not exist. Did you mean %(nearest)s?"),
+        variants={
+            "nearest": _("Metric %(value)s does not exist. Did you mean %(nearest)s?")
+        },
     ),
     Reason(
         "unknown_source",
         _("There is no data for %(value)s. Available: %(allowed)s."),
-        nearest=_("There is no data for %(value)s. Did you mean %(nearest)s?"),
+        variants={
+            "nearest": _("There is no data for %(value)s. Did you mean %(nearest)s?")
+        },
     ),
     Reason(
         "aggregate_not_possible",

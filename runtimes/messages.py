@@ -48,7 +48,7 @@ REASONS = (
     Reason(
         "unknown_key",
         _("Unknown key %(key)s. Allowed keys: %(allowed)s."),
-        nearest=_("Unknown key %(key)s. Did you mean %(nearest)s?"),
+        variants={"nearest": _("Unknown key %(key)s. Did you mean %(nearest)s?")},
     ),
     Reason("not_allowed", _("%(key)s cannot be set. Allowed values: %(allowed)s.")),
     Reason(

@@ -16,6 +16,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
 from django_q.models import Failure, Schedule, Success
 from taggit.models import Tag
 from unfold.admin import ModelAdmin
@@ -34,7 +35,27 @@ admin.site.index_title = _("Dashboard")
 class PlatformAdmin(ModelAdmin):  # type: ignore[misc]
     list_fullwidth = True
     compressed_fields = True
-    show_add_link = False  # lists have a button with words instead
+    show_add_link = False  # lists have a button with a label instead
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """Django stores capitalised labels, which no catalogue of messages knows, and
+        translates them when it shows the change."""
+        changes: Any = super().construct_change_message(request, form, formsets, add)
+        with override(None):
+            for change in changes:
+                if fields := change.get("changed", {}).get("fields"):
+                    fields[:] = self._verbose_names(form, fields)
+        return changes
+
+    def _verbose_names(self, form: Any, labels: list[str]) -> list[str]:
+        names = {
+            str(form.fields[field.name].label): str(field.verbose_name)
+            for field in (*self.opts.fields, *self.opts.many_to_many)
+            if field.name in form.fields
+        }
+        return [names.get(label, label) for label in labels]
 
     def changeform_view(
         self,

@@ -4,6 +4,7 @@ forced."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from common.problems import Problem, out_of_range
@@ -29,7 +30,8 @@ def too_large(fields: Mapping[str, Any]) -> Iterator[Problem]:
     if fields["memory_mib"] > most.memory_mib:
         yield out_of_range("memory_mib", fields["memory_mib"], 0, most.memory_mib)
     if fields["gpu_count"] > most.gpu_count:
-        yield out_of_range("gpu_count", fields["gpu_count"], 0, most.gpu_count)
+        problem = out_of_range("gpu_count", fields["gpu_count"], 0, most.gpu_count)
+        yield problem if most.gpu_count else _without_gpus(problem)
     elif fields["gpu_count"]:
         yield from _gpus(fields, most)
 
@@ -40,6 +42,10 @@ def cores_of(fields: Mapping[str, Any]) -> tuple[str, int]:
         return "cpu_cores", fields["cpu_cores"] or 1
     rules = framework(fields["framework"])
     return "config.n_threads", rules.cpu_cores(fields["config"])
+
+
+def _without_gpus(problem: Problem) -> Problem:
+    return replace(problem, params={**problem.params, "no_gpus": True})
 
 
 def _gpus(fields: Mapping[str, Any], most: Capacity) -> Iterator[Problem]:

@@ -111,3 +111,16 @@ def test_unknown_expected_value_is_shown_as_it_is():
     problem = wrong_type("key", 1, "a colour")
     with override("zh-hans"):
         assert render(problem.code, problem.params).endswith("a colour。")
+
+
+@pytest.mark.parametrize(
+    ("language", "message"),
+    [
+        ("en", "Model m was changed: priority, tags."),
+        ("zh-hans", "已修改模型 m：优先级, 标签。"),
+    ],
+)
+def test_changed_fields_are_shown_by_their_labels(language, message):
+    fields = ["priority", "tags"]
+    with override(language):
+        assert render("model_updated", {"model": "m", "fields": fields}) == message

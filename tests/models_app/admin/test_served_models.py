@@ -3,7 +3,9 @@ from html import unescape
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.messages.storage.cookie import CookieStorage
+from django.utils.translation import override
 
 from common.exceptions import Conflict
 from models_app.admin.served_models import ServedModelAdmin
@@ -241,6 +243,21 @@ def test_change_saves_and_records_what_changed(operator, model_file):
     assert (model.priority, list(model.tags.names())) == (9, ["c"])
     event = Activity.objects.get(code="model_updated")
     assert "priority" in event.message
+
+
+@pytest.mark.parametrize(
+    ("language", "change"),
+    [("en", ", priority, "), ("zh-hans", "，优先级，")],
+)
+def test_history_names_changed_fields_in_the_readers_language(
+    operator, model_file, language, change
+):
+    operator.post(f"{LIST}add/", form(model_file))
+    model = ServedModel.objects.get(name="tiny")
+    operator.post(f"{LIST}{model.pk}/change/", form(model_file, priority=9))
+    entry = LogEntry.objects.first()
+    with override(language):
+        assert change in entry.get_change_message()
 
 
 def test_change_keeps_what_others_changed_meanwhile(operator, model_file):

@@ -1,5 +1,7 @@
 import pytest
+from django.utils.translation import override
 
+from common.messages import render
 from runtimes.machine.limits import problems
 from runtimes.models import Gpu
 from tests.builders import a_node
@@ -48,6 +50,20 @@ def test_limit_is_what_the_planner_can_place(fields, field, limit):
 def test_problems_are_none_where_some_machine_is_large_enough(fields):
     a_node(gpus=[16_000, 24_000])
     assert list(problems({**FITS, **fields})) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "message"),
+    [
+        ("en", "gpu_count must be 0, not 1: no machine here has a GPU."),
+        ("zh-hans", "gpu_count 必须为 0，而不是 1：这里没有任何机器配备 GPU。"),
+    ],
+)
+def test_gpu_count_without_any_gpu_says_that_there_is_none(language, message):
+    a_node()
+    [problem] = problems({**FITS, "gpu_count": 1})
+    with override(language):
+        assert render(problem.code, problem.params) == message
 
 
 def test_problems_name_a_gpu_that_is_not_there():
