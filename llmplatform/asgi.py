@@ -37,7 +37,7 @@ usage_reporter = UsageReporter(
     gateway.usage, gateway.routes, Recorder("gateway"), settings.REDIS_URL
 )
 admission = Admission()
-subscription.subscribe(CHANGES, lambda _message: admission.look_soon())
+subscription.subscribe(CHANGES, lambda _message: admission.check_soon())
 hub = Hub(subscription)
 live = LiveConsumer.as_asgi(hub=hub, admission=admission)
 log = logs.LogConsumer.as_asgi(feeds=FEEDS, admission=admission)

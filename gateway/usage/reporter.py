@@ -118,9 +118,9 @@ class UsageReporter:
         if time.monotonic() < self._broker_retry_at:
             return
         models = _active_models(interval.counts)
-        report = traffic.Told(round(interval.at, 3), round(seconds, 3), models)
+        report = traffic.TrafficReport(round(interval.at, 3), round(seconds, 3), models)
         try:
-            await broker.hset(traffic.KEY, self._writer, report.packed())
+            await broker.hset(traffic.KEY, self._writer, report.encode())
         except Exception as error:
             # Whatever the cause, counting continues.
             self._log_broker_error(error)

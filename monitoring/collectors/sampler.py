@@ -16,14 +16,14 @@ from monitoring.collectors.engines import EngineCollector, Sample, gpu_memory
 from monitoring.collectors.host import HostCollector
 from monitoring.history.recorder import WIDTH_S, Recorder
 from monitoring.live import publish
-from monitoring.live.traffic_reader import Shown, WatchedTraffic
+from monitoring.live.traffic_reader import LiveValues, TrafficReader
 from monitoring.metrics import METRICS, PLATFORM_KEY
 from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.machine.nvml import GpuSeen
 from runtimes.models import Gpu
 
 Values = dict[str, float | None]
-NO_TRAFFIC: Shown = {
+NO_TRAFFIC: LiveValues = {
     "requests_per_s": 0,
     "errors_per_s": 0,
     "tokens_per_s": 0,
@@ -44,7 +44,7 @@ class Sampler:
         self.node = settings.NODE_NAME
         self.host = HostCollector(settings.DATA_DIR, settings.MODEL_ROOTS)
         self.engines = EngineCollector()
-        self.traffic = WatchedTraffic(settings.REDIS_URL)
+        self.traffic = TrafficReader(settings.REDIS_URL)
         self.recorder = Recorder("monitor")
         self.models: list[tuple[int, str, str]] = []
         self.unhealthy: dict[str, str] = {}

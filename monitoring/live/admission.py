@@ -1,7 +1,7 @@
-"""Sockets stay open only as long as their owner may hear what they hear.
+"""Close websockets whose user has lost access to their topics.
 
-Belongs to the event loop of its first use. All sockets of a process are looked up
-together: every few seconds, and soon after a notice that something changed.
+Belongs to the event loop of its first use. All websockets of a process are checked
+together: every few seconds, and soon after a change.
 """
 
 from __future__ import annotations
@@ -15,57 +15,56 @@ from typing import cast
 
 from channels.db import database_sync_to_async
 
-from monitoring.live.permissions import NOTHING, Credential, Topics, topics_of
+from monitoring.live.permissions import NO_TOPICS, Credential, Topics, allowed_topics
 
-_look_up = cast(
+_load_topics = cast(
     "Callable[[Collection[Credential]], Awaitable[dict[Credential, Topics]]]",
-    database_sync_to_async(topics_of),
+    database_sync_to_async(allowed_topics),
 )
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """gap_s: between two looks, however many notices come."""
+class Timing:
+    """gap_s: minimum between two checks."""
 
     period_s: float = 5.0
     gap_s: float = 1.0
 
 
-USUAL = Pace()
+DEFAULT_TIMING = Timing()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Guest:
+class Connection:
     credential: Credential
     topics: Topics
-    leave: Callable[[], None]
+    revoke: Callable[[], None]
 
 
 class Admission:
-    def __init__(self, pace: Pace = USUAL) -> None:
-        self.pace = pace
-        self._guests: set[Guest] = set()
+    def __init__(self, timing: Timing = DEFAULT_TIMING) -> None:
+        self.timing = timing
+        self._connections: set[Connection] = set()
         self._task: asyncio.Task[None] | None = None
-        self._due = asyncio.Event()
-        self._database_away = False
+        self._changed = asyncio.Event()
+        self._is_database_down = False
 
     async def topics(self, credential: Credential) -> Topics:
-        return (await _look_up([credential])).get(credential, NOTHING)
+        return (await _load_topics([credential])).get(credential, NO_TOPICS)
 
     @contextlib.contextmanager
-    def inside(self, guest: Guest) -> Iterator[None]:
-        """leave() is called, once, when the owner may no longer hear all of the
-        topics."""
+    def watch(self, connection: Connection) -> Iterator[None]:
+        """Calls revoke() once, when the user may no longer receive all topics."""
         self._start()
-        self._guests.add(guest)
+        self._connections.add(connection)
         try:
             yield
         finally:
-            self._guests.discard(guest)
+            self._connections.discard(connection)
 
-    def look_soon(self) -> None:
-        self._due.set()
+    def check_soon(self) -> None:
+        self._changed.set()
 
     async def close(self) -> None:
         if self._task is not None:
@@ -75,37 +74,41 @@ class Admission:
 
     def _start(self) -> None:
         if self._task is None:
-            self._due = asyncio.Event()
-            self._task = asyncio.create_task(self._keep())
+            self._changed = asyncio.Event()
+            self._task = asyncio.create_task(self._run())
 
-    async def _keep(self) -> None:
+    async def _run(self) -> None:
         while True:
-            await asyncio.sleep(self.pace.gap_s)
+            await asyncio.sleep(self.timing.gap_s)
             with contextlib.suppress(TimeoutError):
-                rest = self.pace.period_s - self.pace.gap_s
-                await asyncio.wait_for(self._due.wait(), rest)
-            self._due.clear()
+                rest = self.timing.period_s - self.timing.gap_s
+                await asyncio.wait_for(self._changed.wait(), rest)
+            self._changed.clear()
             try:
-                await self._look()
+                await self._check()
             except Exception as error:
-                # Whatever it is, the next look may work.
-                self._miss_database(error)
+                # Whatever the cause, the next check may succeed.
+                self._log_database_error(error)
             else:
-                self._database_away = False
+                self._is_database_down = False
 
-    async def _look(self) -> None:
-        """While the database is away nobody could be shut out there either."""
-        guests = list(self._guests)
-        if not guests:
+    async def _check(self) -> None:
+        """Fails while the database is down: then connections stay open."""
+        connections = list(self._connections)
+        if not connections:
             return
-        credentials = {guest.credential for guest in guests}
-        found = await _look_up(credentials)
-        for guest in guests:
-            if not guest.topics <= found.get(guest.credential, NOTHING):
-                self._guests.discard(guest)
-                guest.leave()
+        credentials = {connection.credential for connection in connections}
+        allowed = await _load_topics(credentials)
+        for connection in connections:
+            if not connection.topics <= allowed.get(connection.credential, NO_TOPICS):
+                self._connections.discard(connection)
+                connection.revoke()
 
-    def _miss_database(self, error: Exception) -> None:
-        if not self._database_away:
-            logger.error("database: %s; open sockets stay so", error, exc_info=error)
-        self._database_away = True
+    def _log_database_error(self, error: Exception) -> None:
+        if not self._is_database_down:
+            logger.error(
+                "database unavailable, keeping websockets open: %s",
+                error,
+                exc_info=error,
+            )
+        self._is_database_down = True

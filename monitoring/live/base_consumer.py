@@ -1,8 +1,8 @@
-"""What all websockets have in common: who may open them, and for how long.
+"""Base class of all websockets: access control and flow control.
 
-A client may say {"seen": n}: having done so, it is sent no more than AHEAD texts that
-it has not yet seen, n counting those that came in on this socket. Without that, what a
-slow network holds up would be shown late instead of left out, and kept until then.
+A client acknowledges messages with {"seen": n}, the number of messages that it has
+received on this websocket. From then on at most max_unacknowledged messages are in
+flight, so that a slow network skips messages instead of delaying them.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db import DatabaseError
 
 from monitoring.live import handshake
-from monitoring.live.admission import Admission, Guest
-from monitoring.live.permissions import NOTHING, Credential, Topics
+from monitoring.live.admission import Admission, Connection
+from monitoring.live.permissions import NO_TOPICS, Credential, Topics
 
 logger = logging.getLogger(__name__)
 
-LONGEST_MESSAGE = 1024
-# 4000 to 4999 are free for any application's use.
+MAX_MESSAGE_CHARS = 1024
+# 4000 to 4999 are reserved for applications.
 BAD_MESSAGE = 4400
 SIGNED_OUT = 4401
 
 
 class GuardedConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
-    """Only for as long as all of `needed`, or of what it was let in for, may be heard.
-    words: that a client may say. ahead: texts."""
+    """Stays open as long as the user may receive all of required_topics, or else all
+    topics allowed at connect. allowed_fields: of a client's messages."""
 
-    # No such layer: a queue in the broker for each socket would never be used.
+    # No channel layer: its queue per websocket in the broker would never be used.
     channel_layer_alias = "none"
-    needed: Topics = NOTHING
-    words: frozenset[str] = frozenset({"seen"})
-    ahead = 20
+    required_topics: Topics = NO_TOPICS
+    allowed_fields: frozenset[str] = frozenset({"seen"})
+    max_unacknowledged = 20
 
     def __init__(self, admission: Admission) -> None:
         super().__init__()
         self.admission = admission
-        self.topics = NOTHING
+        self.topics = NO_TOPICS
         self.sending: asyncio.Task[None] | None = None
         self.signed_out = False
         self.sent = 0
@@ -49,40 +49,43 @@ class GuardedConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.has_seen = asyncio.Event()
 
     async def dispatch(self, message: dict[str, Any]) -> None:
-        """Channels would look after database connections first, in a thread."""
+        """Skips Channels' clean-up of database connections, which runs in a thread."""
         await getattr(self, get_handler_name(message))(message)
 
     async def connect(self) -> None:
-        """Closing it before it is accepted is HTTP 403."""
-        asked = handshake.credential(self.scope)
-        if asked and handshake.origin_is_allowed(self.scope):
-            self.topics = await self._topics(asked)
-        if asked is None or not self.topics or not self.needed <= self.topics:
+        """Closing before accepting responds with HTTP 403."""
+        credential = handshake.credential(self.scope)
+        if credential and handshake.origin_is_allowed(self.scope):
+            self.topics = await self._topics(credential)
+        has_required = self.required_topics <= self.topics
+        if credential is None or not self.topics or not has_required:
             await self.close()
             return
         await self.accept(handshake.subprotocol(self.scope))
-        guest = Guest(asked, self.needed or self.topics, self._sign_out)
-        self.sending = asyncio.create_task(self._serve(guest))
+        topics = self.required_topics or self.topics
+        connection = Connection(credential, topics, self._sign_out)
+        self.sending = asyncio.create_task(self._serve(connection))
 
-    async def talk(self) -> None:
-        """What is told, until it is cancelled or there is no more."""
+    async def serve(self) -> None:
+        """Sends messages until it is cancelled or done."""
         raise NotImplementedError
 
-    def handle(self, **said: Any) -> bool:
-        """Whether it makes sense. said: some of `words`, but "seen"."""
-        return not said
+    def handle(self, **fields: Any) -> bool:
+        """Handles a client's message without "seen". Returns False if it is invalid."""
+        return not fields
 
-    async def tell(self, text: str) -> None:
-        """Once there is room. What else there is to tell waits."""
-        await self.room()
-        await self.say(text)
+    async def send_when_ready(self, text: str) -> None:
+        await self.wait_for_acknowledgement()
+        await self.send_text(text)
 
-    async def say(self, text: str) -> None:
+    async def send_text(self, text: str) -> None:
         self.sent += 1
         await self.send(text)
 
-    async def room(self) -> None:
-        while self.seen is not None and self.sent - self.seen >= self.ahead:
+    async def wait_for_acknowledgement(self) -> None:
+        while (
+            self.seen is not None and self.sent - self.seen >= self.max_unacknowledged
+        ):
             self.has_seen.clear()
             await self.has_seen.wait()
 
@@ -93,42 +96,42 @@ class GuardedConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def receive(
         self, text_data: str | None = None, bytes_data: bytes | None = None
     ) -> None:
-        if not self._understand(text_data):
+        if not self._parse(text_data):
             await self.close(BAD_MESSAGE)
 
-    async def _topics(self, asked: Credential) -> Topics:
+    async def _topics(self, credential: Credential) -> Topics:
         try:
-            return await self.admission.topics(asked)
+            return await self.admission.topics(credential)
         except DatabaseError as error:
-            logger.error("database: %s", error)
-            return NOTHING
+            logger.error("database unavailable, rejecting a websocket: %s", error)
+            return NO_TOPICS
 
     def _sign_out(self) -> None:
         self.signed_out = True
         if self.sending is not None:
             self.sending.cancel()
 
-    async def _serve(self, guest: Guest) -> None:
+    async def _serve(self, connection: Connection) -> None:
         try:
-            with self.admission.inside(guest):
-                await self.talk()
+            with self.admission.watch(connection):
+                await self.serve()
         except OSError:
-            pass  # the client is gone
+            pass  # the client has disconnected
         except asyncio.CancelledError:
             if self.signed_out:
                 await self.close(SIGNED_OUT)
 
-    def _understand(self, text: str | None) -> bool:
-        if text is None or len(text) > LONGEST_MESSAGE:
+    def _parse(self, text: str | None) -> bool:
+        if text is None or len(text) > MAX_MESSAGE_CHARS:
             return False
         try:
-            said = json.loads(text)
+            fields = json.loads(text)
         except (ValueError, RecursionError):
             return False
-        if not isinstance(said, dict) or not said.keys() <= self.words:
+        if not isinstance(fields, dict) or not fields.keys() <= self.allowed_fields:
             return False
-        seen = said.pop("seen", None)
-        return self.handle(**said) and (seen is None or self._acknowledge(seen))
+        seen = fields.pop("seen", None)
+        return self.handle(**fields) and (seen is None or self._acknowledge(seen))
 
     def _acknowledge(self, seen: Any) -> bool:
         if type(seen) is not int or not 0 <= seen <= self.sent:

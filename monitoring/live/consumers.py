@@ -1,8 +1,8 @@
-"""/ws/live: what is measured, each second, to everybody who may see it.
+"""/ws/live: current values, every second.
 
-A client gets the newest text of each of its topics; one that is slow misses seconds,
-none is kept for it. It may say {"topics": ["host", ...]}, of which it then gets no
-others, and {"seen": n}, see monitoring.guarded.
+A client receives the newest message of each of its topics; a slow one skips messages.
+{"topics": ["host", ...]} limits the topics, {"seen": n} acknowledges messages, see
+monitoring.live.base_consumer.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from monitoring.live.subscribe import Hub
 
 
 class LiveConsumer(GuardedConsumer):
-    words = frozenset({"topics", "seen"})
-    ahead = 20  # about three seconds of all topics
+    allowed_fields = frozenset({"topics", "seen"})
+    max_unacknowledged = 20  # about three seconds of all topics
 
     def __init__(self, hub: Hub, admission: Admission) -> None:
         super().__init__(admission)
         self.hub = hub
-        self.chosen: Topics | None = None
+        self.selected: Topics | None = None
 
     @property
-    def wanted(self) -> Topics:
-        return self.topics if self.chosen is None else self.topics & self.chosen
+    def active_topics(self) -> Topics:
+        return self.topics if self.selected is None else self.topics & self.selected
 
-    async def talk(self) -> None:
-        with self.hub.listening() as news:
-            await self._send_newest(news)
+    async def serve(self) -> None:
+        with self.hub.listen() as changed:
+            await self._send_newest(changed)
 
-    async def _send_newest(self, news: asyncio.Event) -> None:
+    async def _send_newest(self, changed: asyncio.Event) -> None:
         number = 0
         while True:
-            await news.wait()
-            await self.room()
-            news.clear()
-            for text in list(self.hub.newest(self.wanted, number)):
-                number = max(number, text.number)
-                await self.say(text.text)
+            await changed.wait()
+            await self.wait_for_acknowledgement()
+            changed.clear()
+            for message in list(self.hub.newest(self.active_topics, number)):
+                number = max(number, message.number)
+                await self.send_text(message.text)
 
-    def handle(self, **said: Any) -> bool:
-        topics = said.get("topics")
+    def handle(self, **fields: Any) -> bool:
+        topics = fields.get("topics")
         if topics is None:
             return True
         if not isinstance(topics, list) or not all(t in TOPICS for t in topics):
             return False
-        self.chosen = frozenset(topics)
+        self.selected = frozenset(topics)
         return True

@@ -1,4 +1,4 @@
-"""GPUs at this moment, and who uses them."""
+"""Current state of the GPUs, and the runs that use them."""
 
 from __future__ import annotations
 
@@ -7,23 +7,28 @@ from typing import Any
 
 from models_app.models import Run
 from monitoring.live import publish
-from monitoring.live.latest import Live, latest
+from monitoring.live.latest import LastMessages, latest
 from monitoring.metrics import METRICS
 from runtimes.models import Gpu
 
 
 def gpus() -> list[dict[str, Any]]:
-    told = {gpu.get("uuid"): gpu for gpu in Live(publish.GPUS).data(publish.GPUS) or []}
-    held = latest("gpu")
+    messages = LastMessages(publish.GPUS)
+    published = {gpu.get("uuid"): gpu for gpu in messages.data(publish.GPUS) or []}
+    recorded = latest("gpu")
     users = _users()
     return [
-        _gpu(gpu, told.get(gpu.uuid) or held.get(gpu.uuid) or {}, users[gpu.uuid])
+        _gpu(
+            gpu,
+            published.get(gpu.uuid) or recorded.get(gpu.uuid) or {},
+            users[gpu.uuid],
+        )
         for gpu in Gpu.objects.select_related("node").order_by("node__name", "index")
     ]
 
 
 def _users() -> dict[str, list[dict[str, Any]]]:
-    """Runs by UUID of a GPU they hold; what they use of it is None until measured."""
+    """Runs by UUID of their GPUs. used_mib is None until measured."""
     users = defaultdict(list)
     for run in Run.objects.live().select_related("model").order_by("pk"):
         for uuid in run.gpu_uuids:

@@ -1,4 +1,4 @@
-"""What a websocket says of itself when it opens: no database, no waiting."""
+"""Credentials and origin of a websocket handshake, read without the database."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from knox.crypto import hash_token
 
 from monitoring.live.permissions import Credential
 
-# Browsers can set no header on a websocket, but offer subprotocols. This one is
-# answered; the other carries a token and is never repeated.
+# Browsers cannot set headers on a websocket, but can offer subprotocols. The first is
+# accepted; the second carries a token and is never echoed.
 SUBPROTOCOL = "llmplatform.live"
 TOKEN_PREFIX = "bearer."  # noqa: S105 -- no secret
 
@@ -23,8 +23,8 @@ Scope = Mapping[str, Any]
 
 
 def credential(scope: Scope) -> Credential | None:
-    """A token goes before a cookie, as in the API. A cookie counts only together with
-    an origin: browsers always send both."""
+    """A token takes precedence over a cookie, as in the API. A cookie only counts with
+    an origin, which browsers always send."""
     if token := _token(scope):
         return Credential(token=hash_token(token))
     cookies = parse_cookie(_header(scope, b"cookie"))
@@ -33,8 +33,8 @@ def credential(scope: Scope) -> Credential | None:
 
 
 def origin_is_allowed(scope: Scope) -> bool:
-    """Any site could open a socket with a visitor's cookie: the origin must be the page
-    of this very host and port, or a trusted one. No browser, no origin."""
+    """Any site could open a websocket with its visitor's cookie, so the origin must be
+    this host and port, or a trusted origin. Clients other than browsers send none."""
     host = _header(scope, b"host")
     domain, _port = split_domain_port(host)
     if not domain or not validate_host(domain, settings.ALLOWED_HOSTS):
@@ -42,10 +42,10 @@ def origin_is_allowed(scope: Scope) -> bool:
     origin = _header(scope, b"origin")
     if not origin:
         return True
-    return _is_of_host(origin, host) or _is_trusted(origin)
+    return _is_same_host(origin, host) or _is_trusted(origin)
 
 
-def _is_of_host(origin: str, host: str) -> bool:
+def _is_same_host(origin: str, host: str) -> bool:
     scheme, _, netloc = origin.partition("://")
     return scheme in ("http", "https") and netloc.lower() == host.lower()
 
@@ -55,7 +55,7 @@ def _is_trusted(origin: str) -> bool:
 
 
 def _matches(origin: str, trusted: str) -> bool:
-    """trusted: "https://a.example", or "https://*.example" for all below."""
+    """trusted: "https://a.example", or "https://*.example" for all subdomains."""
     if "://*" not in trusted:
         return origin == trusted
     scheme, _, pattern = trusted.partition("://*")
@@ -82,10 +82,10 @@ def _token(scope: Scope) -> str:
 
 
 def _header(scope: Scope, name: bytes) -> str:
-    """Empty where it is not there."""
+    """Empty if missing."""
     values = (v for n, v in scope["headers"] if n.lower() == name)
     return _first(value.decode("latin-1") for value in values)
 
 
-def _first(found: Iterable[str]) -> str:
-    return next(iter(found), "")
+def _first(values: Iterable[str]) -> str:
+    return next(iter(values), "")

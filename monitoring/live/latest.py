@@ -1,5 +1,4 @@
-"""What was measured last: as the monitor tells it through the broker each second, else
-the newest history; nothing where nobody knows."""
+"""The latest values: published by the monitor every second, else from history."""
 
 from __future__ import annotations
 
@@ -21,8 +20,8 @@ from monitoring.models import Bucket10s, Source
 
 logger = logging.getLogger(__name__)
 
-# A bucket of 10 s is written when it is over.
-MEASURED_S = 60
+# A bucket of 10 s is written when it is complete.
+MAX_AGE_S = 60
 TIMEOUT_S = 1.0
 
 Measured = dict[str, float | None]
@@ -30,38 +29,40 @@ Measured = dict[str, float | None]
 
 @cache
 def client() -> Client:
-    """One attempt: an answer without live figures is better than a late one."""
+    """Never retries: a response without live values is better than a late one."""
     return connect(settings.REDIS_URL, TIMEOUT_S)
 
 
-class Live:
-    """Last texts of the monitor, all read at once. ok: the broker answers."""
+class LastMessages:
+    """The last message of each topic. ok: whether the broker is available."""
 
     def __init__(self, *topics: str) -> None:
         self.ok = True
-        self.told: dict[str, Any] = {}
+        self._messages: dict[str, Any] = {}
         try:
-            texts: Any = client().mget([publish.kept(topic) for topic in topics])
+            texts: Any = client().mget(
+                [publish.last_message_key(topic) for topic in topics]
+            )
         except BrokerError as error:
-            logger.warning("broker: %s", error)
+            logger.warning("broker unavailable, no live values: %s", error)
             self.ok, texts = False, []
         for topic, text in zip(topics, texts, strict=False):
             if text:
-                self.told[topic] = json.loads(text)
+                self._messages[topic] = json.loads(text)
 
     def data(self, topic: str) -> Any:
-        return self.told.get(topic, {}).get("data")
+        return self._messages.get(topic, {}).get("data")
 
 
 def latest(kind: str) -> dict[str, Measured]:
     """Newest bucket of each source, by key: averages of gauges, rates of counters."""
-    since = int(time.time()) - MEASURED_S
+    since = int(time.time()) - MAX_AGE_S
     sources = dict(Source.objects.filter(kind=kind).values_list("pk", "key"))
     rows = Bucket10s.objects.filter(source__in=sources, start__gte=since)
-    found: dict[int, list[Any]] = defaultdict(list)
+    buckets: dict[int, list[Any]] = defaultdict(list)
     for pk, start, text in rows.values_list("source_id", "start", "values"):
-        found[pk].append((start, text))
-    return {sources[pk]: _measured(rows) for pk, rows in found.items()}
+        buckets[pk].append((start, text))
+    return {sources[pk]: _measured(rows) for pk, rows in buckets.items()}
 
 
 def _measured(rows: list[tuple[int, str]]) -> Measured:

@@ -1,5 +1,4 @@
-"""Who may hear what: looked up for many sockets at once, when they open and again
-every few seconds while they are open."""
+"""Topics that users may receive, checked for many websockets at once."""
 
 from __future__ import annotations
 
@@ -22,9 +21,9 @@ VIEW_ACTIVITY = "models_app.view_activity"
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 Topics = frozenset[str]
-NOTHING: Topics = frozenset()
-# What everybody hears who may view models
-OF_MODELS: Topics = frozenset(TOPICS) - {ACTIVITY}
+NO_TOPICS: Topics = frozenset()
+# For everybody who may view models
+MODEL_TOPICS: Topics = frozenset(TOPICS) - {ACTIVITY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,58 +34,58 @@ class Credential:
     token: str = ""
 
 
-def topics_of(credentials: Collection[Credential]) -> dict[Credential, Topics]:
-    """Five queries, however many. Who may hear nothing is left out."""
+def allowed_topics(credentials: Collection[Credential]) -> dict[Credential, Topics]:
+    """Takes five queries. Credentials without topics are left out."""
     users = _users(credentials)
     pks = set(users.values())
     may_view = _allowed(VIEW, pks)
     may_view_activity = _allowed(VIEW_ACTIVITY, pks)
-    found = {}
+    allowed = {}
     for credential, pk in users.items():
-        heard = OF_MODELS if pk in may_view else NOTHING
+        topics = MODEL_TOPICS if pk in may_view else NO_TOPICS
         if pk in may_view_activity:
-            heard |= {ACTIVITY}
-        if heard:
-            found[credential] = heard
-    return found
+            topics |= {ACTIVITY}
+        if topics:
+            allowed[credential] = topics
+    return allowed
 
 
 def _allowed(permission: str, pks: Collection[int]) -> set[int]:
-    able = User.objects.with_perm(permission, backend=BACKEND)
-    return set(able.filter(pk__in=pks).values_list("pk", flat=True))
+    users = User.objects.with_perm(permission, backend=BACKEND)
+    return set(users.filter(pk__in=pks).values_list("pk", flat=True))
 
 
 def _users(credentials: Collection[Credential]) -> dict[Credential, int]:
     sessions = _session_users([c.session for c in credentials if c.session])
     tokens = _token_users([c.token for c in credentials if c.token])
-    of = chain(
+    users = chain(
         ((Credential(session=key), pk) for key, pk in sessions.items()),
         ((Credential(token=digest), pk) for digest, pk in tokens.items()),
     )
-    return dict(of)
+    return dict(users)
 
 
 def _token_users(digests: Collection[str]) -> dict[str, int]:
     usable = Q(expiry=None) | Q(expiry__gt=timezone.now())
     rows = ApiToken.objects.filter(usable, digest__in=digests, user__is_active=True)
-    # Those with scopes are for something else.
+    # Tokens with scopes are limited to other purposes.
     return {row.digest: row.user_id for row in rows if not row.scopes}
 
 
 def _session_users(keys: Collection[str]) -> dict[str, int]:
-    """A session also ends with the password it began with, as on any page."""
+    """A session ends when its user's password changes, as on any page."""
     rows = Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
     data = {row.session_key: row.get_decoded() for row in rows}
-    pks = {key: told.get(SESSION_KEY) for key, told in data.items()}
+    pks = {key: session.get(SESSION_KEY) for key, session in data.items()}
     users = User.objects.filter(is_active=True).in_bulk(set(pks.values()) - {None})
-    found = {}
+    valid = {}
     for key, pk in pks.items():
         user = users.get(int(pk)) if pk else None
-        if user and _began_with(user, data[key].get(HASH_SESSION_KEY, "")):
-            found[key] = user.pk
-    return found
+        if user and _has_hash(user, data[key].get(HASH_SESSION_KEY, "")):
+            valid[key] = user.pk
+    return valid
 
 
-def _began_with(user: User, known: str) -> bool:
+def _has_hash(user: User, known: str) -> bool:
     hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
     return any(constant_time_compare(known, h) for h in hashes)

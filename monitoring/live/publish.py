@@ -1,5 +1,7 @@
-"""What is measured, told at once: from the monitor to every web process, through the
-broker only. What is lost is not told again, the next second brings newer figures."""
+"""Publish current values from the monitor to all web processes, through the broker.
+
+Lost messages are not repeated: the next second brings newer values.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,10 @@ from common.broker import BrokerError, connect
 logger = logging.getLogger(__name__)
 
 CHANNEL = "llmplatform:live"
-KEPT_S = 10  # the last text of a topic, for pages that are just being opened
+LAST_MESSAGE_TTL_S = 10  # kept per topic, for pages that are just opening
 TIMEOUT_S = 0.5
-# A broker that does not answer may not cost the monitor its seconds.
-PAUSE_S = 5.0
+# Pause after an error, so that a hanging broker does not slow the monitor down.
+RETRY_S = 5.0
 
 HOST, GPUS, MODELS, ACTIVITY, STATUS = "host", "gpus", "models", "activity", "status"
 TOPICS = (HOST, GPUS, MODELS, ACTIVITY, STATUS)
@@ -30,12 +32,12 @@ class Publisher:
     def __init__(self, broker_url: str) -> None:
         self._broker = connect(broker_url, TIMEOUT_S)
         self._numbers = itertools.count(1)
-        self._silent_until = 0.0
-        self._away = False
+        self._retry_at = 0.0
+        self._is_broker_down = False
 
     def publish(self, topic: str, data: Any) -> None:
-        """data: what JSON can say; NaN is not."""
-        if time.monotonic() < self._silent_until:
+        """data: JSON-serializable, without NaN."""
+        if time.monotonic() < self._retry_at:
             return
         message = {
             "topic": topic,
@@ -48,23 +50,22 @@ class Publisher:
     def _send(self, topic: str, text: str) -> None:
         try:
             with self._broker.pipeline(transaction=False) as pipe:
-                pipe.set(kept(topic), text, ex=KEPT_S)
+                pipe.set(last_message_key(topic), text, ex=LAST_MESSAGE_TTL_S)
                 pipe.publish(CHANNEL, text)
                 pipe.execute()
         except BrokerError as error:
-            self._miss_broker(error)
+            self._log_broker_error(error)
         else:
-            self._away = False
+            self._is_broker_down = False
 
-    def _miss_broker(self, error: BrokerError) -> None:
-        if not self._away:
-            logger.warning("broker: %s; the live view is interrupted", error)
-        self._away = True
-        self._silent_until = time.monotonic() + PAUSE_S
+    def _log_broker_error(self, error: BrokerError) -> None:
+        if not self._is_broker_down:
+            logger.warning("broker unavailable, live view interrupted: %s", error)
+        self._is_broker_down = True
+        self._retry_at = time.monotonic() + RETRY_S
 
 
-def kept(topic: str) -> str:
-    """Key of the last text of a topic."""
+def last_message_key(topic: str) -> str:
     return f"{CHANNEL}:{topic}"
 
 

@@ -15,7 +15,7 @@ from models_app.enums import Status
 from models_app.models import ServedModel
 from monitoring.history import rollup
 from monitoring.live import publish
-from monitoring.live.latest import Live, latest
+from monitoring.live.latest import LastMessages, latest
 from monitoring.models import Watermark
 from runtimes.models import Gpu, Node
 
@@ -26,7 +26,7 @@ WORKER_TIMEOUT_S = 240
 
 
 def status() -> dict[str, Any]:
-    live = Live(publish.HOST)
+    live = LastMessages(publish.HOST)
     nodes = list(Node.objects.order_by("name"))
     return {
         "version": settings.SPECTACULAR_SETTINGS["VERSION"],
@@ -69,7 +69,7 @@ def _freshness(seen: datetime | None, timeout_s: float) -> dict[str, Any]:
     return {"ok": ok, "seen_at": seen, "age_s": None if age is None else round(age, 1)}
 
 
-def _host(live: Live) -> dict[str, Any] | None:
+def _host(live: LastMessages) -> dict[str, Any] | None:
     """Last values published by the monitor of this machine, else its newest bucket."""
     node = settings.NODE_NAME
     measured = live.data(publish.HOST) or latest("host").get(node)

@@ -15,42 +15,47 @@ from dataclasses import dataclass
 
 from common.broker import AsyncClient
 from common.subscription import Subscription
-from monitoring.live.publish import CHANNEL, KEPT_S, TOPICS, kept
+from monitoring.live.publish import (
+    CHANNEL,
+    LAST_MESSAGE_TTL_S,
+    TOPICS,
+    last_message_key,
+)
 
 GATHER_S = 0.02  # messages that arrive together wake the websockets once
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
-    """number: counts what this process heard. heard_at: monotonic."""
+class Message:
+    """number: counts the messages that this process received. received_at:
+    monotonic."""
 
     number: int
     text: str
-    heard_at: float
+    received_at: float
 
 
 class Hub:
     def __init__(self, subscription: Subscription, gather_s: float = GATHER_S) -> None:
         self._subscription = subscription
         self._gather_s = gather_s
-        self._newest: dict[str, Text] = {}
+        self._newest: dict[str, Message] = {}
         self._number = 0
         self._listeners: set[asyncio.Event] = set()
         self._is_waking = False
         subscription.subscribe(CHANNEL, self._on_message, self._read_last)
 
-    def newest(self, topics: Iterable[str], than: int) -> Iterator[Text]:
-        """What came after text number `than`, but nothing old: a monitor that is gone
-        has no newest second."""
-        oldest = time.monotonic() - KEPT_S
+    def newest(self, topics: Iterable[str], after: int) -> Iterator[Message]:
+        """Messages after number `after`, except outdated ones."""
+        oldest = time.monotonic() - LAST_MESSAGE_TTL_S
         for topic in topics:
-            text = self._newest.get(topic)
-            if text and text.number > than and text.heard_at > oldest:
-                yield text
+            message = self._newest.get(topic)
+            if message and message.number > after and message.received_at > oldest:
+                yield message
 
     @contextmanager
-    def listening(self) -> Iterator[asyncio.Event]:
-        """Set whenever there is news, and at first. To be cleared by who waits."""
+    def listen(self) -> Iterator[asyncio.Event]:
+        """The event is set at first and with each new message; the caller clears it."""
         self._subscription.start()
         event = asyncio.Event()
         event.set()
@@ -61,7 +66,7 @@ class Hub:
             self._listeners.discard(event)
 
     async def _read_last(self, client: AsyncClient) -> None:
-        for text in await client.mget([kept(topic) for topic in TOPICS]):
+        for text in await client.mget([last_message_key(topic) for topic in TOPICS]):
             if text:
                 self._on_message(str(text))
 
@@ -69,10 +74,10 @@ class Hub:
         try:
             topic = json.loads(text)["topic"]
         except (ValueError, TypeError, KeyError):
-            return  # somebody else's
+            return  # not a message of ours
         if topic in TOPICS:
             self._number += 1
-            self._newest[topic] = Text(self._number, text, time.monotonic())
+            self._newest[topic] = Message(self._number, text, time.monotonic())
             self._wake_soon()
 
     def _wake_soon(self) -> None:

@@ -1,6 +1,8 @@
-"""What gateways count, told to the monitor through the broker: a hash with one field
-for each gateway process, rewritten each second. History has its own way, through the
-database; what is lost here only blinks on a page."""
+"""Live traffic counts that gateways report to the monitor through the broker.
+
+A hash has one field per gateway process, rewritten every second. History is written
+separately, to the database; a report lost here only affects the live view.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +13,13 @@ from typing import Any, NamedTuple, NotRequired, TypedDict, cast
 from monitoring.history.aggregation.bucket_values import Distribution
 
 KEY = "llmplatform:traffic"
-# A gateway that has said nothing for longer is gone, or cannot reach the broker.
+# An older report means that the gateway has stopped or cannot reach the broker.
 FRESH_S = 3
-FORGOTTEN_S = 60
+EXPIRED_S = 60
 
 
 class ModelTraffic(TypedDict):
-    """Increments of one step, but for in_flight."""
+    """Increments of one interval; in_flight is a current value."""
 
     requests: int
     errors: int
@@ -27,53 +29,56 @@ class ModelTraffic(TypedDict):
     response_time: NotRequired[Distribution]
 
 
-class Told(NamedTuple):
-    """seconds: how long the step was. models: by str(id), those with traffic only."""
+class TrafficReport(NamedTuple):
+    """seconds: length of the interval. models: by str(id), only those with traffic."""
 
     at: float
     seconds: float
     models: dict[str, ModelTraffic]
 
-    def packed(self) -> str:
+    def encode(self) -> str:
         return json.dumps(self._asdict(), separators=(",", ":"))
 
 
-def read(fields: Mapping[bytes, bytes], now: float) -> dict[bytes, Told]:
-    """By writer, those that are fresh. The clocks of other machines may be ahead."""
-    told = {writer: _unpacked(text) for writer, text in fields.items()}
+def fresh_reports(
+    fields: Mapping[bytes, bytes], now: float
+) -> dict[bytes, TrafficReport]:
+    """By writer. Clocks of other machines may be ahead."""
+    reports = {writer: _decode(text) for writer, text in fields.items()}
     return {
-        writer: each
-        for writer, each in told.items()
-        if each is not None and abs(now - each.at) < FRESH_S
+        writer: report
+        for writer, report in reports.items()
+        if report is not None and abs(now - report.at) < FRESH_S
     }
 
 
-def gone(fields: Mapping[bytes, bytes], now: float) -> list[bytes]:
-    """Writers to forget."""
-    told = {writer: _unpacked(text) for writer, text in fields.items()}
+def expired_writers(fields: Mapping[bytes, bytes], now: float) -> list[bytes]:
+    reports = {writer: _decode(text) for writer, text in fields.items()}
     return [
         writer
-        for writer, each in told.items()
-        if each is None or abs(now - each.at) > FORGOTTEN_S
+        for writer, report in reports.items()
+        if report is None or abs(now - report.at) > EXPIRED_S
     ]
 
 
-def _unpacked(text: bytes) -> Told | None:
+def _decode(text: bytes) -> TrafficReport | None:
+    """None for a report of another version."""
     try:
-        told = json.loads(text)
-        return Told(float(told["at"]), float(told["seconds"]), dict(told["models"]))
+        data = json.loads(text)
+        at, seconds = float(data["at"]), float(data["seconds"])
+        return TrafficReport(at, seconds, dict(data["models"]))
     except (ValueError, TypeError, KeyError):
-        return None  # of another version
+        return None
 
 
-def rates(told: Iterable[Told]) -> dict[str, dict[str, float]]:
-    """By model: sums over gateways, per second; in_flight as it is."""
-    summed: dict[str, dict[str, float]] = {}
-    for each in told:
-        for model, traffic in each.models.items():
-            into = summed.setdefault(model, {})
+def rates(reports: Iterable[TrafficReport]) -> dict[str, dict[str, float]]:
+    """By model: sums over gateways, per second except in_flight."""
+    sums: dict[str, dict[str, float]] = {}
+    for report in reports:
+        for model, traffic in report.models.items():
+            totals = sums.setdefault(model, {})
             for name, value in cast("dict[str, Any]", traffic).items():
                 if isinstance(value, int | float):
-                    span = 1 if name == "in_flight" else max(each.seconds, 0.1)
-                    into[name] = into.get(name, 0) + value / span
-    return summed
+                    span = 1 if name == "in_flight" else max(report.seconds, 0.1)
+                    totals[name] = totals.get(name, 0) + value / span
+    return sums

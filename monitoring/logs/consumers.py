@@ -16,7 +16,7 @@ from models_app.enums import RunState
 from models_app.models import Run
 from monitoring.live.admission import Admission
 from monitoring.live.base_consumer import GuardedConsumer
-from monitoring.live.permissions import OF_MODELS
+from monitoring.live.permissions import MODEL_TOPICS
 from monitoring.logs.feeds import Batch, Feed, Feeds, TooManyFollowers
 
 PATH = re.compile("/ws/logs/([0-9a-f]{32})")
@@ -26,15 +26,15 @@ TOO_MANY = 4429
 
 
 class LogConsumer(GuardedConsumer):
-    needed = OF_MODELS
-    ahead = 4
+    required_topics = MODEL_TOPICS
+    max_unacknowledged = 4
 
     def __init__(self, feeds: Feeds, admission: Admission) -> None:
         super().__init__(admission)
         self.feeds = feeds
         self.seen = 0
 
-    async def talk(self) -> None:
+    async def serve(self) -> None:
         found = PATH.fullmatch(self.scope["path"])
         try:
             with self.feeds.subscribe(found[1] if found else "") as feed:
@@ -47,11 +47,11 @@ class LogConsumer(GuardedConsumer):
         """Returns the close code."""
         async with aclosing(feed.follow(FIRST_LINES)) as batches:
             async for batch in batches:
-                await self.tell(_format(batch))
+                await self.send_when_ready(_format(batch))
         if feed.run is None:
             return NO_SUCH_RUN
         if feed.run.state == RunState.ENDED:
-            await self.tell(json.dumps({"ended": _end(feed.run)}))
+            await self.send_when_ready(json.dumps({"ended": _end(feed.run)}))
         return None
 
 

@@ -21,7 +21,7 @@ from models_app.models import ApiToken, Run
 from monitoring.exports.answers import streamed
 from monitoring.exports.stream import Places
 from monitoring.live.admission import Admission
-from monitoring.live.permissions import OF_MODELS, Credential
+from monitoring.live.permissions import MODEL_TOPICS, Credential
 from monitoring.logs.feeds import FEEDS, Batch, TooManyFollowers
 from runtimes.logs.read import whole
 
@@ -108,7 +108,7 @@ async def _stream(options: _Options) -> AsyncGenerator[bytes, None]:
     with suppress(TooManyFollowers, TimeoutError), FEEDS.subscribe(options.uid) as feed:
         async with aclosing(feed.follow(options.tail)) as batches:
             while batch := await _next(batches, deadline):
-                if time.monotonic() - checked_at >= ADMISSION.pace.period_s:
+                if time.monotonic() - checked_at >= ADMISSION.timing.period_s:
                     checked_at = time.monotonic()
                     if not await _is_allowed(options.credential):
                         return
@@ -121,7 +121,7 @@ async def _stream(options: _Options) -> AsyncGenerator[bytes, None]:
 async def _is_allowed(credential: Credential) -> bool:
     """True while the database is down, as for websockets."""
     try:
-        return await ADMISSION.topics(credential) >= OF_MODELS
+        return await ADMISSION.topics(credential) >= MODEL_TOPICS
     except DatabaseError:
         return True
 

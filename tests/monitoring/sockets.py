@@ -13,23 +13,23 @@ from django.test import Client
 from common.broker import CHANGES
 from common.subscription import Subscription
 from monitoring.live import publish
-from monitoring.live.admission import Admission, Pace
+from monitoring.live.admission import Admission, Timing
 from monitoring.live.consumers import LiveConsumer
 from monitoring.live.subscribe import Hub
 
 HOST = "platform.localhost:3000"
 ORIGIN = f"http://{HOST}"
-QUICK = Pace(period_s=0.2, gap_s=0.02)
-ON_NOTICE_ONLY = Pace(period_s=60, gap_s=0.02)
+QUICK = Timing(period_s=0.2, gap_s=0.02)
+ON_CHANGE_ONLY = Timing(period_s=60, gap_s=0.02)
 
 
 class Server:
-    """What an event loop of a web process holds."""
+    """The websocket side of a web process."""
 
-    def __init__(self, pace=QUICK):
-        self.admission = Admission(pace)
+    def __init__(self, timing=QUICK):
+        self.admission = Admission(timing)
         self.subscription = Subscription(settings.REDIS_URL)
-        self.subscription.subscribe(CHANGES, lambda _: self.admission.look_soon())
+        self.subscription.subscribe(CHANGES, lambda _: self.admission.check_soon())
         self.hub = Hub(self.subscription)
         self.app = LiveConsumer.as_asgi(hub=self.hub, admission=self.admission)
         self.clients = []
@@ -58,15 +58,15 @@ class Server:
         await self.admission.close()
 
 
-def forget_kept():
+def clear_last_messages():
     with redis.Redis.from_url(settings.REDIS_URL) as broker:
-        broker.delete(*map(publish.kept, publish.TOPICS))
+        broker.delete(*map(publish.last_message_key, publish.TOPICS))
 
 
 @asynccontextmanager
-async def serving(pace=QUICK):
-    forget_kept()
-    server = Server(pace)
+async def serving(timing=QUICK):
+    clear_last_messages()
+    server = Server(timing)
     try:
         yield server
     finally:
@@ -84,8 +84,8 @@ async def in_database(call, *args, **fields):
     return await sync_to_async(call)(*args, **fields)
 
 
-async def heard(client, topic, seconds=30.0):
-    """Data of the next text of a topic."""
+async def next_data(client, topic, seconds=30.0):
+    """Data of the next message of a topic."""
     async with asyncio.timeout(seconds):
         while True:
             text = json.loads(await client.receive_from(timeout=seconds))

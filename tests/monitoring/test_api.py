@@ -29,7 +29,7 @@ def viewer():
 @pytest.fixture(autouse=True)
 def _no_published_data():
     """Keeps data published by one test from the next."""
-    keys = [publish.kept(topic) for topic in publish.TOPICS]
+    keys = [publish.last_message_key(topic) for topic in publish.TOPICS]
     broker.client().delete(*keys)
     yield
     broker.client().delete(*keys)

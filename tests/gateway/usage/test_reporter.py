@@ -106,7 +106,7 @@ async def test_live_traffic_is_published(gateway, engine, start_reporter, broker
     seen = []
 
     async def look():
-        reports = traffic.read(await broker.hgetall(traffic.KEY), time.time())
+        reports = traffic.fresh_reports(await broker.hgetall(traffic.KEY), time.time())
         seen.extend(t.models["7"] for t in reports.values() if "7" in t.models)
 
     while not request.done():

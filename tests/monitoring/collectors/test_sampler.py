@@ -10,7 +10,7 @@ from models_app.activity import record
 from models_app.enums import RunState
 from monitoring.collectors.sampler import Sampler, gpu_values
 from monitoring.live import publish, traffic
-from monitoring.live.traffic import Told
+from monitoring.live.traffic import TrafficReport
 from monitoring.metrics import METRICS, PLATFORM_KEY
 from monitoring.models import Bucket10s
 from runtimes.frameworks.metrics import EngineMetrics
@@ -52,7 +52,7 @@ def broker():
 @pytest.fixture
 def published(broker):
     def data(topic):
-        return json.loads(broker.get(publish.kept(topic)))["data"]
+        return json.loads(broker.get(publish.last_message_key(topic)))["data"]
 
     return data
 
@@ -114,7 +114,7 @@ def test_topics_show_the_current_state(sampler, broker, published):
         "completion_tokens": 40,
         "response_time": {"sum": 4.0, "counts": {"15": 4}},
     }
-    text = Told(time.time(), 1.0, {str(run.model_id): model}).packed()
+    text = TrafficReport(time.time(), 1.0, {str(run.model_id): model}).encode()
     broker.hset(traffic.KEY, "gateway", text)
     record_engine(sampler, run, 1)
     sampler.step([GPU, LOST], [run])
@@ -162,9 +162,9 @@ def test_new_activity_is_published_once(sampler, broker, published):
     record("engine_reaped", params={"uid": "x"})
     sampler.step([], [])
     first = published(publish.ACTIVITY)["latest"]
-    broker.delete(publish.kept(publish.ACTIVITY))
+    broker.delete(publish.last_message_key(publish.ACTIVITY))
     sampler.step([], [])
-    assert broker.get(publish.kept(publish.ACTIVITY)) is None
+    assert broker.get(publish.last_message_key(publish.ACTIVITY)) is None
     record("engine_reaped", params={"uid": "y"})
     sampler.step([], [])
     assert published(publish.ACTIVITY)["latest"] > first

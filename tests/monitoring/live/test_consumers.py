@@ -11,19 +11,19 @@ from django.utils import timezone
 from models_app.models import ApiToken
 from models_app.tokens import create_token, delete_token
 from monitoring.live import publish
-from monitoring.live.base_consumer import BAD_MESSAGE, LONGEST_MESSAGE, SIGNED_OUT
+from monitoring.live.base_consumer import BAD_MESSAGE, MAX_MESSAGE_CHARS, SIGNED_OUT
 from monitoring.live.consumers import LiveConsumer
 from tests.builders import a_token, a_user
 from tests.gateway.client import until
 from tests.models_app.people import ROLES, a_person
 from tests.monitoring.sockets import (
     HOST,
-    ON_NOTICE_ONLY,
+    ON_CHANGE_ONLY,
     ORIGIN,
     a_session,
     closed,
-    heard,
     in_database,
+    next_data,
     serving,
 )
 
@@ -58,14 +58,14 @@ async def test_each_topic_arrives(server, client):
     assert all(text["data"] == {"of": text["topic"]} for text in texts)
 
 
-async def test_last_text_is_there_at_once(server, viewer):
+async def test_last_message_is_sent_at_once(server, viewer):
     publish.publish("status", {"running": 3})
     client = server.client(cookie=await in_database(a_session, viewer))
     await client.connect()
-    assert await heard(client, "status") == {"running": 3}
+    assert await next_data(client, "status") == {"running": 3}
 
 
-async def topics_heard(client):
+async def received_topics(client):
     for topic in publish.TOPICS:
         publish.publish(topic, 1)
     found = set()
@@ -76,7 +76,7 @@ async def topics_heard(client):
 
 @pytest.mark.parametrize("credential", ["cookie", "token"])
 @pytest.mark.parametrize("role", ROLES)
-async def test_role_decides_who_may_listen(server, role, credential):
+async def test_role_decides_who_may_connect(server, role, credential):
     headers = {}
     if role != "anonymous":
         person = await in_database(a_person, role)
@@ -98,7 +98,7 @@ async def test_role_decides_who_may_listen(server, role, credential):
         (["view_activity"], {"activity"}),
     ],
 )
-async def test_permissions_decide_what_is_heard(server, permissions, topics):
+async def test_permissions_decide_the_topics(server, permissions, topics):
     def a_part_timer():
         user = a_user(name="part-timer")
         found = Permission.objects.filter(codename__in=permissions)
@@ -108,14 +108,14 @@ async def test_permissions_decide_what_is_heard(server, permissions, topics):
     client = server.client(cookie=await in_database(a_part_timer))
     assert (await client.connect())[0]
     await client.send_to(json.dumps({"topics": list(publish.TOPICS)}))
-    assert await topics_heard(client) == topics
+    assert await received_topics(client) == topics
 
 
-async def test_client_gets_the_topics_that_it_names(client):
+async def test_client_receives_the_topics_it_selects(client):
     await client.send_to('{"topics": ["gpus", "models"]}')
     await client.send_to("{}")
-    assert await topics_heard(client) <= {"gpus", "models"}
-    assert await topics_heard(client) == {"gpus", "models"}
+    assert await received_topics(client) <= {"gpus", "models"}
+    assert await received_topics(client) == {"gpus", "models"}
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ async def test_client_gets_the_topics_that_it_names(client):
         ("", False),
     ],
 )
-async def test_cookie_counts_on_pages_of_ours_only(
+async def test_cookie_needs_an_allowed_origin(
     server, viewer, settings, origin, accepted
 ):
     settings.CSRF_TRUSTED_ORIGINS = [
@@ -152,7 +152,7 @@ async def test_cookie_counts_on_pages_of_ours_only(
 @pytest.mark.parametrize(
     ("origin", "accepted"), [("", True), (ORIGIN, True), ("http://evil.example", False)]
 )
-async def test_token_needs_no_origin_but_no_foreign_one(
+async def test_token_needs_no_origin_but_rejects_a_foreign_one(
     server, viewer, origin, accepted
 ):
     token = await in_database(a_token, viewer)
@@ -161,7 +161,7 @@ async def test_token_needs_no_origin_but_no_foreign_one(
 
 
 @pytest.mark.parametrize("host", ["evil.example", "", "evil.example:3000", "["])
-async def test_foreign_host_is_refused(server, viewer, host):
+async def test_foreign_host_is_rejected(server, viewer, host):
     cookie = await in_database(a_session, viewer)
     client = server.client(host=host, origin=f"http://{host}", cookie=cookie)
     assert not (await client.connect())[0]
@@ -177,7 +177,7 @@ async def test_browser_may_offer_its_token_as_a_subprotocol(server, viewer):
 @pytest.mark.parametrize(
     "header", ["Bearer", "Bearer ", "Bearer wrong", "Basic eDp5", "Bearer \x80\xff", ""]
 )
-async def test_wrong_token_is_refused(server, header):
+async def test_wrong_token_is_rejected(server, header):
     assert not (await server.client(authorization=header).connect())[0]
 
 
@@ -187,31 +187,33 @@ async def test_wrong_token_is_refused(server, header):
         " ", "no", "[]", "1", '"host"', '{"topic": ["host"]}', '{"topics": "host"}',
         '{"topics": ["other"]}', '{"topics": [[]]}', '{"seen": -1}', '{"seen": true}',
         '{"seen": 99999}', '{"seen": "1"}', "[" * 1000,
-        '{"topics": [' + '"host",' * LONGEST_MESSAGE + '"host"]}',
+        '{"topics": [' + '"host",' * MAX_MESSAGE_CHARS + '"host"]}',
     ],
 )  # fmt: skip
-async def test_message_that_makes_no_sense_closes(client, text):
+async def test_invalid_message_closes_the_socket(client, text):
     await client.send_to(text)
     assert await closed(client) == BAD_MESSAGE
 
 
-async def test_bytes_close(client):
+async def test_bytes_close_the_socket(client):
     await client.send_to(bytes_data=b"{}")
     assert await closed(client) == BAD_MESSAGE
 
 
-async def test_client_that_has_not_seen_skips_to_the_newest(server, client):
+async def test_slow_client_skips_to_the_newest_message(server, client):
     await client.send_to('{"topics": ["host"], "seen": 0}')
     await asyncio.sleep(0.1)
-    for number in range(LiveConsumer.ahead + 10):
+    for number in range(LiveConsumer.max_unacknowledged + 10):
         publish.publish("host", number)
         await until(lambda n=number: server.newest("host") == n)
         await asyncio.sleep(0.03)
-    got = [await heard(client, "host") for _ in range(LiveConsumer.ahead)]
-    assert got == list(range(got[0], got[0] + LiveConsumer.ahead))
+    got = [
+        await next_data(client, "host") for _ in range(LiveConsumer.max_unacknowledged)
+    ]
+    assert got == list(range(got[0], got[0] + LiveConsumer.max_unacknowledged))
     assert await client.receive_nothing(0.1)
-    await client.send_to(json.dumps({"seen": LiveConsumer.ahead}))
-    assert await heard(client, "host") == LiveConsumer.ahead + 9
+    await client.send_to(json.dumps({"seen": LiveConsumer.max_unacknowledged}))
+    assert await next_data(client, "host") == LiveConsumer.max_unacknowledged + 9
     assert await client.receive_nothing(0.1)
 
 
@@ -231,28 +233,28 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_session_that_ends_closes_at_once(viewer, change):
-    async with serving(ON_NOTICE_ONLY) as server:
+async def test_ended_session_closes_the_socket_at_once(viewer, change):
+    async with serving(ON_CHANGE_ONLY) as server:
         client = server.client(cookie=await in_database(a_session, viewer))
         await client.connect()
-        publish.publish("host", "heard once the hub is listening")
-        await heard(client, "host")
+        publish.publish("host", "received once the hub has subscribed")
+        await next_data(client, "host")
         await in_database(CHANGES[change], viewer)
         assert await closed(client) == SIGNED_OUT
 
 
-async def test_session_that_expires_closes(client):
+async def test_expired_session_closes_the_socket(client):
     past = timezone.now() - timedelta(seconds=1)
     await in_database(Session.objects.update, expire_date=past)
     assert await closed(client) == SIGNED_OUT
 
 
 @pytest.mark.parametrize("end", ["delete", "expire"])
-async def test_token_that_ends_closes_its_socket_only(server, viewer, end):
-    kept = server.client(cookie=await in_database(a_session, viewer))
+async def test_ended_token_closes_only_its_socket(server, viewer, end):
+    other = server.client(cookie=await in_database(a_session, viewer))
     row, token = await in_database(create_token, viewer, "one")
     client = server.client(authorization=f"Bearer {token}")
-    for each in (kept, client):
+    for each in (other, client):
         assert (await each.connect())[0]
     if end == "delete":
         await in_database(delete_token, row)
@@ -261,18 +263,20 @@ async def test_token_that_ends_closes_its_socket_only(server, viewer, end):
         await in_database(ApiToken.objects.update, expiry=past)
     assert await closed(client) == SIGNED_OUT
     publish.publish("host", "still here")
-    while await heard(kept, "host") != "still here":
+    while await next_data(other, "host") != "still here":
         pass
 
 
-async def test_token_for_something_else_is_refused(server, viewer):
+async def test_token_with_another_scope_is_rejected(server, viewer):
     _, token = await in_database(create_token, viewer, "one", scopes=["metrics"])
     client = server.client(authorization=f"Bearer {token}")
     assert not (await client.connect())[0]
 
 
-async def test_nothing_is_left_of_a_client_that_leaves(server, client):
-    await until(lambda: len(server.admission._guests) == len(server.hub._listeners))
+async def test_disconnect_leaves_nothing_behind(server, client):
+    await until(
+        lambda: len(server.admission._connections) == len(server.hub._listeners)
+    )
     assert len(server.hub._listeners) == 1
     await client.disconnect()
-    await until(lambda: not server.admission._guests and not server.hub._listeners)
+    await until(lambda: not server.admission._connections and not server.hub._listeners)

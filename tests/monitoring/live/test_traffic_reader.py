@@ -5,8 +5,8 @@ import redis
 from django.conf import settings
 
 from monitoring.live import traffic
-from monitoring.live.traffic import Told
-from monitoring.live.traffic_reader import WatchedTraffic
+from monitoring.live.traffic import TrafficReport
+from monitoring.live.traffic_reader import TrafficReader
 
 NOON = 1_700_000_000
 
@@ -20,24 +20,24 @@ def broker():
 
 
 @pytest.fixture
-def watched():
-    watched = WatchedTraffic(settings.REDIS_URL)
-    yield watched
-    watched.close()
+def reader():
+    reader = TrafficReader(settings.REDIS_URL)
+    yield reader
+    reader.close()
 
 
-def tell(broker, writer, at, requests=2, seconds=1.0, bucket="15"):
+def report(broker, writer, at, requests=2, seconds=1.0, bucket="15"):
     counts = {"requests": requests, "errors": 1, "in_flight": 3, "prompt_tokens": 9}
     times = {"sum": 1.0, "counts": {bucket: requests}}
     model = {**counts, "completion_tokens": 8, "response_time": times}
-    broker.hset(traffic.KEY, writer, Told(at, seconds, {"7": model}).packed())
+    broker.hset(traffic.KEY, writer, TrafficReport(at, seconds, {"7": model}).encode())
 
 
-def test_gateways_add_up(broker, watched):
-    tell(broker, "one", NOON)
-    tell(broker, "two", NOON - 1, seconds=2.0)
-    tell(broker, "gone", NOON - 5, requests=100)
-    assert watched.read(NOON) == {
+def test_gateways_are_summed(broker, reader):
+    report(broker, "one", NOON)
+    report(broker, "two", NOON - 1, seconds=2.0)
+    report(broker, "gone", NOON - 5, requests=100)
+    assert reader.read(NOON) == {
         "7": {
             "requests_per_s": 3,
             "errors_per_s": 1.5,
@@ -47,31 +47,31 @@ def test_gateways_add_up(broker, watched):
     }
 
 
-def test_p95_is_of_the_last_ten_seconds_and_counts_nothing_twice(broker, watched):
-    tell(broker, "one", NOON, requests=1, bucket="20")
-    watched.read(NOON)
-    slow = watched.p95("7", NOON)
-    tell(broker, "one", NOON + 1, requests=99, bucket="10")
+def test_p95_covers_ten_seconds_and_counts_once(broker, reader):
+    report(broker, "one", NOON, requests=1, bucket="20")
+    reader.read(NOON)
+    slow = reader.p95("7", NOON)
+    report(broker, "one", NOON + 1, requests=99, bucket="10")
     for now in (NOON + 1, NOON + 1.5, NOON + 2):
-        watched.read(now)
-    mixed = watched.p95("7", NOON + 2)
+        reader.read(now)
+    mixed = reader.p95("7", NOON + 2)
     assert slow > 5 > 0.2 > mixed
-    assert len(watched._times["7"]) == 2
-    assert watched.p95("7", NOON + 10.5) == pytest.approx(mixed, rel=0.1)
-    assert watched.p95("7", NOON + 30) is None
-    assert not watched._times
+    assert len(reader._durations["7"]) == 2
+    assert reader.p95("7", NOON + 10.5) == pytest.approx(mixed, rel=0.1)
+    assert reader.p95("7", NOON + 30) is None
+    assert not reader._durations
 
 
-def test_writers_that_are_gone_are_forgotten(broker, watched):
-    tell(broker, "old", NOON - 100)
-    tell(broker, "one", NOON)
-    watched.read(NOON)
+def test_expired_writers_are_deleted(broker, reader):
+    report(broker, "old", NOON - 100)
+    report(broker, "one", NOON)
+    reader.read(NOON)
     assert broker.hkeys(traffic.KEY) == [b"one"]
 
 
-def test_broker_that_is_away_is_told_once_and_then_left_alone(caplog):
-    watched = WatchedTraffic("unix:///nowhere/broker.sock")
+def test_missing_broker_is_logged_once(caplog):
+    reader = TrafficReader("unix:///nowhere/broker.sock")
     for second in range(3):
-        assert watched.read(NOON + second) == {}
+        assert reader.read(NOON + second) == {}
     assert [r.levelno for r in caplog.records] == [logging.WARNING]
-    watched.close()
+    reader.close()

@@ -132,12 +132,12 @@ async def test_client_that_acknowledges_nothing_gets_few_messages(
     server, cookie, writer
 ):
     client = await opened(server, writer.uid, cookie=cookie)
-    for number in range(LogConsumer.ahead):
+    for number in range(LogConsumer.max_unacknowledged):
         writer.write_lines(number)
         assert (await receive(client))["lines"] == [str(number)]
     writer.write_lines(*range(30_000))
     assert await client.receive_nothing(0.3)
-    await client.send_to(json.dumps({"seen": LogConsumer.ahead}))
+    await client.send_to(json.dumps({"seen": LogConsumer.max_unacknowledged}))
     last = await receive(client)
     assert last["lines"][0] == str(last["skipped"])
     assert last["skipped"] >= 20_000

@@ -8,7 +8,7 @@ from django.core.asgi import get_asgi_application
 
 from models_app.enums import RunState
 from models_app.models import ApiToken
-from monitoring.live.admission import Pace
+from monitoring.live.admission import Timing
 from monitoring.logs import streaming
 from monitoring.logs.feeds import FEEDS
 from tests.builders import a_token, a_user
@@ -124,10 +124,10 @@ async def test_disconnect_ends_the_feed(address, token, writer):
 
 @pytest.fixture
 def looks_always():
-    usual = streaming.ADMISSION.pace
-    streaming.ADMISSION.pace = Pace(period_s=0)
+    usual = streaming.ADMISSION.timing
+    streaming.ADMISSION.timing = Timing(period_s=0)
     yield
-    streaming.ADMISSION.pace = usual
+    streaming.ADMISSION.timing = usual
 
 
 async def test_revoked_token_ends_the_stream(address, token, writer, looks_always):
