@@ -33,9 +33,9 @@ def _discard_orphans() -> int:
     """Lists folders before rows: a run has a row before it has a folder."""
     discarded = 0
     for runs_on in drivers():
-        kept = runs_on.kept()
-        known = set(Run.objects.filter(uid__in=kept).values_list("uid", flat=True))
-        for uid in set(kept) - known:
+        stored = runs_on.run_uids()
+        known = set(Run.objects.filter(uid__in=stored).values_list("uid", flat=True))
+        for uid in set(stored) - known:
             runs_on.discard(uid)
             discarded += 1
     return discarded

@@ -2,7 +2,7 @@
 
 1. Reads RUN_DIR/spec.json, leaves its caller, claims RUN_DIR/claim.json. One process
    ever gets the claim, so a run never has two engines; the others just exit.
-2. Starts the engine in its own session; copies what it says to engine.log, rotated.
+2. Starts the engine in its own session; copies its output to engine.log, rotated.
 3. SIGTERM: SIGTERM to the engine's group. SIGUSR1: SIGKILL to it. Nothing else ends it.
 4. Engine gone: kills every process it left behind, writes exit.json, exits.
 
@@ -65,8 +65,9 @@ def read_spec() -> dict[str, Any]:
 
 
 def leave_caller() -> int:
-    """Returns in a new session, as nobody's child. The caller's child waits until the
-    returned descriptor is closed everywhere: engine executing, or nothing to do."""
+    """Returns in a new session, detached from the caller. The caller's child waits
+    until the returned descriptor is closed everywhere: engine executing, or nothing to
+    do."""
     waiting, settled = os.pipe()
     if os.fork():
         os.close(settled)
@@ -117,37 +118,39 @@ def claim_run(uid: str) -> dict[str, Any] | None:
 
 def run(spec: dict[str, Any], claim: dict[str, Any], wake: int, settled: int) -> None:
     prctl(PR_SET_CHILD_SUBREAPER, 1)
-    said, says = os.pipe()
+    output, engine_output = os.pipe()
     log = RotatingLog("engine.log", spec["log_bytes"])
     try_to_write(EXIT_DRAFT, " " * EXIT_BYTES)
-    engine = start_engine(spec, says)
-    os.close(says)
+    engine = start_engine(spec, engine_output)
+    os.close(engine_output)
     name_engine(claim, engine)
     os.close(settled)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    ended = supervise(engine, log, said, wake)
+    ended = supervise(engine, log, output, wake)
     kill_the_rest(engine)
-    os.set_blocking(said, False)
-    while copy_log(said, log):
+    os.set_blocking(output, False)
+    while copy_log(output, log):
         continue
     record_exit(ended)
 
 
-def start_engine(spec: dict[str, Any], says: int) -> int:
+def start_engine(spec: dict[str, Any], engine_output: int) -> int:
     shim = os.getpid()
-    # A file in memory instead of a pipe: text of any length, and nobody has to wait.
+    # A file in memory instead of a pipe: text of any length, and no side has to wait.
     stdin = os.memfd_create("stdin")
     with open(stdin, "w", closefd=False) as file:
         file.write(spec["stdin"])
     os.lseek(stdin, 0, os.SEEK_SET)
     engine = os.fork()
     if engine == 0:
-        become_engine(spec, shim, stdin, says)
+        become_engine(spec, shim, stdin, engine_output)
     os.close(stdin)
     return engine
 
 
-def become_engine(spec: dict[str, Any], shim: int, stdin: int, says: int) -> NoReturn:
+def become_engine(
+    spec: dict[str, Any], shim: int, stdin: int, engine_output: int
+) -> NoReturn:
     argv = spec["argv"]
     try:
         os.setsid()
@@ -155,8 +158,8 @@ def become_engine(spec: dict[str, Any], shim: int, stdin: int, says: int) -> NoR
         if os.getppid() != shim:  # it died before the line above
             os._exit(CANNOT_EXECUTE)
         os.dup2(stdin, 0)
-        os.dup2(says, 1)
-        os.dup2(says, 2)
+        os.dup2(engine_output, 1)
+        os.dup2(engine_output, 2)
         signal.set_wakeup_fd(-1)
         for number in (*HANDLED, *IGNORED):
             signal.signal(number, signal.SIG_DFL)
@@ -216,19 +219,19 @@ class RotatingLog:
             self.descriptor = -1
 
 
-def supervise(engine: int, log: RotatingLog, said: int, wake: int) -> dict[str, Any]:
+def supervise(engine: int, log: RotatingLog, output: int, wake: int) -> dict[str, Any]:
     """Until the engine has ended; it is left unreaped, so that its group keeps its
     number. Shape: {"code": int | None, "signal": int | None, "at": epoch seconds,
     "oom": whether its control group lost one for memory, a minute or two before}."""
     poll = select.poll()
-    poll.register(said, select.POLLIN)
+    poll.register(output, select.POLLIN)
     poll.register(wake, select.POLLIN)
     kills = OomKills(engine)
     while True:
         ready = {descriptor for descriptor, _ in poll.poll(OOM_MEMORY_MS)}
         kills.count()
-        if said in ready and not copy_log(said, log):
-            poll.unregister(said)  # the engine closed its output and may go on
+        if output in ready and not copy_log(output, log):
+            poll.unregister(output)  # the engine closed its output and may go on
         if wake in ready:
             pass_on(os.read(wake, READ_BYTES), engine)
             ended = engine_end(engine)
@@ -237,7 +240,8 @@ def supervise(engine: int, log: RotatingLog, said: int, wake: int) -> dict[str, 
 
 
 class OomKills:
-    """In the control group of a process: the kernel tells no one whom it killed."""
+    """Kills for memory in the control group of a process; the kernel names no
+    victims."""
 
     def __init__(self, pid: int) -> None:
         self.counter = oom_counter(pid)
@@ -282,10 +286,10 @@ def text_of(path: str) -> str:
         return ""
 
 
-def copy_log(said: int, log: RotatingLog) -> bool:
-    """False when there is no more to come, or for now if said does not block."""
+def copy_log(output: int, log: RotatingLog) -> bool:
+    """False when there is no more to come, or for now if output does not block."""
     try:
-        data = os.read(said, READ_BYTES)
+        data = os.read(output, READ_BYTES)
     except BlockingIOError:
         return False
     log.write(data)
@@ -308,15 +312,15 @@ def signal_group(engine: int, number: int) -> None:
 def engine_end(engine: int) -> dict[str, Any] | None:
     """Reaps orphans of the engine on the way."""
     how = os.WEXITED | os.WNOHANG | os.WNOWAIT
-    while seen := os.waitid(os.P_ALL, 0, how):
-        if seen.si_pid == engine:
-            exited = seen.si_code == os.CLD_EXITED
+    while event := os.waitid(os.P_ALL, 0, how):
+        if event.si_pid == engine:
+            exited = event.si_code == os.CLD_EXITED
             return {
-                "code": seen.si_status if exited else None,
-                "signal": None if exited else seen.si_status,
+                "code": event.si_status if exited else None,
+                "signal": None if exited else event.si_status,
                 "at": time.time(),
             }
-        os.waitpid(seen.si_pid, 0)
+        os.waitpid(event.si_pid, 0)
     return None
 
 

@@ -1,4 +1,4 @@
-"""How an engine is run: what a driver promises, and what it answers."""
+"""Drivers: how engines are run. Their interface and the types that it uses."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from runtimes.frameworks.base import Command, Exit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handle:
-    """Who runs a run. A pid alone proves nothing: it is used again after the process
-    and after every boot. pid, started: the shim and its start in clock ticks.
-    container: the id of a container, which is used once; the rest is then unset."""
+    """Identifies the engine of a run. A pid alone does not: pids are reused. pid,
+    started: the shim and its start in clock ticks. container: the id of a container,
+    which is never reused; the other fields are then unset."""
 
     uid: str
     pid: int = 0
@@ -32,9 +32,9 @@ class Handle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What a run was given, 0 for no limit. A process is held to its GPUs only, and
-    that by its engine's settings; a container to all of it. framework and engine, the
-    installation it would have without an image, choose the image."""
+    """Resources of a run, 0 for no limit. A process is limited to its GPUs only, by the
+    settings of its engine; a container to all of them. framework and engine, the
+    installation that it would use without an image, select the image."""
 
     framework: str = ""
     engine: str = ""
@@ -49,9 +49,9 @@ NO_BOUNDS = Bounds()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """alive: the engine or any process it left behind, as far as is known. exit: set
-    when not alive. reason: an end code, where the driver knows better than the log.
-    blind: nothing can be seen now; what was alive is taken to be so still."""
+    """alive: the engine, or a process that it left behind. exit: set when not alive.
+    reason: an end code, where the driver knows more than the log. blind: the driver
+    cannot observe at the moment; an engine that was alive counts as alive."""
 
     alive: bool
     exit: Exit | None
@@ -60,31 +60,31 @@ class Observation:
 
     @property
     def vanished(self) -> bool:
-        """Gone without a trace of how: it may be the watcher that does not see well."""
+        """Gone without an exit record; the observer may be at fault."""
         return self.exit == Exit(code=None, signal=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
-    """Of a log. skipped: what came right before it was left out, or lost."""
+    """Part of a log. skipped: the bytes right before it were left out, or lost."""
 
     data: bytes
     skipped: bool = False
 
 
 class LogReader(Protocol):
-    """Of one caller; never in two threads at once. Raises nothing but OSError."""
+    """For one caller and one thread at a time. Raises nothing but OSError."""
 
     def read(self, max_bytes: int) -> Chunk:
-        """What comes next, without waiting for it; without data: nothing, for now."""
+        """The next bytes, without waiting; no data: nothing more for now."""
 
     def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pulled:
-    """So far. bytes: of the layers whose size is known by now, without those that were
-    here before."""
+    """Progress of a pull. bytes: of layers whose size is known, without those that were
+    already present."""
 
     layers: int
     layers_done: int
@@ -94,7 +94,7 @@ class Pulled:
 
 class DriverError(Exception):
     """abandoned: this uid may never start. launch_failed: nothing was started, and
-    params["detail"] says why. Other codes have words of their own in messages."""
+    params["detail"] is the cause. Other codes have messages of their own."""
 
     def __init__(self, code: str, **params: object) -> None:
         super().__init__(": ".join([code, *map(str, params.values())]))
@@ -103,13 +103,13 @@ class DriverError(Exception):
 
 
 class Driver(Protocol):
-    """Every step is short and may be repeated. A uid is 32 hex digits, used once.
-    Questions never raise DriverError; image, start, find, abandon, terminate and kill
-    may, and pull, which takes as long as it takes."""
+    """Every call but pull is short and may be repeated. A uid is 32 hex digits, used
+    once. image, pull, start, find, abandon, terminate and kill may raise DriverError,
+    the others never do."""
 
     @property
     def engine_host(self) -> str:
-        """Where engines have to listen, to be reached at 127.0.0.1 of this machine."""
+        """Address on which engines listen, so that 127.0.0.1 reaches them here."""
 
     @property
     def engine_user(self) -> tuple[int, int] | None:
@@ -121,7 +121,7 @@ class Driver(Protocol):
         are installed here."""
 
     def image(self, framework: str, engine: str = "") -> str:
-        """What its engines are made of, in words; empty: of what is installed here.
+        """Describes the image; empty: engines are installed on this machine.
         Raises DriverError image_missing, docker_unavailable."""
 
     def pull(self, framework: str, engine: str = "") -> Iterator[Pulled]:
@@ -129,12 +129,12 @@ class Driver(Protocol):
         image_missing where none is named, docker_unavailable."""
 
     def start(self, uid: str, command: Command, bounds: Bounds) -> Handle:
-        """A run that was started before, alive or not, is returned as it is."""
+        """Returns the handle of a run that was started before, alive or not."""
 
     def find(self, uid: str) -> Handle | None: ...
 
     def abandon(self, uid: str) -> bool:
-        """From now on uid cannot be started. False: it has been."""
+        """Ensures that uid can never start. False: it was started."""
 
     def observe(self, handle: Handle) -> Observation: ...
 
@@ -145,28 +145,28 @@ class Driver(Protocol):
     def tail(self, uid: str, max_bytes: int = 65_536) -> str: ...
 
     def log(self, uid: str, max_bytes: int) -> LogReader:
-        """From max_bytes before its end on. Nothing is opened before it is read."""
+        """Starts max_bytes before the end. Opens nothing before the first read."""
 
     def owned(self) -> dict[str, list[int]]:
-        """Live processes of this installation, by run."""
+        """Live processes of this installation, by uid."""
 
     def run_of(self, pid: int) -> str:
-        """The run that a process belongs to, or descends from; empty: none of ours."""
+        """Uid of the run that a process belongs to or descends from; empty: none."""
 
     def reap(self, uid: str) -> None:
-        """Kills every process of the run, known to its row or not."""
+        """Kills every process of the run, whether its row knows them or not."""
 
-    def kept(self) -> list[str]:
-        """Uids of all runs of which there still are files."""
+    def run_uids(self) -> list[str]:
+        """Uids of all runs that still have files."""
 
     def cpu_seconds(self, handle: Handle) -> float:
-        """Processor time of all its processes that live, since they began."""
+        """Processor time of its live processes since they started."""
 
     def memory_mib(self, handle: Handle) -> int | None:
-        """Of the host, held by all its processes; None: not known."""
+        """Host memory of all its processes; None: unknown."""
 
     def listens(self, handle: Handle, port: int) -> bool:
-        """The run, and nobody else, listens on 127.0.0.1:port."""
+        """Whether only this run listens on 127.0.0.1:port."""
 
     def discard(self, uid: str) -> None:
-        """Forgets a run and its log. A live run is left alone."""
+        """Deletes the files of a run and its log, unless it is live."""

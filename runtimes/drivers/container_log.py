@@ -1,7 +1,7 @@
-"""Reading on in the log of a container.
+"""Follows the log of a container.
 
-The daemon has no place in a log to go on from, only times: so entries are asked for
-since the second before the newest one known, and those known are left out.
+The daemon has no positions in a log, only times. Entries are therefore requested from
+the second before the newest known one on, and known ones are dropped.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from docker import APIClient
 from runtimes.drivers.base import Chunk, DriverError
 from runtimes.drivers.dockerd import Daemon
 
-# Of one answer, and so of what may be said between two reads before some is skipped.
+# Of one response, hence the most that is read between two calls; the rest is skipped.
 MOST_ENTRIES = 20_000
 ENTRY_BYTES = 64  # of a usual line, to guess how many make up so many bytes
 HEADER = struct.Struct(">BxxxL")

@@ -1,4 +1,4 @@
-"""A run as Docker's Engine API is told of it and tells of it. Pure."""
+"""Translates runs into requests and responses of Docker's Engine API. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runtimes.frameworks.base import Command, Exit
 RUN_LABEL = "llmplatform.run"
 INSTANCE_LABEL = "llmplatform.instance"
 MIB = 2**20
-# Engines start threads by the hundred; a fork bomb starts more.
+# Engines start hundreds of threads; a fork bomb starts more.
 MOST_PROCESSES = 4096
 # Caches of compiled kernels; they count as memory of the run.
 SCRATCH_MIB = 1024
@@ -23,7 +23,7 @@ SCRATCH_MIB = 1024
 # each GPU.
 SHARED_MIB = 1024
 LOG_OPTIONS = {"max-size": "16m", "max-file": "2"}
-# A shell's and Docker's way to tell of a signal
+# Exit codes above it are signals, by the convention of shells and Docker.
 SIGNALLED = 128
 # Folders of this machine, which a container does not have
 PATHS_OF_THE_HOST = {"PYTHONPATH"}
@@ -102,7 +102,7 @@ def _environment(command: Command, bounds: Bounds) -> list[tuple[str, str]]:
         # Of the user nothing is known in there, and nothing else can be written to.
         "HOME": "/tmp",  # noqa: S108 -- the container's own
         "USER": "engine",
-        # Images for GPUs ask for all of them.
+        # Images for GPUs request all of them by default.
         "NVIDIA_VISIBLE_DEVICES": ",".join(bounds.gpu_uuids) or "void",
     }
     return sorted({**given, **FROM_HUB, **fixed}.items())

@@ -1,8 +1,8 @@
 """Engines as containers of this machine's Docker daemon.
 
-The daemon knows all there is: a container's name is made of the run's uid, so that it
-exists once, and its labels tell whose it is. Only what may never start is in a file of
-ours, runs_dir/docker/UID: that must hold without an image and without a daemon.
+The daemon holds all state: the name of a container contains the uid of its run, so that
+it exists once, and its labels name the installation. Only runs that may never start are
+marked by files of the platform, runs_dir/docker/UID, which need no image and no daemon.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from docker import APIClient
 from docker.errors import APIError, ImageNotFound
@@ -113,7 +113,7 @@ class DockerDriver:
             return self._handle(client, uid)
 
     def abandon(self, uid: str) -> bool:
-        """The mark is set before the daemon is asked: a launcher looks for it between
+        """The mark is set before the daemon is called: a launcher checks it between
         making a container and starting it."""
         mark = self._mark(uid)
         self.abandoned_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -146,7 +146,7 @@ class DockerDriver:
         return ContainerLog(self.daemon, name_of(_checked(uid)), max_bytes)
 
     def owned(self) -> dict[str, list[int]]:
-        """Without pids: the daemon does not tell them in one answer, and they mean
+        """Without pids: the daemon does not list them in one response, and they mean
         nothing where the platform itself is in a container."""
         return {uid: [] for uid in self._listed(status=list(LIVE))}
 
@@ -161,32 +161,34 @@ class DockerDriver:
         with suppress(DriverError):
             self._signal(name_of(uid), "SIGKILL")
 
-    def kept(self) -> list[str]:
+    def run_uids(self) -> list[str]:
         marks = [p.name for p in self.abandoned_dir.glob("*") if UID.fullmatch(p.name)]
         return sorted({*self._listed(), *marks})
 
     def cpu_seconds(self, handle: Handle) -> float:
-        told = self._stats(handle).get("cpu_stats", {}).get("cpu_usage", {})
-        return float(told.get("total_usage", 0)) / 1e9
+        usage = self._stats(handle).get("cpu_stats", {}).get("cpu_usage", {})
+        return float(usage.get("total_usage", 0)) / 1e9
 
     def memory_mib(self, handle: Handle) -> int | None:
         """Without files that were only read: those the kernel may drop."""
-        told = self._stats(handle).get("memory_stats", {}).get("stats", {})
+        stats = self._stats(handle).get("memory_stats", {}).get("stats", {})
         # By the names of cgroups 2, then 1
-        held = told.get("anon", told.get("rss", 0))
-        held += told.get("file_mapped", told.get("mapped_file", 0))
+        held = stats.get("anon", stats.get("rss", 0))
+        held += stats.get("file_mapped", stats.get("mapped_file", 0))
         return int(held) // 2**20 or None
 
     def _stats(self, handle: Handle) -> dict[str, Any]:
         try:
             with self.daemon.talk() as client:
-                told = client.stats(handle.container, stream=False, one_shot=True)
+                stats: dict[str, Any] = client.stats(
+                    handle.container, stream=False, one_shot=True
+                )
         except (DriverError, APIError):
             return {}
-        return cast(dict[str, Any], told)
+        return stats
 
     def listens(self, handle: Handle, port: int) -> bool:
-        """The daemon holds the port for its container and nobody else."""
+        """The daemon holds the port for this container alone."""
         try:
             with self.daemon.talk() as client:
                 found = details(client, handle.container)

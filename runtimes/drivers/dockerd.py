@@ -79,13 +79,13 @@ def about(daemon: Daemon) -> About:
     """Raises DriverError docker_unavailable."""
     try:
         with daemon.talk() as client:
-            told = client.info()
+            info = client.info()
     except APIError as error:
         raise daemon.unavailable(str(error.explanation)) from None
     return About(
-        version=told["ServerVersion"],
-        runtimes=frozenset(told.get("Runtimes") or ()),
-        live_restore=told["LiveRestoreEnabled"],
+        version=info["ServerVersion"],
+        runtimes=frozenset(info.get("Runtimes") or ()),
+        live_restore=info["LiveRestoreEnabled"],
     )
 
 
@@ -121,7 +121,7 @@ def fed(client: APIClient, container: str, text: str) -> Iterator[None]:
 
 
 def _innermost(error: BaseException) -> str:
-    """The system's word, such as "No such file or directory", not the layers' above."""
+    """The system's own message, such as "No such file or directory"."""
     while (cause := error.__cause__ or error.__context__) is not None:
         error = cause
     return str(getattr(error, "strerror", None) or error)[:200]

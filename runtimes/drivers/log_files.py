@@ -1,4 +1,4 @@
-"""Reading on in the log of a process, whose file is renamed and replaced as it grows.
+"""Follows the log of a process, whose file is renamed and replaced as it grows.
 
 The file being read is held open: so it keeps what it holds, and no new one gets its
 number. Of two or more rotations between two reads only the newest file is left.

@@ -56,7 +56,7 @@ def engine_environment(platforms: Mapping[str, str]) -> dict[str, str]:
 
 
 class ProcessDriver:
-    """instance: tells installations on one machine apart. environment: the platform's
+    """instance: distinguishes installations on one machine. environment: the platform's
     own."""
 
     engine_host = "127.0.0.1"
@@ -120,7 +120,7 @@ class ProcessDriver:
     def observe(self, handle: Handle) -> Observation:
         shim_lives = self._shim_lives(handle)  # before the file: it is written last
         if ended := self._read(handle.uid, "exit.json"):
-            # Shims of earlier versions do not tell of kills for memory.
+            # Shims of earlier versions do not record kills for memory.
             oom = ended.get("oom", False)
             exit = Exit(code=ended["code"], signal=ended["signal"], oom=oom)
             return Observation(alive=False, exit=exit)
@@ -158,7 +158,7 @@ class ProcessDriver:
     def reap(self, uid: str) -> None:
         self._signal_each(uid, Signals.SIGKILL)
 
-    def kept(self) -> list[str]:
+    def run_uids(self) -> list[str]:
         try:
             names = [entry.name for entry in self.runs_dir.iterdir()]
         except FileNotFoundError:
@@ -185,7 +185,7 @@ class ProcessDriver:
             shutil.rmtree(self._run_dir(uid), ignore_errors=True)
 
     def _launch(self, uid: str, command: Command) -> str:
-        """What went wrong, if anything did: the claim alone tells what is running."""
+        """Detail of an error, if any; whether it runs is known from the claim alone."""
         mark = {UID_VARIABLE: uid, INSTANCE_VARIABLE: self.instance}
         spec = {
             "uid": uid,
@@ -215,7 +215,7 @@ class ProcessDriver:
     def _signal(self, handle: Handle, *, by_shim: Signals, directly: Signals) -> None:
         if self._shim_lives(handle):
             procfs.send(handle.pid, handle.started, by_shim)
-            # In case somebody has stopped it.
+            # In case it is stopped.
             procfs.send(handle.pid, handle.started, Signals.SIGCONT)
             return
         self._signal_each(handle.uid, directly)

@@ -1,5 +1,5 @@
-"""Processes as Linux shows them under /proc. Any of them may be gone a moment later:
-then there is nothing to read, which is an answer and no error."""
+"""Processes as Linux shows them under /proc. Any of them may end at any moment; a file
+that is gone is an answer, not an error."""
 
 from __future__ import annotations
 
@@ -84,13 +84,15 @@ def cpu_seconds(pid: int) -> float:
 
 
 def memory_kib(pids: Iterable[int]) -> int:
-    """Held by these processes of one program. Files that are mapped into several of
-    them, libraries and models, count once: they are about the same ones."""
+    """Memory of the processes of one program. Files mapped by several of them, such as
+    libraries and models, count once, assuming that they are the same."""
     private, mapped = 0, 0
     for pid in pids:
-        told = dict(RESIDENT.findall(_text(PROC / str(pid) / "status")))
-        private += int(told.get("Anon", 0))
-        mapped = max(mapped, int(told.get("File", 0)) + int(told.get("Shmem", 0)))
+        resident = dict(RESIDENT.findall(_text(PROC / str(pid) / "status")))
+        private += int(resident.get("Anon", 0))
+        mapped = max(
+            mapped, int(resident.get("File", 0)) + int(resident.get("Shmem", 0))
+        )
     return private + mapped
 
 
@@ -104,13 +106,13 @@ def _text(path: Path) -> str:
 def listeners(port: int, address: str = "127.0.0.1") -> set[str]:
     """Socket inodes that listen there; several with SO_REUSEPORT."""
     number = int.from_bytes(socket.inet_aton(address), sys.byteorder)
-    wanted = f"{number:08X}:{port:04X}"
+    address_field = f"{number:08X}:{port:04X}"
     rows = (line.split() for line in (PROC / "net/tcp").read_text().splitlines()[1:])
-    return {row[9] for row in rows if row[1] == wanted and row[3] == LISTEN}
+    return {row[9] for row in rows if row[1] == address_field and row[3] == LISTEN}
 
 
 def ports_in_use() -> set[int]:
-    """That anybody listens on, at any address of the machine."""
+    """Ports that any process listens on, at any address of the machine."""
     rows = (
         line.split()
         for family in ("tcp", "tcp6")
@@ -120,7 +122,7 @@ def ports_in_use() -> set[int]:
 
 
 def _lines(path: Path) -> list[str]:
-    """None of a protocol that the machine does without."""
+    """Empty for a protocol that the machine does not have."""
     try:
         return path.read_text().splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""Fetching an image, as the Docker daemon tells of it: layer by layer.
+"""Progress of an image pull, as the Docker daemon reports it for each layer.
 
 Layers that are here stay when it is broken off; the next pull goes on with the others.
 """
@@ -26,7 +26,7 @@ FETCHED = ("Download complete", "Verifying Checksum", "Extracting", *HERE)
 
 @dataclass(slots=True)
 class Layer:
-    """Bytes are those that are sent, compressed; 0: not told yet."""
+    """Bytes as transferred, compressed; 0: not reported yet."""
 
     total: int = 0
     fetched: int = 0
@@ -68,11 +68,11 @@ def _asked(client: APIClient, image: str) -> Response:
 
 
 class PullError(Exception):
-    """In the daemon's words."""
+    """With the daemon's own message."""
 
 
 def progress(events: Iterable[Mapping[str, Any]]) -> Iterator[Pulled]:
-    """After each event that tells of a layer. Raises PullError."""
+    """After each event of a layer. Raises PullError."""
     layers: dict[str, Layer] = {}
     for event in events:
         if "error" in event:

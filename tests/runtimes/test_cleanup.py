@@ -46,5 +46,5 @@ def test_cleanup_deletes_files_of_runs_without_a_row():
     process.abandon(kept)
     process.abandon(lost)
     delete_old_runs()
-    assert kept in process.kept()
-    assert lost not in process.kept()
+    assert kept in process.run_uids()
+    assert lost not in process.run_uids()

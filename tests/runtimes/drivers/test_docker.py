@@ -50,7 +50,7 @@ def test_start_again_returns_the_past_container(containers):
     assert containers.start(uid, shell("echo twice"), BOUNDS) == handle
     assert containers.tail(uid) == "once\n"
     assert containers.owned() == {}
-    assert containers.kept() == [uid]
+    assert containers.run_uids() == [uid]
 
 
 def test_container_survives_a_new_driver(containers, dockerd, tmp_path):
@@ -60,7 +60,7 @@ def test_container_survives_a_new_driver(containers, dockerd, tmp_path):
     renewed = DockerDriver(tmp_path / "runs", containers.instance, dockerd.url, images)
     other = DockerDriver(tmp_path / "other", "other", dockerd.url, images)
     assert renewed.find(uid) == handle
-    assert (other.find(uid), other.owned(), other.kept()) == (None, {}, [])
+    assert (other.find(uid), other.owned(), other.run_uids()) == (None, {}, [])
     other.discard(uid)
     assert renewed.observe(handle).alive
 
@@ -103,9 +103,9 @@ def test_abandoned_run_never_starts(containers):
     with pytest.raises(DriverError) as refused:
         containers.start(uid, SLEEP, BOUNDS)
     assert refused.value.code == "abandoned"
-    assert (containers.find(uid), containers.kept()) == (None, [uid])
+    assert (containers.find(uid), containers.run_uids()) == (None, [uid])
     containers.discard(uid)
-    assert containers.kept() == []
+    assert containers.run_uids() == []
 
 
 def test_started_run_cannot_be_abandoned(containers):
@@ -206,7 +206,7 @@ def test_reap_ends_and_discard_forgets(containers):
     containers.reap(handle.uid)
     ended(containers, handle)
     containers.discard(handle.uid)
-    assert (containers.kept(), containers.find(handle.uid)) == ([], None)
+    assert (containers.run_uids(), containers.find(handle.uid)) == ([], None)
 
 
 def test_listens_on_loopback_once_published(containers, dockerd):
@@ -220,7 +220,7 @@ def test_listens_on_loopback_once_published(containers, dockerd):
     second = Bounds(framework="llama.cpp", port=port)
     with pytest.raises(DriverError, match="port_in_use"):
         containers.start(a_uid(), SLEEP, second)
-    assert len(containers.kept()) == 1
+    assert len(containers.run_uids()) == 1
 
 
 def answers(port):
@@ -281,7 +281,7 @@ def test_gpu_that_is_not_there_fails_the_launch(containers):
     bounds = Bounds(framework="llama.cpp", gpu_uuids=("GPU-1",))
     with pytest.raises(DriverError, match=r"launch_failed: .*nvidia"):
         containers.start(a_uid(), SLEEP, bounds)
-    assert containers.kept() == []
+    assert containers.run_uids() == []
 
 
 @pytest.mark.parametrize(("leave", "back"), [("stop", "start"), ("freeze", "thaw")])
@@ -310,7 +310,7 @@ def test_without_a_daemon_questions_are_answered_and_steps_are_refused(tmp_path)
     driver = DockerDriver(tmp_path, uuid.uuid4().hex, url, {"llama.cpp": IMAGE})
     handle = Handle(uid=a_uid(), container="ab" * 32)
     assert driver.observe(handle).blind
-    assert (driver.owned(), driver.kept(), driver.tail(handle.uid)) == ({}, [], "")
+    assert (driver.owned(), driver.run_uids(), driver.tail(handle.uid)) == ({}, [], "")
     assert (driver.cpu_seconds(handle), driver.listens(handle, 1)) == (0, False)
     assert driver.memory_mib(handle) is None
     driver.reap(handle.uid)

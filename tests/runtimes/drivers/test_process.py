@@ -83,7 +83,7 @@ def test_run_survives_a_new_driver(driver):
 def test_unknown_run_is_not_found(driver):
     assert driver.find(a_uid()) is None
     assert driver.owned() == {}
-    assert driver.kept() == []
+    assert driver.run_uids() == []
 
 
 def test_abandoned_run_never_starts(driver):
@@ -340,10 +340,10 @@ def test_discard_forgets_ended_runs_only(driver):
     handle = driver.start(live, SLEEP)
     driver.abandon(lost)
     (driver.runs_dir / "lost+found").mkdir()
-    assert sorted(driver.kept()) == sorted([past, live, lost])
+    assert sorted(driver.run_uids()) == sorted([past, live, lost])
     for uid in (past, live, lost, a_uid()):
         driver.discard(uid)
-    assert driver.kept() == [live]
+    assert driver.run_uids() == [live]
     assert driver.find(live) == handle
 
 
