@@ -118,11 +118,11 @@ def claim_run(uid: str) -> dict[str, Any] | None:
 
 def run(spec: dict[str, Any], claim: dict[str, Any], wake: int, settled: int) -> None:
     prctl(PR_SET_CHILD_SUBREAPER, 1)
-    output, engine_output = os.pipe()
+    output, writer = os.pipe()
     log = RotatingLog("engine.log", spec["log_bytes"])
     try_to_write(EXIT_DRAFT, " " * EXIT_BYTES)
-    engine = start_engine(spec, engine_output)
-    os.close(engine_output)
+    engine = start_engine(spec, writer)
+    os.close(writer)
     name_engine(claim, engine)
     os.close(settled)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
@@ -134,7 +134,7 @@ def run(spec: dict[str, Any], claim: dict[str, Any], wake: int, settled: int) ->
     record_exit(ended)
 
 
-def start_engine(spec: dict[str, Any], engine_output: int) -> int:
+def start_engine(spec: dict[str, Any], writer: int) -> int:
     shim = os.getpid()
     # A file in memory instead of a pipe: text of any length, and no side has to wait.
     stdin = os.memfd_create("stdin")
@@ -143,14 +143,12 @@ def start_engine(spec: dict[str, Any], engine_output: int) -> int:
     os.lseek(stdin, 0, os.SEEK_SET)
     engine = os.fork()
     if engine == 0:
-        become_engine(spec, shim, stdin, engine_output)
+        become_engine(spec, shim, stdin, writer)
     os.close(stdin)
     return engine
 
 
-def become_engine(
-    spec: dict[str, Any], shim: int, stdin: int, engine_output: int
-) -> NoReturn:
+def become_engine(spec: dict[str, Any], shim: int, stdin: int, writer: int) -> NoReturn:
     argv = spec["argv"]
     try:
         os.setsid()
@@ -158,8 +156,8 @@ def become_engine(
         if os.getppid() != shim:  # it died before the line above
             os._exit(CANNOT_EXECUTE)
         os.dup2(stdin, 0)
-        os.dup2(engine_output, 1)
-        os.dup2(engine_output, 2)
+        os.dup2(writer, 1)
+        os.dup2(writer, 2)
         signal.set_wakeup_fd(-1)
         for number in (*HANDLED, *IGNORED):
             signal.signal(number, signal.SIG_DFL)
@@ -240,8 +238,7 @@ def supervise(engine: int, log: RotatingLog, output: int, wake: int) -> dict[str
 
 
 class OomKills:
-    """Kills for memory in the control group of a process; the kernel names no
-    victims."""
+    """Kills for memory in the control group of a process, whichever they hit."""
 
     def __init__(self, pid: int) -> None:
         self.counter = oom_counter(pid)

@@ -24,7 +24,7 @@ Config = Mapping[str, object]
 class Placement:
     """program: the engine's own Python or binary; empty: the platform's Python. MiB:
     memory_mib of the host; gpu_share_mib of each of its GPUs, gpu_total_mib that the
-    smallest of them has; 0: not said. downloads: models may come from a hub."""
+    smallest of them has; 0: unset. downloads: models may come from a hub."""
 
     port: int
     api_key: str
@@ -52,7 +52,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """code or signal is set; neither: nobody was there to see how the engine ended.
+    """code or signal is set; neither: nothing observed how the engine ended.
     oom: the kernel had just killed a process of its control group for memory."""
 
     code: int | None
@@ -91,8 +91,8 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What the files of a model tell, by their headers. paths: all of them, the first
-    one first. bytes: of its weights. Empty or 0: not told."""
+    """What the headers of a model's files say. paths: all files, the main one first.
+    bytes: of the weights. Empty or 0: unknown."""
 
     paths: tuple[Path, ...]
     bytes: int
@@ -157,8 +157,8 @@ class Framework(ABC):
 
     @abstractmethod
     def memory(self, config: Config, gpu_count: int) -> Estimate | Problem:
-        """For a config without problems; a Problem of a model file that tells too
-        little."""
+        """For a config without problems; a Problem of a model file that does not
+        hold enough for it."""
 
     @abstractmethod
     def end_reason(self, exit: Exit, log_tail: str) -> str:

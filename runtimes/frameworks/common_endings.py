@@ -1,4 +1,4 @@
-"""How CUDA tells of drivers and GPUs, whichever engine asks it."""
+"""Messages of CUDA about drivers and GPUs, common to all engines."""
 
 from __future__ import annotations
 

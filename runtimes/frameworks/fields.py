@@ -74,7 +74,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Words for people; numbers are what the engine takes."""
+    """Names, with the numbers that the engine takes for them."""
 
     numbers: dict[str, int]
 
@@ -86,11 +86,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class OneOf:
-    words: tuple[str, ...]
+    values: tuple[str, ...]
 
     def problem(self, key: str, value: object) -> Problem | None:
-        if not isinstance(value, str) or value not in self.words:
-            return wrong_type(key, value, "one of " + ", ".join(self.words))
+        if not isinstance(value, str) or value not in self.values:
+            return wrong_type(key, value, "one of " + ", ".join(self.values))
         return None
 
 

@@ -3,9 +3,9 @@ their content is meant to be."""
 
 from __future__ import annotations
 
-BEGIN = b"version https://git-lfs"
+MARK = b"version https://git-lfs"
 
 
-def code_of(begin: bytes | bytearray, otherwise: str) -> str:
-    """begin: the first bytes of a file that is not what it should be."""
-    return "lfs_pointer" if begin.startswith(BEGIN) else otherwise
+def code_of(start: bytes | bytearray, otherwise: str) -> str:
+    """start: the first bytes of a file that is not what it should be."""
+    return "lfs_pointer" if start.startswith(MARK) else otherwise

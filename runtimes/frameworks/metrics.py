@@ -1,4 +1,4 @@
-"""What engines say of themselves under /metrics, under names of our own.
+"""Metrics of engines under the platform's own names.
 
 Prometheus' own parser takes 18 ms for the 37 KB of a vLLM server; one regular
 expression takes 0.3 ms, and every engine is read each second.
@@ -18,7 +18,7 @@ Found = Mapping[str, list[float]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineMetrics:
-    """None: not told. Tokens and progress count up from the engine's start. Prompt
+    """None: not reported. Tokens and progress count up from the engine's start. Prompt
     tokens include those found in the prefix cache, as prefix_cache_queries do.
 
     progress: any number that grows whenever the engine works at all."""

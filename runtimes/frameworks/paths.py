@@ -14,7 +14,7 @@ PATH_SHOWN = 255
 def resolve_inside(
     path: str, model_roots: Sequence[Path], field: str
 ) -> Path | Problem:
-    """The roots come first: whether a file outside them exists is nobody's business."""
+    """The roots come first: the existence of files outside is not disclosed."""
     try:
         real = Path(path).resolve()
     except (ValueError, OSError, RuntimeError):  # NUL, surrogates, a loop of links

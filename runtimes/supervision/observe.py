@@ -7,7 +7,7 @@ from common.messages import find
 from models_app.models import Run
 from models_app.runs import end
 from runtimes.drivers.base import Handle, Observation
-from runtimes.frameworks.endings import telling_line
+from runtimes.frameworks.endings import cause_line
 from runtimes.logs.sanitize import clean
 from runtimes.registry import driver, framework
 from runtimes.supervision.port import change_port, relaunch
@@ -67,7 +67,7 @@ def _model_params(run: Run, code: str) -> dict[str, object]:
 
 def _log_params(code: str, log_tail: str) -> dict[str, object]:
     """The line of the log with the cause, where the code alone says little."""
-    line = telling_line(log_tail) if find(code).quotes_log else ""
+    line = cause_line(log_tail) if find(code).quotes_log else ""
     return {"said": line} if line else {}
 
 

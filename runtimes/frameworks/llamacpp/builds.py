@@ -30,8 +30,7 @@ MOST_GPUS = 128
 STDIN = "/dev/stdin"
 PYTHON_METRICS = "/docs"
 LISTS_MODELS = '{"object":"list"'
-# python -m llama_cpp.server, but that its log is not drowned by what the monitor asks
-# for each second.
+# python -m llama_cpp.server, without the monitor's requests of each second in its log
 PYTHON_SERVER = f"""\
 import logging, runpy
 access = logging.getLogger("uvicorn.access")
@@ -93,11 +92,11 @@ def _llama_server(config: Config, placement: Placement) -> Command:
     options = {**_flags(config, placement), **fixed}
     if shares:
         options["tensor-split"] = shares
-    words = (word for key, value in options.items() for word in (f"--{key}", value))
+    argv = (part for key, value in options.items() for part in (f"--{key}", value))
     return Command(
         argv=(
             placement.program or LLAMA_SERVER,
-            *map(str, words),
+            *map(str, argv),
             *_switches(config),
             *switches,
         ),
@@ -168,7 +167,7 @@ def _number(field: Field, value: object) -> object:
 
 
 def _flags(config: Config, placement: Placement) -> dict[str, object]:
-    """Options with a value. Words stay words: only CommonParams wants numbers."""
+    """Options with a value. Names stay names: only CommonParams takes numbers."""
     extra = cast(Mapping[str, object], config.get("extra_args", {}))
     settings = {**_settings(config, placement), **extra}
     settings["n_gpu_layers"] = _layers(settings["n_gpu_layers"])

@@ -12,19 +12,19 @@ from runtimes.frameworks.llamacpp.gguf import BadGguf, Header, Value
 from runtimes.frameworks.llamacpp.quantisation import quantisation_of
 from runtimes.frameworks.llamacpp.shape import headers_of
 
-# Kinds of files beside a model, by what they say in general.type or architecture
+# Files beside a model, by their general.type or architecture
 NOT_MODELS = frozenset({"adapter", "clip", "imatrix", "mmproj"})
 
 
 def contents(config: Config) -> Contents | Problem:
     try:
         headers = headers_of(Path(cast(str, config["model_path"])))
-        return _told(headers)
+        return _contents(headers)
     except BadGguf as bad:
         return bad.problem
 
 
-def _told(headers: list[Header]) -> Contents:
+def _contents(headers: list[Header]) -> Contents:
     first = headers[0]
     architecture = _text(first.values, "general.architecture")
     kinds = {architecture, _text(first.values, "general.type")} & NOT_MODELS

@@ -1,4 +1,4 @@
-"""Why llama.cpp ended, by what any of its builds says."""
+"""Patterns in the logs of llama.cpp's builds that show why an engine ended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from runtimes.frameworks.endings import pattern
 
 # In this order: llama.cpp ends every failed start with "failed to load model", so the
 # general pattern comes last; both kinds of memory log "failed to allocate". A driver
-# that is too old is told of, too, where no GPU is wanted.
+# that is too old is also reported where no GPU is used.
 ENDINGS = (
     (
         "port_in_use",

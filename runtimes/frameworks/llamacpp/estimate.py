@@ -81,8 +81,8 @@ def _split(
 ) -> tuple[tuple[Layer, ...], tuple[Layer, ...], bool]:
     """The engine moves the output first, then layers from the last to the first."""
     most = len(layers) + 1
-    asked = most if use.n_gpu_layers < 0 else min(use.n_gpu_layers, most)
-    moved = asked if use.gpus else 0
+    requested = most if use.n_gpu_layers < 0 else min(use.n_gpu_layers, most)
+    moved = requested if use.gpus else 0
     first = min(most - moved, len(layers))
     return layers[:first], layers[first:], moved > 0
 

@@ -1,9 +1,9 @@
-"""The header of a GGUF file: what it says of itself, and where its tensors lie.
+"""The header of a GGUF file: its metadata and its tensors.
 
 Own, and not the package `gguf`: that one makes an object of every element of every
 array (2 s and 160 MiB for a vocabulary of 49,152 tokens, against 10 ms here), maps the
 file into memory (a file cut short meanwhile would kill the process), and believes the
-counts it reads (a header of 100 bytes kept it busy until its memory was gone).
+counts it reads (a header of 100 bytes values it busy until its memory was gone).
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ Value = int | float | bool | str | tuple[int | float | bool, ...]
 class BadGguf(Exception):
     def __init__(self, code: str, path: Path, **params: object) -> None:
         super().__init__(code)
-        told = {"path": shown(str(path), PATH_SHOWN), **params}
-        self.problem = Problem(code=code, field=FIELD, params=told)
+        params = {"path": shown(str(path), PATH_SHOWN), **params}
+        self.problem = Problem(code=code, field=FIELD, params=params)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +71,7 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """lengths: of arrays, also of those too long to be kept among the values."""
+    """lengths: of arrays, also of those too long to be values among the values."""
 
     path: Path
     values: Mapping[str, Value]
@@ -106,12 +106,12 @@ class _Bytes:
         return BadGguf("gguf_broken", self.path, what=what, at=self.at)
 
     def skip(self, count: int) -> int:
-        """Where in held these bytes begin; they are there then."""
-        begin, end = self.at, self.at + count
+        """Where in held these bytes start; they are there then."""
+        start, end = self.at, self.at + count
         if end > self.base + len(self.held):
             self._hold(end)
         self.at = end
-        return begin - self.base
+        return start - self.base
 
     def pass_over(self, count: int) -> None:
         """Without reading these bytes."""
@@ -154,15 +154,15 @@ class _Bytes:
 
     def text(self, most: int = MAX_TEXT) -> str:
         length = self.count("text", most)
-        begin = self.skip(length)
-        return self.held[begin : begin + length].decode(errors="replace")
+        start = self.skip(length)
+        return self.held[start : start + length].decode(errors="replace")
 
     def skip_strings(self, count: int) -> None:
-        begin, key = self.at, (count, self._next(ENDS))
+        start, key = self.at, (count, self._next(ENDS))
         span = SPANS.find(key)
         if span and self._ends_like(span):
             return
-        self._go_to(begin)
+        self._go_to(start)
         left = count
         while left:
             self.number("Q")  # the first length is held now, or cut off
@@ -170,7 +170,7 @@ class _Bytes:
             at, end, left = walk(self.held, first, left)
             self.at = self.base + at
             self.skip(end - at)
-        size = self.at - begin
+        size = self.at - start
         end = self.at - self.base
         SPANS.keep(key, size, bytes(self.held[max(0, end - ENDS) : end]))
 
@@ -198,17 +198,17 @@ def _header(source: _Bytes) -> Header:
         raise source.bad("version")
     tensor_count = source.count("tensor_count", MAX_TENSORS)
     value_count = source.count("value_count", MAX_VALUES)
-    kept = _Kept()
+    values = _Values()
     for _ in range(value_count):
-        _read_value(source, kept)
-    tensors = _tensors(source, tensor_count, kept.values.get("general.alignment"))
+        _read_value(source, values)
+    tensors = _tensors(source, tensor_count, values.values.get("general.alignment"))
     return Header(
-        path=source.path, values=kept.values, lengths=kept.lengths, tensors=tensors
+        path=source.path, values=values.values, lengths=values.lengths, tensors=tensors
     )
 
 
 @dataclass(slots=True)
-class _Kept:
+class _Values:
     """What comes when there is no room any more is read, and left out."""
 
     values: dict[str, Value] = field(default_factory=dict)
@@ -227,19 +227,19 @@ class _Kept:
             self.values[key] = value
 
 
-def _read_value(source: _Bytes, kept: _Kept) -> None:
+def _read_value(source: _Bytes, values: _Values) -> None:
     key, kind = source.text(), source.number("I")
     if kind == STRING:
-        kept.add(key, source.text())
+        values.add(key, source.text())
     elif kind == ARRAY:
         inner, length = source.number("I"), source.number("Q")
-        if kept.has_room(len(key) + 1):
-            kept.lengths[key] = length
+        if values.has_room(len(key) + 1):
+            values.lengths[key] = length
         elements = _array(source, inner, length)
         if elements is not None:
-            kept.add(key, elements)
+            values.add(key, elements)
     elif kind in SCALARS:
-        kept.add(key, source.number(SCALARS[kind]))
+        values.add(key, source.number(SCALARS[kind]))
     else:
         raise source.bad("value_type")
 
@@ -258,8 +258,8 @@ def _array(
     if length > MAX_KEPT:
         source.pass_over(size)
         return None
-    begin = source.skip(size)
-    return struct.unpack_from(f"<{length}{SCALARS[kind]}", source.held, begin)
+    start = source.skip(size)
+    return struct.unpack_from(f"<{length}{SCALARS[kind]}", source.held, start)
 
 
 def _tensors(source: _Bytes, count: int, alignment: Value | None) -> tuple[Tensor, ...]:
@@ -267,12 +267,12 @@ def _tensors(source: _Bytes, count: int, alignment: Value | None) -> tuple[Tenso
     align = DEFAULT_ALIGNMENT if alignment is None else alignment
     if not isinstance(align, int) or align < 1 or align > MAX_ALIGNMENT:
         raise source.bad("alignment")
-    begin = -(-source.at // align) * align
-    data = source.size - begin
+    start = -(-source.at // align) * align
+    data = source.size - start
     ends = sorted({offset for *_, offset in found} | {max(data, 0)})
     sizes = {offset: end - offset for offset, end in pairwise(ends)}
     if cut_off := [offset for *_, offset in found if offset >= data]:
-        at = begin + min(cut_off)
+        at = start + min(cut_off)
         raise BadGguf("gguf_truncated", source.path, at=at, size=source.size)
     if any(elements > sizes[at] * MAX_PER_BYTE for _, elements, _, at in found):
         raise source.bad("tensor_size")

@@ -1,4 +1,4 @@
-"""What a llama.cpp config asks of the estimate."""
+"""Translates a llama.cpp config into the input of the estimate."""
 
 from __future__ import annotations
 

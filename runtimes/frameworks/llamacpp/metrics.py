@@ -1,4 +1,4 @@
-"""llama.cpp's /metrics. It tells nothing of how full its KV cache is."""
+"""llama.cpp's /metrics, which do not contain the usage of its KV cache."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def read(text: str) -> EngineMetrics | None:
     processed = first_of(found, "prompt_tokens_total")
     cached = first_of(found, "prompt_tokens_cached_total")
     generated = first_of(found, "tokens_predicted_total")
-    asked = total(processed, cached)
+    prompt = total(processed, cached)
     return EngineMetrics(
         engine_requests_running=first_of(found, "requests_processing"),
         engine_requests_waiting=first_of(found, "requests_deferred"),
         kv_cache_usage=first_of(found, "kv_cache_usage_ratio"),
-        engine_prompt_tokens=asked,
+        engine_prompt_tokens=prompt,
         engine_generated_tokens=generated,
-        prefix_cache_queries=None if cached is None else asked,
+        prefix_cache_queries=None if cached is None else prompt,
         prefix_cache_hits=cached,
         # Tokens are only counted when a request ends; decoded batches as they come.
-        progress=total(first_of(found, "n_decode_total"), asked, generated),
+        progress=total(first_of(found, "n_decode_total"), prompt, generated),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from common.problems import Problem
-from runtimes.frameworks.lfs_pointer import BEGIN, code_of
+from runtimes.frameworks.lfs_pointer import MARK, code_of
 from runtimes.frameworks.llamacpp.shape import parts
 from runtimes.frameworks.paths import path_problem, resolve_inside
 
@@ -25,7 +25,7 @@ def check_model_file(path: str, model_roots: Sequence[Path]) -> Problem | None:
 
 
 def _other_parts(path: str, model_roots: Sequence[Path]) -> Iterator[Problem]:
-    """The engine opens them by their names; it has to be told the first."""
+    """The engine opens them by their names, starting with the first."""
     first, *others = parts(Path(path))
     if others and first.name != Path(path).name:
         yield path_problem("gguf_not_first", FIELD, path, first=str(first))
@@ -43,9 +43,9 @@ def _trouble(real: Path) -> str:
         if not stat.S_ISREG(real.stat().st_mode):
             return "not_a_file"
         with real.open("rb") as file:
-            begin = file.read(len(BEGIN))
+            start = file.read(len(MARK))
     except (FileNotFoundError, NotADirectoryError):
         return "file_missing"
     except OSError:
         return "file_unreadable"
-    return "" if begin.startswith(GGUF_MAGIC) else code_of(begin, "not_gguf")
+    return "" if start.startswith(GGUF_MAGIC) else code_of(start, "not_gguf")

@@ -1,4 +1,4 @@
-"""How the weights of a GGUF model are quantised, in llama.cpp's own words."""
+"""The quantisation of a GGUF model, by the names of llama.cpp."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ TENSOR_TYPES = {
 
 def quantisation_of(headers: Sequence[Header]) -> str:
     """As the file says; else as most of its bytes are; empty: not known."""
-    told = headers[0].values.get(FILE_TYPE)
-    if isinstance(told, int) and told % GUESSED in FILE_TYPES:
-        return FILE_TYPES[told % GUESSED]
+    file_type = headers[0].values.get(FILE_TYPE)
+    if isinstance(file_type, int) and file_type % GUESSED in FILE_TYPES:
+        return FILE_TYPES[file_type % GUESSED]
     sizes: Counter[int] = Counter()
     for tensor in (tensor for header in headers for tensor in header.tensors):
         sizes[tensor.type] += tensor.bytes

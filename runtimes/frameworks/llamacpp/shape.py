@@ -68,26 +68,28 @@ class Shape:
 def shape_of(path: Path) -> Shape:
     """Of a model file, or the first of its parts. Raises BadGguf."""
     headers = headers_of(path)
-    said = _Said(headers[0])
-    count = said.whole("block_count", most=MAX_KEPT)
+    metadata = _Metadata(headers[0])
+    count = metadata.whole("block_count", most=MAX_KEPT)
     weights = _weights(headers, count)
     tensors = [tensor for header in headers for tensor in header.tensors]
     return Shape(
-        architecture=said.architecture,
+        architecture=metadata.architecture,
         quantisation=quantisation_of(headers),
         parameters=sum(tensor.elements for tensor in tensors),
-        experts=said.whole("expert_count", 0),
-        experts_used=said.whole("expert_used_count", 0),
-        context=said.whole("context_length", 0),
+        experts=metadata.whole("expert_count", 0),
+        experts_used=metadata.whole("expert_used_count", 0),
+        context=metadata.whole("context_length", 0),
         vocabulary=headers[0].lengths.get("tokenizer.ggml.tokens", 0)
-        or said.whole("vocab_size", 0),
-        embedding=said.whole("embedding_length"),
-        feed_forward=max(said.of_layers("feed_forward_length", count, 0), default=0),
-        heads=max(said.of_layers("attention.head_count", count, 0), default=0),
-        window=said.whole("attention.sliding_window", 0),
+        or metadata.whole("vocab_size", 0),
+        embedding=metadata.whole("embedding_length"),
+        feed_forward=max(
+            metadata.of_layers("feed_forward_length", count, 0), default=0
+        ),
+        heads=max(metadata.of_layers("attention.head_count", count, 0), default=0),
+        window=metadata.whole("attention.sliding_window", 0),
         layers=tuple(
             Layer(weights=weights[at], keys=keys, values=values, windowed=windowed)
-            for at, (keys, values, windowed) in enumerate(_cache(said, count))
+            for at, (keys, values, windowed) in enumerate(_cache(metadata, count))
         ),
         input_weights=weights["input"],
         output_weights=weights["output"],
@@ -137,7 +139,7 @@ def _weights(headers: Sequence[Header], layers: int) -> Counter[int | str]:
     return bytes_of
 
 
-class _Said:
+class _Metadata:
     """Values of a header, by their names within the architecture."""
 
     def __init__(self, header: Header) -> None:
@@ -158,7 +160,7 @@ class _Said:
             return default
         if value is None:
             raise BadGguf("gguf_lacks", self.header.path, key=shown(key))
-        return self._sound(key, value, most)
+        return self._checked(key, value, most)
 
     def of_layers(self, name: str, count: int, default: int) -> list[int]:
         """One for all layers, or one for each."""
@@ -166,49 +168,49 @@ class _Said:
         if not isinstance(value, tuple):
             return [self.whole(name, default)] * count
         key = f"{self.architecture}.{name}"
-        sound = [self._sound(key, each, MAX_SIZE) for each in value[:count]]
+        sound = [self._checked(key, each, MAX_SIZE) for each in value[:count]]
         return sound + [0] * (count - len(sound))
 
-    def _sound(self, key: str, value: object, most: int) -> int:
+    def _checked(self, key: str, value: object, most: int) -> int:
         if not isinstance(value, int) or not 0 <= value <= most:
-            told = {"key": shown(key), "value": as_json(value)}
-            raise BadGguf("gguf_value", self.header.path, **told)
+            params = {"key": shown(key), "value": as_json(value)}
+            raise BadGguf("gguf_value", self.header.path, **params)
         return value
 
 
-def _cache(said: _Said, count: int) -> list[tuple[int, int, bool]]:
+def _cache(metadata: _Metadata, count: int) -> list[tuple[int, int, bool]]:
     """Of each layer: elements of keys, elements of values, whether of a window only."""
-    heads = max(said.of_layers("attention.head_count", count, 0), default=0)
-    kv_heads = said.of_layers("attention.head_count_kv", count, heads)
-    usual = said.whole("embedding_length") // heads if heads else 0
-    windowed = _windowed(said, count)
-    own = count - said.whole("attention.shared_kv_layers", 0)
-    whole_every = said.whole("full_attention_interval", 1) or 1
+    heads = max(metadata.of_layers("attention.head_count", count, 0), default=0)
+    kv_heads = metadata.of_layers("attention.head_count_kv", count, heads)
+    usual = metadata.whole("embedding_length") // heads if heads else 0
+    windowed = _windowed(metadata, count)
+    own = count - metadata.whole("attention.shared_kv_layers", 0)
+    whole_every = metadata.whole("full_attention_interval", 1) or 1
     # Multi-head latent attention: its values are part of its keys.
-    latent = said.get("attention.key_length_mla") is not None
+    latent = metadata.get("attention.key_length_mla") is not None
     found = []
     for at in range(count):
         caches = at < own and (at + 1) % whole_every == 0
         keys, values = (
-            _length(said, of, windowed[at], usual) * kv_heads[at] * caches
+            _length(metadata, of, windowed[at], usual) * kv_heads[at] * caches
             for of in ("key", "value")
         )
         found.append((keys, 0 if latent else values, windowed[at]))
     return found
 
 
-def _length(said: _Said, of: str, windowed: bool, usual: int) -> int:
+def _length(metadata: _Metadata, of: str, windowed: bool, usual: int) -> int:
     name = f"attention.{of}_length"
-    length = said.whole(name, usual)
-    return said.whole(f"{name}_swa", length) if windowed else length
+    length = metadata.whole(name, usual)
+    return metadata.whole(f"{name}_swa", length) if windowed else length
 
 
-def _windowed(said: _Said, count: int) -> list[bool]:
-    if not said.whole("attention.sliding_window", 0):
+def _windowed(metadata: _Metadata, count: int) -> list[bool]:
+    if not metadata.whole("attention.sliding_window", 0):
         return [False] * count
-    if isinstance(said.get("attention.sliding_window_pattern"), tuple):
-        told = said.of_layers("attention.sliding_window_pattern", count, 0)
-        return [bool(each) for each in told]
-    usual = PERIODS.get(said.architecture, 1)
-    period = said.whole("attention.sliding_window_pattern", usual) or 1
+    if isinstance(metadata.get("attention.sliding_window_pattern"), tuple):
+        flags = metadata.of_layers("attention.sliding_window_pattern", count, 0)
+        return [bool(each) for each in flags]
+    usual = PERIODS.get(metadata.architecture, 1)
+    period = metadata.whole("attention.sliding_window_pattern", usual) or 1
     return [at % period < period - 1 for at in range(count)]

@@ -3,7 +3,7 @@
 Most of a header is a vocabulary, whose end is only found by going from string to
 string: megabytes read, and 10 ms and more. Files of one folder share few vocabularies,
 so those that were gone through are known again by their number of strings, how they
-begin, and what then lies where they would end. What is in between is not read.
+start, and what then lies where they would end. What is in between is not read.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ Key = tuple[int, bytes]
 def walk(held: bytearray, at: int, count: int) -> tuple[int, int, int]:
     """As far as lengths are held: where the last string begins, where it ends (perhaps
     beyond what is held), and how many strings are left."""
-    begin, last, length = at, len(held) - LENGTH.size, LENGTH.unpack_from
+    start, last, length = at, len(held) - LENGTH.size, LENGTH.unpack_from
     for done in range(count):
         if at > last:
-            return begin, at, count - done
-        begin = at + LENGTH.size
-        at = begin + length(held, at)[0]
-    return begin, at, 0
+            return start, at, count - done
+        start = at + LENGTH.size
+        at = start + length(held, at)[0]
+    return start, at, 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,26 +23,27 @@ def contents(name: str) -> Contents | Problem:
         return bad.problem
     except OSError:
         return path_problem("file_unreadable", FIELD, name)
-    told = described(name)
+    description = described(name)
     return Contents(
         paths=tuple(files),
         bytes=weights.total(),
-        architectures=_architectures(told),
+        architectures=_architectures(description),
         context=_context(folder),
         parameters=_parameters(weights),
-        quantisation=_quantisation(told),
+        quantisation=_quantisation(description),
     )
 
 
-def _architectures(told: Mapping[str, Any]) -> tuple[str, ...]:
-    names = told.get("architectures")
+def _architectures(description: Mapping[str, Any]) -> tuple[str, ...]:
+    names = description.get("architectures")
     if not isinstance(names, list):
         return ()
     return tuple(shown(name) for name in names if isinstance(name, str))
 
 
 def _context(folder: Path) -> int:
-    """0 also where so little is told that the engine alone knows what to do with it."""
+    """0 also where so little is described that the engine alone knows what to do with
+    it."""
     try:
         return folder_shape(folder).context
     except BadFolder:
@@ -56,8 +57,8 @@ def _parameters(weights: Mapping[str, int]) -> int:
     return sum(size // FLOATS[kind] for kind, size in weights.items())
 
 
-def _quantisation(told: Mapping[str, Any]) -> str:
-    quantised = told.get("quantization_config")
+def _quantisation(description: Mapping[str, Any]) -> str:
+    quantised = description.get("quantization_config")
     method = quantised.get("quant_method") if isinstance(quantised, dict) else None
-    name = method or told.get("dtype") or told.get("torch_dtype")
+    name = method or description.get("dtype") or description.get("torch_dtype")
     return shown(name) if isinstance(name, str) else ""

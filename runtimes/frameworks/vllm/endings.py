@@ -1,5 +1,6 @@
-"""Why vLLM ended, by what it says. First match wins: one cause makes others complain,
-and the general ValueError of a refused configuration comes last."""
+"""Patterns in the log of vLLM that show why it ended. The first match wins: one cause
+makes others complain, and the general ValueError of a refused configuration comes
+last."""
 
 from __future__ import annotations
 

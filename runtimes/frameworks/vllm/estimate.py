@@ -67,13 +67,13 @@ def estimate(shape: FolderShape, use: Use) -> Estimate:
         overhead = CPU_PROCESSES_MIB + compiled + _mib(working)
         host = _share(weights, max(cache, LEAST_CPU_CACHE_MIB), overhead)
         return Estimate(n_ctx=longest, gpu=Share(), host=host)
-    kept = min(weights, use.offload * use.gpus)
+    offloaded = min(weights, use.offload * use.gpus)
     fixed = GPU_CONTEXT_MIB + (GPU_GRAPHS_MIB if use.compiled else 0)
     fixed += GPU_EXCHANGE_MIB if use.gpus > 1 else 0
     return Estimate(
         n_ctx=longest,
-        gpu=_share(weights - kept, cache, use.gpus * (fixed + _mib(working))),
-        host=_share(kept, 0, SERVER_MIB + WORKER_MIB * use.gpus),
+        gpu=_share(weights - offloaded, cache, use.gpus * (fixed + _mib(working))),
+        host=_share(offloaded, 0, SERVER_MIB + WORKER_MIB * use.gpus),
     )
 
 

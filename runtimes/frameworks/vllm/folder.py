@@ -14,7 +14,7 @@ from common.problems import as_json
 from runtimes.frameworks.vllm.model import CONFIG, CONFIG_BYTES, described
 from runtimes.frameworks.vllm.weights import BadFolder, weights_of
 
-Told = Mapping[str, Any]
+Config = Mapping[str, Any]
 
 # Parts that write, of models that also see or hear
 PARTS = ("text_config", "llm_config", "language_config")
@@ -64,25 +64,25 @@ def folder_shape(folder: Path) -> FolderShape:
     config = described(str(folder))
     if not config:
         raise BadFolder("bad_model_config", folder / CONFIG, max=CONFIG_BYTES)
-    said = _Said(folder / CONFIG, _writer(config))
-    whole, windowed = _layers(said)
-    token, kv_heads, latent = _cache(said)
+    metadata = _Metadata(folder / CONFIG, _writer(config))
+    whole, windowed = _layers(metadata)
+    token, kv_heads, latent = _cache(metadata)
     return FolderShape(
-        weights=weights_of(folder, _stored(config, said.part)),
+        weights=weights_of(folder, _stored(config, metadata.part)),
         whole=whole,
         windowed=windowed,
-        window=said.whole(("sliding_window",), 0, "tokens"),
+        window=metadata.whole(("sliding_window",), 0, "tokens"),
         token=token,
         kv_heads=kv_heads,
         latent=latent,
-        context=_context(said),
-        vocabulary=said.whole(("vocab_size", "padded_vocab_size"), 0, "width"),
-        embedding=said.whole(EMBEDDING, None, "width"),
-        feed_forward=_feed_forward(said),
+        context=_context(metadata),
+        vocabulary=metadata.whole(("vocab_size", "padded_vocab_size"), 0, "width"),
+        embedding=metadata.whole(EMBEDDING, None, "width"),
+        feed_forward=_feed_forward(metadata),
     )
 
 
-def _writer(config: Told) -> Told:
+def _writer(config: Config) -> Config:
     parts = (config, *(config.get(name) for name in PARTS))
     for part in parts:
         if isinstance(part, dict) and any(part.get(name) for name in LAYERS):
@@ -91,9 +91,9 @@ def _writer(config: Told) -> Told:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _Metadata:
     path: Path
-    part: Told
+    part: Config
 
     def whole(self, names: tuple[str, ...], default: int | None, kind: str) -> int:
         """Under the first of its names; of a list, for each layer one, the largest.
@@ -102,52 +102,52 @@ class _Said:
             value = self.part.get(name)
             if value is not None:
                 values = value if isinstance(value, list) and value else [value]
-                return max(self._sound(name, each, MOST[kind]) for each in values)
+                return max(self._checked(name, each, MOST[kind]) for each in values)
         if default is None:
             raise BadFolder("model_config_lacks", self.path, key=names[0])
         return default
 
-    def _sound(self, name: str, value: object, most: int) -> int:
+    def _checked(self, name: str, value: object, most: int) -> int:
         if type(value) is not int or not 0 <= value <= most:
-            told = {"key": name, "value": as_json(value)}
-            raise BadFolder("model_config_value", self.path, **told)
+            params = {"key": name, "value": as_json(value)}
+            raise BadFolder("model_config_value", self.path, **params)
         return value
 
 
-def _layers(said: _Said) -> tuple[int, int]:
-    count = said.whole(LAYERS, None, "layers")
-    kinds = said.part.get("layer_types")
+def _layers(metadata: _Metadata) -> tuple[int, int]:
+    count = metadata.whole(LAYERS, None, "layers")
+    kinds = metadata.part.get("layer_types")
     if isinstance(kinds, list) and kinds:
         kinds = [str(kind) for kind in kinds[:count]]
         windowed = sum("sliding" in kind or "chunked" in kind for kind in kinds)
         recurrent = sum(any(word in kind for word in RECURRENT) for kind in kinds)
         return count - windowed - recurrent, windowed
-    every = said.whole(("full_attention_interval",), 1, "layers")
+    every = metadata.whole(("full_attention_interval",), 1, "layers")
     return count // max(every, 1), 0
 
 
-def _cache(said: _Said) -> tuple[int, int, bool]:
+def _cache(metadata: _Metadata) -> tuple[int, int, bool]:
     """Elements of a layer, a token and a head, heads, and whether they are latent."""
-    rank = said.whole(("kv_lora_rank",), 0, "width")
+    rank = metadata.whole(("kv_lora_rank",), 0, "width")
     if rank:
-        positions = said.whole(("qk_rope_head_dim",), 0, "width")
-        index = said.whole(("index_head_dim",), 0, "width")
+        positions = metadata.whole(("qk_rope_head_dim",), 0, "width")
+        index = metadata.whole(("index_head_dim",), 0, "width")
         return rank + positions + index, 1, True
-    heads = said.whole(HEADS, None, "heads")
-    usual = said.whole(EMBEDDING, None, "width") // max(heads, 1)
-    width = said.whole(("head_dim", "kv_channels"), usual, "width")
-    only_one = said.part.get("multi_query") is True
-    kv_heads = said.whole(KV_HEADS, 1 if only_one else heads, "heads")
+    heads = metadata.whole(HEADS, None, "heads")
+    usual = metadata.whole(EMBEDDING, None, "width") // max(heads, 1)
+    width = metadata.whole(("head_dim", "kv_channels"), usual, "width")
+    only_one = metadata.part.get("multi_query") is True
+    kv_heads = metadata.whole(KV_HEADS, 1 if only_one else heads, "heads")
     return 2 * width, kv_heads, False
 
 
-def _context(said: _Said) -> int:
-    lengths = [said.whole((name,), 0, "tokens") for name in CONTEXT]
+def _context(metadata: _Metadata) -> int:
+    lengths = [metadata.whole((name,), 0, "tokens") for name in CONTEXT]
     length = min(filter(None, lengths), default=UNKNOWN_CONTEXT)
-    for rope in _ropes(said.part):
+    for rope in _ropes(metadata.part):
         kind = rope.get("rope_type", rope.get("type", "default"))
         factor = rope.get("factor")
-        first = said.part.get("original_max_position_embeddings")
+        first = metadata.part.get("original_max_position_embeddings")
         if kind == "longrope" and type(first) is int and 0 < first < length:
             return first
         if kind not in SCALED and isinstance(factor, int | float) and 1 < factor < 1e4:
@@ -155,25 +155,25 @@ def _context(said: _Said) -> int:
     return length
 
 
-def _ropes(part: Told) -> Iterator[Told]:
+def _ropes(part: Config) -> Iterator[Config]:
     for name in ("rope_parameters", "rope_scaling"):
         if isinstance(part.get(name), dict):
             yield part[name]
 
 
-def _feed_forward(said: _Said) -> int:
+def _feed_forward(metadata: _Metadata) -> int:
     """Of a token that is being read: by all experts that see it."""
-    dense = said.whole(FEED_FORWARD, 0, "width")
-    used = said.whole(EXPERTS_USED, 0, "layers")
-    return max(dense, said.whole(EXPERT, dense, "width") * used)
+    dense = metadata.whole(FEED_FORWARD, 0, "width")
+    used = metadata.whole(EXPERTS_USED, 0, "layers")
+    return max(dense, metadata.whole(EXPERT, dense, "width") * used)
 
 
-def _stored(config: Told, part: Told) -> str:
+def _stored(config: Config, part: Config) -> str:
     """Of files that do not say themselves; "" where they are quantised."""
     if isinstance(config.get("quantization_config"), dict):
         return ""
-    for told in (part, config):
-        name = told.get("dtype") or told.get("torch_dtype")
+    for description in (part, config):
+        name = description.get("dtype") or description.get("torch_dtype")
         if isinstance(name, str):
             return TYPES.get(name, "")
     return ""

@@ -1,4 +1,4 @@
-"""What a vLLM config asks of the estimate."""
+"""Translates a vLLM config into the input of the estimate."""
 
 from __future__ import annotations
 

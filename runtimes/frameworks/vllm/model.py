@@ -1,4 +1,4 @@
-"""What vLLM is asked to serve: a folder of this machine, or a model of a hub by its id.
+"""The model of a vLLM config: a folder of this machine, or a model of a hub by its id.
 
 A folder is made by others: links must not lead out of the model folders, and what is
 read of it here is small.
@@ -56,7 +56,7 @@ def described(name: str) -> Mapping[str, Any]:
 
 
 def attention_heads(description: Mapping[str, Any]) -> int | None:
-    """Models that see or hear tell it of the part of them that writes."""
+    """Multimodal models state it for their text part."""
     parts = [description, description.get("text_config"), description.get("llm_config")]
     for part in parts:
         heads = part.get("num_attention_heads") if isinstance(part, dict) else None

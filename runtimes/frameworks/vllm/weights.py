@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from common.problems import Problem
-from runtimes.frameworks.lfs_pointer import BEGIN, code_of
+from runtimes.frameworks.lfs_pointer import MARK, code_of
 from runtimes.frameworks.paths import path_problem
 from runtimes.frameworks.vllm.model import FIELD, WEIGHTS, entries
 
@@ -42,15 +42,15 @@ class BadFolder(Exception):
         self.problem: Problem = path_problem(code, FIELD, path, **params)
 
 
-def weights_of(folder: Path, told: str) -> Counter[str]:
-    """Bytes by type of element, "" where it is not known, or never converted. told: the
-    type that the folder's description names, for files that do not say. Raises
-    BadFolder."""
+def weights_of(folder: Path, default_type: str) -> Counter[str]:
+    """Bytes by type of element, "" where it is not known, or never converted.
+    default_type: the type that the folder's description names, for files that do not
+    say. Raises BadFolder."""
     try:
         paths = _used(folder)
         if paths and paths[0].suffix == ".safetensors":
             return _added(_header(path) for path in paths)
-        return Counter({told: sum(path.stat().st_size for path in paths)})
+        return Counter({default_type: sum(path.stat().st_size for path in paths)})
     except OSError:
         raise BadFolder("file_unreadable", folder) from None
 
@@ -94,12 +94,12 @@ def _header(path: Path) -> Mapping[str, int]:
 @lru_cache(maxsize=HEADERS_KEPT)
 def _read(path: Path, _changed: int, size: int, _inode: int) -> Mapping[str, int]:
     with path.open("rb") as file:
-        begin = file.read(len(BEGIN))
+        start = file.read(len(MARK))
         file.seek(HEADER_LENGTH)
-        length = int.from_bytes(begin[:HEADER_LENGTH], "little")
+        length = int.from_bytes(start[:HEADER_LENGTH], "little")
         left = size - HEADER_LENGTH - length
         if left < 0:
-            raise BadFolder(code_of(begin, "weights_truncated"), path)
+            raise BadFolder(code_of(start, "weights_truncated"), path)
         if length > HEADER_BYTES:
             raise BadFolder("model_config_value", path, key="header", value=length)
         header = file.read(length)
@@ -114,8 +114,8 @@ def _read(path: Path, _changed: int, size: int, _inode: int) -> Mapping[str, int
 def _tensors(header: bytes, path: Path) -> Iterator[tuple[str, int]]:
     for number, found in enumerate(TENSOR.finditer(header)):
         if number >= MAX_TENSORS:
-            told = {"key": "header", "value": len(header)}
-            raise BadFolder("model_config_value", path, **told)
+            params = {"key": "header", "value": len(header)}
+            raise BadFolder("model_config_value", path, **params)
         try:
             tensor = json.loads(found[0])
         except ValueError:
@@ -124,8 +124,8 @@ def _tensors(header: bytes, path: Path) -> Iterator[tuple[str, int]]:
         if offsets is None:  # what the file says of itself
             continue
         if not _are_offsets(offsets):
-            told = {"key": "data_offsets", "value": str(offsets)[:100]}
-            raise BadFolder("model_config_value", path, **told)
+            params = {"key": "data_offsets", "value": str(offsets)[:100]}
+            raise BadFolder("model_config_value", path, **params)
         kind = tensor.get("dtype")
         known = isinstance(kind, str) and kind in FLOATS
         yield kind if known else "", offsets[1] - offsets[0]

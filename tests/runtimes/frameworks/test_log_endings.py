@@ -4,7 +4,7 @@ of llama-cpp-python, vLLM 0.32 for CPUs. Traces of the calls are left out."""
 import pytest
 
 from runtimes.frameworks.base import Exit
-from runtimes.frameworks.endings import telling_line
+from runtimes.frameworks.endings import cause_line
 from runtimes.frameworks.llamacpp.framework import LlamaCpp
 from runtimes.frameworks.vllm.framework import Vllm
 
@@ -195,7 +195,7 @@ VLLM = {
 }
 
 
-TELLING = {
+CAUSES = {
     "no GGUF": "0.00.009.527 E gguf_init_from_reader: invalid magic characters: 'not ',"
     " expected 'GGUF'",
     "port, Python": "ERROR:    [Errno 98] error while attempting to bind on address"
@@ -208,16 +208,16 @@ TELLING = {
 }
 
 
-@pytest.mark.parametrize("name", TELLING)
+@pytest.mark.parametrize("name", CAUSES)
 def test_telling_line_is_the_first_that_complains(name):
     said = f"context 512 for 4 requests\n\n{LLAMACPP[name][0]}"
-    assert telling_line(said) == TELLING[name]
+    assert cause_line(said) == CAUSES[name]
 
 
 def test_telling_line_of_vllm_is_the_cause():
-    line = telling_line(f"(APIServer pid=1) WARNING an error\n{VLLM['no weights'][0]}")
+    line = cause_line(f"(APIServer pid=1) WARNING an error\n{VLLM['no weights'][0]}")
     assert line == "RuntimeError: Cannot find any model weights with `/models/m`"
-    long = telling_line(VLLM["long context"][0])
+    long = cause_line(VLLM["long context"][0])
     assert long.startswith("Value error, User-specified max_model_len (100000000)")
 
 
@@ -235,7 +235,7 @@ def test_telling_line_of_vllm_is_the_cause():
     ],
 )
 def test_telling_line_of_any_log(said, line):
-    assert telling_line(said) == line
+    assert cause_line(said) == line
 
 
 @pytest.mark.parametrize(
