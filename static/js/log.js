@@ -2,7 +2,7 @@
    as text. */
 
 import { LogLines } from "./loglines.js";
-import { Reconnecting, SIGNED_OUT } from "./reconnecting.js";
+import { ReconnectingSocket, SIGNED_OUT } from "./reconnecting.js";
 
 const NO_SUCH_RUN = 4404;
 const ACKNOWLEDGE_MS = 50;
@@ -31,10 +31,10 @@ class Log {
   #searchResult = "";
 
   follow(uid) {
-    new Reconnecting(`/ws/logs/${uid}`, {
-      opened: () => this.#opened(),
-      told: (text) => this.#receive(JSON.parse(text)),
-      closed: (code) => this.#closed(code),
+    new ReconnectingSocket(`/ws/logs/${uid}`, {
+      onOpen: () => this.#opened(),
+      onMessage: (text) => this.#receive(JSON.parse(text)),
+      onClose: (code) => this.#closed(code),
       acknowledgeMs: ACKNOWLEDGE_MS,
     });
   }

@@ -1,29 +1,30 @@
-/* A websocket that is opened again whenever it is lost. After each text the server is
-   told how many came in: it sends no more than a few that were not yet seen. */
+/* A websocket that reconnects. It acknowledges messages, so that the server can limit
+   the number in flight. */
 
 const FIRST_BACK_OFF_MS = 500;
 const LONGEST_BACK_OFF_MS = 15000;
 
 export const SIGNED_OUT = 4401;
 
-export class Reconnecting {
+export class ReconnectingSocket {
   #path;
-  #act;
+  #handlers;
   #socket = null;
   #backOff = FIRST_BACK_OFF_MS;
   #received = 0;
   #acknowledging = null;
 
-  /* opened(): each time it is. told(text). closed(code): false if it is over. */
-  constructor(path, { opened, told, closed, acknowledgeMs }) {
+  /* onOpen(): after each (re)connection. onMessage(text). onClose(code): returns whether
+     to reconnect. */
+  constructor(path, { onOpen, onMessage, onClose, acknowledgeMs }) {
     this.#path = path;
-    this.#act = { opened, told, closed, acknowledgeMs };
+    this.#handlers = { onOpen, onMessage, onClose, acknowledgeMs };
     this.#open();
   }
 
-  say(words) {
+  send(message) {
     if (this.#socket.readyState === WebSocket.OPEN) {
-      this.#socket.send(JSON.stringify(words));
+      this.#socket.send(JSON.stringify(message));
     }
   }
 
@@ -31,29 +32,29 @@ export class Reconnecting {
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
     this.#socket = new WebSocket(`${scheme}//${location.host}${this.#path}`);
     this.#received = 0;
-    this.#socket.addEventListener("open", () => this.#act.opened());
-    this.#socket.addEventListener("message", ({ data }) => this.#take(data));
+    this.#socket.addEventListener("open", () => this.#handlers.onOpen());
+    this.#socket.addEventListener("message", ({ data }) => this.#receive(data));
     this.#socket.addEventListener("close", ({ code }) => this.#closed(code));
   }
 
-  #take(text) {
+  #receive(text) {
     this.#received += 1;
     this.#backOff = FIRST_BACK_OFF_MS;
     this.#acknowledge();
-    this.#act.told(text);
+    this.#handlers.onMessage(text);
   }
 
-  /* Once for all that came in together. */
+  /* Once for all messages that arrive together. */
   #acknowledge() {
     this.#acknowledging ??= setTimeout(() => {
       this.#acknowledging = null;
-      this.say({ seen: this.#received });
-    }, this.#act.acknowledgeMs);
+      this.send({ seen: this.#received });
+    }, this.#handlers.acknowledgeMs);
   }
 
   #closed(code) {
-    if (!this.#act.closed(code)) return;
-    // Not all pages at once, when a server comes back.
+    if (!this.#handlers.onClose(code)) return;
+    // Jitter, so that pages do not all reconnect at once when a server comes back.
     setTimeout(() => this.#open(), this.#backOff * (0.5 + Math.random()));
     this.#backOff = Math.min(this.#backOff * 2, LONGEST_BACK_OFF_MS);
   }

@@ -1,16 +1,16 @@
-/* What is measured, as it is measured: one websocket for a page.
+/* Live data over one websocket per page.
 
-   Events, on `live`: one named after each topic, with its data in detail.data and its
-   time in detail.at; "interrupted" when nothing comes any more, "resumed" when it does
-   again. While it is interrupted the API is asked instead. */
+   Events on `live`: one named after each topic, with detail.data and detail.at (time);
+   "interrupted" when no more messages arrive, "resumed" when they do again. Meanwhile
+   the API is polled instead. */
 
-import { Reconnecting, SIGNED_OUT } from "./reconnecting.js";
+import { ReconnectingSocket, SIGNED_OUT } from "./reconnecting.js";
 
 const STALE_MS = 5000;
 const POLL_MS = 5000;
 const ACKNOWLEDGE_MS = 500;
 
-async function ask(path) {
+async function fetchJson(path) {
   const response = await fetch(path, { headers: { Accept: "application/json" } });
   if (!response.ok) throw new Error(`${path}: ${response.status}`);
   return response.json();
@@ -19,16 +19,16 @@ async function ask(path) {
 class Live extends EventTarget {
   #topics = new Set();
   #socket = null;
-  #heardAt = performance.now();
+  #lastMessageAt = performance.now();
   #interrupted = false;
   #signedOut = false;
 
-  /* Calls take(data, at) at each text of the topic. */
-  on(topic, take) {
-    this.addEventListener(topic, ({ detail }) => take(detail.data, detail.at));
+  /* Calls callback(data, at) for each message of the topic. */
+  on(topic, callback) {
+    this.addEventListener(topic, ({ detail }) => callback(detail.data, detail.at));
     this.#topics.add(topic);
     if (!this.#socket) this.#start();
-    else this.#socket.say({ topics: [...this.#topics] });
+    else this.#socket.send({ topics: [...this.#topics] });
   }
 
   get interrupted() {
@@ -39,15 +39,15 @@ class Live extends EventTarget {
     this.#connect();
     setInterval(() => this.#watch(), 1000);
     setInterval(() => this.#poll(), POLL_MS);
-    // A page that comes back to the front may have slept.
+    // The browser may have suspended a page in the background.
     document.addEventListener("visibilitychange", () => this.#watch());
   }
 
   #connect() {
-    this.#socket = new Reconnecting("/ws/live", {
-      opened: () => this.#socket.say({ topics: [...this.#topics], seen: 0 }),
-      told: (text) => this.#take(text),
-      closed: (code) => this.#closed(code),
+    this.#socket = new ReconnectingSocket("/ws/live", {
+      onOpen: () => this.#socket.send({ topics: [...this.#topics], seen: 0 }),
+      onMessage: (text) => this.#receive(text),
+      onClose: (code) => this.#closed(code),
       acknowledgeMs: ACKNOWLEDGE_MS,
     });
   }
@@ -59,22 +59,22 @@ class Live extends EventTarget {
     return false;
   }
 
-  #take(text) {
-    this.#heardAt = performance.now();
+  #receive(text) {
+    this.#lastMessageAt = performance.now();
     const { topic, data, at } = JSON.parse(text);
-    this.#tell(topic, data, at);
+    this.#emit(topic, data, at);
     if (this.#interrupted) {
       this.#interrupted = false;
       this.dispatchEvent(new Event("resumed"));
     }
   }
 
-  #tell(topic, data, at) {
+  #emit(topic, data, at) {
     this.dispatchEvent(new CustomEvent(topic, { detail: { data, at } }));
   }
 
   #watch() {
-    if (performance.now() - this.#heardAt > STALE_MS) this.#interrupt();
+    if (performance.now() - this.#lastMessageAt > STALE_MS) this.#interrupt();
   }
 
   #interrupt() {
@@ -88,32 +88,32 @@ class Live extends EventTarget {
     if (!this.#interrupted || this.#signedOut || document.hidden) return;
     try {
       if (["host", "models", "status"].some((topic) => this.#topics.has(topic))) {
-        this.#tellStatus(await ask("/api/system/status"));
+        this.#emitStatus(await fetchJson("/api/system/status"));
       }
-      if (this.#topics.has("gpus")) this.#tellGpus(await ask("/api/system/gpu"));
+      if (this.#topics.has("gpus")) this.#emitGpus(await fetchJson("/api/system/gpu"));
     } catch {
-      // The notice is there already.
+      // The notice is already shown.
     }
   }
 
-  #tellStatus({ host, models, now }) {
+  #emitStatus({ host, models, now }) {
     const at = Date.parse(now) / 1000;
-    if (host) this.#tell("host", { node: host.node, ...host.metrics }, at);
-    this.#tell("status", models, at);
+    if (host) this.#emit("host", { node: host.node, ...host.metrics }, at);
+    this.#emit("status", models, at);
   }
 
-  #tellGpus({ gpus }) {
+  #emitGpus({ gpus }) {
     const flat = gpus.map(({ metrics, ...gpu }) => ({ ...gpu, ...metrics }));
-    this.#tell("gpus", flat, Date.now() / 1000);
+    this.#emit("gpus", flat, Date.now() / 1000);
   }
 }
 
 export const live = new Live();
 
-/* Notices with data-interrupted are shown while nothing comes. */
-function setNotices(shown) {
+/* Show elements with data-interrupted while interrupted. */
+function setNotices(isShown) {
   for (const notice of document.querySelectorAll("[data-interrupted]")) {
-    notice.hidden = !shown;
+    notice.hidden = !isShown;
   }
 }
 live.addEventListener("interrupted", () => setNotices(true));
