@@ -17,7 +17,7 @@ from rest_framework.viewsets import ModelViewSet
 
 from common.messages import render
 from models_app.activity import Actor
-from models_app.catalogue import create_model, delete_model, update_model
+from models_app.editing import create_model, delete_model, update_model
 from models_app.filters import ServedModelFilter, ShortSearch, StableOrdering
 from models_app.lifecycle import request_restart, request_start, request_stop
 from models_app.models import Run, ServedModel
@@ -30,7 +30,7 @@ from models_app.serializers import (
 
 
 def accepted(name: str) -> Callable[[Any], Any]:
-    """In the API's description: an operation that goes on after the answer."""
+    """Schema of an operation that continues after the response."""
     return extend_schema(
         operation_id=f"models_{name}",
         request=None,
@@ -50,7 +50,7 @@ class ServedModels(ModelViewSet[ServedModel]):
     lookup_value_regex = "[A-Za-z0-9._-]+"
 
     def get_object(self) -> ServedModel:
-        """By id or name; filters of the list have no say."""
+        """By id or name; the filters of the list do not apply."""
         model = model_named(self.get_queryset(), self.kwargs["id"])
         self.check_object_permissions(self.request, model)
         return model

@@ -62,7 +62,7 @@ ALLOWED: dict[Status, tuple[Operation, ...]] = {
 
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.STOPPED: frozenset({Status.STARTING}),
-    # A wanted model may lose or gain runs at any moment, so from here all is possible.
+    # Runs can end or start at any moment, so every other change is possible.
     Status.STARTING: frozenset(Status),
     Status.RUNNING: frozenset(Status),
     Status.STOPPING: frozenset(Status),

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
     from rest_framework.views import APIView
 
-# A word is a condition of its own, and SQLite's conditions nest at most 1,000 deep.
+# Each search term is a condition, and SQLite's conditions nest at most 1,000 deep.
 SEARCH_MAX_CHARS = 200
 
 
@@ -59,10 +59,10 @@ class StableOrdering(OrderingFilter):
         request: Request,
     ) -> list[str]:
         allowed = list(getattr(view, "ordering_fields", ()))
-        asked = list(fields)
-        for name in asked:
+        requested = list(fields)
+        for name in requested:
             if name.removeprefix("-") not in allowed:
                 params = {"key": shown(name), "allowed": allowed}
                 problem = Problem(code="unknown_field", field="ordering", params=params)
                 raise Invalid([problem])
-        return asked
+        return requested

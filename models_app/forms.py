@@ -121,7 +121,7 @@ class ServedModelForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         # The browser also sends back what it was shown: what differs from that was
-        # changed by this person, all else is left to whoever edits at the same time.
+        # changed by this user; the others may be edited by somebody else meanwhile.
         for name, field in self.fields.items():
             field.show_hidden_initial = name != "tags"
         # A viewer's page has no fields at all.

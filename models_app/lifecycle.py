@@ -1,8 +1,8 @@
-"""Every change of a served model's wanted state and of its status.
+"""Changes of a served model's desired state and of its status.
 
 Entry points (API, admin, commands) call a `request_…` verb; sensors and the scheduler
-call `settle` after they changed runs. Status moves by compare-and-swap only, with its
-activity row in the same transaction.
+call `reconcile_status` after they changed runs. The status changes by compare-and-swap
+only, with its activity row in the same transaction.
 """
 
 from __future__ import annotations
@@ -48,32 +48,32 @@ def request_stop(model: ServedModel, actor: Actor = None) -> ServedModel:
 def _request(
     model: ServedModel, operation: Operation, desired: Desired, actor: Actor
 ) -> ServedModel:
-    """Raises Conflict operation_not_allowed, or conflict when another wish came first.
-    A status that merely moved on meanwhile is looked at again."""
-    wish = (model.desired_state, model.generation)
+    """Retries when only the status has changed in the meantime. Raises Conflict
+    operation_not_allowed, or conflict when another request came first."""
+    desired_before = (model.desired_state, model.generation)
     for _ in range(SWAPS_TRIED):
         require(model, operation)
-        if _wish(model, operation, desired, actor):
+        if _set_desired(model, operation, desired, actor):
             model.refresh_from_db()
             return model
         model.refresh_from_db()
-        if (model.desired_state, model.generation) != wish:
+        if (model.desired_state, model.generation) != desired_before:
             break
     raise Conflict("conflict", model=model.name)
 
 
-def _wish(
+def _set_desired(
     model: ServedModel, operation: Operation, desired: Desired, actor: Actor
 ) -> bool:
-    wanted: dict[str, Any] = {"desired_state": desired, "generation": model.generation}
+    changes: dict[str, Any] = {"desired_state": desired, "generation": model.generation}
     if desired == Desired.RUNNING:
-        wanted["generation"] += 1
-        wanted["waiting_since"] = timezone.now()
+        changes["generation"] += 1
+        changes["waiting_since"] = timezone.now()
     with transaction.atomic():
-        asked = record(f"{operation}_requested", model=model, actor=actor)
-        new = derive(desired, wanted["generation"], _live(model), None)
-        if not _swap(model, new, None, actor, **wanted):
-            asked.delete()
+        activity = record(f"{operation}_requested", model=model, actor=actor)
+        new = derive(desired, changes["generation"], _live(model), None)
+        if not _swap(model, new, None, actor, **changes):
+            activity.delete()
             return False
         broker.notify_change()
     return True
@@ -90,19 +90,19 @@ def require(model: ServedModel, operation: Operation) -> None:
         )
 
 
-def settle(model_id: int, blocked: Blocked | None = None) -> None:
-    """Make the status what the runs say.
+def reconcile_status(model_id: int, blocked: Blocked | None = None) -> None:
+    """Derive the status from the runs.
 
-    blocked: why a wanted model has no run; without it, it counts as starting until the
-    next tick knows better. A lost swap is left to whoever won it: they settle too.
+    blocked: why a model that should run has no run. Without it, the model counts as
+    starting until the next tick. A lost swap needs no retry: the winner calls this too.
     """
     model = ServedModel.objects.filter(pk=model_id).first()
     if model is None:
         return
     new = derive(model.desired_state, model.generation, _live(model), blocked)
     why = blocked if blocked and new == blocked.status else _unseen(model, new)
-    told = (why.code, why.params) if why else ("", {})
-    if (new, *told) != (model.status, model.reason_code, model.reason_params):
+    reason = (why.code, why.params) if why else ("", {})
+    if (new, *reason) != (model.status, model.reason_code, model.reason_params):
         _swap(model, new, why)
 
 
@@ -121,9 +121,9 @@ def _swap(
     new: Status,
     why: Blocked | None,
     actor: Actor = None,
-    **wanted: Any,
+    **changes: Any,
 ) -> bool:
-    """False when somebody else changed status or wish since `model` was read."""
+    """False when status or desired state have changed since `model` was read."""
     if new != model.status and new not in TRANSITIONS[Status(model.status)]:
         raise Conflict("conflict", model=model.name)
     reason = (why.code, why.params) if why else ("", {})
@@ -135,7 +135,7 @@ def _swap(
     )
     with transaction.atomic():
         swapped = unchanged.update(
-            status=new, reason_code=reason[0], reason_params=reason[1], **wanted
+            status=new, reason_code=reason[0], reason_params=reason[1], **changes
         )
         if swapped and new != model.status:
             change: dict[str, object] = {"old": model.status, "new": str(new)}

@@ -193,7 +193,7 @@ class Run(models.Model):
     gpu_uuids = models.JSONField(_("GPUs"), default=list)
     # Free on each of its GPUs, at least, before it was placed
     gpu_room_mib = models.PositiveIntegerField(null=True, editable=False)
-    # Measured: MiB by GPU UUID, null where the driver does not tell; tokens a second
+    # Measured: MiB by GPU UUID, null where the driver does not report it
     gpu_used = models.JSONField(null=True, editable=False)
     # The most that was measured: MiB on its GPUs in all, and of the host
     gpu_peak_mib = models.PositiveIntegerField(null=True, editable=False)
@@ -302,10 +302,10 @@ class Activity(models.Model):
 
     @property
     def message(self) -> str:
-        words = render(self.code, {"model": self.model_name, **self.params})
+        text = render(self.code, {"model": self.model_name, **self.params})
         if self.reason_code:
-            return f"{words} {render(self.reason_code, self.reason_params)}"
-        return words
+            return f"{text} {render(self.reason_code, self.reason_params)}"
+        return text
 
 
 class ApiToken(AbstractAuthToken):  # type: ignore[misc]

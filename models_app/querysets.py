@@ -1,4 +1,4 @@
-"""Sets of rows, in the words of the product."""
+"""Named sets of rows."""
 
 from __future__ import annotations
 

@@ -15,14 +15,14 @@ from common.failpoints import reach
 from common.messages import find
 from models_app.activity import record
 from models_app.enums import RUN_TRANSITIONS, RunState, Status
-from models_app.lifecycle import Blocked, settle
+from models_app.lifecycle import Blocked, reconcile_status
 from models_app.models import Run
 
 LOG_TAIL_CHARS = 8192
 
 
 def move(run: Run, new: RunState, **fields: Any) -> bool:
-    """True if this caller moved it."""
+    """True if this call made the transition."""
     if new not in RUN_TRANSITIONS[RunState(run.state)]:
         return False
     swapped = Run.objects.filter(pk=run.pk, state=run.state).update(state=new, **fields)
@@ -41,7 +41,7 @@ def mark_ready(run: Run) -> bool:
         )  # fmt: skip
         if moved:
             record("run_ready", model=run.model, run=run, params={"node": run.node})
-            settle(run.model_id)
+            reconcile_status(run.model_id)
             reach("run.getting_ready")
             broker.notify_change()
     return moved
@@ -69,7 +69,7 @@ def end(
         )  # fmt: skip
         if moved:
             record("run_ended", model=run.model, run=run, reason=why)
-            settle(run.model_id, _blocked(*why))
+            reconcile_status(run.model_id, _blocked(*why))
             reach("run.ending")
             transaction.on_commit(partial(reach, "run.ended"))
             broker.notify_change()
@@ -77,7 +77,7 @@ def end(
 
 
 def _blocked(code: str, params: dict[str, object]) -> Blocked | None:
-    """Until the scheduler looked at it, an end that nobody asked for is an error."""
+    """An end that nobody requested is an error until the scheduler's next tick."""
     retry = find(code).retry
     if retry is Retry.REQUESTED:
         return None
@@ -85,21 +85,22 @@ def _blocked(code: str, params: dict[str, object]) -> Blocked | None:
     return Blocked(status=status, code=code, params=params)
 
 
-def ask_to_stop(run: Run, code: str, params: dict[str, object], drain_s: int) -> bool:
-    """First step of stopping. A run that never served has nothing to drain: its engine
-    is ended at once."""
+def request_run_stop(
+    run: Run, code: str, params: dict[str, object], drain_s: int
+) -> bool:
+    """First step of a stop. A run that never was ready has nothing to drain."""
     if run.state not in RunState.SERVING:
         return False
-    asked = {"stop_code": code, "stop_params": params, "idle_since": None}
+    fields = {"stop_code": code, "stop_params": params, "idle_since": None}
     ready = run.state == RunState.READY
     new = RunState.DRAINING if ready else RunState.TERMINATING
     if run.state == RunState.SCHEDULED:
         return end(run, code, params)
     deadline = clock.uptime() + (drain_s if ready else 0)
     with transaction.atomic():
-        moved = move(run, new, deadline=deadline, **asked)
+        moved = move(run, new, deadline=deadline, **fields)
         if moved:
             record("run_stopping", model=run.model, run=run, reason=(code, params))
-            settle(run.model_id)
+            reconcile_status(run.model_id)
             broker.notify_change()
     return moved

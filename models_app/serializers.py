@@ -17,7 +17,7 @@ from models_app.activity import Actor
 from models_app.enums import Operation, RunState
 from models_app.models import Activity, Run, ServedModel, name_is_slug
 from models_app.ports import default_sizes
-from models_app.validation import problems, refused
+from models_app.validation import basic_problems, problems
 
 MAX_TAGS = 50
 MAX_ID = 2**63 - 1
@@ -28,21 +28,21 @@ SIZE_HELP = (
 
 
 class WholeNumber(serializers.IntegerField):
-    """Says what it got, and what is allowed."""
+    """Its errors show the value and the allowed range."""
 
     def to_internal_value(self, data: Any) -> int:
         name = self.field_name or ""
         try:
             number = super().to_internal_value(data)
         except serializers.ValidationError:
-            raise _refused(wrong_type(name, data, "integer")) from None
+            raise _validation_error(wrong_type(name, data, "integer")) from None
         low, high = self.min_value, self.max_value
         if low is not None and high is not None and not low <= number <= high:
-            raise _refused(out_of_range(name, number, low, high))
+            raise _validation_error(out_of_range(name, number, low, high))
         return number
 
 
-def _refused(problem: Any) -> serializers.ValidationError:
+def _validation_error(problem: Any) -> serializers.ValidationError:
     return serializers.ValidationError(
         render(problem.code, problem.params), code=problem.code
     )
@@ -51,7 +51,7 @@ def _refused(problem: Any) -> serializers.ValidationError:
 @extend_schema_field({"type": "object", "additionalProperties": True})
 class Config(serializers.JSONField):
     def to_internal_value(self, data: Any) -> Any:
-        """As it was parsed: validation has the limits."""
+        """Unchanged: the limits are part of the validation."""
         return data
 
 
@@ -135,7 +135,7 @@ class ServedModelSerializer(serializers.ModelSerializer[ServedModel]):
             raise Invalid(found)
 
 
-class Draft(ServedModelSerializer):
+class DraftSerializer(ServedModelSerializer):
     """A model as one that is created, name and all else optional where it has a
     default; or changes of the model `id`."""
 
@@ -155,39 +155,39 @@ class Draft(ServedModelSerializer):
         return super().validate(attrs)
 
 
-class UncheckedDraft(Draft):
-    """One whose faults are what is asked for: refused is only what nobody may look at,
-    or this user may not set."""
+class UncheckedDraftSerializer(DraftSerializer):
+    """Accepts a draft with problems, since the response lists them; refuses only what
+    this user may not read or set."""
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs = {k: v for k, v in attrs.items() if k not in ("id", "force")}
         actor = self.context["request"].user
-        if found := refused(attrs, instance=self.instance, actor=actor):
+        if found := basic_problems(attrs, instance=self.instance, actor=actor):
             raise Invalid(found)
         return attrs
 
 
-def drafted(
-    kind: type[Draft], body: Any, context: Mapping[str, Any]
+def parse_draft(
+    kind: type[DraftSerializer], body: Any, context: Mapping[str, Any]
 ) -> tuple[dict[str, Any], ServedModel | None]:
-    """Fields that are given, and the model that they change. Raises Invalid,
+    """The given fields, and the model that they change. Raises Invalid,
     ValidationError, or NotFound of an id."""
-    instance = _named(body)
-    asked: serializers.BaseSerializer[Any] = kind(
+    instance = _instance(body)
+    draft: serializers.BaseSerializer[Any] = kind(
         instance, data=body, partial=instance is not None, context=dict(context)
     )
-    asked.is_valid(raise_exception=True)
-    return cast(dict[str, Any], asked.validated_data), instance
+    draft.is_valid(raise_exception=True)
+    return cast(dict[str, Any], draft.validated_data), instance
 
 
-def _named(body: Any) -> ServedModel | None:
-    """What is no id at all, the serializer refuses."""
-    wanted = body.get("id") if isinstance(body, dict) else None
-    if type(wanted) is not int or wanted < 1:
+def _instance(body: Any) -> ServedModel | None:
+    """The serializer refuses what is not an id at all."""
+    model_id = body.get("id") if isinstance(body, dict) else None
+    if type(model_id) is not int or model_id < 1:
         return None
-    model = ServedModel.objects.named(str(wanted)).first()
+    model = ServedModel.objects.named(str(model_id)).first()
     if model is None:
-        raise NotFound(render("no_such_model", {"value": wanted}))
+        raise NotFound(render("no_such_model", {"value": model_id}))
     return model
 
 
@@ -202,7 +202,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         )  # fmt: skip
 
 
-# Of a model whose live runs were fetched as live_runs
+# Needs a model with its live runs prefetched as live_runs
 class StatusSerializer(serializers.ModelSerializer[ServedModel]):
     reason = ReasonSerializer(read_only=True, allow_null=True)
     allowed_operations = Operations(read_only=True)

@@ -1,7 +1,6 @@
-"""Tell the other processes when somebody gains or loses a right, or logs out.
+"""Other processes reload permissions when users, groups or sessions change.
 
-Users, groups and sessions are Django's own, changed by the admin and by commands alike,
-so there is no verb of ours that could tell.
+Django's own admin and commands change these rows, so signals are the only common place.
 """
 
 from __future__ import annotations

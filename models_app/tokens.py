@@ -1,4 +1,4 @@
-"""Make and revoke API tokens. What a token may do is what its user may do."""
+"""Create and revoke API tokens. A token has the permissions of its user."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def create_token(
     actor: Actor = None,
     scopes: Collection[str] = (),
 ) -> tuple[ApiToken, str]:
-    """The row, and the token itself, which is kept nowhere. days: without it, what
-    settings say. Raises Invalid."""
+    """The row, and the token itself, which is stored nowhere. days: the settings have
+    the default. Raises Invalid."""
     if found := [*_problems(user, name, days), *_unknown_scopes(scopes)]:
         raise Invalid(found)
     expiry = {"expiry": timedelta(days=days)} if days else {}
@@ -38,7 +38,7 @@ def create_token(
                     user=user, name=name, scopes=list(scopes), **expiry
                 )
         except IntegrityError:
-            raise Invalid([_taken(user, name)]) from None
+            raise Invalid([_duplicate(user, name)]) from None
         _record("token_created", made, actor)
     return made, token
 
@@ -65,7 +65,7 @@ def _problems(user: User, name: str, days: int | None) -> Iterator[Problem]:
     if days is not None and not 1 <= days <= MAX_DAYS:
         yield out_of_range("days", days, 1, MAX_DAYS)
     if ApiToken.objects.filter(user=user, name=name).exists():
-        yield _taken(user, name)
+        yield _duplicate(user, name)
 
 
 def _unknown_scopes(scopes: Collection[str]) -> Iterator[Problem]:
@@ -75,6 +75,6 @@ def _unknown_scopes(scopes: Collection[str]) -> Iterator[Problem]:
             yield wrong_type("scopes", scope, allowed)
 
 
-def _taken(user: User, name: str) -> Problem:
+def _duplicate(user: User, name: str) -> Problem:
     params = {"user": user.get_username(), "value": name}
     return Problem(code="duplicate_token", field="name", params=params)

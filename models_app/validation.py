@@ -33,11 +33,11 @@ def problems(
 
     Types and ranges of columns are the caller's. What stays as it is is not checked
     again: a description can be edited after the model file is gone. Without an actor,
-    what only administrators may do is refused. force: what is too large for every
-    machine there is may be saved, and waits.
+    settings for administrators are refused. force: allows a model that is too large for
+    every machine; it waits for one.
     """
     before = instance or ServedModel()
-    after, changed = _compared(fields, instance)
+    after, changed = _changes(fields, instance)
     found: list[Problem] = [*_name(after, before, changed)]
     found += [*_unknown_plugins(after, changed), *_gpus(after)]
     if "config" in changed or ("framework" in changed and instance):
@@ -50,27 +50,29 @@ def problems(
     return found
 
 
-def refused(
+def basic_problems(
     fields: Mapping[str, Any], *, instance: ServedModel | None, actor: Actor
 ) -> list[Problem]:
-    """Those of the problems for which no file or machine is looked at."""
+    """The problems that can be found without reading files or machines."""
     before = instance or ServedModel()
-    after, changed = _compared(fields, instance)
+    after, changed = _changes(fields, instance)
     found: list[Problem] = [*_unknown_plugins(after, changed), *_gpus(after)]
     if "config" in changed:
-        unfit = _unfit(after["config"])
-        found += [unfit] if unfit else _reserved(after["config"], before, actor)
+        malformed = _malformed(after["config"])
+        found += (
+            [malformed] if malformed else _admin_only(after["config"], before, actor)
+        )
     return found
 
 
-def taken(name: str) -> Problem:
+def duplicate_name(name: str) -> Problem:
     return Problem(code="duplicate_name", field="name", params={"value": name})
 
 
-def _compared(
+def _changes(
     fields: Mapping[str, Any], instance: ServedModel | None
 ) -> tuple[dict[str, Any], set[str]]:
-    """How it would be, and what of it is new or other than it was."""
+    """The resulting fields, and the names of those that change."""
     before = instance or ServedModel()
     after = {name: fields.get(name, getattr(before, name)) for name in CHECKED}
     changed = {
@@ -90,7 +92,7 @@ def _name(
         )
     others = ServedModel.objects.filter(name=after["name"]).exclude(pk=before.pk)
     if "name" in changed and others.exists():
-        yield taken(after["name"])
+        yield duplicate_name(after["name"])
 
 
 def _unknown_plugins(after: Mapping[str, Any], changed: set[str]) -> Iterator[Problem]:
@@ -112,16 +114,16 @@ def _config(
     after: Mapping[str, Any], before: ServedModel, actor: Actor
 ) -> Sequence[Problem]:
     config = after["config"]
-    if problem := _unfit(config):
+    if problem := _malformed(config):
         return [problem]
-    found: list[Problem] = [*_reserved(after["config"], before, actor)]
+    found: list[Problem] = [*_admin_only(after["config"], before, actor)]
     if after["framework"] in settings.FRAMEWORKS:
         found += config_problems(after["framework"], config, after["gpu_count"])
     return found
 
 
 def _new_with_gpus(after: Mapping[str, Any], before: ServedModel) -> list[Problem]:
-    """What is wrong only since the number of GPUs changed."""
+    """The problems that the new number of GPUs causes."""
     name, config = after["framework"], after["config"]
     known = config_problems(name, config, before.gpu_count)
     return [
@@ -129,8 +131,8 @@ def _new_with_gpus(after: Mapping[str, Any], before: ServedModel) -> list[Proble
     ]
 
 
-def _unfit(config: Any) -> Problem | None:
-    """No framework needs to see such a config."""
+def _malformed(config: Any) -> Problem | None:
+    """A config that no framework is asked to check."""
     if not isinstance(config, dict):
         return wrong_type("config", config, "object")
     if too_deep(config):
@@ -145,10 +147,10 @@ def _unfit(config: Any) -> Problem | None:
     return None
 
 
-def _reserved(
+def _admin_only(
     config: Mapping[str, Any], before: ServedModel, actor: Actor
 ) -> Iterator[Problem]:
-    """A value that an administrator set may stay when others edit the rest."""
+    """Others may keep a value that an administrator has set, but not change it."""
     keys = {key for name in settings.FRAMEWORKS for key in framework(name).admin_keys}
     new = [k for k in config if k in keys and config[k] != before.config.get(k)]
     if new and not is_admin(actor):

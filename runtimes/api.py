@@ -11,9 +11,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from models_app.catalogue import imagined
+from models_app.editing import with_changes
 from models_app.models import ServedModel
-from models_app.serializers import Draft, UncheckedDraft, drafted
+from models_app.serializers import (
+    DraftSerializer,
+    UncheckedDraftSerializer,
+    parse_draft,
+)
 from runtimes.checks.finding import Finding, Level
 from runtimes.preflight.report import is_ok, preflight
 from runtimes.preflight.subjects import SUBJECTS
@@ -35,25 +39,33 @@ class PreflightSerializer(serializers.Serializer[Any]):
 
 class Drafts(GenericViewSet[ServedModel]):
     queryset = ServedModel.objects.all()
-    serializer_class = Draft
+    serializer_class = DraftSerializer
 
     @extend_schema(
-        operation_id="models_preflight", request=Draft, responses=PreflightSerializer
+        operation_id="models_preflight",
+        request=DraftSerializer,
+        responses=PreflightSerializer,
     )
     @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])
     def preflight(self, request: Request) -> Response:
         """Would it start here, and if not, what to do."""
         context = self.get_serializer_context()
-        found = preflight(imagined(*drafted(UncheckedDraft, request.data, context)))
+        found = preflight(
+            with_changes(*parse_draft(UncheckedDraftSerializer, request.data, context))
+        )
         told = {"ok": is_ok(found), "findings": found}
         return Response(PreflightSerializer(told).data)
 
     @extend_schema(
-        operation_id="models_estimate", request=Draft, responses=SizingSerializer
+        operation_id="models_estimate",
+        request=DraftSerializer,
+        responses=SizingSerializer,
     )
     @action(detail=False, methods=["post"], pagination_class=None, filter_backends=[])
     def estimate(self, request: Request) -> Response:
         """How much memory it would take, and what its runs have taken so far."""
         context = self.get_serializer_context()
-        draft = imagined(*drafted(UncheckedDraft, request.data, context))
+        draft = with_changes(
+            *parse_draft(UncheckedDraftSerializer, request.data, context)
+        )
         return Response(SizingSerializer(sizing(draft)).data)

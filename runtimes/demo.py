@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from models_app.catalogue import create_model
+from models_app.editing import create_model
 from models_app.lifecycle import request_start
 from models_app.models import Activity, ServedModel
 

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from models_app.serializers import Draft, drafted
+from models_app.serializers import DraftSerializer, parse_draft
 from scheduling.enums import DecisionKind
 from scheduling.models import Decision
 from scheduling.queries import current_machines, current_queue, preview_model
@@ -66,10 +66,10 @@ class Scheduling(GenericViewSet[Decision]):
         page = self.paginate_queryset(cast(Any, rows))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
-    @extend_schema(request=Draft, responses=PreviewSerializer)
+    @extend_schema(request=DraftSerializer, responses=PreviewSerializer)
     @action(detail=False, methods=["post"], **whole)
     def preview(self, request: Request) -> Response:
         context = self.get_serializer_context()
-        fields, instance = drafted(Draft, request.data, context)
+        fields, instance = parse_draft(DraftSerializer, request.data, context)
         found = preview_model(fields, instance)
         return Response(PreviewSerializer(found).data)

@@ -21,9 +21,9 @@ from common.failpoints import reach
 from common.messages import find
 from models_app.activity import record
 from models_app.enums import Desired, Status
-from models_app.lifecycle import Blocked, settle
+from models_app.lifecycle import Blocked, reconcile_status
 from models_app.models import Run, ServedModel
-from models_app.runs import ask_to_stop
+from models_app.runs import request_run_stop
 from runtimes.models import Gpu, Node
 from scheduling import decisions
 from scheduling.models import Allocation
@@ -89,7 +89,7 @@ def _stop(stops: Iterable[Stop]) -> None:
         gone = reason.fault is Fault.MACHINE
         drain_s = 0 if gone else settings.DRAIN_SECONDS
         with transaction.atomic():
-            moved = ask_to_stop(run, stop.code, stop.params, drain_s)
+            moved = request_run_stop(run, stop.code, stop.params, drain_s)
             if moved and reason.retry is Retry.EVICTED:
                 decisions.record_eviction(run, stop.code, stop.params)
             reach("stop.asking")
@@ -114,7 +114,7 @@ def place(placement: Placement, version: int) -> Run:
         run = _create_run(model, placement)
         record("run_scheduled", model=model, run=run, params={"node": run.node})
         decisions.record_placement(run)
-        settle(model.pk)
+        reconcile_status(model.pk)
         reach("place.booked")
         transaction.on_commit(partial(reach, "place.committed"))
         broker.enqueue("runtimes.tasks.launch", run.uid)
@@ -178,7 +178,7 @@ def _told(model: ServedModel) -> Blocked:
 
 def _tell(model: ServedModel, reason: Reason, told: Blocked) -> None:
     with transaction.atomic():
-        settle(model.pk, told)
+        reconcile_status(model.pk, told)
         now = ServedModel.objects.filter(
             pk=model.pk, status=told.status, reason_code=told.code
         )

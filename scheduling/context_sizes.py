@@ -12,7 +12,7 @@ from django.conf import settings
 
 from common.exceptions import PlatformError
 from models_app.activity import Actor
-from models_app.catalogue import update_model
+from models_app.editing import update_model
 from models_app.models import ServedModel
 from runtimes.frameworks.base import Estimate, Framework, Share
 from runtimes.registry import framework

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from common import clock
-from models_app.catalogue import imagined
+from models_app.editing import with_changes
 from models_app.enums import Desired
 from models_app.models import ServedModel
 from runtimes.models import Node
@@ -57,7 +57,7 @@ def current_machines() -> list[Machine]:
 def preview_model(fields: Mapping[str, Any], instance: ServedModel | None) -> Preview:
     """Of a new model, or of instance with these fields changed. fields: as validated by
     models_app.validation. The instance is left unchanged."""
-    model = imagined(fields, instance)
+    model = with_changes(fields, instance)
     return _preview(model, smaller_contexts(model))
 
 

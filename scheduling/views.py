@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from common.exceptions import PlatformError
 from common.messages import render
 from models_app.admin.operations import may_operate
-from models_app.catalogue import update_model
+from models_app.editing import update_model
 from models_app.models import ServedModel
 from models_app.permissions import CHANGE, VIEW
 from scheduling.context_sizes import lower_context

@@ -19,7 +19,7 @@ RAISING = {
     "_record",
 }
 # ... and those whose second argument is one
-ENDING = {"end", "ask_to_stop", "GatewayError"}
+ENDING = {"end", "request_run_stop", "GatewayError"}
 # Calls with a keyword `code` that is not one of ours: of Django's and DRF's errors
 FOREIGN = {"ValidationError", "RegexValidator", "filter", "Exit"}
 

@@ -1,4 +1,4 @@
-"""What pages of the admin have in common."""
+"""Base classes and helpers of the admin pages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from common.exceptions import PlatformError
 LIVE_SCRIPT = Script("js/live.js", type="module")
 COPY_SCRIPT = Script("js/copy.js", type="module")
 
-# Inner workings of the platform: nothing that people configure.
+# Internal models that nobody configures
 admin.site.unregister([Failure, Schedule, Success, Tag])
 admin.site.index_title = _("Dashboard")
 
@@ -64,7 +64,7 @@ class PlatformAdmin(ModelAdmin):  # type: ignore[misc]
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """What only turns out while saving, since somebody else was faster, is told."""
+        """Shows conflicts that occur only while saving."""
         try:
             page: HttpResponse = super().changeform_view(
                 request, object_id, form_url, extra_context

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.exceptions import Conflict
 from models_app.admin.base import PlatformAdmin
-from models_app.catalogue import delete_model
+from models_app.editing import delete_model
 from models_app.enums import Operation
 from models_app.lifecycle import require
 from models_app.models import ServedModel
@@ -25,15 +25,15 @@ from models_app.models import ServedModel
 def delete_selected(
     model_admin: Any, request: HttpRequest, queryset: QuerySet[ServedModel]
 ) -> HttpResponse | None:
-    """All of them or, with the reason, none."""
+    """Deletes all, or none and shows the reason."""
     try:
         with transaction.atomic():
             for model in queryset:
                 require(model, Operation.DELETE)
-            answer: HttpResponse | None = actions.delete_selected(
+            response: HttpResponse | None = actions.delete_selected(
                 model_admin, request, queryset
             )
-            return answer
+            return response
     except Conflict as conflict:
         messages.error(request, str(conflict))
         return None
@@ -50,15 +50,15 @@ class DeletesStopped(PlatformAdmin):
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: Any = None
     ) -> HttpResponse:
-        """Says why a model cannot be deleted now, instead of a bare 403."""
+        """Shows why a model cannot be deleted now, instead of a plain 403."""
         model = self.get_object(request, object_id)
         try:
             if model and self.has_delete_permission(request):
                 require(model, Operation.DELETE)
-            answer: HttpResponse = super().delete_view(
+            response: HttpResponse = super().delete_view(
                 request, object_id, extra_context
             )
-            return answer
+            return response
         except Conflict as conflict:
             messages.error(request, str(conflict))
             return redirect("admin:models_app_servedmodel_change", object_id)
@@ -75,8 +75,8 @@ class DeletesStopped(PlatformAdmin):
     def get_deleted_objects(
         self, objs: Iterable[ServedModel], request: HttpRequest
     ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
-        """Runs go with their model; nobody needs a permission of their own for that,
-        and listing thousands of them helps nobody."""
+        """Runs are deleted with their model. That needs no permission of its own, and
+        listing thousands of runs would be useless."""
         names = [f"{model} ({model.name})" for model in objs]
         may = all(self.has_delete_permission(request, model) for model in objs)
         lacking = set() if may else {str(self.opts.verbose_name)}

@@ -1,4 +1,4 @@
-"""Parts of pages as HTML, asked for again and again by static/js/live.js."""
+"""HTML fragments that static/js/live.js requests again and again."""
 
 from __future__ import annotations
 

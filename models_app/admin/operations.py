@@ -35,7 +35,7 @@ def may_operate(request: HttpRequest) -> bool:
 
 
 def buttons(model: ServedModel) -> list[Operation]:
-    """What may be asked for in the model's status, in the order of VERBS."""
+    """The operations that the status allows, in the order of VERBS."""
     allowed = model.allowed_operations()
     return [operation for operation in VERBS if operation in allowed]
 
@@ -47,8 +47,8 @@ def operate(request: HttpRequest, model_id: int, operation: str) -> HttpResponse
     if operation not in VERBS:
         raise Http404
     model = get_object_or_404(ServedModel, pk=model_id)
-    _carry_out(request, model, Operation(operation))
-    return redirect(_came_from(request, model))
+    _operate(request, model, Operation(operation))
+    return redirect(_return_url(request, model))
 
 
 def bulk(operation: Operation) -> BulkAction:
@@ -56,14 +56,14 @@ def bulk(operation: Operation) -> BulkAction:
 
     def selected(_: Any, request: HttpRequest, queryset: QuerySet[ServedModel]) -> None:
         for model in queryset:
-            _carry_out(request, model, operation)
+            _operate(request, model, operation)
 
     selected.__name__ = f"{operation}_selected"
     action = admin.action(permissions=["operate"], description=operation.label)
     return action(selected)
 
 
-def _carry_out(request: HttpRequest, model: ServedModel, operation: Operation) -> None:
+def _operate(request: HttpRequest, model: ServedModel, operation: Operation) -> None:
     try:
         VERBS[operation](model, _actor(request))
     except Conflict as conflict:
@@ -78,8 +78,8 @@ def _actor(request: HttpRequest) -> Actor:
     return request.user
 
 
-def _came_from(request: HttpRequest, model: ServedModel) -> str:
-    """Back to the list as it was filtered, or to the model's page."""
+def _return_url(request: HttpRequest, model: ServedModel) -> str:
+    """The list with its filters, or the model's page."""
     page = request.headers.get("Referer", "")
     if url_has_allowed_host_and_scheme(
         page, {request.get_host()}, require_https=request.is_secure()

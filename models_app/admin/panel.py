@@ -1,4 +1,4 @@
-"""The live part of a model's page: what it does now and did lately."""
+"""The live part of a model's page: operations, runs, log and activity."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ def panel_of(model: ServedModel, request: HttpRequest) -> Panel:
         live_runs=live,
         ended_runs=ended,
         log_of=newest,
-        log=last_lines(newest) if newest else "",
+        log=log_lines(newest) if newest else "",
         activity=list(model.activity.newest()[:EVENTS]),
     )
 
 
-def last_lines(run: Run) -> str:
+def log_lines(run: Run) -> str:
     try:
         text = log_tail.get()(run, LOG_BYTES)
-    except PlatformError:  # its driver is not installed any more
+    except PlatformError:  # the driver is no longer installed
         text = run.log_tail
     return "\n".join(text.splitlines()[-LOG_LINES:])
 
@@ -65,7 +65,7 @@ def _may_delete(request: HttpRequest) -> bool:
 
 
 def _differs(run: Run, model: ServedModel) -> bool:
-    """The run does what an earlier configuration said."""
+    """The run uses an earlier configuration."""
     started = (run.framework, run.driver, run.config, len(run.gpu_uuids))
-    wanted = (model.framework, model.driver, model.config, model.gpu_count)
-    return run.generation == model.generation and started != wanted
+    configured = (model.framework, model.driver, model.config, model.gpu_count)
+    return run.generation == model.generation and started != configured

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.messages import advise
 from models_app.admin.base import ReadOnlyAdmin, log_link, short_time
-from models_app.admin.panel import last_lines
+from models_app.admin.panel import log_lines
 from models_app.models import Run
 from models_app.templatetags.platform_labels import LABEL, label
 
@@ -85,5 +85,5 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(description=_("end of the log"))
     def log(self, run: Run) -> SafeString:
         return render_to_string(
-            "admin/models_app/run/log.html", {"log": last_lines(run)}
+            "admin/models_app/run/log.html", {"log": log_lines(run)}
         )

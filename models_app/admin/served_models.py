@@ -20,7 +20,7 @@ from models_app.admin.filters import FrameworkFilter, TagFilter
 from models_app.admin.live import MAX_ROWS, PAGES, live_panel, live_rows
 from models_app.admin.operations import bulk, may_operate, operate
 from models_app.admin.panel import panel_of
-from models_app.catalogue import create_model, update_model
+from models_app.editing import create_model, update_model
 from models_app.enums import Operation
 from models_app.forms import ServedModelForm, initial_config
 from models_app.models import ServedModel
@@ -123,10 +123,10 @@ class ServedModelAdmin(DeletesStopped):
     # Saving
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """What the address says of a new model; the configuration as JSON."""
-        told: dict[str, Any] = super().get_changeform_initial_data(request)
-        told["config"] = initial_config(told.get("config", "{}"))
-        return told
+        """Fields from the query string; the configuration as JSON."""
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        initial["config"] = initial_config(initial.get("config", "{}"))
+        return initial
 
     def get_form(
         self, request: HttpRequest, obj: ServedModel | None = None, **kwargs: Any

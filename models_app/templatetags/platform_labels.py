@@ -34,9 +34,9 @@ def state_label(run: Run) -> dict[str, str]:
 
 
 @register.inclusion_tag(LABEL, name="label")
-def label_tag(code: str, words: str) -> dict[str, str]:
-    return label(code, words)
+def label_tag(code: str, text: str) -> dict[str, str]:
+    return label(code, text)
 
 
-def label(code: str, words: str) -> dict[str, str]:
-    return {"text": words, "variant": COLOURS.get(code, "")}
+def label(code: str, text: str) -> dict[str, str]:
+    return {"text": text, "variant": COLOURS.get(code, "")}

@@ -10,7 +10,7 @@ from django.conf import settings
 from common import clock
 from models_app.enums import RunState
 from models_app.models import Run
-from models_app.runs import ask_to_stop, mark_ready
+from models_app.runs import mark_ready, request_run_stop
 from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.registry import driver, framework
 from runtimes.supervision.hang_detector import HangDetector
@@ -66,7 +66,7 @@ class Health:
         ready = {run.uid: run for run in runs if run.state == RunState.READY}
         suspects = [uid for uid in ready if self._hangs(uid)]
         for uid in self.brake.released(suspects, ready, clock.uptime()):
-            ask_to_stop(ready[uid], "hang", {}, drain_s=0)
+            request_run_stop(ready[uid], "hang", {}, drain_s=0)
 
     def keep_only(self, uids: set[str]) -> None:
         for known in (self.refusals, self.detectors):

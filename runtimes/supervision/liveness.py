@@ -7,7 +7,7 @@ from django.db import transaction
 
 from common import clock
 from models_app.activity import record
-from models_app.lifecycle import settle
+from models_app.lifecycle import reconcile_status
 from models_app.models import Run
 from runtimes.supervision.mass_failure import Brake
 from runtimes.supervision.observe import conclude, observe
@@ -51,4 +51,4 @@ def _record_blindness(runs: list[Run], blind: set[str]) -> None:
             record("engines_unseen" if unseen else "engines_seen", params=params)
             for run in group:
                 run.unseen = unseen
-                settle(run.model_id)
+                reconcile_status(run.model_id)

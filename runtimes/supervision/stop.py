@@ -15,7 +15,7 @@ from common import broker, clock
 from common.failpoints import reach
 from models_app.enums import RunState
 from models_app.models import Run
-from models_app.runs import ask_to_stop, end, move
+from models_app.runs import end, move, request_run_stop
 from runtimes.drivers.base import DriverError
 from runtimes.registry import driver
 from runtimes.supervision.observe import check, handle_of
@@ -62,7 +62,7 @@ def _overdue(run: Run) -> None:
         Run.objects.filter(pk=run.pk, state=run.state).update(deadline=later)
         broker.enqueue("runtimes.tasks.launch", run.uid)
     else:
-        ask_to_stop(run, "start_timeout", {"seconds": settings.START_SECONDS}, 0)
+        request_run_stop(run, "start_timeout", {"seconds": settings.START_SECONDS}, 0)
 
 
 def _terminate(run: Run, now: float) -> None:

@@ -100,19 +100,19 @@ def test_activity_names_who_and_what():
 def test_settle_keeps_a_reason_until_the_status_moves_on():
     model = a_wanted_model()
     why = Blocked(status=Status.WAITING, code="insufficient_cpu", params={"free": 0})
-    lifecycle.settle(model.pk, why)
-    lifecycle.settle(model.pk, why)
+    lifecycle.reconcile_status(model.pk, why)
+    lifecycle.reconcile_status(model.pk, why)
     model.refresh_from_db()
     assert (model.status, model.reason_code) == ("waiting", "insufficient_cpu")
     assert Activity.objects.filter(code="status_changed").count() == 1
     a_run(model, RunState.READY)
-    lifecycle.settle(model.pk)
+    lifecycle.reconcile_status(model.pk)
     model.refresh_from_db()
     assert (model.status, model.reason_code) == ("running", "")
 
 
 def test_settle_of_a_deleted_model_is_nothing():
-    lifecycle.settle(12345)
+    lifecycle.reconcile_status(12345)
     assert Activity.objects.count() == 0
 
 

@@ -79,14 +79,14 @@ def test_end_happens_once(model):
 )
 def test_ask_to_stop_takes_the_first_step(model, state, becomes):
     run = a_run(model, state)
-    assert runs.ask_to_stop(run, "stopped", {}, drain_s=30)
+    assert runs.request_run_stop(run, "stopped", {}, drain_s=30)
     run.refresh_from_db()
     assert run.state == becomes
 
 
 def test_ask_to_stop_twice_keeps_the_first_reason(model):
     run = a_run(model, RunState.READY)
-    runs.ask_to_stop(run, "restarted", {}, drain_s=30)
-    assert not runs.ask_to_stop(run, "stopped", {}, drain_s=30)
+    runs.request_run_stop(run, "restarted", {}, drain_s=30)
+    assert not runs.request_run_stop(run, "stopped", {}, drain_s=30)
     run.refresh_from_db()
     assert run.stop_code == "restarted"

@@ -1,7 +1,7 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from models_app import catalogue, lifecycle
+from models_app import editing, lifecycle
 from models_app.enums import Status
 from models_app.models import Activity, ServedModel
 from models_app.ports import config_problems
@@ -37,7 +37,7 @@ def test_install_leaves_a_stopped_model_stopped():
 
 @pytest.mark.parametrize(("once", "there"), [(True, False), (False, True)])
 def test_install_after_the_model_was_deleted(once, there):
-    catalogue.delete_model(lifecycle.request_stop(demo.install()))
+    editing.delete_model(lifecycle.request_stop(demo.install()))
     demo.install(once=once)
     assert ServedModel.objects.filter(name=demo.NAME).exists() == there
 

@@ -25,7 +25,7 @@ class Command(BaseCommand):
         admin = User.objects.filter(username="admin", is_active=True).first()
         if admin is None:
             raise CommandError(_("There is no active account 'admin'."))
-        # Its text is lost: nobody can use it but who should not have it.
+        # The lost token may be in the wrong hands: revoke it.
         for lost in ApiToken.objects.filter(user=admin, name=NAME):
             delete_token(lost, actor=admin)
         _made, token = create_token(admin, NAME, actor=admin)

@@ -7,7 +7,7 @@ from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
 from models_app.models import Run
-from models_app.runs import ask_to_stop
+from models_app.runs import request_run_stop
 from runtimes.supervision.reaper import Reaper
 from runtimes.supervision.stop import advance_all
 
@@ -34,7 +34,7 @@ def stop_engines() -> int:
     here = Run.objects.live().filter(node=settings.NODE_NAME)
     runs = list(here.select_related("model"))
     for run in runs:
-        ask_to_stop(run, "restarted", {}, drain_s=0)
+        request_run_stop(run, "restarted", {}, drain_s=0)
     # Once to be asked nicely, once killed, once for the kernel to clear up.
     deadline = time.monotonic() + 3 * settings.TERMINATE_SECONDS
     while here.exists() and time.monotonic() < deadline:

@@ -1,6 +1,6 @@
-"""Add, change and delete served models.
+"""Create, change and delete served models.
 
-Fields come checked by models_app.validation; tags are one of them.
+Callers validate fields with models_app.validation; tags are one of them.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from models_app.activity import Actor, record
 from models_app.enums import Operation
 from models_app.lifecycle import require
 from models_app.models import ServedModel
-from models_app.validation import taken
+from models_app.validation import duplicate_name
 
 
 def create_model(fields: Mapping[str, Any], actor: Actor = None) -> ServedModel:
-    """Raises Invalid duplicate_name when somebody else was faster."""
+    """Raises Invalid duplicate_name when another request was faster."""
     columns = {name: value for name, value in fields.items() if name != "tags"}
     with transaction.atomic():
         with _name_is_free(columns["name"]):
@@ -41,7 +41,7 @@ def update_model(
     time, and of the status, are kept.
 
     Raises Conflict on a rename while not stopped, or when the model is gone; Invalid
-    duplicate_name when somebody else was faster.
+    duplicate_name when another request was faster.
     """
     with transaction.atomic():
         current = _locked(model)
@@ -70,7 +70,7 @@ def delete_model(model: ServedModel, actor: Actor = None) -> None:
 
 
 def _locked(model: ServedModel) -> ServedModel:
-    """As it is now; nobody changes it until the transaction ends."""
+    """The current row, locked until the transaction ends."""
     current = ServedModel.objects.select_for_update().filter(pk=model.pk).first()
     if current is None:
         raise Conflict("conflict", model=model.name)
@@ -107,14 +107,16 @@ def _name_is_free(name: str, current: ServedModel | None = None) -> Iterator[Non
     except IntegrityError:
         namesakes = ServedModel.objects.filter(name=name)
         if namesakes.exclude(pk=current.pk if current else 0).exists():
-            raise Invalid([taken(name)]) from None
+            raise Invalid([duplicate_name(name)]) from None
         if current is not None:  # two changes that only together break a rule
             raise Conflict("conflict", model=current.name) from None
         raise
 
 
-def imagined(fields: Mapping[str, Any], instance: ServedModel | None) -> ServedModel:
-    """How it would be. Writes nothing, also not to the instance."""
+def with_changes(
+    fields: Mapping[str, Any], instance: ServedModel | None
+) -> ServedModel:
+    """A copy with these fields, or a new model. Saves nothing."""
     model = copy(instance) if instance else ServedModel()
     for name in fields.keys() - {"tags"}:
         setattr(model, name, fields[name])

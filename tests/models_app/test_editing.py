@@ -2,7 +2,7 @@ import pytest
 
 from common.exceptions import Conflict, Invalid
 from models_app import lifecycle
-from models_app.catalogue import create_model, delete_model, update_model
+from models_app.editing import create_model, delete_model, update_model
 from models_app.enums import RunState
 from models_app.models import Activity, Run, ServedModel
 from tests.builders import a_model, a_run, a_user
