@@ -35,7 +35,7 @@ class MachineryAdmin(ReadOnlyAdmin):
         return request.user.has_perm(VIEW)
 
 
-def to_mode(mode: GpuMode, words: Any) -> BulkAction:
+def to_mode(mode: GpuMode, label: Any) -> BulkAction:
     """Bulk action that puts the selected GPUs into the mode."""
 
     def selected(_: Any, request: HttpRequest, queryset: QuerySet[Gpu]) -> None:
@@ -44,7 +44,7 @@ def to_mode(mode: GpuMode, words: Any) -> BulkAction:
             messages.success(request, render(f"gpu_mode_{mode}", {"gpu": str(gpu)}))
 
     selected.__name__ = f"{mode}_selected"
-    return admin.action(permissions=["operate"], description=words)(selected)
+    return admin.action(permissions=["operate"], description=label)(selected)
 
 
 @admin.register(Gpu)
@@ -84,12 +84,12 @@ class GpuAdmin(MachineryAdmin):
     @admin.action(permissions=["operate"], description=_("Mark as healthy"))
     def healthy_selected(self, request: HttpRequest, queryset: QuerySet[Gpu]) -> None:
         for gpu in queryset:
-            named = {"gpu": str(gpu)}
+            params = {"gpu": str(gpu)}
             if mark_healthy(gpu, request.user):
-                messages.success(request, render("gpu_is_healthy", named))
+                messages.success(request, render("gpu_is_healthy", params))
             else:
-                words = gettext("GPU %(gpu)s was not unhealthy.") % named
-                messages.info(request, words)
+                text = gettext("GPU %(gpu)s was not unhealthy.") % params
+                messages.info(request, text)
 
 
 @admin.register(Node)

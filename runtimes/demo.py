@@ -32,8 +32,8 @@ class NotInstalled(Exception):
 
 
 def install(*, once: bool = False) -> ServedModel | None:
-    """The model, made and asked to start unless it is there: what an operator did with
-    it since, stays. once: nor is it made again after it was deleted; then None.
+    """Creates the model and requests its start, unless it exists: an operator may have
+    changed it. once: it is not created again after it was deleted; returns None then.
     Raises NotInstalled."""
     if model := ServedModel.objects.filter(name=NAME).first():
         return model
@@ -56,8 +56,8 @@ def _fields(path: Path) -> dict[str, object]:
 
 
 def place_file(models_dir: Path) -> Path:
-    """A link where the package is on the same file system: nothing ever writes to
-    model files."""
+    """Hard-links the file where the package is on the same file system, since nothing
+    writes to model files; else copies it."""
     source, target = packaged_file(), models_dir / FILE
     models_dir.mkdir(parents=True, exist_ok=True)
     if not target.exists():

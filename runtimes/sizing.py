@@ -1,5 +1,4 @@
-"""How much memory a model needs: what is estimated from its files, and what its runs
-have really taken."""
+"""How much memory a model needs: estimated from its files, and measured in its runs."""
 
 from __future__ import annotations
 
@@ -18,13 +17,13 @@ from runtimes.registry import framework
 # Newest runs of a model that are looked at
 RUNS = 50
 MOST_MIB = 64 * 2**20
-# What a run took beyond the estimate by less is no news.
+# Runs that exceed the estimate by less are not worth an advice.
 NOTABLE = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """MiB of one replica: on its GPUs in all, and of the host. None: not known."""
+    """MiB of one replica: on all its GPUs, and of the host. None: unknown."""
 
     gpu_memory_mib: int | None
     memory_mib: int | None
@@ -32,7 +31,7 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured(Sizes):
-    """The most that any of the runs took, each replica by itself."""
+    """The peak of all runs, each of them one replica."""
 
     runs: int
 
@@ -40,8 +39,7 @@ class Measured(Sizes):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizing:
     """Either estimate or problem is set. suggested: what to book, the larger of both
-    where they are known. defaults: what is booked for a new model that does not say.
-    advice: codes with params, for words see messages."""
+    where they are known. defaults: what is booked for a new model without sizes."""
 
     gpu_count: int
     estimate: Estimate | None
@@ -53,36 +51,36 @@ class Sizing:
 
 
 def sizing(model: ServedModel) -> Sizing:
-    """Of a model as it is, saved or not. Raises Invalid of a config with problems."""
+    """For a model, saved or not. Raises Invalid for a config with problems."""
     gpu_count = model.gpu_count
     rules = framework(model.framework)
-    found = rules.check(
+    problems = rules.check(
         model.config, model_roots=settings.MODEL_ROOTS, gpu_count=gpu_count
     )
-    if found:
-        raise Invalid(found)
-    told = rules.memory(model.config, gpu_count)
-    estimate = told if isinstance(told, Estimate) else None
+    if problems:
+        raise Invalid(problems)
+    found = rules.memory(model.config, gpu_count)
+    estimate = found if isinstance(found, Estimate) else None
     seen = measured(model)
-    # What fills all it is given has taken what was booked: that says nothing.
-    news = None if rules.fills_memory else seen
+    # A framework that fills its memory has taken what was booked, which shows nothing.
+    relevant = None if rules.fills_memory else seen
     usual = _defaults(rules, estimate, model.config, gpu_count) if estimate else {}
     return Sizing(
         gpu_count=gpu_count,
         estimate=estimate,
-        problem=None if isinstance(told, Estimate) else told,
+        problem=None if isinstance(found, Estimate) else found,
         measured=seen,
-        suggested=_suggested(estimate, news, gpu_count),
+        suggested=_suggested(estimate, relevant, gpu_count),
         defaults=Sizes(
             gpu_memory_mib=usual.get("gpu_memory_mib"),
             memory_mib=usual.get("memory_mib"),
         ),
-        advice=tuple(_advice(estimate, news)),
+        advice=tuple(_advice(estimate, relevant)),
     )
 
 
 def measured(model: ServedModel) -> Measured | None:
-    """By runs of what would be started now, as far as memory is concerned."""
+    """By runs whose config takes as much memory as the present one."""
     if model.pk is None:
         return None
     ready = model.runs.filter(ready_at__isnull=False).order_by("-pk")[:RUNS]
@@ -95,8 +93,8 @@ def measured(model: ServedModel) -> Measured | None:
 
 
 def defaults(fields: Mapping[str, Any]) -> dict[str, int]:
-    """gpu_memory_mib and memory_mib of a new model that says neither; nothing where no
-    estimate is possible. Takes checked fields: those of a config without problems."""
+    """gpu_memory_mib and memory_mib of a new model that sets neither; empty where no
+    estimate is possible. For fields of a config without problems."""
     rules = framework(fields["framework"])
     config, gpu_count = fields["config"], fields.get("gpu_count", 0)
     found = rules.memory(config, gpu_count)

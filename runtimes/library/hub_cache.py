@@ -1,4 +1,4 @@
-"""Models of a hub that were downloaded to this machine before."""
+"""Models of a hub in the download cache of this machine."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from common.problems import Problem
 
 
 def offline(model: str, field: str) -> Problem | None:
-    """What is wrong with asking for it, if it would have to be downloaded."""
+    """The problem of a model that would have to be downloaded, but may not be."""
     if settings.ENGINE_DOWNLOADS or folder(model):
         return None
     return Problem(code="hub_offline", field=field, params={"model": model})
 
 
 def folder(model: str) -> Path | None:
-    """Where it is kept; None: it was never downloaded."""
-    kept = settings.HUB_DIR / f"models--{model.replace('/', '--')}" / "snapshots"
-    found = sorted(kept.glob("*/config.json"), key=_changed)
+    """Its folder in the cache; None: it was never downloaded."""
+    snapshots = settings.HUB_DIR / f"models--{model.replace('/', '--')}" / "snapshots"
+    found = sorted(snapshots.glob("*/config.json"), key=_changed)
     return found[-1].parent if found else None
 
 

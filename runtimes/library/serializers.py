@@ -80,8 +80,8 @@ class ScanSerializer(serializers.Serializer[Any]):
         child=serializers.CharField(), source="roots", help_text="MODEL_ROOTS."
     )
     troubles = serializers.SerializerMethodField(help_text="What was left out.")
-    more_troubles = serializers.IntegerField(source="result.more_troubles")
+    more_troubles = serializers.IntegerField(source="result.more_problems")
 
     @extend_schema_field(ReasonSerializer(many=True))
     def get_troubles(self, cached: Any) -> list[dict[str, Any] | None]:
-        return [problem_json(problem) for problem in cached.result.troubles]
+        return [problem_json(problem) for problem in cached.result.problems]

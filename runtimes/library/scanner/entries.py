@@ -1,4 +1,4 @@
-"""What a library holds: an entry for each model, however many files it has."""
+"""Entries of the library: one for each model, however many files it has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from common.problems import Problem
 from runtimes.frameworks.candidates import Candidate, Kind
 
-# Of files that are not all there yet, or not whole
+# Problems of models whose files are not all there, or not complete
 INCOMPLETE = frozenset(
     {
         *("file_missing", "gguf_truncated", "lfs_pointer"),
@@ -19,9 +19,9 @@ INCOMPLETE = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A candidate, and what its files say of it. "" and 0: not known. config: to start
-    with. memory_mib: of one replica with it, without GPUs, gpu_memory_mib: on one GPU;
-    None: cannot be told."""
+    """A candidate with what its files contain. "" and 0: unknown. config: to start
+    with. memory_mib: of one replica with this config, without GPUs, gpu_memory_mib: on
+    one GPU; None: no estimate is possible."""
 
     candidate: Candidate
     config: Mapping[str, object]
@@ -49,9 +49,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """troubles: folders and links that were left out, and how many more there are."""
+    """problems: folders and links that were left out, and how many more there are."""
 
     entries: tuple[Entry, ...]
-    troubles: tuple[Problem, ...]
-    more_troubles: int
+    problems: tuple[Problem, ...]
+    more_problems: int
     seconds: float

@@ -18,7 +18,7 @@ Key = tuple[str, str, Version]
 
 # A disk can look for several files at once.
 AT_ONCE = 4
-TROUBLES_SHOWN = 50
+PROBLEMS_SHOWN = 50
 ARCHITECTURE_SHOWN = 60
 
 
@@ -39,9 +39,9 @@ def scan(
     found = [entries[_key(each)] for each in listed if _key(each) in entries]
     return Scan(
         entries=tuple(sorted(found, key=lambda entry: entry.path)),
-        troubles=tuple(walk.troubles[:TROUBLES_SHOWN]),
-        more_troubles=max(0, len(walk.troubles) - TROUBLES_SHOWN),
-        seconds=monotonic() - walk.began,
+        problems=tuple(walk.problems[:PROBLEMS_SHOWN]),
+        more_problems=max(0, len(walk.problems) - PROBLEMS_SHOWN),
+        seconds=monotonic() - walk.started_at,
     )
 
 

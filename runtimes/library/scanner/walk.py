@@ -23,7 +23,7 @@ FIELD = "MODEL_ROOTS"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Of one scan; what is beyond them is left out, and that is told."""
+    """Of one scan. Whatever exceeds them is left out and reported in problems."""
 
     entries: int = 200_000
     depth: int = 16
@@ -32,15 +32,15 @@ class Limits:
 
 @dataclass(slots=True)
 class Walk:
-    """Folders with their files of these suffixes. troubles: what was left out."""
+    """Folders with their files of these suffixes. problems: what was left out."""
 
     roots: Sequence[Path]
     suffixes: tuple[str, ...]
     limits: Limits = field(default_factory=Limits)
-    troubles: list[Problem] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
     entries: int = 0
     seen: set[tuple[int, int]] = field(default_factory=set)
-    began: float = field(default_factory=time.monotonic)
+    started_at: float = field(default_factory=time.monotonic)
     real_roots: list[Path] = field(default_factory=list)
 
     def folders(self) -> Iterator[Folder]:
@@ -59,11 +59,11 @@ class Walk:
                 ahead += [(each, depth + 1) for each in reversed(below)]
 
     def is_late(self) -> bool:
-        return time.monotonic() - self.began > self.limits.seconds
+        return time.monotonic() - self.started_at > self.limits.seconds
 
     def cut(self, path: str) -> None:
         """What comes from there on is left out."""
-        if not any(trouble.code == "scan_cut" for trouble in self.troubles):
+        if not any(problem.code == "scan_cut" for problem in self.problems):
             self.leave_out("scan_cut", path, entries=self.entries)
 
     def _list(self, path: str, *, is_root: bool) -> list[os.DirEntry[str]]:
@@ -99,8 +99,8 @@ class Walk:
     def _folder(self, path: str, found: Sequence[os.DirEntry[str]]) -> Folder:
         named = [e for e in found if e.name.lower().endswith(self.suffixes)]
         files = {entry.name: self._file(entry) for entry in named}
-        kept = {name: about for name, about in files.items() if about}
-        return Folder(path=path, files=kept)
+        known = {name: stats for name, stats in files.items() if stats}
+        return Folder(path=path, files=known)
 
     def _file(self, entry: os.DirEntry[str]) -> os.stat_result | None:
         try:
@@ -125,7 +125,7 @@ class Walk:
         return real is not None and any(map(real.is_relative_to, self.real_roots))
 
     def leave_out(self, code: str, path: str, **params: object) -> None:
-        self.troubles.append(path_problem(code, FIELD, path, **params))
+        self.problems.append(path_problem(code, FIELD, path, **params))
 
 
 def _real(path: Path) -> Path | None:

@@ -56,8 +56,8 @@ class Command(BaseCommand):
 
 def wait(model: ServedModel, seconds: float) -> ServedModel:
     """As it is when it runs, will never run, or time is up."""
-    begun = since = time.monotonic()
-    while time.monotonic() - begun < seconds:
+    started_at = since = time.monotonic()
+    while time.monotonic() - started_at < seconds:
         final = find(model.reason_code).retry is Retry.NEVER
         if model.status == Status.RUNNING or final:
             break

@@ -39,8 +39,8 @@ class Command(BaseCommand):
         for entry in cached.result.entries:
             if entry.problem:
                 self._warn(entry.problem)
-        for trouble in cached.result.troubles:
-            self._warn(trouble)
+        for problem in cached.result.problems:
+            self._warn(problem)
         summary = {"count": len(rows), "seconds": f"{cached.result.seconds:.1f}"}
         done = _("Models and files found: %(count)s, in %(seconds)s s.")
         self.stdout.write(done % summary)

@@ -69,9 +69,9 @@ def listed(*roots: Path) -> dict[str, object]:
     return {entry.path.removeprefix(f"{roots[0]}/"): entry for entry in entries}
 
 
-def troubles(*roots: Path, limits=None) -> list[tuple[str, str]]:
+def problems(*roots: Path, limits=None) -> list[tuple[str, str]]:
     """Code, and place in the first root."""
-    found = scanned(*roots, limits=limits).troubles
+    found = scanned(*roots, limits=limits).problems
     return [
         (each.code, str(each.params["path"]).removeprefix(f"{roots[0]}/"))
         for each in found

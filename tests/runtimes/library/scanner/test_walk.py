@@ -9,8 +9,8 @@ from tests.runtimes.library.folders import (
     a_folder,
     a_model,
     listed,
+    problems,
     scanned,
-    troubles,
 )
 
 
@@ -18,7 +18,7 @@ def test_hidden_files_and_folders_are_left_out(tmp_path):
     a_model(tmp_path / ".cache/m.gguf")
     a_model(tmp_path / "llm/.m.gguf.part/m.gguf")
     a_model(tmp_path / "llm/._m.gguf")
-    assert (listed(tmp_path), troubles(tmp_path)) == ({}, [])
+    assert (listed(tmp_path), problems(tmp_path)) == ({}, [])
 
 
 def test_other_files_are_left_out(tmp_path):
@@ -55,7 +55,7 @@ def test_links_that_lead_out_are_told_and_not_followed(tmp_path):
     (root / "folder").symlink_to(outside)
     (root / "note.txt").symlink_to("/etc/hostname")
     assert listed(root) == {}
-    found = troubles(root)
+    found = problems(root)
     assert sorted(found) == [("link_outside", "file.gguf"), ("link_outside", "folder")]
 
 
@@ -74,7 +74,7 @@ def test_loops_of_links_end(tmp_path):
     (tmp_path / "a/up").symlink_to(tmp_path)
     (tmp_path / "a/itself.gguf").symlink_to("itself.gguf")
     assert [*listed(tmp_path)] == ["a/m.gguf"]
-    assert troubles(tmp_path) == [("file_unreadable", "a/itself.gguf")]
+    assert problems(tmp_path) == [("file_unreadable", "a/itself.gguf")]
 
 
 def test_model_folder_that_is_a_loop_hinders_no_other(tmp_path):
@@ -84,12 +84,12 @@ def test_model_folder_that_is_a_loop_hinders_no_other(tmp_path):
     (root / "link.gguf").symlink_to("real/m.gguf")
     found = scanned(root, loop)
     assert len(found.entries) == 2
-    assert [trouble.code for trouble in found.troubles] == ["folder_unreadable"]
+    assert [problem.code for problem in found.problems] == ["folder_unreadable"]
 
 
 def test_link_to_nowhere_is_told(tmp_path):
     (tmp_path / "gone.gguf").symlink_to("nowhere.gguf")
-    assert troubles(tmp_path) == [("file_missing", "gone.gguf")]
+    assert problems(tmp_path) == [("file_missing", "gone.gguf")]
 
 
 def test_model_folder_inside_another_is_listed_once(tmp_path):
@@ -106,17 +106,17 @@ def test_model_folder_that_is_a_link(tmp_path):
 
 
 def test_missing_model_folder_is_told(tmp_path):
-    found = troubles(tmp_path / "no", tmp_path)
+    found = problems(tmp_path / "no", tmp_path)
     assert found == [("folder_missing", str(tmp_path / "no"))]
     a_model(tmp_path / "file.gguf")
-    assert troubles(tmp_path / "file.gguf")[0][0] == "folder_unreadable"
+    assert problems(tmp_path / "file.gguf")[0][0] == "folder_unreadable"
 
 
 def test_folders_beyond_the_depth_are_told(tmp_path):
     a_model(tmp_path / "a/b/m.gguf")
     a_model(tmp_path / "a/b/c/m.gguf")
     limits = Limits(depth=2)
-    assert troubles(tmp_path, limits=limits) == [("folders_too_deep", "a/b")]
+    assert problems(tmp_path, limits=limits) == [("folders_too_deep", "a/b")]
     assert len(scanned(tmp_path, limits=limits).entries) == 1
 
 
@@ -125,7 +125,7 @@ def test_very_deep_folders_end(tmp_path):
     for _ in range(100):
         place = place / "d"
         place.mkdir()
-    assert [code for code, _ in troubles(tmp_path)] == ["folders_too_deep"]
+    assert [code for code, _ in problems(tmp_path)] == ["folders_too_deep"]
 
 
 @pytest.mark.parametrize(
@@ -143,14 +143,14 @@ def test_scan_that_is_cut_says_where(tmp_path, limits, count, cut):
     found = scanned(tmp_path, limits=limits)
     assert len(found.entries) == count
     places = [str(tmp_path / place) for place in cut]
-    assert [trouble.params["path"] for trouble in found.troubles] == places
+    assert [problem.params["path"] for problem in found.problems] == places
 
 
 def test_large_folder_is_cut(tmp_path):
     for number in range(20):
         a_model(tmp_path / f"{number}.gguf")
     found = scanned(tmp_path, limits=Limits(entries=10))
-    assert (len(found.entries), found.troubles[0].code) == (10, "scan_cut")
+    assert (len(found.entries), found.problems[0].code) == (10, "scan_cut")
 
 
 def test_scan_goes_on_where_time_ran_out(tmp_path):
@@ -160,14 +160,14 @@ def test_scan_goes_on_where_time_ran_out(tmp_path):
     walk = Walk(roots=[tmp_path], suffixes=(".gguf",), limits=Limits(seconds=-1))
     everything = scanned(tmp_path).entries
     assert read_all([e.candidate for e in everything], walk, FRAMEWORKS) == {}
-    assert [trouble.code for trouble in walk.troubles] == ["scan_cut"]
+    assert [problem.code for problem in walk.problems] == ["scan_cut"]
     again = scanned(tmp_path, known=everything[:1])
     assert again.entries[0] is everything[0]
     assert [entry.candidate.title for entry in again.entries] == ["a", "b"]
 
 
-def test_troubles_are_counted_beyond_those_told(tmp_path):
+def test_problems_beyond_the_listed_ones_are_counted(tmp_path):
     for number in range(60):
         (tmp_path / f"{number}.gguf").symlink_to("/etc/hostname")
     found = scanned(tmp_path)
-    assert (len(found.troubles), found.more_troubles) == (50, 10)
+    assert (len(found.problems), found.more_problems) == (50, 10)
