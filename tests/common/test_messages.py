@@ -83,7 +83,7 @@ def message_of(field, value, language):
     ("field", "value", "english", "chinese"),
     [
         (Integer(min=1, max=2), "x", "an integer", "整数"),
-        (Object(), [], "a JSON object", "JSON 对象"),
+        (Object(), [], "a JSON object", "JSON对象"),
         (
             Choice(numbers={"on": 1, "off": 0}),
             "x",

@@ -118,7 +118,7 @@ def test_list_gives_the_reason_in_words(operator):
     words = "Needs 8 CPU cores; 2 of 4 are free on gpu-01."
     assert words in page_of(operator, LIST)
     zh = page_of(operator, LIST, accept_language="zh-CN")
-    assert "需要 8 个 CPU 核心；gpu-01 共 4 个，空闲 2 个。" in zh
+    assert "需要 8 个CPU核心；gpu-01 共 4 个，空闲 2 个。" in zh
 
 
 @pytest.mark.parametrize(

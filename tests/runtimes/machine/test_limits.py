@@ -56,7 +56,7 @@ def test_problems_are_none_where_some_machine_is_large_enough(fields):
     ("language", "message"),
     [
         ("en", "gpu_count must be 0, not 1: no machine here has a GPU."),
-        ("zh-hans", "gpu_count 必须为 0，而不是 1：这里没有任何机器配备 GPU。"),
+        ("zh-hans", "gpu_count 必须为 0，而不是 1：这里没有任何机器配备GPU。"),
     ],
 )
 def test_gpu_count_without_any_gpu_says_that_there_is_none(language, message):
