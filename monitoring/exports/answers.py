@@ -1,4 +1,4 @@
-"""Exports as answers: sent while they are made."""
+"""Export responses, streamed while they are generated."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from rest_framework.request import Request
 
 from monitoring.exports import formats, rows
 from monitoring.exports.limits import TooManyExports, check_direct
-from monitoring.exports.stream import Places, Stream
+from monitoring.exports.stream import Stream, StreamLimit
 
-PLACES = Places(each=2)
+STREAM_LIMIT = StreamLimit(per_user=2)
 
 
 def direct(
@@ -27,13 +27,13 @@ def direct(
 def streamed(
     request: Request, chunks: Iterator[bytes], content_type: str, name: str
 ) -> StreamingHttpResponse:
-    """HEAD says whether GET would be answered; servers would have all of it made, and
-    throw it away."""
+    """HEAD only checks that GET would succeed: otherwise the server would generate the
+    whole body and discard it."""
     if request.method == "HEAD":
         chunks = iter(())
-    done = PLACES.take(request.user.pk)
+    done = STREAM_LIMIT.acquire(request.user.pk)
     if done is None:
-        raise TooManyExports(PLACES.each)
+        raise TooManyExports(STREAM_LIMIT.per_user)
     return StreamingHttpResponse(
         Stream(chunks, done),
         content_type=content_type,

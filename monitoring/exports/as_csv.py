@@ -1,5 +1,7 @@
-"""CSV as spreadsheets read it: RFC 4180, UTF-8 with a byte order mark (without it Excel
-takes Chinese names for another encoding), empty for what is not known."""
+"""CSV for spreadsheets: RFC 4180, empty cells for unknown values.
+
+UTF-8 with a byte order mark, without which Excel misreads Chinese names.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,8 @@ CONTENT_TYPE = "text/csv; charset=utf-8"
 BYTE_ORDER_MARK = "\ufeff"
 CHUNK_ROWS = 1000
 
-# A cell that begins with one of these is a formula to some spreadsheet, the wide ones
-# to those of East Asia. The apostrophe is among them so that it can be taken off again.
+# Spreadsheets read cells that start with one of these as formulas; East Asian ones also
+# the full-width forms. The apostrophe is included so that escaping is reversible.
 FORMULA = tuple("=+-@\t\r\n'＝＋－＠")
 
 
@@ -35,11 +37,11 @@ def _lines(cells: Iterable[Iterable[object]]) -> bytes:
 
 
 def _cells(row: Row) -> tuple[object, ...]:
-    """Units and metrics are words of ours; names and keys are anybody's."""
+    """Escapes names and keys, which users control; units and metrics are ours."""
     time, kind, source, key, *rest = row
-    return iso(time), kind, harmless(source), harmless(key), *rest
+    return iso(time), kind, escape_formula(source), escape_formula(key), *rest
 
 
 @lru_cache(maxsize=1024)
-def harmless(text: str) -> str:
+def escape_formula(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text

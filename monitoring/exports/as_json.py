@@ -1,4 +1,4 @@
-"""JSON: what was asked, and a list of rows; null for what is not known."""
+"""JSON: the query's parameters and a list of rows; null for unknown values."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def chunks(rows: Iterable[Row], about: Mapping[str, object]) -> Iterator[bytes]:
 
 
 def _object(row: Row) -> dict[str, object]:
-    shown: dict[str, object] = row._asdict()
-    shown["time"] = iso(row.time)
+    data: dict[str, object] = row._asdict()
+    data["time"] = iso(row.time)
     for name in ("value", "min", "max"):
         number = getattr(row, name)
-        # JSON has no words for infinity and what is no number.
+        # JSON has neither infinity nor NaN.
         if number is not None and not math.isfinite(number):
-            shown[name] = None
-    return shown
+            data[name] = None
+    return data

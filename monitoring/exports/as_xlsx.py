@@ -1,5 +1,8 @@
-"""Excel: real dates and numbers, texts that can never become formulas, as many sheets
-as it takes. Written to a file, since a workbook is only whole at its end."""
+"""Excel workbooks: real dates and numbers, text that is never read as a formula, and
+as many sheets as needed.
+
+Written to a file, because a workbook is only complete at its end.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 from monitoring.exports.row import COLUMNS, Row
 
 CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-# All that a sheet of Excel holds, its header among them
+# Excel's limit per sheet, including the header
 SHEET_ROWS = 1_048_576
 TIME = "time (UTC)"  # Excel's dates have no zone
 WIDTHS = {"A": 20, "C": 24, "D": 24, "E": 28}
@@ -56,8 +59,8 @@ def _time(seconds: int) -> datetime:
 
 
 def _text(text: str, sheet: WriteOnlyWorksheet) -> Any:
-    """openpyxl takes what begins with = for a formula, and #N/A for an error, unless a
-    cell says otherwise. It writes over cells it is given: each is used once."""
+    """openpyxl reads a leading = as a formula and #N/A as an error, unless the cell has
+    an explicit type. It modifies the cells it is given, so each is used once."""
     text = _allowed(text)
     if not text.startswith(("=", "#")):
         return text

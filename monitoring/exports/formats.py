@@ -1,4 +1,4 @@
-"""One name for each format, and what it takes to write it."""
+"""Export formats, and file names."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ UNSAFE = str.maketrans(dict.fromkeys('/\\:*?"<>|\r\n\t\0;% ', "-"))
 NAME_CHARS = 40
 
 
-def check_format(word: str) -> str:
+def check_format(name: str) -> str:
     """Raises Invalid."""
-    if word not in FORMATS:
-        params = {"value": shown(word), "allowed": FORMATS}
+    if name not in FORMATS:
+        params = {"value": shown(name), "allowed": FORMATS}
         raise Invalid([Problem(code="unknown_format", field="format", params=params)])
-    return word
+    return name
 
 
 def folder() -> Path:
@@ -47,8 +47,8 @@ def chunks(format: str, selection: Selection, rows: Iterator[Row]) -> Iterator[b
     elif format == "json":
         yield from as_json.chunks(rows, selection.about)
     else:
-        with tempfile.TemporaryDirectory(dir=folder()) as place:
-            path = Path(place) / "book"
+        with tempfile.TemporaryDirectory(dir=folder()) as temporary:
+            path = Path(temporary) / "book"
             as_xlsx.write(rows, path)
             yield from file_chunks(path)
 
@@ -60,19 +60,19 @@ def file_chunks(path: Path) -> Iterator[bytes]:
 
 
 def file_name(format: str, selection: Selection) -> str:
-    """metrics_<what>_<start>_<end>; what: kind and name of the source, if it is one."""
+    """metrics_<subject>_<start>_<end>; subject: kind and name of a single source."""
     query = selection.query
     begin, end = _stamp(query.start), _stamp(query.end)
-    return f"metrics_{_what(selection)}_{begin}_{end}.{format}"
+    return f"metrics_{_subject(selection)}_{begin}_{end}.{format}"
 
 
-def _what(selection: Selection) -> str:
+def _subject(selection: Selection) -> str:
     sources = [source for source, _ in selection.metrics]
     kinds = {source.kind for source in sources}
-    what = kinds.pop() if len(kinds) == 1 else "all"
+    subject = kinds.pop() if len(kinds) == 1 else "all"
     if len(sources) == 1:
-        what = f"{what}-{sources[0].name}"
-    return what.translate(UNSAFE)[:NAME_CHARS]
+        subject = f"{subject}-{sources[0].name}"
+    return subject.translate(UNSAFE)[:NAME_CHARS]
 
 
 def _stamp(seconds: int) -> str:
@@ -80,7 +80,7 @@ def _stamp(seconds: int) -> str:
 
 
 def disposition(name: str) -> str:
-    """RFC 6266: plain ASCII for old clients, the whole name for all others."""
+    """RFC 6266: ASCII for old clients, the full name for all others."""
     plain = "".join(char if char.isascii() else "_" for char in name)
     text = f'attachment; filename="{plain}"'
     return text if plain == name else f"{text}; filename*=UTF-8''{quote(name, safe='')}"

@@ -1,4 +1,4 @@
-"""How much may be exported: directly, in the background, and by one user at once."""
+"""Limits on the size and number of exports."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from common.messages import render
 from common.problems import Problem
 
 MAX_ROWS = 5_000_000
-# A workbook is whole only at its end: until then a client gets nothing, some 20 s here.
-MAX_ROWS_WHILE_WAITING = 200_000
+# A workbook is only complete at its end; this many rows take about 20 s.
+MAX_XLSX_ROWS = 200_000
 
 
 class TooManyExports(APIException):
@@ -28,10 +28,10 @@ def check_size(expected: int) -> None:
 
 def check_direct(format: str, expected: int) -> None:
     check_size(expected)
-    if format == "xlsx" and expected > MAX_ROWS_WHILE_WAITING:
+    if format == "xlsx" and expected > MAX_XLSX_ROWS:
         code = "export_needs_background"
-        raise Invalid([_problem(code, expected, MAX_ROWS_WHILE_WAITING)])
+        raise Invalid([_problem(code, expected, MAX_XLSX_ROWS)])
 
 
-def _problem(code: str, expected: int, most: int) -> Problem:
-    return Problem(code=code, field="range", params={"value": expected, "max": most})
+def _problem(code: str, expected: int, limit: int) -> Problem:
+    return Problem(code=code, field="range", params={"value": expected, "max": limit})

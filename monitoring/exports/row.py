@@ -1,4 +1,4 @@
-"""What a line of an export says, the same in every format."""
+"""A row of an export, the same in every format."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 
 class Row(NamedTuple):
-    """One metric of one source in one step. time: seconds since the epoch, when the
-    step begins. min, max, samples: None where the query has none; value: None where the
-    source was looked at and did not tell."""
+    """One metric of one source in one step. time: start of the step, seconds since the
+    epoch. min, max, samples: None where the query has none. value: None where the
+    source was sampled without this metric."""
 
     time: int
     kind: str

@@ -1,7 +1,8 @@
-"""The rows of an export: what the same question to history answers, a page at a time.
+"""The rows of an export: the result of a history query, page by page.
 
-Source by source, in order of time, so that memory stays the same however long it is.
-No cursor is held open meanwhile: a slow client must not keep a transaction.
+Rows are ordered by source and time, so that memory use does not depend on the size of
+the export. No cursor stays open between pages, because a slow client must not hold a
+transaction.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ PAGE_STEPS = 360
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """metrics: of each source, in the order of the catalogue."""
+    """metrics: of each source, in the order of monitoring.metrics."""
 
     query: HistoryQuery
     tier: type[Bucket]
@@ -47,17 +48,17 @@ class Selection:
 
 
 def select(query: HistoryQuery) -> Selection:
-    """The finest history that goes back to the start; with a step, the widest that
-    still shows it. Raises Invalid."""
-    wanted = select_metrics(query)
-    sources = select_sources(query, {metric.source for metric in wanted})
-    metrics = [(source, _of(source, wanted)) for source in sources]
+    """Picks the finest tier that goes back to the start, or for a given step the widest
+    tier that can show it. Raises Invalid."""
+    selected = select_metrics(query)
+    sources = select_sources(query, {metric.source for metric in selected})
+    metrics = [(source, _metrics_of(source, selected)) for source in sources]
     tier = _tier(query)
     step = -(-(query.step or 1) // tier.WIDTH_S) * tier.WIDTH_S
     return Selection(query, tier, step, [pair for pair in metrics if pair[1]])
 
 
-def _of(source: Source, metrics: list[Metric]) -> list[Metric]:
+def _metrics_of(source: Source, metrics: list[Metric]) -> list[Metric]:
     return [
         metric
         for metric in metrics
@@ -67,15 +68,15 @@ def _of(source: Source, metrics: list[Metric]) -> list[Metric]:
 
 def _tier(query: HistoryQuery) -> type[Bucket]:
     now = int(time.time())
-    held = [tier for tier in TIERS if query.start >= available_since(tier, now)]
-    fine = held or [TIERS[-1]]
+    available = [tier for tier in TIERS if query.start >= available_since(tier, now)]
+    candidates = available or [TIERS[-1]]
     step = query.step or 0
-    fitting = [tier for tier in fine if step and step % tier.WIDTH_S == 0]
-    return fitting[-1] if fitting else fine[0]
+    fitting = [tier for tier in candidates if step and step % tier.WIDTH_S == 0]
+    return fitting[-1] if fitting else candidates[0]
 
 
 def count(selection: Selection) -> int:
-    """At most so many rows, give or take a few at the ends."""
+    """An upper bound on the number of rows, give or take a few at the ends."""
     marks = selection.marks
     return sum(
         len(metrics) * min(len(marks), _buckets(selection.tier, source, marks))
@@ -99,12 +100,12 @@ def rows(selection: Selection) -> Iterator[Row]:
 def _page(
     selection: Selection, source: Source, metrics: list[Metric], marks: range
 ) -> Iterator[Row]:
-    """Steps in which the source was looked at; what it did not tell then is None."""
+    """Only steps in which the source was sampled; missing metrics are None."""
     columns = {(source.pk, metric.name): Column(len(marks)) for metric in metrics}
     read(selection.tier, marks, columns, int(time.time()))
-    asked = selection.query.aggregate
+    aggregate = selection.query.aggregate
     series = [
-        _series(source, metric, columns[source.pk, metric.name], asked)
+        _series(source, metric, columns[source.pk, metric.name], aggregate)
         for metric in metrics
     ]
     cells = [column.cells for column in columns.values()]
@@ -119,13 +120,13 @@ Numbers = list[list[Any]]
 
 
 def _series(
-    source: Source, metric: Metric, column: Column, asked: str | None
+    source: Source, metric: Metric, column: Column, aggregate: str | None
 ) -> tuple[Head, Numbers]:
     head = (source.kind, source.name, source.key, metric.name, metric.unit)
-    values = column.values(metric.kind, asked or DEFAULT[metric.kind])
-    nothing: list[Any] = [None] * len(values)
-    low = high = nothing
-    if asked is None and metric.kind == "gauge":
+    values = column.values(metric.kind, aggregate or DEFAULT[metric.kind])
+    low: list[Any] = [None] * len(values)
+    high = low
+    if aggregate is None and metric.kind == "gauge":
         low = column.values(metric.kind, "min")
         high = column.values(metric.kind, "max")
     return head, [values, low, high, _counts(column, metric)]

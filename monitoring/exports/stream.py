@@ -1,8 +1,8 @@
-"""Answers that are made while they are sent.
+"""Stream a response from a synchronous iterator.
 
-Django on ASGI reads an ordinary iterator to its end before it sends the first byte. So
-chunks are pulled one at a time, each when the client has taken the one before, on a
-thread of the answer's own: a database connection belongs to a thread.
+On ASGI, Django reads an ordinary iterator to its end before it sends the first byte.
+Here, chunks are pulled one at a time, as the client reads them. Each stream has its own
+thread, because a database connection belongs to a thread.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ Key = int | None
 
 
 class Stream:
-    """close() may be called at any time, more than once, or never: by the answer that
-    is over, by a client that went away, or by nobody, if the answer was never begun."""
+    """close() may be called at any time, repeatedly or never; done is called exactly
+    once, even if the response is never sent."""
 
     def __init__(self, chunks: Iterator[bytes], done: Callable[[], None]) -> None:
         self._chunks = chunks
@@ -44,7 +44,7 @@ class Stream:
 def _end(
     thread: ThreadPoolExecutor, chunks: Iterator[bytes], done: Callable[[], None]
 ) -> None:
-    """What belongs to the thread is closed there, behind a chunk in the making."""
+    """Resources of the thread are closed in the thread, after the current chunk."""
     done()
     thread.submit(_close, chunks)
     thread.shutdown(wait=False)
@@ -58,24 +58,24 @@ def _close(chunks: Iterator[bytes]) -> None:
         connections.close_all()
 
 
-class Places:
-    """So many answers at once for each user, in this process."""
+class StreamLimit:
+    """Limits concurrent streams per user, in this process."""
 
-    def __init__(self, each: int) -> None:
-        self.each = each
-        self.taken: dict[Key, int] = defaultdict(int)
+    def __init__(self, per_user: int) -> None:
+        self.per_user = per_user
+        self.active: dict[Key, int] = defaultdict(int)
         self.lock = threading.Lock()
 
-    def take(self, key: Key) -> Callable[[], None] | None:
-        """What gives the place back; None if there is none left."""
+    def acquire(self, key: Key) -> Callable[[], None] | None:
+        """Returns a function that releases the stream, or None at the limit."""
         with self.lock:
-            if self.taken[key] >= self.each:
+            if self.active[key] >= self.per_user:
                 return None
-            self.taken[key] += 1
-        return lambda: self._give_back(key)
+            self.active[key] += 1
+        return lambda: self._release(key)
 
-    def _give_back(self, key: Key) -> None:
+    def _release(self, key: Key) -> None:
         with self.lock:
-            self.taken[key] -= 1
-            if not self.taken[key]:
-                del self.taken[key]
+            self.active[key] -= 1
+            if not self.active[key]:
+                del self.active[key]

@@ -1,4 +1,4 @@
-"""Times in exports: of the server's zone, which is part of the text."""
+"""Times in exports: in the server's time zone, with its offset."""
 
 from __future__ import annotations
 

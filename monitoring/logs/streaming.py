@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from common.messages import render
 from models_app.models import ApiToken, Run
 from monitoring.exports.answers import streamed
-from monitoring.exports.stream import Places
+from monitoring.exports.stream import StreamLimit
 from monitoring.live.admission import Admission
 from monitoring.live.permissions import MODEL_TOPICS, Credential
 from monitoring.logs.feeds import FEEDS, Batch, TooManyFollowers
@@ -30,7 +30,7 @@ TEXT = "text/plain; charset=utf-8"
 MAX_FOLLOW_S = 3600
 # Permissions are checked again as often as for websockets.
 ADMISSION = Admission()
-PLACES = Places(each=8)
+STREAM_LIMIT = StreamLimit(per_user=8)
 
 
 class TooManyLogs(APIException):
@@ -66,9 +66,9 @@ def follow(request: Request, run: Run, tail: int, search: str) -> StreamingHttpR
     """Raises TooManyLogs."""
     if request.method == "HEAD":
         return StreamingHttpResponse(iter(()), content_type=TEXT)
-    done = PLACES.take(request.user.pk)
+    done = STREAM_LIMIT.acquire(request.user.pk)
     if done is None:
-        raise TooManyLogs(PLACES.each)
+        raise TooManyLogs(STREAM_LIMIT.per_user)
     if FEEDS.is_full:
         done()
         raise TooManyLogs(FEEDS.limit)

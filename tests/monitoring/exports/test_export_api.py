@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
 from monitoring.exports import limits
-from monitoring.exports.answers import PLACES, streamed
+from monitoring.exports.answers import STREAM_LIMIT, streamed
 from monitoring.exports.times import iso
 from tests.api import client_of, codes
 from tests.builders import a_token, a_user
@@ -114,7 +114,7 @@ def test_format_is_needed(viewer):
 
 
 def test_third_export_at_once_is_refused(viewer):
-    held = [viewer.get(EXPORT, {"format": "csv"}) for _ in range(PLACES.each)]
+    held = [viewer.get(EXPORT, {"format": "csv"}) for _ in range(STREAM_LIMIT.per_user)]
     answer = viewer.get(EXPORT, {"format": "csv"})
     assert (answer.status_code, answer.json()["code"]) == (429, "too_many_exports")
     held[0].close()
@@ -129,9 +129,9 @@ def test_third_export_at_once_is_refused(viewer):
     [
         ("csv", limits.MAX_ROWS, None),
         ("csv", limits.MAX_ROWS + 1, "export_too_large"),
-        ("json", limits.MAX_ROWS_WHILE_WAITING + 1, None),
-        ("xlsx", limits.MAX_ROWS_WHILE_WAITING, None),
-        ("xlsx", limits.MAX_ROWS_WHILE_WAITING + 1, "export_needs_background"),
+        ("json", limits.MAX_XLSX_ROWS + 1, None),
+        ("xlsx", limits.MAX_XLSX_ROWS, None),
+        ("xlsx", limits.MAX_XLSX_ROWS + 1, "export_needs_background"),
         ("xlsx", limits.MAX_ROWS + 1, "export_too_large"),
     ],
 )
@@ -141,5 +141,5 @@ def test_sizes(format, rows, refused):
         limits.check_direct(format, rows)
     except limits.Invalid as invalid:
         found = invalid.problems[0].code
-        assert str(limits.MAX_ROWS_WHILE_WAITING) in str(invalid) or rows > 10**6
+        assert str(limits.MAX_XLSX_ROWS) in str(invalid) or rows > 10**6
     assert found == refused

@@ -29,7 +29,7 @@ def exported(format, request) -> bytes:
 
 
 def from_csv(data: bytes):
-    """As docs say: one apostrophe is taken off what begins with one."""
+    """Removes one leading apostrophe, as documented."""
     for row in csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")):
         numbers = {name: float(row[name]) if row[name] else None for name in NUMBERS}
         yield {**row, **numbers, "source": row["source"].removeprefix("'")}
@@ -67,7 +67,7 @@ def known(parsed) -> dict:
 
 @pytest.mark.parametrize("format", PARSERS)
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Shanghai"])
-def test_what_is_read_back_equals_the_query(settings, format, zone):
+def test_parsed_export_equals_the_query(settings, format, zone):
     settings.TIME_ZONE = zone
     a_history()
     parsed = list(PARSERS[format](exported(format, asked())))
@@ -96,7 +96,7 @@ def test_rows_equal_the_query(fields):
     assert known(parsed) == answered(asked(**fields))
 
 
-def test_without_a_step_it_is_as_fine_as_history_is():
+def test_default_step_is_the_finest_available():
     a_history()
     assert rows.select(asked(step=None)).step == 10
     assert rows.select(asked(step=None, start=START - 5 * 86_400)).step == 60
@@ -110,7 +110,7 @@ def test_expected_rows_are_never_fewer_than_rows():
     assert len(found) <= rows.count(selection) <= 2 * len(found)
 
 
-def test_what_was_not_told_is_empty_and_gaps_have_no_rows():
+def test_missing_values_are_empty_and_gaps_have_no_rows():
     a_history()
     gpu = asked(metrics=["gpu_power", "gpu_temperature"])
     lines = list(from_csv(exported("csv", gpu)))
@@ -130,7 +130,7 @@ def test_no_text_of_a_workbook_is_a_formula_or_an_error():
 
 
 @pytest.mark.parametrize(
-    ("name", "shown"),
+    ("name", "cell"),
     [
         ("=1+1", "'=1+1"),
         ("+1", "'+1"),
@@ -145,16 +145,16 @@ def test_no_text_of_a_workbook_is_a_formula_or_an_error():
         ("", ""),
     ],
 )
-def test_csv_has_no_formulas(name, shown):
-    assert as_csv.harmless(name) == shown
+def test_csv_has_no_formulas(name, cell):
+    assert as_csv.escape_formula(name) == cell
 
 
 def test_sheets_are_split_when_full(tmp_path):
     path = tmp_path / "book.xlsx"
-    made = [
+    rows_to_write = [
         Row(n * 10, "gpu", "g", "k", "gpu_power", "watt", float(n)) for n in range(7)
     ]
-    as_xlsx.write(made, path, sheet_rows=4)
+    as_xlsx.write(rows_to_write, path, sheet_rows=4)
     sheets = load_workbook(path).worksheets
     assert [sheet.max_row for sheet in sheets] == [4, 4, 2]
     values = [
@@ -164,11 +164,11 @@ def test_sheets_are_split_when_full(tmp_path):
 
 
 @pytest.mark.parametrize("format", PARSERS)
-def test_nothing_is_a_file_too(format):
+def test_empty_export_is_a_valid_file(format):
     assert list(PARSERS[format](exported(format, asked()))) == []
 
 
-def test_characters_no_file_can_hold_are_replaced():
+def test_illegal_characters_are_replaced():
     a_history()
     a_source("model", "99", name="bad\x00\x0bname", metrics=["requests"])
     assert exported("xlsx", asked())
@@ -182,7 +182,7 @@ def test_characters_no_file_can_hold_are_replaced():
         ('"; rm', 'attachment; filename="metrics_model----rm_', False),
     ],
 )
-def test_file_name_says_what_and_when(name, plain, full):
+def test_file_name_has_source_and_time_range(name, plain, full):
     a_source("model", "1", name=name, metrics=["requests"])
     selection = rows.select(asked(metrics=["requests"]))
     header = formats.disposition(formats.file_name("csv", selection))

@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from monitoring.exports.stream import Places, Stream
+from monitoring.exports.stream import Stream, StreamLimit
 
 
 class Source:
-    """Chunks that say which thread made them, and when they were closed."""
+    """Records which threads pull chunks and whether it was closed."""
 
     def __init__(self, number):
         self.left = number
@@ -30,7 +30,7 @@ class Source:
         self.closed.set()
 
 
-async def test_chunks_are_made_one_at_a_time_on_one_thread_that_is_not_the_loops():
+async def test_chunks_are_pulled_one_at_a_time_in_their_own_thread():
     source = Source(1000)
     stream = Stream(source, lambda: None)
     taken = 0
@@ -43,7 +43,7 @@ async def test_chunks_are_made_one_at_a_time_on_one_thread_that_is_not_the_loops
     assert threading.current_thread().name not in source.threads
 
 
-async def test_loop_is_not_held_up():
+async def test_event_loop_is_not_blocked():
     def slow():
         time.sleep(0.2)
         yield b"late"
@@ -60,11 +60,11 @@ async def test_loop_is_not_held_up():
     assert await first == b"late"
 
 
-@pytest.mark.parametrize("begun", [False, True])
-async def test_closing_ends_the_source_and_gives_the_place_back_once(begun):
+@pytest.mark.parametrize("started", [False, True])
+async def test_close_closes_the_source_and_releases_once(started):
     source, done = Source(3), []
     stream = Stream(source, lambda: done.append(1))
-    if begun:
+    if started:
         await anext(aiter(stream))
     stream.close()
     stream.close()
@@ -72,20 +72,20 @@ async def test_closing_ends_the_source_and_gives_the_place_back_once(begun):
     assert await asyncio.to_thread(source.closed.wait, 5)
 
 
-def test_answer_that_nobody_sends_gives_its_place_back():
+def test_unsent_response_is_released():
     done = []
     Stream(Source(3), lambda: done.append(1))
     gc.collect()
     assert done == [1]
 
 
-def test_each_user_has_so_many_places():
-    places = Places(each=2)
-    first, second = places.take(1), places.take(1)
+def test_streams_per_user_are_limited():
+    limit = StreamLimit(per_user=2)
+    first, second = limit.acquire(1), limit.acquire(1)
     assert first is not None
     assert second is not None
-    assert places.take(1) is None
-    assert places.take(2) is not None
+    assert limit.acquire(1) is None
+    assert limit.acquire(2) is not None
     first()
-    assert places.take(1) is not None
-    assert places.take(1) is None
+    assert limit.acquire(1) is not None
+    assert limit.acquire(1) is None

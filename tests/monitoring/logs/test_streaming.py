@@ -93,7 +93,7 @@ async def test_stream_ends_with_the_reason_of_the_run(address, token, writer):
         await response.has_ended()
     end = "--- The engine was killed by another process.\n"
     assert response.text == f"two\nthree\nfour\n{end}"
-    await until(lambda: not streaming.PLACES.taken)
+    await until(lambda: not streaming.STREAM_LIMIT.active)
 
 
 async def test_reason_is_in_the_readers_language(address, token):
@@ -119,7 +119,7 @@ async def test_disconnect_ends_the_feed(address, token, writer):
         await response.head()
         await response.until("one\n")
         assert FEEDS._feeds
-    await until(lambda: not FEEDS._feeds and not streaming.PLACES.taken)
+    await until(lambda: not FEEDS._feeds and not streaming.STREAM_LIMIT.active)
 
 
 @pytest.fixture
@@ -144,11 +144,11 @@ async def test_revoked_token_ends_the_stream(address, token, writer, looks_alway
 async def test_streams_per_user_are_limited(address, token, writer):
     writer.write_lines("one")
     async with AsyncExitStack() as open_answers:
-        for _ in range(streaming.PLACES.each):
+        for _ in range(streaming.STREAM_LIMIT.per_user):
             context = get_log(address, token, "follow=1")
             response = await open_answers.enter_async_context(context)
             assert (await response.head())[0] == 200
             await response.until("one\n")
         async with get_log(address, token, "follow=1") as refused:
             assert (await refused.head())[0] == 429
-    await until(lambda: not streaming.PLACES.taken)
+    await until(lambda: not streaming.STREAM_LIMIT.active)
