@@ -33,8 +33,7 @@ from models_app.validation import problems
 
 TAG_LENGTH = 100
 NEEDS_STAFF = _(
-    "Without this a person may use the API, but cannot enter these pages, whatever"
-    " groups they are in."
+    "Without this, the user can use the API but not these pages, regardless of groups."
 )
 
 
@@ -101,10 +100,10 @@ class ServedModelForm(forms.ModelForm):  # type: ignore[type-arg]
         label=_("Tags"), required=False, help_text=_("Separated by commas.")
     )
     force = forms.BooleanField(
-        label=_("Save although no machine is large enough"),
+        label=_("Save even if no machine is large enough"),
         required=False,
         widget=UnfoldBooleanSwitchWidget,
-        help_text=_("It waits until there is one."),
+        help_text=_("The model waits until there is one."),
     )
 
     class Meta:
@@ -164,7 +163,10 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
     scope = forms.ChoiceField(
         label=_("Restricted to"),
         required=False,
-        choices=[("", _("nothing: all that the user may")), *TokenScope.choices],
+        choices=[
+            ("", _("no restriction (everything the user may do)")),
+            *TokenScope.choices,
+        ],
         widget=UnfoldAdminSelectWidget,
     )
 
@@ -172,8 +174,8 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
         model = ApiToken
         fields = ("user", "name")
         help_texts = {
-            "user": _("What the token may do is what this user may do."),
-            "name": _("To recognise it by, such as the program that uses it."),
+            "user": _("The token has the permissions of this user."),
+            "name": _("To recognise the token, such as the program that uses it."),
         }
 
 

@@ -61,12 +61,14 @@ class ServedModel(models.Model):
     )
     gpu_memory_mib = models.PositiveIntegerField(
         _("GPU memory, MiB"), default=0, validators=[MaxValueValidator(64 * 2**20)],
-        help_text=_("Of one replica in all, split evenly over its GPUs."),
+        help_text=_("Total for one replica, split evenly over its GPUs."),
     )  # fmt: skip
     cpu_cores = models.PositiveSmallIntegerField(
         _("CPU cores"), null=True, blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(1024)],
-        help_text=_("Empty: 1 on GPUs, else as many as the engine has threads."),
+        help_text=_(
+            "If empty: 1 with GPUs, otherwise the engine's number of threads."
+        ),
     )  # fmt: skip
     memory_mib = models.PositiveIntegerField(
         _("memory, MiB"), default=0, validators=[MaxValueValidator(64 * 2**20)]
@@ -74,20 +76,20 @@ class ServedModel(models.Model):
     priority = models.PositiveSmallIntegerField(
         _("priority"), default=5,
         validators=[MinValueValidator(1), MaxValueValidator(10)],
-        help_text=_("1 to 10; 10 is served first."),
+        help_text=_("1 to 10; 10 is the highest priority."),
     )  # fmt: skip
     preemptible = models.BooleanField(_("preemptible"), default=True)
     preempts = models.BooleanField(
         _("preempts"), default=True,
-        help_text=_("May take the place of preemptible models of lower priority."),
+        help_text=_("May displace preemptible models with a lower priority."),
     )  # fmt: skip
     placement = models.CharField(
         _("placement"), max_length=10, choices=PlacementPolicy, blank=True,
-        help_text=_("Empty: as the installation is set up."),
+        help_text=_("If empty, the platform's default applies."),
     )  # fmt: skip
     pinned_gpus = models.JSONField(
         _("pinned GPUs"), default=list, blank=True,
-        help_text=_("UUIDs of the only GPUs it may use; empty: any."),
+        help_text=_("UUIDs of the only GPUs the model may use. If empty, any GPU."),
     )  # fmt: skip
     replicas = models.PositiveSmallIntegerField(
         _("replicas"),

@@ -15,7 +15,7 @@ class ActivityAdmin(ReadOnlyAdmin):
     list_display_links = None
     list_filter = ("model",)
     search_fields = ("^model_name", "^actor_name", "=code")
-    search_help_text = _("Start of a model's or person's name, or a code")
+    search_help_text = _("Beginning of a model or user name, or a code")
     ordering = ("-pk",)
     fields = ("time", "model_name", "what", "actor_name")
 

@@ -24,7 +24,7 @@ class RunAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     list_filter = ("state", "model")
     search_fields = ("^model__name", "^uid")
-    search_help_text = _("Start of a model's name or of a run's uid")
+    search_help_text = _("Beginning of a model name or run UID")
     list_select_related = ("model",)
     ordering = ("-pk",)
     fieldsets = (

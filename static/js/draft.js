@@ -1,25 +1,25 @@
-/* The form of a model as it is now, saved or not, as the API takes it. */
+/* The current values of a model's form, saved or not, as a request of the API. */
 
-const WORDS = ["framework", "driver"];
+const TEXTS = ["framework", "driver"];
 const NUMBERS = ["gpu_count", "gpu_memory_mib", "cpu_cores", "memory_mib", "replicas"];
 
-/* Text: numbers of the configuration keep all their digits. Throws SyntaxError where
-   that is no JSON. An empty number is left to its default, or as it is saved. */
+/* JSON as text, so that numbers of the configuration keep all their digits. Empty
+   numbers are left out. Throws SyntaxError if the configuration is not valid JSON. */
 export function draftOf(form, id) {
-  const given = (name) => form.elements[name]?.value.trim() ?? "";
-  const fields = Object.fromEntries(WORDS.map((name) => [name, given(name)]));
+  const value = (name) => form.elements[name]?.value.trim() ?? "";
+  const fields = Object.fromEntries(TEXTS.map((name) => [name, value(name)]));
   for (const name of NUMBERS) {
-    if (given(name)) fields[name] = Number(given(name));
+    if (value(name)) fields[name] = Number(value(name));
   }
   if (id) fields.id = Number(id);
-  if (!given("cpu_cores")) fields.cpu_cores = null;
-  const config = given("config");
+  if (!value("cpu_cores")) fields.cpu_cores = null;
+  const config = value("config");
   JSON.parse(config);
   return `${JSON.stringify(fields).slice(0, -1)},"config":${config}}`;
 }
 
-/* Answers {status, body}; throws where there is no answer, or none in JSON. */
-export async function ask(path, form, draft) {
+/* Resolves to {status, body}; throws without a response in JSON. */
+export async function post(path, form, draft) {
   const response = await fetch(path, {
     method: "POST",
     headers: {

@@ -1,28 +1,28 @@
-/* The form of a model: what it would take in memory, part by part, as it is typed, and
-   what its runs took. A new model that does not say how much gets what is estimated. */
+/* The memory estimate in a model's form, updated while the user types, beside the memory
+   that its runs have used. Empty sizes of a new model are filled with the estimate. */
 
-import { ask, draftOf } from "./draft.js";
+import { draftOf, post } from "./draft.js";
 import { withUnit } from "./units.js";
 
 const PATH = "/api/models/estimate";
 const PAUSE_MS = 500;
-const WEIGHING = ["framework", "driver", "config", "gpu_count"];
+const RELEVANT = ["framework", "driver", "config", "gpu_count"];
 const SIZES = ["gpu_memory_mib", "memory_mib"];
 const card = document.querySelector("[data-estimate]");
 const form = card.closest("form");
-const told = card.querySelector("[role=status]");
+const output = card.querySelector("[role=status]");
 const table = card.querySelector("table");
 const advice = card.querySelector("[data-advice]");
-const words = card.querySelector("[data-words]").content;
+const texts = card.querySelector("[data-texts]").content;
 const isNew = !card.dataset.estimate;
-// Sizes that this page has filled in, which follow the estimate, until somebody types
-// another: null from then on.
+// Sizes that this page has filled in. They follow the estimate until the user changes them:
+// null from then on.
 const filled = new Map();
-let asked = 0;
+let requests = 0;
 let pause = 0;
 
-function word(code) {
-  return words.querySelector(`[data-told="${code}"]`).textContent;
+function text(code) {
+  return texts.querySelector(`[data-text="${code}"]`).textContent;
 }
 
 function cell(row, of) {
@@ -62,10 +62,10 @@ function show({ gpu_count: gpus, estimate, measured, advice: lines }) {
   showSize(estimated, "gpu", estimate?.gpu.total_mib);
   showSize(estimated, "host", estimate?.host.total_mib);
   showSize(row("each", estimate && gpus > 1), "gpu", estimate && estimate.gpu.total_mib / gpus);
-  const taken = row("measured", measured);
+  const used = row("measured", measured);
   table.querySelector("[data-runs]").textContent = measured?.runs ?? "";
-  showSize(taken, "gpu", measured?.gpu_memory_mib);
-  showSize(taken, "host", measured?.memory_mib);
+  showSize(used, "gpu", measured?.gpu_memory_mib);
+  showSize(used, "host", measured?.memory_mib);
   table.hidden = !estimate && !measured;
   advice.replaceChildren(
     ...lines.map(({ message }) => {
@@ -77,8 +77,8 @@ function show({ gpu_count: gpus, estimate, measured, advice: lines }) {
   advice.hidden = !lines.length;
 }
 
-function hide(text) {
-  told.textContent = text;
+function hide(message) {
+  output.textContent = message;
   table.hidden = true;
   advice.hidden = true;
 }
@@ -87,7 +87,7 @@ function set(name, value) {
   form.elements[name].value = value;
 }
 
-/* It says nothing, or what was filled in before. */
+/* The field is empty, or still has the value that was filled in. */
 function isFree(name) {
   const now = form.elements[name].value.trim();
   return filled.has(name) ? now === filled.get(name) : Number(now) === 0;
@@ -104,34 +104,34 @@ function isFilled() {
 }
 
 async function estimate(number) {
-  if (/^\s*(null|\{\s*\})?\s*$/.test(form.elements.config.value)) return hide(word("nothing"));
-  // GPU memory without GPUs would be refused.
+  if (/^\s*(null|\{\s*\})?\s*$/.test(form.elements.config.value)) return hide(text("empty"));
+  // The API refuses GPU memory without GPUs.
   if (!Number(form.elements.gpu_count.value)) fill("gpu_memory_mib", 0);
   const draft = draftOf(form, card.dataset.estimate);
-  told.textContent = word("asked");
-  const { status, body } = await ask(PATH, form, draft);
-  if (number !== asked) return;
+  output.textContent = text("checking");
+  const { status, body } = await post(PATH, form, draft);
+  if (number !== requests) return;
   if (status !== 200) return hide(body.errors?.[0]?.message ?? body.message);
   show(body);
   for (const name of SIZES) fill(name, body.defaults[name]);
-  told.textContent = body.problem?.message ?? (isFilled() ? word("filled") : "");
+  output.textContent = body.problem?.message ?? (isFilled() ? text("filled") : "");
 }
 
-async function look() {
-  asked += 1;
-  const number = asked;
+async function update() {
+  requests += 1;
+  const number = requests;
   try {
     await estimate(number);
   } catch (error) {
-    if (number === asked) hide(word(error instanceof SyntaxError ? "json" : "failed"));
+    if (number === requests) hide(text(error instanceof SyntaxError ? "json" : "failed"));
   }
 }
 
 function changed({ target }) {
   if (SIZES.includes(target.name)) filled.set(target.name, null);
-  if (!WEIGHING.includes(target.name)) return;
+  if (!RELEVANT.includes(target.name)) return;
   clearTimeout(pause);
-  pause = setTimeout(look, PAUSE_MS);
+  pause = setTimeout(update, PAUSE_MS);
 }
 
 form.addEventListener("input", changed);
@@ -143,4 +143,4 @@ card.addEventListener("click", ({ target }) => {
   set(button.dataset.fill, button.value);
   form.elements[button.dataset.fill].focus();
 });
-look();
+update();

@@ -1,40 +1,40 @@
-/* The button "Check" of a model's form: what is typed, saved or not, is looked at on the
-   machine, and each finding is a line with what to do. */
+/* The button "Check" of a model's form: checks the current values, saved or not, and shows
+   each finding with advice. */
 
-import { ask, draftOf } from "./draft.js";
+import { draftOf, post } from "./draft.js";
 
 const PATH = "/api/models/preflight";
 const card = document.querySelector("[data-preflight]");
 const form = card.closest("form");
 const button = card.querySelector("button");
-const told = card.querySelector("[role=status]");
+const output = card.querySelector("[role=status]");
 const lines = card.querySelector("[data-lines]");
-const words = card.querySelector("[data-words]").content;
+const texts = card.querySelector("[data-texts]").content;
 
-function word(kind, code) {
-  return words.querySelector(`[data-${kind}="${CSS.escape(code)}"]`)?.textContent ?? code;
+function text(kind, code) {
+  return texts.querySelector(`[data-${kind}="${CSS.escape(code)}"]`)?.textContent ?? code;
 }
 
 function line({ name, level, message, advice }) {
   const made = card.querySelector("[data-line]").content.cloneNode(true);
-  const fill = (part, text) => {
-    made.querySelector(`[data-part=${part}]`).textContent = text;
+  const fill = (part, content) => {
+    made.querySelector(`[data-part=${part}]`).textContent = content;
   };
   made.firstElementChild.dataset.level = level;
-  fill("level", word("level", level));
-  fill("name", word("name", name));
+  fill("level", text("level", level));
+  fill("name", text("name", name));
   fill("message", message);
   fill("advice", advice);
   return made;
 }
 
 function show(summary, findings) {
-  told.textContent = word("told", summary);
+  output.textContent = text("text", summary);
   lines.replaceChildren(...findings.map(line));
   lines.hidden = !findings.length;
 }
 
-/* What the API refuses to look at */
+/* Problems that the API reports instead of findings */
 function refusals({ message, errors }) {
   const found = errors.length ? errors : [{ field: "", message }];
   return found.map((error) => ({
@@ -52,14 +52,14 @@ function summaryOf({ ok, findings }) {
 
 async function check() {
   const draft = draftOf(form, card.dataset.preflight);
-  const { status, body } = await ask(PATH, form, draft);
+  const { status, body } = await post(PATH, form, draft);
   if (status === 200) show(summaryOf(body), body.findings);
   else show("error", refusals(body));
 }
 
 async function run() {
   button.disabled = true;
-  told.textContent = word("told", "asked");
+  output.textContent = text("text", "checking");
   try {
     await check();
   } catch (error) {
@@ -75,5 +75,5 @@ for (const link of document.querySelectorAll('a[href="#preflight"]')) {
 }
 
 form.addEventListener("input", () => {
-  if (!lines.hidden) told.textContent = word("told", "changed");
+  if (!lines.hidden) output.textContent = text("text", "changed");
 });

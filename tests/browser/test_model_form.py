@@ -29,7 +29,7 @@ def config(site):
 
 
 def type_in(page, **fields):
-    """And wait for what is told of it."""
+    """And wait for the result."""
     with page.expect_response(ESTIMATE):
         for name, value in fields.items():
             text = json.dumps(value) if isinstance(value, dict) else str(value)
@@ -47,20 +47,20 @@ def parts(page):
     return [row.locator("th").inner_text() for row in rows.all()]
 
 
-def told(page):
+def status_text(page):
     return page.locator("[data-estimate] [role=status]").inner_text()
 
 
 def test_path_that_is_typed_gives_a_breakdown_that_fills_the_fields(page, config):
     page.goto(ADD)
-    assert told(page) == "Shown once the configuration names a model."
+    assert status_text(page) == "Appears once the configuration names a model."
     type_in(page, config=config)
     page.wait_for_selector("[data-estimate] table:not([hidden])")
     assert parts(page) == [
-        "Weights", "Context (KV cache)", "Computing and the engine itself",
-        "Earlier prompts, at most",
+        "Weights", "Context (KV cache)", "Compute buffers and engine",
+        "Prompt cache (maximum)",
     ]  # fmt: skip
-    assert told(page) == "Filled in above, where nothing was said."
+    assert status_text(page) == "Applied to the empty fields above."
     assert float(page.input_value("[name=memory_mib]")) == pytest.approx(
         mib(page, "estimated"), rel=0.01
     )
@@ -104,7 +104,7 @@ def test_measured_is_shown_beside_and_can_be_used(page, site, config):
     assert re.fullmatch(
         r"5734 MiB were measured, \d+ MiB estimated\. Use the measured value\.", advice
     )
-    page.get_by_role("button", name="Use what was measured as memory").click()
+    page.get_by_role("button", name="Use the measured value as memory").click()
     assert page.input_value("[name=memory_mib]") == "5734"
     type_in(page, config={**config, "n_ctx": 512})
     page.wait_for_function("document.querySelector('[data-row=measured]').hidden")
@@ -127,7 +127,7 @@ def test_what_cannot_be_estimated_says_why(page, config):
     page.fill("[name=config]", json.dumps(config))
     page.wait_for_function(
         "document.querySelector('[data-estimate] [role=status]').textContent"
-        ".startsWith('The server did not answer')"
+        ".startsWith('The server did not respond')"
     )
 
 

@@ -23,7 +23,7 @@ def check(page, config, **fields):
     page.wait_for_selector("[data-preflight] [data-lines]:not([hidden])")
 
 
-def told(page):
+def status_text(page):
     return page.locator("[data-preflight] [role=status]").inner_text()
 
 
@@ -38,7 +38,7 @@ def levels(page):
 def test_new_model_is_checked_before_it_is_saved(page, path):
     page.goto(ADD)
     check(page, {"model_path": path, "n_threads": 1})
-    assert told(page) == "It can be started."
+    assert status_text(page) == "The model can be started."
     assert list(levels(page)) == [
         "Configuration", "Path", "Permission", "Format", "Architecture", "Engine",
         "Image", "Ports", "Processor", "Memory", "GPUs", "Placement",
@@ -47,42 +47,42 @@ def test_new_model_is_checked_before_it_is_saved(page, path):
     assert page.url.endswith(ADD)
 
 
-def test_errors_are_told_with_what_to_do(page, path):
+def test_errors_are_shown_with_what_to_do(page, path):
     page.goto(ADD)
     check(page, {"model_path": f"{path}.gone"})
-    assert told(page) == "It cannot be started as it is."
+    assert status_text(page) == "The model cannot be started."
     line = page.locator("[data-lines] li[data-level=error]")
     assert f"The file {path}.gone does not exist." in line.inner_text()
     assert "Correct the path" in line.inner_text()
     assert line.locator("[data-part=level]").text_content() == "Error:"
     page.fill("[name=config]", json.dumps({"model_path": path}))
-    assert told(page) == "Changed since: check again."
+    assert status_text(page) == "The form has changed. Check again."
     check(page, {"model_path": path, "n_threads": 1}, memory_mib=1)
-    assert told(page) == "It can be started; see the warnings."
+    assert status_text(page) == "The model can be started, but there are warnings."
     assert levels(page)["Memory"] == "warning"
 
 
-def test_what_the_api_refuses_is_told_by_field(page, path):
+def test_what_the_api_refuses_is_shown_by_field(page, path):
     page.goto(ADD)
     check(page, {"model_path": path}, gpu_memory_mib=8)
     assert levels(page) == {"gpu_memory_mib": "error"}
 
 
-def test_config_that_is_no_json_is_told_at_once(page):
+def test_config_that_is_no_json_is_shown_at_once(page):
     page.goto(ADD)
     page.fill("[name=config]", '{"model_path": ')
     page.get_by_role("button", name="Check").click()
-    assert told(page) == "The configuration is not valid JSON."
+    assert status_text(page) == "The configuration is not valid JSON."
 
 
-def test_server_that_is_away_is_told(page):
+def test_server_that_is_unavailable_is_shown(page):
     page.goto(ADD)
     page.route(PREFLIGHT, lambda route: route.abort())
     page.fill("[name=config]", "{}")
     page.get_by_role("button", name="Check").click()
     page.wait_for_function(
         "document.querySelector('[data-preflight] [role=status]').textContent"
-        ".startsWith('The server did not answer')"
+        ".startsWith('The server did not respond')"
     )
     assert page.get_by_role("button", name="Check").is_enabled()
 
@@ -100,7 +100,7 @@ def test_saved_model_is_checked_as_it_is_typed_now(page, site, path):
         "title => title.getBoundingClientRect().top < innerHeight"
     )
     check(page, {"model_path": path, "n_threads": 1})
-    assert told(page) == "It can be started."
+    assert status_text(page) == "The model can be started."
     check(page, {"model_path": path, "n_threads": 5000})
     assert levels(page)["Configuration"] == "error"
     page.reload()

@@ -89,7 +89,7 @@ def test_panel_shows_the_last_200_lines_of_the_log(viewer):
 def test_panel_says_when_a_restart_is_needed(viewer, started_with, generation, hint):
     model = a_wanted_model(config=CONFIG)
     a_run(model, RunState.READY, config=started_with, generation=generation)
-    assert ("restart to apply" in panel(viewer, model)) is hint
+    assert ("Restart to apply" in panel(viewer, model)) is hint
 
 
 def test_panel_shows_who_did_what(viewer):

@@ -48,7 +48,7 @@ def test_administrator_adds_a_person_with_a_group(admin):
 def test_form_says_what_the_staff_flag_is_for(admin):
     person = a_user(name="somebody")
     for url in (f"{LIST}add/", f"{LIST}{person.pk}/change/"):
-        assert "cannot enter these pages" in admin.get(url).content.decode()
+        assert "can use the API but not these pages" in admin.get(url).content.decode()
 
 
 def test_administrator_cannot_make_a_superuser(admin):
