@@ -47,7 +47,7 @@ ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 RUNS = f"""
 import sys
 from django.utils import timezone
-from models_app import clock
+from common import clock
 from models_app.enums import RunState
 from models_app.models import Run, ServedModel
 from runtimes.frameworks.base import Command

@@ -46,9 +46,9 @@ def main(models: int) -> None:
 
 def measure(what: str, span: int, metrics: list[str], rounds: int = ROUNDS) -> float:
     end = int(time.time())
-    asked = HistoryQuery(start=end - span, end=end, metrics=metrics)
-    answer = run_query(asked)
-    times = [milliseconds(lambda: run_query(asked)) for _ in range(rounds)]
+    query = HistoryQuery(start=end - span, end=end, metrics=metrics)
+    answer = run_query(query)
+    times = [milliseconds(lambda: run_query(query)) for _ in range(rounds)]
     p95 = statistics.quantiles(times, n=20)[-1]
     print(
         f"  {what:<28} {answer.tier:>4} {len(answer.times) * len(answer.series):>7}"

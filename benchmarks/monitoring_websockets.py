@@ -28,10 +28,10 @@ SERVERS = {
     "daphne": ("daphne", "-v", "0", "-b", "127.0.0.1", "-p"),
     "uvicorn": ("uvicorn", "--no-access-log", "--log-level", "error", "--port"),
 }
-# 8 GPUs and 20 models, as the monitor tells of them
-TELL = """
+# 8 GPUs and 20 models, as the monitor publishes them
+PUBLISH = """
 import time
-from monitoring import live
+from monitoring.live.publish import publish
 names = "utilization memory_used memory_total temperature power limit clock".split()
 gpu = {"uuid": "G" * 40, "index": 1, "name": "NVIDIA H100 80GB HBM3", "node": "node"}
 gpus = [{**gpu, **{f"gpu_{name}": 51234.5 for name in names}} for _ in range(8)]
@@ -43,7 +43,7 @@ topics = {"host": host, "gpus": gpus, "models": models,
 while True:
     began = time.monotonic()
     for topic, data in topics.items():
-        live.publish(topic, data)
+        publish(topic, data)
     time.sleep(max(0, began + 1 - time.monotonic()))
 """
 MAKE_TOKEN = """
@@ -67,7 +67,7 @@ def serving(server: str) -> Iterator[tuple[psutil.Process, str, str]]:
         program = [sys.executable, "-m", *SERVERS[server], str(port)]
         site.start_process("web", [*program, "llmplatform.asgi:application"])
         site.start_process(
-            "teller", [sys.executable, "manage.py", "shell", "-v0", "-c", TELL]
+            "teller", [sys.executable, "manage.py", "shell", "-v0", "-c", PUBLISH]
         )
         site.until(lambda: reachable(port))
         process = psutil.Process(site.roles["web"].pid)
