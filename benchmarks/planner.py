@@ -18,7 +18,7 @@ from scheduling.simulation.scenario import SHAPES
 NOW = 1_000_000.0
 
 
-def a_picture(gpus: int, models: int, seed: int) -> Snapshot:
+def a_snapshot(gpus: int, models: int, seed: int) -> Snapshot:
     """Machines of 8 GPUs, filled by planning; then as many models again arrive."""
     chance = random.Random(seed)
     nodes = tuple(
@@ -74,7 +74,7 @@ def main() -> None:
     for gpus in (10, 100, 1_000, 10_000):
         times, evictions, running, waiting = [], 0, 0, 0
         for seed in range(20 if gpus < 10_000 else 5):
-            seen = a_picture(gpus, gpus * 5, seed)
+            seen = a_snapshot(gpus, gpus * 5, seed)
             begun = time.perf_counter()
             decided = plan(seen, Policy(), NOW)
             times.append((time.perf_counter() - begun) * 1000)

@@ -1,4 +1,4 @@
-"""Decisions in the admin; the scheduler's own pages hang below them."""
+"""Admin of decisions; it also routes to the pages of the scheduler."""
 
 from __future__ import annotations
 

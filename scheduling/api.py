@@ -1,5 +1,4 @@
-"""The scheduler in the API: who waits and why, what is free, what was decided, and what
-would happen."""
+"""API of the scheduler: queue, resources, decisions and preview."""
 
 from __future__ import annotations
 
@@ -24,8 +23,8 @@ from scheduling.serializers import (
     WaitingSerializer,
 )
 
-# Lists that are worked out as a whole
-whole: dict[str, Any] = {"pagination_class": None, "filter_backends": []}
+# Computed on each request as one list
+unpaginated: dict[str, Any] = {"pagination_class": None, "filter_backends": []}
 
 
 class DecisionFilter(filters.FilterSet):  # type: ignore[misc]
@@ -50,12 +49,12 @@ class Scheduling(GenericViewSet[Decision]):
     filterset_class = DecisionFilter
 
     @extend_schema(responses=WaitingSerializer(many=True))
-    @action(detail=False, **whole)
+    @action(detail=False, **unpaginated)
     def queue(self, request: Request) -> Response:
         return Response(WaitingSerializer(current_queue(), many=True).data)
 
     @extend_schema(responses=MachineSerializer(many=True))
-    @action(detail=False, **whole)
+    @action(detail=False, **unpaginated)
     def resources(self, request: Request) -> Response:
         return Response(MachineSerializer(current_machines(), many=True).data)
 
@@ -67,9 +66,9 @@ class Scheduling(GenericViewSet[Decision]):
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(request=DraftSerializer, responses=PreviewSerializer)
-    @action(detail=False, methods=["post"], **whole)
+    @action(detail=False, methods=["post"], **unpaginated)
     def preview(self, request: Request) -> Response:
         context = self.get_serializer_context()
         fields, instance = parse_draft(DraftSerializer, request.data, context)
-        found = preview_model(fields, instance)
-        return Response(PreviewSerializer(found).data)
+        preview = preview_model(fields, instance)
+        return Response(PreviewSerializer(preview).data)

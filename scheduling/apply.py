@@ -1,8 +1,8 @@
-"""Carry out a plan: one short transaction per decision, each fenced.
+"""Apply a plan: one short, fenced transaction per decision.
 
-A placement swaps the version of its machine's ledger. 0 rows changed means that
-another plan was faster: this one is stale, the rest of it is dropped, and the next
-tick plans again.
+A placement is a compare-and-swap of its machine's version. If no row changes, another
+plan came first: this one is stale, the rest of it is dropped, and the next tick plans
+again.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from scheduling.planner.types import Placement, Plan, Reason, Snapshot, Stop
 
 logger = logging.getLogger(__name__)
 
-# A launch that has not begun by then was lost with its worker and is sent again.
+# A launch that has not started by then was lost with its worker and is sent again.
 LAUNCH_DUE_S = 5
 
 
@@ -40,7 +40,7 @@ class StalePlan(Exception):
 
 
 class NoFreePort(Exception):
-    """Of one machine. A plan counts no ports: what it places there has to wait."""
+    """On one machine. Plans do not count ports, so its placements have to wait."""
 
     def __init__(self, node: str) -> None:
         super().__init__(node)
@@ -49,56 +49,56 @@ class NoFreePort(Exception):
         self.reason = Reason(status="waiting", code="no_free_port", params=params)
 
 
-def carry_out(plan: Plan, snapshot: Snapshot) -> None:
+def apply_plan(plan: Plan, snapshot: Snapshot) -> None:
     _stop(plan.stops)
     versions = {node.name: node.version for node in snapshot.nodes}
     try:
-        portless = _place_all(plan.placements, versions)
+        without_port = _place_all(plan.placements, versions)
     except (StalePlan, IntegrityError) as error:
         logger.info("plan was stale, planning again: %s", error)
         broker.wake_scheduler()
         return
-    reach("explain.begun")
+    reach("explain.started")
     placed = {p.model_id for p in plan.placements}
     reasons = {id: why for id, why in plan.reasons.items() if id not in placed}
-    _explain({**reasons, **portless}, busy={run.model_id for run in snapshot.runs})
+    _explain({**reasons, **without_port}, busy={run.model_id for run in snapshot.runs})
 
 
 def _place_all(
     placements: Iterable[Placement], versions: dict[str, int]
 ) -> dict[int, Reason]:
-    """What models that were left out, by id, wait for. versions are counted on."""
-    portless = {}
+    """By model id, the reasons of those without a free port. Increments versions."""
+    without_port = {}
     for placement in placements:
         try:
             place(placement, versions[placement.node])
-        except NoFreePort as lack:
-            portless[placement.model_id] = lack.reason
+        except NoFreePort as error:
+            without_port[placement.model_id] = error.reason
         else:
             versions[placement.node] += 1
             reach("place.done")
-    return portless
+    return without_port
 
 
 def _stop(stops: Iterable[Stop]) -> None:
-    wanted = {stop.run_uid: stop for stop in stops}
-    for run in Run.objects.live().select_related("model").filter(uid__in=wanted):
-        stop = wanted[run.uid]
+    by_uid = {stop.run_uid: stop for stop in stops}
+    for run in Run.objects.live().select_related("model").filter(uid__in=by_uid):
+        stop = by_uid[run.uid]
         # Requests in flight cannot finish on a GPU that is gone.
         reason = find(stop.code)
         gone = reason.fault is Fault.MACHINE
         drain_s = 0 if gone else settings.DRAIN_SECONDS
         with transaction.atomic():
-            moved = request_run_stop(run, stop.code, stop.params, drain_s)
-            if moved and reason.retry is Retry.EVICTED:
+            is_changed = request_run_stop(run, stop.code, stop.params, drain_s)
+            if is_changed and reason.retry is Retry.EVICTED:
                 decisions.record_eviction(run, stop.code, stop.params)
-            reach("stop.asking")
-        reach("stop.asked")
+            reach("stop.requesting")
+        reach("stop.requested")
 
 
 def place(placement: Placement, version: int) -> Run:
-    """Raises StalePlan, NoFreePort, or IntegrityError when a rival took the replica or
-    port."""
+    """Raises StalePlan, NoFreePort, or IntegrityError if another plan has taken the
+    replica or the port."""
     with transaction.atomic():
         node = Node.objects.filter(name=placement.node, version=version)
         if not node.update(version=version + 1):
@@ -110,7 +110,7 @@ def place(placement: Placement, version: int) -> Run:
             generation=placement.generation,
         ).first()
         if model is None:
-            raise StalePlan(f"model {placement.model_id} is no longer wanted so")
+            raise StalePlan(f"model {placement.model_id} changed or was stopped")
         run = _create_run(model, placement)
         record("run_scheduled", model=model, run=run, params={"node": run.node})
         decisions.record_placement(run)
@@ -147,8 +147,8 @@ def _create_run(model: ServedModel, placement: Placement) -> Run:
 
 
 def _free_port(node: str) -> int:
-    """Any one that no live run has: strangers on it are noticed at launch, and the
-    next attempt draws another."""
+    """A random port that no live run has. A launch that finds it in use by another
+    process draws again."""
     taken = set(Run.objects.live().filter(node=node).values_list("port", flat=True))
     free = [port for port in settings.ENGINE_PORTS if port not in taken]
     if not free:
@@ -157,18 +157,18 @@ def _free_port(node: str) -> int:
 
 
 def _explain(reasons: Mapping[int, Reason], busy: set[int]) -> None:
-    """What is told already costs one query for all; a model with live runs is settled
-    anyway, for its status is not the reason's alone."""
+    """Reasons that are up to date cost one query for all models. A model with live runs
+    is always updated, because its status depends on them as well."""
     for model in ServedModel.objects.filter(pk__in=reasons):
         reason = reasons[model.pk]
-        told = Blocked(
+        blocked = Blocked(
             status=Status(reason.status), code=reason.code, params=reason.params
         )
-        if model.pk in busy or told != _told(model):
-            _tell(model, reason, told)
+        if model.pk in busy or blocked != _current(model):
+            _record_reason(model, reason, blocked)
 
 
-def _told(model: ServedModel) -> Blocked:
+def _current(model: ServedModel) -> Blocked:
     return Blocked(
         status=Status(model.status),
         code=model.reason_code,
@@ -176,12 +176,12 @@ def _told(model: ServedModel) -> Blocked:
     )
 
 
-def _tell(model: ServedModel, reason: Reason, told: Blocked) -> None:
+def _record_reason(model: ServedModel, reason: Reason, blocked: Blocked) -> None:
     with transaction.atomic():
-        reconcile_status(model.pk, told)
-        now = ServedModel.objects.filter(
-            pk=model.pk, status=told.status, reason_code=told.code
+        reconcile_status(model.pk, blocked)
+        unchanged = ServedModel.objects.filter(
+            pk=model.pk, status=blocked.status, reason_code=blocked.code
         )
-        if decisions.is_new_reason(model, reason) and now.exists():
+        if decisions.is_new_reason(model, reason) and unchanged.exists():
             decisions.record_reason(model, reason)
-        reach("explain.told")
+        reach("explain.recorded")

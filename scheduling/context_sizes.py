@@ -1,7 +1,7 @@
-"""Smaller contexts of a model, and what it would need with each of them.
+"""Smaller context lengths of a model, and what it would need with each of them.
 
-What is declared stays the operator's number: only what the estimate says is saved is
-taken off it. Read from model files, so never for a tick, which plans for all models.
+Sizes stay what the operator declared, less what a smaller context saves by the
+estimate. Estimates read model files, so ticks never call this.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SIZES = tuple(2**power for power in range(19, 8, -1))  # 524288 to 512
 
 
 def smaller_contexts(model: ServedModel) -> tuple[Context, ...]:
-    """Today's, then smaller ones, largest first; none where there is no estimate."""
+    """The current one, then smaller ones, largest first; empty without an estimate."""
     try:
         rules = framework(model.framework)
     except PlatformError:
@@ -31,18 +31,18 @@ def smaller_contexts(model: ServedModel) -> tuple[Context, ...]:
     # A smaller context frees nothing of what fills all the memory it is given.
     if rules.fills_memory or rules.check(config, model_roots=settings.MODEL_ROOTS):
         return ()
-    today = rules.memory(config, model.gpu_count)
-    if not isinstance(today, Estimate):
+    current = rules.memory(config, model.gpu_count)
+    if not isinstance(current, Estimate):
         return ()
     return (
-        Context(today.n_ctx, model.gpu_memory_mib, model.memory_mib),
-        *_smaller(model, rules, today),
+        Context(current.n_ctx, model.gpu_memory_mib, model.memory_mib),
+        *_smaller(model, rules, current),
     )
 
 
 def lower_context(model: ServedModel, to: int, actor: Actor = None) -> None:
-    """Only ever to one that is offered: a page that is out of date must not raise it.
-    Runs that are there keep theirs until the model is restarted."""
+    """Does nothing unless `to` is offered: an outdated page must not raise the context.
+    Live runs keep theirs until the model is restarted."""
     contexts = smaller_contexts(model)[1:]
     key = framework(model.framework).context_key if contexts else ""
     for context in contexts:
@@ -56,24 +56,24 @@ def lower_context(model: ServedModel, to: int, actor: Actor = None) -> None:
 
 
 def _smaller(
-    model: ServedModel, rules: Framework, today: Estimate
+    model: ServedModel, rules: Framework, current: Estimate
 ) -> Iterator[Context]:
     for n_ctx in SIZES:
-        if n_ctx >= today.n_ctx:
+        if n_ctx >= current.n_ctx:
             continue
         config = {**model.config, rules.context_key: n_ctx}
         less = rules.memory(config, model.gpu_count)
         if not isinstance(less, Estimate):
             return
-        gpu = _declared(model.gpu_memory_mib, today.gpu, less.gpu)
-        host = _declared(model.memory_mib, today.host, less.host)
-        if gpu is None or host is None:  # declared less than is saved: no telling
+        gpu = _declared(model.gpu_memory_mib, current.gpu, less.gpu)
+        host = _declared(model.memory_mib, current.host, less.host)
+        if gpu is None or host is None:  # declared less than would be saved
             return
         yield Context(n_ctx, gpu, host)
 
 
-def _declared(mib: int, today: Share, less: Share) -> int | None:
+def _declared(mib: int, current: Share, less: Share) -> int | None:
     if mib == 0:
         return 0
-    saved = mib - (today.total_mib - less.total_mib)
+    saved = mib - (current.total_mib - less.total_mib)
     return saved if saved > 0 else None

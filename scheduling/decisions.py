@@ -1,4 +1,4 @@
-"""Write down what the scheduler decided, in the transaction of its effect."""
+"""Record what the scheduler decided, in the same transaction as its effect."""
 
 from __future__ import annotations
 
@@ -13,48 +13,48 @@ from scheduling.enums import DecisionKind
 from scheduling.models import Decision
 from scheduling.planner.types import Reason
 
-# Old rows are looked for once in so many new ones: those kept too long are few.
-FORGET_EVERY = 100
+# Old rows are deleted once per this many new rows, so few are kept for too long.
+CLEANUP_EVERY = 100
 
 
 def record_placement(run: Run) -> None:
     params = {"node": run.node, "replica": run.replica, "gpus": run.gpu_uuids}
-    _note(DecisionKind.PLACEMENT, run.model, "run_scheduled", params, run)
+    _record(DecisionKind.PLACEMENT, run.model, "run_scheduled", params, run)
 
 
 def record_eviction(run: Run, code: str, params: Mapping[str, object]) -> None:
-    known = {"node": run.node, "replica": run.replica, **params}
-    _note(DecisionKind.EVICTION, run.model, code, known, run)
+    details = {"node": run.node, "replica": run.replica, **params}
+    _record(DecisionKind.EVICTION, run.model, code, details, run)
 
 
 def record_reason(model: ServedModel, reason: Reason) -> None:
-    _note(DecisionKind.REASON, model, reason.code, reason.params)
+    _record(DecisionKind.REASON, model, reason.code, reason.params)
 
 
 def is_new_reason(model: ServedModel, reason: Reason) -> bool:
-    """How much is free changes with every start and stop anywhere: no news by itself,
-    or each of them would be a row for each model that waits."""
-    return (model.reason_code, _gist(model.reason_params)) != (
+    """Ignores how much is free: that changes with every start and stop, and each of
+    them would add a row for every waiting model."""
+    return (model.reason_code, _without_free(model.reason_params)) != (
         reason.code,
-        _gist(reason.params),
+        _without_free(reason.params),
     )
 
 
-def _gist(params: Mapping[str, object]) -> dict[str, object]:
+def _without_free(params: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in params.items() if name != "free"}
 
 
-def _note(
+def _record(
     kind: DecisionKind,
     model: ServedModel,
     code: str,
     params: Mapping[str, object],
     run: Run | None = None,
 ) -> None:
-    made = Decision.objects.create(
+    decision = Decision.objects.create(
         kind=kind, model=model, model_name=model.name, priority=model.priority,
         run_uid=run.uid if run else "", code=code, params=dict(params),
     )  # fmt: skip
-    if made.pk % FORGET_EVERY == 0:
+    if decision.pk % CLEANUP_EVERY == 0:
         oldest = timezone.now() - timedelta(days=settings.DECISION_DAYS)
         Decision.objects.filter(at__lt=oldest).delete()

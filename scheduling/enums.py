@@ -1,11 +1,11 @@
-"""Named sets of the scheduler; no rows."""
+"""Enums of the scheduler."""
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
 
 class DecisionKind(TextChoices):
-    """reason: a model waits or is in error, for a reason that is new."""
+    """reason: a model waits or fails for a new reason."""
 
     PLACEMENT = "placement", _("Placement")
     EVICTION = "eviction", _("Eviction")

@@ -1,4 +1,4 @@
-"""Which run holds which part of which GPU, and what the scheduler decided."""
+"""Allocations of GPU memory, and the decisions of the scheduler."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from scheduling.enums import DecisionKind
 
 
 class Allocation(models.Model):
-    """Live exactly while its run has not ended: nothing frees it, so nothing leaks.
-    CPU cores and memory are held by the run row itself."""
+    """GPU memory held by a run until it ends. Nothing frees it explicitly, so nothing
+    leaks. The run itself holds CPU cores and memory."""
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="allocations")
     gpu = models.ForeignKey(Gpu, models.CASCADE, related_name="allocations")
@@ -30,7 +30,7 @@ class Allocation(models.Model):
 
 
 class Decision(models.Model):
-    """One placement, eviction or new reason of a plan that was carried out."""
+    """A placement, an eviction or a new reason from a plan that was applied."""
 
     at = models.DateTimeField(_("time"), auto_now_add=True, db_index=True)
     kind = models.CharField(_("kind"), max_length=10, choices=DecisionKind)
@@ -39,7 +39,7 @@ class Decision(models.Model):
     )
     model_name = models.CharField(_("model"), max_length=63)
     priority = models.PositiveSmallIntegerField(_("priority"))
-    # Not a key: runs are forgotten earlier than decisions.
+    # No foreign key: runs are deleted earlier than decisions.
     run_uid = models.CharField(_("run"), max_length=32, blank=True)
     code = models.CharField(max_length=40)
     params = models.JSONField(default=dict)

@@ -1,4 +1,4 @@
-"""Queue, preview, resources and decisions as the API shows them."""
+"""Serializers of queue, preview, resources and decisions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scheduling.planner.types import Reason, Suggestion
 
 
 def reason_payload(reason: Reason) -> dict[str, Any]:
-    """As ReasonSerializer has it."""
+    """In the format of ReasonSerializer."""
     return reason_of(reason.code, dict(reason.params)) or {}
 
 

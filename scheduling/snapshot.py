@@ -1,4 +1,4 @@
-"""Rows to the planner's picture, in a fixed number of queries."""
+"""Load the planner's snapshot from the database, in a fixed number of queries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from scheduling.models import Allocation
 from scheduling.planner import types
 from scheduling.planner.backoff import BackOff, EndedRun
 
-# Enough to see that a limit of attempts is reached; older runs decide nothing.
+# More than any limit of attempts; the planner does not need older runs.
 HISTORY_PER_MODEL = 64
 
 
@@ -81,7 +81,7 @@ def load_nodes() -> tuple[types.Node, ...]:
 def _history(
     configs: Mapping[int, dict[str, object]],
 ) -> dict[int, dict[int, tuple[EndedRun, ...]]]:
-    """configs: of models, by id, as they are now."""
+    """By model and replica. configs: the current ones, by model id."""
     ended = (
         Run.objects.ended()
         .filter(model__desired_state=Desired.RUNNING, generation=F("model__generation"))
@@ -104,7 +104,7 @@ def _history(
 
 
 def _ended(run: Run, *, changed: bool) -> EndedRun:
-    """changed: it had another configuration, and what it lacked says nothing now."""
+    """changed: it ran with another configuration, so its GPU memory does not count."""
     this_boot = run.boot_id == clock.boot_id()
     served = (
         (run.ended_uptime or 0) - run.ready_uptime
@@ -124,7 +124,7 @@ def _ended(run: Run, *, changed: bool) -> EndedRun:
 def snapshot_of(
     model: ServedModel, history: Mapping[int, tuple[EndedRun, ...]]
 ) -> types.Model:
-    """Also of a model that was never saved."""
+    """The model need not be saved."""
     since = model.waiting_since or model.created_at or timezone.now()
     return types.Model(
         id=model.pk or 0,
@@ -165,7 +165,7 @@ def _cpu_cores(model: ServedModel) -> int:
     try:
         return framework(model.framework).cpu_cores(model.config)
     except PlatformError:
-        return 1  # its launch says what is wrong
+        return 1  # its launch reports the error
 
 
 def _runs(live: Iterable[Run]) -> tuple[types.Run, ...]:

@@ -1,22 +1,22 @@
-"""What the task queue calls."""
+"""Tasks of the scheduler."""
 
 from common import broker, clock
 from common.failpoints import reach
 from runtimes.supervision import stop
-from scheduling.apply import carry_out
+from scheduling.apply import apply_plan
 from scheduling.planner.plan import plan
 from scheduling.snapshot import load, policy
 
 
 def tick() -> None:
-    """Compare what is wanted with what is, and take the next step of everything.
+    """Compare desired and observed state, and take the next step for every run.
 
-    Wasteful but never wrong when two run at once, or when one is cut off anywhere.
+    Two ticks at once are wasteful but never wrong, and so is one that is killed.
     """
     broker.clear_pending_tick()
-    reach("tick.begun")
+    reach("tick.started")
     stop.advance_all()
     snapshot = load()
     decided = plan(snapshot, policy(), clock.uptime())
     reach("tick.planned")
-    carry_out(decided, snapshot)
+    apply_plan(decided, snapshot)

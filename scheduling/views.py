@@ -1,4 +1,4 @@
-"""Pages of the scheduler: the queue with its remedies, machines, latest decisions."""
+"""Pages of the scheduler: queue with suggestions, machines, latest decisions."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def queue(request: HttpRequest) -> HttpResponse:
 
 
 def _row(waiting: QueueEntry, request: HttpRequest) -> dict[str, Any]:
-    """suggestions: those that this user may carry out."""
+    """suggestions: only those that this user may apply."""
     may_change = request.user.has_perm(CHANGE)
     may = {"stop": may_operate(request), "priority": may_change, "n_ctx": may_change}
     return {
@@ -60,7 +60,7 @@ def _row(waiting: QueueEntry, request: HttpRequest) -> dict[str, Any]:
 
 @require_POST
 def raise_priority(request: HttpRequest, model_id: int, to: int) -> HttpResponse:
-    """Only ever upwards: a page that is out of date must not lower it."""
+    """Never lowers the priority, which an outdated page could otherwise do."""
     if not request.user.has_perm(CHANGE):
         raise PermissionDenied
     if not 1 <= to <= TOP_PRIORITY:

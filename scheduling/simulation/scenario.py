@@ -1,4 +1,4 @@
-"""What a simulation is made of, and what it measures. Pure."""
+"""Scale, rates and results of a simulation. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scheduling.planner.types import Gpu, Model, Node
 GPU_MIB = 80_000
 CPU_CORES = 96
 MEMORY_MIB = 1_000_000
-# GPUs, MiB of each: how often
+# (GPUs, MiB of each): relative frequency
 SHAPES = {
     (0, 0): 10,
     (1, 8_000): 25,
@@ -35,8 +35,8 @@ class Scale:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """Means of what happens by chance, math.inf for never; ranges in seconds.
-    flaky: the share of models whose engine never gets ready."""
+    """Mean times between random events, math.inf for never; ranges in seconds.
+    flaky: the share of models whose engine never becomes ready."""
 
     wanted_h: float = 6
     unwanted_h: float = 2
@@ -50,9 +50,9 @@ class Rates:
 
 @dataclass(slots=True)
 class Figures:
-    """waits: seconds until a place was found, by priority: after a user's start, an
-    eviction or the loss of a GPU. Whoever still waits at the end counts as well.
-    plans: seconds that each took. booked, available: MiB of GPU memory x seconds."""
+    """waits: by priority, seconds until a replica was placed after a start, an eviction
+    or the loss of a GPU, including waits that last to the end. plans: seconds that each
+    took. booked, available: MiB of GPU memory x seconds."""
 
     booked: float = 0
     available: float = 0
@@ -69,7 +69,7 @@ class Figures:
 
 
 def quantile(values: list[float], share: float) -> float:
-    """The smallest value that is not exceeded by this share of them."""
+    """The smallest value that this share of the values does not exceed."""
     ordered = sorted(values)
     return ordered[max(0, ceil(share * len(ordered)) - 1)] if ordered else 0
 
@@ -90,7 +90,7 @@ def machines(scale: Scale) -> list[Node]:
 
 
 def a_model(chance: Random, number: int, gpus_per_node: int) -> Model:
-    """Not wanted yet. No model asks for more GPUs than a machine has."""
+    """Not started. No model needs more GPUs than a machine has."""
     shapes = {s: often for s, often in SHAPES.items() if s[0] <= gpus_per_node}
     count, share = chance.choices(list(shapes), list(shapes.values()))[0]
     return Model(

@@ -1,8 +1,8 @@
-"""The real planner in a world of its own: virtual time, chance from a seed. Pure.
+"""The real planner in a simulated world with virtual time and seeded chance. Pure.
 
-Users start and stop models, engines load, crash and drain, GPUs are lost and return.
-After whatever happens, plan() is asked and its plan is carried out; what would be
-wrong in the real world (room given twice, a replica that runs twice) ends the run.
+Users start and stop models, engines load, crash and drain, GPUs fail and return. After
+each event the world calls plan() and applies the result. A violated invariant (room
+booked twice, a replica that runs twice) ends the simulation.
 """
 
 from __future__ import annotations
@@ -23,13 +23,11 @@ from scheduling.planner.types import Model, Node, Placement, Policy, Run, Snapsh
 from scheduling.simulation.scenario import Figures, Rates, Scale, a_model, machines
 
 HOUR_S = 3600
-# While somebody waits, the planner is asked at least so often.
+# While a model waits, the planner runs at least this often.
 TICK_S = 60
-# No more of a replica's ended runs are needed to judge it.
-REMEMBERED = 10
-
-
-# After failures; all other ends are the planner's or the users'
+# The back-off needs no more ended runs of a replica.
+HISTORY_PER_REPLICA = 10
+# How failures are retried; all other ends are requested
 RETRIES = {"engine_exited": Retry.BACKOFF, "gpu_lost": Retry.AT_ONCE}
 
 
@@ -39,18 +37,18 @@ class InvariantBroken(Exception):
 
 @dataclass(slots=True)
 class Engine:
-    """ending: why it is on its way out, once it is."""
+    """stop_code: why it is stopping; empty while it is not."""
 
     run: Run
     placed: float
     ready: float | None = None
-    ending: str = ""
+    stop_code: str = ""
 
 
 def simulate(
     scale: Scale, rates: Rates, timer: Callable[[], float], policy: Policy | None = None
 ) -> Figures:
-    """timer: seconds; what plan() takes is measured with it."""
+    """timer: returns seconds; measures plan()."""
     world = World(scale, rates, timer, policy or Policy())
     world.run_until(scale.hours * HOUR_S)
     world.count_unfinished_waits()
@@ -79,7 +77,7 @@ class World:
         self._populate(scale)
 
     def _populate(self, scale: Scale) -> None:
-        """Half of the models are wanted from the start, as after a reboot."""
+        """Half of the models start at once, as after a reboot."""
         for number in range(scale.models):
             model = a_model(self.chance, number, scale.gpus_per_node)
             self.models[number] = model
@@ -112,12 +110,12 @@ class World:
             heappush(self.events, (self.now + seconds, self.numbered, event))
 
     def _hours(self, mean: float) -> float:
-        """Seconds until something that happens by chance."""
+        """Seconds until a random event."""
         if mean == math.inf:
             return math.inf
         return self.chance.expovariate(1 / mean) * HOUR_S
 
-    # What people do
+    # Events caused by users
 
     def start(self, number: int) -> None:
         model = self.models[number]
@@ -138,11 +136,11 @@ class World:
             self._count_wait(model, replica)
         self._after(self._hours(self.rates.unwanted_h), partial(self.start, number))
 
-    # What happens to engines and GPUs
+    # Events of engines and GPUs
 
-    def _get_ready(self, uid: str, slot: tuple[int, int]) -> None:
+    def _become_ready(self, uid: str, slot: tuple[int, int]) -> None:
         engine = self._engine(uid, slot)
-        if engine is None or engine.ending:
+        if engine is None or engine.stop_code:
             return
         if slot[0] in self.flaky:
             self._fail(engine, "engine_exited")
@@ -154,20 +152,20 @@ class World:
 
     def _crash(self, uid: str, slot: tuple[int, int]) -> None:
         engine = self._engine(uid, slot)
-        if engine is not None and not engine.ending:
+        if engine is not None and not engine.stop_code:
             self._fail(engine, "engine_exited")
 
     def _drained(self, uid: str, slot: tuple[int, int]) -> None:
         engine = self._engine(uid, slot)
         if engine is not None:
-            self._end(engine, engine.ending)
+            self._end(engine, engine.stop_code)
 
     def lose_gpu(self, name: str, uuid: str) -> None:
         self.figures.gpus_lost += 1
         self._open_gpu(name, uuid, False)
         for engine in [e for e in self.engines.values() if uuid in e.run.gpus]:
-            if engine.ending:
-                self._end(engine, engine.ending)
+            if engine.stop_code:
+                self._end(engine, engine.stop_code)
             else:
                 if self.models[engine.run.model_id].wanted:
                     slot = (engine.run.model_id, engine.run.replica)
@@ -196,9 +194,9 @@ class World:
         past = self.history[engine.run.model_id].get(engine.run.replica, ())
         verdict = assess(past, self.policy.back_off, self.now)
         if verdict.code == "retrying":
-            self._after(float(str(verdict.params["seconds"])), _nothing)
+            self._after(float(str(verdict.params["seconds"])), _replan)
         elif verdict.start:
-            self._after(0, _nothing)
+            self._after(0, _replan)
         else:
             self.figures.given_up.add(engine.run.model_id)
             self.waiting.pop((engine.run.model_id, engine.run.replica), None)
@@ -213,23 +211,23 @@ class World:
         retry = RETRIES.get(code, Retry.REQUESTED)
         ended = EndedRun(code=code, ended=self.now, served_s=served_s, retry=retry)
         past = self.history[run.model_id]
-        past[run.replica] = (ended, *past.get(run.replica, ()))[:REMEMBERED]
+        past[run.replica] = (ended, *past.get(run.replica, ()))[:HISTORY_PER_REPLICA]
 
-    # What the platform does
+    # The platform
 
     def _plan(self) -> None:
-        seen = self.snapshot()
-        begun = self.timer()
-        decided = plan(seen, self.policy, self.now)
-        self.figures.plans.append(self.timer() - begun)
+        snapshot = self.snapshot()
+        started = self.timer()
+        decided = plan(snapshot, self.policy, self.now)
+        self.figures.plans.append(self.timer() - started)
         for stop in decided.stops:
-            self._begin_to_end(stop)
+            self._stop_engine(stop)
         for placement in decided.placements:
             self._launch(placement)
         self._check()
         if decided.reasons and not self.now < self.next_tick <= self.now + TICK_S:
             self.next_tick = self.now + TICK_S
-            self._after(TICK_S, _nothing)
+            self._after(TICK_S, _replan)
 
     def snapshot(self) -> Snapshot:
         models = (
@@ -243,18 +241,18 @@ class World:
             for number, model in self.models.items()
         )
         runs = (
-            replace(e.run, stopping=bool(e.ending), running_s=self.now - e.placed)
+            replace(e.run, stopping=bool(e.stop_code), running_s=self.now - e.placed)
             for e in self.engines.values()
         )
         return Snapshot(
             nodes=tuple(self.nodes.values()), models=tuple(models), runs=tuple(runs)
         )
 
-    def _begin_to_end(self, stop: Stop) -> None:
+    def _stop_engine(self, stop: Stop) -> None:
         engine = next(e for e in self.engines.values() if e.run.uid == stop.run_uid)
         run = engine.run
         slot = (run.model_id, run.replica)
-        engine.ending = stop.code
+        engine.stop_code = stop.code
         if stop.code == "preempted":
             self.figures.evictions += 1
             self.evicted[run.model_id] = self.waiting[slot] = self.now
@@ -266,7 +264,7 @@ class World:
     def _launch(self, placed: Placement) -> None:
         slot = (placed.model_id, placed.replica)
         if slot in self.engines:
-            raise InvariantBroken(f"replica {slot} placed while a run of it is left")
+            raise InvariantBroken(f"replica {slot} placed while a run of it is live")
         self.numbered += 1
         run = Run(
             uid=f"r{self.numbered}",
@@ -282,14 +280,14 @@ class World:
         )
         closed = {g.uuid for g in self.nodes[run.node].gpus if not g.open}
         if closed & set(run.gpus):
-            raise InvariantBroken(f"{run.uid} placed on a GPU that takes none")
+            raise InvariantBroken(f"{run.uid} placed on a closed GPU")
         past = self.history.get(run.model_id, {}).get(run.replica, ())
         self.figures.restarts += bool(past) and past[0].retry.is_failure
         self._count_wait(self.models[run.model_id], run.replica)
         self.engines[slot] = Engine(run, self.now)
         self.booked_mib += sum(run.gpus.values())
         load_s = self.chance.uniform(*self.rates.load_s)
-        self._after(load_s, partial(self._get_ready, run.uid, slot))
+        self._after(load_s, partial(self._become_ready, run.uid, slot))
 
     def _count_wait(self, model: Model, replica: int) -> None:
         since = self.waiting.pop((model.id, replica), None)
@@ -305,11 +303,11 @@ class World:
         for engine in self.engines.values():
             here[engine.run.node].append(engine.run)
         for name, runs in here.items():
-            if too_much(self.nodes[name], runs):
-                raise InvariantBroken(f"more is booked on {name} than it has")
+            if is_overbooked(self.nodes[name], runs):
+                raise InvariantBroken(f"{name} is overbooked")
 
 
-def too_much(node: Node, runs: Sequence[Run]) -> bool:
+def is_overbooked(node: Node, runs: Sequence[Run]) -> bool:
     booked = sums(run.gpus for run in runs)
     return (
         sum(run.cpu_cores for run in runs) > node.cpu_cores
@@ -318,5 +316,5 @@ def too_much(node: Node, runs: Sequence[Run]) -> bool:
     )
 
 
-def _nothing() -> None:
-    """An event after which the planner is asked, and no more."""
+def _replan() -> None:
+    """An event that only makes the planner run."""

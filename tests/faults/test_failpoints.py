@@ -18,14 +18,14 @@ MODELS = [*SMALL, "large"]
 # Reached only if an engine does not heed SIGTERM.
 STUBBORN = {"stop.killing", "stop.killed"}
 STARTING = [
-    "tick.begun",
+    "tick.started",
     "tick.planned",
     "place.fenced",
     "place.booked",
     "place.committed",
     "place.done",
-    "explain.begun",
-    "explain.told",
+    "explain.started",
+    "explain.recorded",
     "launch.begun",
     "launch.accepted",
     "launch.spawned",
@@ -33,8 +33,8 @@ STARTING = [
     "run.getting_ready",
 ]
 STOPPING = [
-    "stop.asking",
-    "stop.asked",
+    "stop.requesting",
+    "stop.requested",
     "stop.drained",
     "stop.terminating",
     "stop.terminated",

@@ -6,7 +6,7 @@ from common import clock
 from models_app.enums import RunState
 from models_app.models import Activity, Run
 from runtimes.models import Gpu, Node
-from scheduling.apply import StalePlan, carry_out, place
+from scheduling.apply import StalePlan, apply_plan, place
 from scheduling.models import Allocation
 from scheduling.planner.types import Placement, Plan, Reason, Stop
 from scheduling.snapshot import load
@@ -73,15 +73,15 @@ def test_two_plans_of_one_picture_never_book_twice():
     a_node()
     one, two = a_wanted_model("one"), a_wanted_model("two")
     picture = load()
-    carry_out(a_plan(placements=(a_placement(one),)), picture)
-    carry_out(a_plan(placements=(a_placement(two),)), picture)
+    apply_plan(a_plan(placements=(a_placement(one),)), picture)
+    apply_plan(a_plan(placements=(a_placement(two),)), picture)
     assert [run.model.name for run in Run.objects.all()] == ["one"]
 
 
 def test_carry_out_starts_several_on_one_machine():
     a_node()
     models = [a_wanted_model(name) for name in ("one", "two", "three")]
-    carry_out(a_plan(placements=tuple(map(a_placement, models))), load())
+    apply_plan(a_plan(placements=tuple(map(a_placement, models))), load())
     assert Run.objects.count() == 3
     assert len(set(Run.objects.values_list("port", flat=True))) == 3
 
@@ -94,7 +94,7 @@ def test_without_a_free_port_the_others_go_on_and_the_model_says_why(settings):
     left_out, placed, waiting = (a_wanted_model(name) for name in "abc")
     placements = (a_placement(left_out, node="full"), a_placement(placed))
     why = Reason(status="waiting", code="no_node")
-    carry_out(a_plan(placements=placements, reasons={waiting.pk: why}), load())
+    apply_plan(a_plan(placements=placements, reasons={waiting.pk: why}), load())
     assert placed.runs.get().port == 21000
     left_out.refresh_from_db()
     waiting.refresh_from_db()
@@ -110,7 +110,7 @@ def test_carry_out_stops_and_explains():
     run = a_run(running, RunState.READY)
     why = Reason(status="waiting", code="insufficient_cpu", params={"free": 0})
     stop = Stop(run_uid=run.uid, code="restarted")
-    carry_out(a_plan(stops=(stop,), reasons={waiting.pk: why}), load())
+    apply_plan(a_plan(stops=(stop,), reasons={waiting.pk: why}), load())
     run.refresh_from_db()
     waiting.refresh_from_db()
     assert (run.state, run.stop_code) == ("draining", "restarted")
@@ -125,7 +125,7 @@ def test_carry_out_stops_and_explains():
 def test_carry_out_waits_for_no_answers_from_a_gpu_that_is_gone(code, at_once):
     a_node()
     run = a_run(a_wanted_model(), RunState.READY)
-    carry_out(a_plan(stops=(Stop(run_uid=run.uid, code=code),)), load())
+    apply_plan(a_plan(stops=(Stop(run_uid=run.uid, code=code),)), load())
     run.refresh_from_db()
     assert (run.deadline <= clock.uptime()) is at_once
 
@@ -134,6 +134,6 @@ def test_carry_out_twice_changes_nothing_more():
     a_node()
     model = a_wanted_model()
     decided = a_plan(placements=(a_placement(model),))
-    carry_out(decided, load())
-    carry_out(decided, dataclasses.replace(load()))
+    apply_plan(decided, load())
+    apply_plan(decided, dataclasses.replace(load()))
     assert Run.objects.count() == 1

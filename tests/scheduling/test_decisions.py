@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from models_app.enums import RunState
 from models_app.models import Activity
-from scheduling.apply import carry_out
-from scheduling.decisions import FORGET_EVERY, record_reason
+from scheduling.apply import apply_plan
+from scheduling.decisions import CLEANUP_EVERY, record_reason
 from scheduling.models import Decision
 from scheduling.planner.plan import plan
 from scheduling.planner.types import Plan, Policy, Reason, Stop
@@ -21,7 +21,7 @@ POLICY = Policy(gpu_reserve_mib=0)
 
 def tick(now=1000.0):
     seen = load()
-    carry_out(plan(seen, POLICY, now), seen)
+    apply_plan(plan(seen, POLICY, now), seen)
 
 
 def decided() -> list[tuple[str, str, str]]:
@@ -31,7 +31,7 @@ def decided() -> list[tuple[str, str, str]]:
 
 def carry_out_only(**fields):
     made = Plan(**{"stops": (), "placements": (), "reasons": {}, **fields})
-    carry_out(made, load())
+    apply_plan(made, load())
 
 
 def test_placement_is_written_with_its_place():
@@ -111,7 +111,7 @@ def test_stale_plan_leaves_no_decision():
     a_wanted_model()
     seen = load()
     a_node().__class__.objects.update(version=9)
-    carry_out(plan(seen, POLICY, 1000.0), seen)
+    apply_plan(plan(seen, POLICY, 1000.0), seen)
     assert decided() == []
     assert Activity.objects.count() == 0
 
@@ -124,7 +124,7 @@ def test_decisions_outlive_their_model():
     assert decided() == [("chat", "reason", "insufficient_cpu")]
 
 
-def test_old_decisions_are_forgotten(settings):
+def test_old_decisions_are_deleted(settings):
     settings.DECISION_DAYS = 30
     model = a_wanted_model()
     why = Reason(status="waiting", code="no_node")
@@ -132,7 +132,7 @@ def test_old_decisions_are_forgotten(settings):
         record_reason(model, why)
     old, new = Decision.objects.order_by("pk")
     Decision.objects.filter(pk=old.pk).update(at=timezone.now() - timedelta(days=31))
-    for _ in range(FORGET_EVERY):
+    for _ in range(CLEANUP_EVERY):
         record_reason(model, why)
     left = set(Decision.objects.values_list("pk", flat=True))
     assert new.pk in left

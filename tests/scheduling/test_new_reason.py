@@ -9,7 +9,7 @@ from common.messages import Reason, register
 from models_app.enums import RunState
 from models_app.models import Run
 from models_app.runs import end
-from scheduling.apply import carry_out
+from scheduling.apply import apply_plan
 from scheduling.planner.types import Plan, Stop
 from scheduling.snapshot import load
 from scheduling.tasks import tick
@@ -84,7 +84,7 @@ def test_only_a_machine_at_fault_is_not_drained(
     run = a_run(model, RunState.READY)
     stop = Stop(run_uid=run.uid, code="flooded", params={"room": "The cellar"})
     begun = clock.uptime()
-    carry_out(Plan(stops=(stop,), placements=(), reasons={}), load())
+    apply_plan(Plan(stops=(stop,), placements=(), reasons={}), load())
     run.refresh_from_db()
     assert (run.state, run.stop_code) == (RunState.DRAINING, "flooded")
     assert run.deadline - begun == pytest.approx(drain_s, abs=30)

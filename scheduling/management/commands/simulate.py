@@ -40,7 +40,7 @@ class Command(BaseCommand):
             seed=options["seed"],
         )
         figures = simulate(scale, Rates(), time.perf_counter)
-        self.stdout.write("\n".join([*said(figures), planner_time(figures)]))
+        self.stdout.write("\n".join([*report(figures), planner_time(figures)]))
 
 
 def check(name: str, value: float, least: float, most: float) -> None:
@@ -51,8 +51,8 @@ def check(name: str, value: float, least: float, most: float) -> None:
         )
 
 
-def said(figures: Figures) -> list[str]:
-    line = _(
+def report(figures: Figures) -> list[str]:
+    waits_line = _(
         "priority %(priority)s: median %(median)s s, p95 %(p95)s s, %(count)s waits"
     )
     return [
@@ -61,7 +61,7 @@ def said(figures: Figures) -> list[str]:
         _("Waiting time until a place is found:"),
         *(
             "  "
-            + line
+            + waits_line
             % {
                 "priority": priority,
                 "median": round(quantile(waits, 0.5)),

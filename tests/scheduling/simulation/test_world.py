@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 
 from scheduling.planner.types import Node, Policy, Run
 from scheduling.simulation.scenario import Rates, Scale, quantile
-from scheduling.simulation.world import HOUR_S, World, simulate, too_much
+from scheduling.simulation.world import HOUR_S, World, is_overbooked, simulate
 
 CALM = Rates(
     wanted_h=math.inf, crash_h=math.inf, gpu_loss_h=math.inf, flaky=0, drain_s=(1, 5)
@@ -52,7 +52,7 @@ def test_room_given_twice_is_seen(cpu_cores, memory_mib, wrong):
         uid="r", model_id=1, replica=0, generation=1, node="a",
         cpu_cores=cpu_cores, memory_mib=memory_mib,
     )  # fmt: skip
-    assert too_much(node, [run, run]) is wrong
+    assert is_overbooked(node, [run, run]) is wrong
 
 
 def test_higher_priorities_wait_less_when_it_is_crowded():
