@@ -4,7 +4,7 @@ from django.test.utils import CaptureQueriesContext
 
 from models_app.enums import RunState
 from models_app.models import Run, ServedModel
-from runtimes.supervision.observe import look
+from runtimes.supervision.observe import check
 from scheduling.models import Allocation
 from scheduling.tasks import tick
 from tests.builders import a_node, a_run, a_wanted_model
@@ -73,7 +73,7 @@ ORDER = ["m3", "m1", "m2", "m4", "m0"]
 def test_after_a_restart_of_the_machine_all_return_in_order_of_priority(cores):
     a_node(cpu_cores=cores)
     before_the_restart()
-    look(Run.objects.live().earliest("pk"))  # the monitor was first, at the lowest
+    check(Run.objects.live().earliest("pk"))  # the monitor was first, at the lowest
     tick()
     assert back() == ORDER[:cores]
     ended = Run.objects.ended().filter(end_code="node_rebooted")
