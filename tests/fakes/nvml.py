@@ -42,8 +42,8 @@ def load() -> ctypes.CDLL:
 
 
 def a_gpu(index: int, **fields) -> str:
-    """Fields as in nvml.c. processes: MiB by pid, None where the driver does not tell.
-    memory: one result for total and free."""
+    """Fields as in nvml.c. processes: MiB by pid, None where the driver does not report
+    it. memory: one result for total and free."""
     given = {"uuid": f"GPU-{index:04}", **A_GPU, **fields}
     if memory := given.pop("memory", None):
         given["total"] = given["free"] = memory
@@ -55,7 +55,7 @@ def a_gpu(index: int, **fields) -> str:
     return "\t".join(f"{key}={value}" for key, value in given.items())
 
 
-def say(*gpus: str, init: int = 0) -> None:
+def set_gpus(*gpus: str, init: int = 0) -> None:
     """Replaced as a whole, so that no reader sees half of it."""
     draft = STATE.with_suffix(".draft")
     draft.write_text("\n".join([str(init), *gpus]) + "\n")
@@ -63,6 +63,6 @@ def say(*gpus: str, init: int = 0) -> None:
 
 
 def happen(index: int, xid: int) -> None:
-    """An XID is told to whoever watches the GPU by now."""
+    """Reports an XID to everyone who watches the GPU by now."""
     with EVENTS.open("a") as file:
         file.write(f"{index} {xid}\n")

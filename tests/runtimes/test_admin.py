@@ -32,8 +32,8 @@ def test_mode_is_told_and_recorded_once():
     for action in ("drained_selected", "drained_selected", "open_selected"):
         page = choose(client, action)
         assert page.status_code == 302
-    told = [event.message for event in Activity.objects.order_by("pk")]
-    assert told == [
+    messages = [event.message for event in Activity.objects.order_by("pk")]
+    assert messages == [
         "GPU here/0 fake is being drained: its models are moved away.",
         "GPU here/0 fake accepts models again.",
     ]
@@ -91,8 +91,8 @@ def test_marking_as_healthy_is_recorded_once_and_takes_a_post():
     assert gpu.unhealthy_code
     for _ in range(2):
         choose(client, "healthy_selected")
-    told = [event.message for event in Activity.objects.order_by("pk")]
-    assert told == [
+    messages = [event.message for event in Activity.objects.order_by("pk")]
+    assert messages == [
         "GPU here/0 fake is unhealthy and accepts no models until it recovers."
         " The GPU reported XID 62 and must be reset.",
         "GPU here/0 fake is healthy again.",
@@ -101,7 +101,7 @@ def test_marking_as_healthy_is_recorded_once_and_takes_a_post():
 
 
 @pytest.mark.parametrize(
-    ("fields", "words"),
+    ("fields", "text"),
     [
         ({}, "Healthy"),
         ({"lost": True}, "The driver can no longer reach the GPU."),
@@ -111,9 +111,9 @@ def test_marking_as_healthy_is_recorded_once_and_takes_a_post():
         ),
     ],
 )
-def test_pages_tell_the_health_of_a_gpu(fields, words):
+def test_pages_show_the_health_of_a_gpu(fields, text):
     node = a_node(gpus=[24000])
     node.gpus.update(**fields)
     client = client_as("viewer")
     for page in (GPUS, f"{GPUS}{node.gpus.get().pk}/change/"):
-        assert words in client.get(page).content.decode()
+        assert text in client.get(page).content.decode()

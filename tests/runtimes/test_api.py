@@ -33,10 +33,10 @@ def test_preflight_tells_all_there_is_to_tell(slash):
     a_node()
     answer = send(operator(), "POST", PREFLIGHT + slash, a_body())
     assert answer.status_code == 200
-    told = answer.json()
-    assert told["ok"] is True
-    assert tuple(f["name"] for f in told["findings"]) == SUBJECTS
-    assert {frozenset(f) for f in told["findings"]} == {
+    report = answer.json()
+    assert report["ok"] is True
+    assert tuple(f["name"] for f in report["findings"]) == SUBJECTS
+    assert {frozenset(f) for f in report["findings"]} == {
         frozenset({"name", "level", "message", "advice"})
     }
 
@@ -115,8 +115,8 @@ def test_preflight_leaves_to_administrators_what_is_theirs(key):
 def test_preflight_of_what_an_administrator_has_set_is_open_to_others():
     config = {**a_body()["config"], "extra_args": {"swa_full": True}}
     model = a_model(config=config)
-    asked = {"id": model.pk, "config": {**config, "n_ctx": 512}}
-    assert send(operator(), "POST", PREFLIGHT, asked).status_code == 200
+    draft = {"id": model.pk, "config": {**config, "n_ctx": 512}}
+    assert send(operator(), "POST", PREFLIGHT, draft).status_code == 200
 
 
 @pytest.mark.parametrize("body", [[], "text", 7, None, [{}]])

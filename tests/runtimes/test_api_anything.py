@@ -1,4 +1,4 @@
-"""Whatever is asked about, the answer is one of those promised."""
+"""Any request, however odd, is answered as the schema says."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings

@@ -20,60 +20,60 @@ def config(settings):
     return {"model_path": str(packaged_file()), "n_ctx": 4096}
 
 
-def ask(path=PATH, **fields):
+def estimate(path=PATH, **fields):
     return send(operator(), "POST", path, {"framework": "llama.cpp", **fields})
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
 def test_estimate_is_told_part_by_part(config, slash):
-    answer = ask(PATH + slash, config=config, gpu_count=1)
+    answer = estimate(PATH + slash, config=config, gpu_count=1)
     assert answer.status_code == 200
-    told = answer.json()
-    assert set(told) == {
+    data = answer.json()
+    assert set(data) == {
         *("gpu_count", "estimate", "problem", "measured"),
         *("suggested", "defaults", "advice"),
     }
-    assert (told["estimate"]["n_ctx"], told["gpu_count"]) == (4096, 1)
-    assert set(told["estimate"]["gpu"]) == set(told["estimate"]["host"]) == SHARE
-    assert told["estimate"]["gpu"]["kv_cache_mib"] == 360
-    assert (told["problem"], told["measured"], told["advice"]) == (None, None, [])
-    assert told["suggested"] == {
-        "gpu_memory_mib": told["estimate"]["gpu"]["total_mib"],
-        "memory_mib": told["estimate"]["host"]["total_mib"],
+    assert (data["estimate"]["n_ctx"], data["gpu_count"]) == (4096, 1)
+    assert set(data["estimate"]["gpu"]) == set(data["estimate"]["host"]) == SHARE
+    assert data["estimate"]["gpu"]["kv_cache_mib"] == 360
+    assert (data["problem"], data["measured"], data["advice"]) == (None, None, [])
+    assert data["suggested"] == {
+        "gpu_memory_mib": data["estimate"]["gpu"]["total_mib"],
+        "memory_mib": data["estimate"]["host"]["total_mib"],
     }
-    assert told["defaults"] == told["suggested"]
+    assert data["defaults"] == data["suggested"]
 
 
 def test_nothing_is_saved(config):
-    ask(config=config, name="smol")
+    estimate(config=config, name="smol")
     assert ServedModel.objects.count() == Activity.objects.count() == 0
 
 
 def test_changes_of_a_model_are_estimated_beside_what_its_runs_took(config):
     model = a_model(config=config)
     a_run(model, RunState.READY, memory_peak_mib=5000)
-    asked = {"framework": "llama.cpp", "id": model.pk}
+    body = {"framework": "llama.cpp", "id": model.pk}
     client = operator()
-    told = send(client, "POST", PATH, asked).json()
-    assert told["measured"] == {"gpu_memory_mib": None, "memory_mib": 5000, "runs": 1}
-    [advice] = told["advice"]
-    estimated = told["estimate"]["host"]["total_mib"]
+    data = send(client, "POST", PATH, body).json()
+    assert data["measured"] == {"gpu_memory_mib": None, "memory_mib": 5000, "runs": 1}
+    [advice] = data["advice"]
+    estimated = data["estimate"]["host"]["total_mib"]
     assert (advice["code"], advice["field"]) == ("use_measured", "memory_mib")
     assert advice["message"] == (
         f"5000 MiB were measured, {estimated} MiB estimated. Use the measured value."
     )
-    asked["config"] = {**config, "n_ctx": 512}
-    assert send(client, "POST", PATH, asked).json()["measured"] is None
+    body["config"] = {**config, "n_ctx": 512}
+    assert send(client, "POST", PATH, body).json()["measured"] is None
     model.refresh_from_db()
     assert model.config == config
 
 
 def test_file_without_an_estimate_says_why():
-    answer = ask(config={"model_path": a_gguf()})
-    told = answer.json()
-    assert (answer.status_code, told["estimate"]) == (200, None)
-    assert told["problem"]["code"] == "gguf_broken"
-    assert told["problem"]["message"].startswith("The header of")
+    answer = estimate(config={"model_path": a_gguf()})
+    data = answer.json()
+    assert (answer.status_code, data["estimate"]) == (200, None)
+    assert data["problem"]["code"] == "gguf_broken"
+    assert data["problem"]["message"].startswith("The header of")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_file_without_an_estimate_says_why():
     ],
 )  # fmt: skip
 def test_bad_input_is_named(fields, expected):
-    answer = ask(**fields)
+    answer = estimate(**fields)
     assert answer.status_code == 400
     assert expected in codes(answer)
 
@@ -100,4 +100,4 @@ def test_bad_input_is_named(fields, expected):
     ("id", "status"), [(77, 404), (0, 400), ("smol", 400), (2**70, 404)]
 )
 def test_id_of_no_model(id, status):
-    assert ask(id=id, config={}).status_code == status
+    assert estimate(id=id, config={}).status_code == status

@@ -23,8 +23,8 @@ def test_command_lists_what_there_is(root, capsys):
     a_folder(root / "hf")
     in_parts(root, 2)
     call_command("scan_models")
-    told = capsys.readouterr()
-    rows = [line.split() for line in told.out.splitlines()]
+    output = capsys.readouterr()
+    rows = [line.split() for line in output.out.splitlines()]
     assert [row[-2:] for row in rows[:3]] == [
         ["incomplete", str(root / "big-00001-of-00003.gguf")],
         ["model", str(root / "hf")],
@@ -32,8 +32,8 @@ def test_command_lists_what_there_is(root, capsys):
     ]
     assert rows[2][:7] == ["llama.cpp", "llama", "1.8", "K", "Q4_K_M", "4096", "1.7"]
     assert rows[3][:5] == ["Models", "and", "files", "found:", "3,"]
-    assert "does not exist" in told.err
-    assert f"The folder {root.parent / 'none'} does not exist." in told.err
+    assert "does not exist" in output.err
+    assert f"The folder {root.parent / 'none'} does not exist." in output.err
 
 
 @pytest.mark.django_db
@@ -42,18 +42,18 @@ def test_command_tells_all_as_json(root, capsys):
     builders.a_model("chat", config={"model_path": str(path)})
     put(root / os.fsdecode(b"\xff.gguf"), a_gguf())
     call_command("scan_models", "--json")
-    told = json.loads(capsys.readouterr().out)
-    assert told["folders"] == [str(root), str(root.parent / "none")]
-    assert [each["code"] for each in told["troubles"]] == ["folder_missing"]
-    assert [entry["models"] for entry in told["models"]] == [["chat"], []]
+    data = json.loads(capsys.readouterr().out)
+    assert data["folders"] == [str(root), str(root.parent / "none")]
+    assert [each["code"] for each in data["troubles"]] == ["folder_missing"]
+    assert [entry["models"] for entry in data["models"]] == [["chat"], []]
 
 
 def test_names_of_files_command_no_terminal(root, capsys):
     put(root / "a\x1b[2Jb.gguf", b"GGUF\x1b")
     call_command("scan_models", no_color=True)
-    told = capsys.readouterr()
-    assert "\x1b" not in told.out + told.err
-    assert "a\ufffd[2Jb.gguf" in told.out
+    output = capsys.readouterr()
+    assert "\x1b" not in output.out + output.err
+    assert "a\ufffd[2Jb.gguf" in output.out
 
 
 def test_command_works_where_there_is_no_database_yet(root, tmp_path):

@@ -237,12 +237,12 @@ def test_full_disk_loses_log_lines_and_nothing_else(tmp_path):
 
 def test_log_goes_on_when_there_is_room_again(tmp_path):
     # More than a pipe holds: when the engine goes on, most of it has been dropped.
-    script = "head -c 200000 /dev/zero; touch said; "
+    script = "head -c 200000 /dev/zero; touch written; "
     script += "until [ -e room ]; do sleep 0.01; done; echo kept"
     run_dir = a_run_dir(tmp_path, script)
     (run_dir / "engine.log").symlink_to("/dev/full")
     subprocess.run([*START_SHIM, run_dir], check=True)
-    until((run_dir / "said").exists)
+    until((run_dir / "written").exists)
     (run_dir / "engine.log").unlink()
     (run_dir / "room").touch()
     until((run_dir / "exit.json").exists)

@@ -139,5 +139,5 @@ def test_share_of_a_gpu_that_is_asked_for_is_not_bounded_by_a_default():
 def test_what_nobody_has_is_no_default():
     many = {"num_key_value_heads": 4096, "num_hidden_layers": 4096}
     folder = a_folder(DATA_DIR / "models" / "vllm-huge", **many)
-    told = {"max_model_len": 10_000_000, "model_name": str(folder)}
-    assert sizing.defaults({"framework": "vllm", "config": told}) == {}
+    config = {"max_model_len": 10_000_000, "model_name": str(folder)}
+    assert sizing.defaults({"framework": "vllm", "config": config}) == {}

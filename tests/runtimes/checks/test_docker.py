@@ -22,7 +22,7 @@ def at(settings):
         settings.DRIVER_OPTIONS = {**settings.DRIVER_OPTIONS, "docker": options}
 
     nvml.load()
-    nvml.say()
+    nvml.set_gpus()
     yield url
     driver.cache_clear()
 
@@ -70,6 +70,6 @@ def test_image_that_a_model_needs_is_missed(at, dockerd, gpus, lacking):
 
 def test_gpus_that_containers_cannot_have_are_told(at, dockerd):
     at(dockerd.url)
-    nvml.say(nvml.a_gpu(0))
+    nvml.set_gpus(nvml.a_gpu(0))
     gpus = found()["docker gpus"]
     assert (str(gpus.level), "nvidia-ctk" in gpus.advice) == ("warning", True)

@@ -22,19 +22,19 @@ from tests.fakes import nvml
 LIBRARY_NOT_FOUND, DRIVER_NOT_LOADED, DRIVER_MISMATCH = 12, 9, 18
 
 
-def the(check):
+def only(check):
     [finding] = check()
     return finding
 
 
 def test_database_is_fine(db):
-    assert the(doctor.database).level == Level.OK
+    assert only(doctor.database).level == Level.OK
 
 
 def test_database_lacks_a_migration(db):
     [newest] = MigrationLoader(connection).graph.leaf_nodes("scheduling")
     MigrationRecorder(connection).record_unapplied(*newest)
-    finding = the(doctor.database)
+    finding = only(doctor.database)
     assert finding.level == Level.ERROR
     assert "manage.py migrate" in finding.advice
 
@@ -48,7 +48,7 @@ def lost_broker(settings, tmp_path):
 
 
 def test_broker_answers():
-    assert the(doctor.broker).level == Level.OK
+    assert only(doctor.broker).level == Level.OK
 
 
 @pytest.mark.parametrize(
@@ -57,13 +57,13 @@ def test_broker_answers():
 )
 def test_broker_is_lost(lost_broker, settings, embedded, advice):
     settings.EMBEDDED_BROKER = embedded
-    finding = the(doctor.broker)
+    finding = only(doctor.broker)
     assert finding.level == Level.ERROR
     assert advice in finding.advice
 
 
 def test_worker_is_not_heard_of():
-    assert the(doctor.worker).level == Level.ERROR
+    assert only(doctor.worker).level == Level.ERROR
 
 
 @pytest.mark.parametrize(
@@ -78,19 +78,19 @@ def test_monitor_by_when_it_was_last_here(db, age_s, level):
             boot_id="",
             seen_at=timezone.now() - timedelta(seconds=age_s),
         )
-    assert the(doctor.monitor).level == level
+    assert only(doctor.monitor).level == level
 
 
 def test_configuration_error_is_told_with_its_hint(settings):
     settings.WEB_PORT = settings.API_PORT
-    finding = the(doctor.configuration)
+    finding = only(doctor.configuration)
     assert finding.level == Level.ERROR
     assert "llmplatform.E006" in finding.message
     assert finding.advice
 
 
 @pytest.mark.parametrize(
-    ("init", "gpus", "level", "words"),
+    ("init", "gpus", "level", "text"),
     [
         (LIBRARY_NOT_FOUND, [], "ok", "CPU only"),
         (DRIVER_NOT_LOADED, [], "ok", "CPU only"),
@@ -99,12 +99,12 @@ def test_configuration_error_is_told_with_its_hint(settings):
         (0, [nvml.a_gpu(0, name="Fake A"), nvml.a_gpu(1)], "ok", "Fake A, Fake GPU"),
     ],
 )
-def test_gpus(init, gpus, level, words):
+def test_gpus(init, gpus, level, text):
     nvml.load()
-    nvml.say(*gpus, init=init)
-    finding = the(machine.gpus)
+    nvml.set_gpus(*gpus, init=init)
+    finding = only(machine.gpus)
     assert finding.level == level
-    assert words in finding.message
+    assert text in finding.message
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_secret_key_by_its_mode(settings, tmp_path, mode, level):
     key = tmp_path / "secret_key"
     key.touch()
     key.chmod(mode)
-    assert the(machine.secret_key).level == level
+    assert only(machine.secret_key).level == level
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_secret_key_by_its_mode(settings, tmp_path, mode, level):
 def test_engines_are_listed_and_gpus_not_forgotten(settings, tmp_path, gpus, names):
     settings.ENGINES_DIR, settings.ENGINES_PATH = tmp_path, ""
     nvml.load()
-    nvml.say(*gpus)
+    nvml.set_gpus(*gpus)
     found = [*machine.engines()]
     assert [finding.name for finding in found] == names
     assert found[0].level == Level.OK
@@ -174,10 +174,12 @@ def test_engines_are_listed_and_gpus_not_forgotten(settings, tmp_path, gpus, nam
 def test_command_tells_all_and_ends_with_1_on_errors(db, ports, capsys):
     with pytest.raises(SystemExit) as left:
         call_command("doctor", "--json")
-    told = {found["name"]: found for found in json.loads(capsys.readouterr().out)}
+    findings = {found["name"]: found for found in json.loads(capsys.readouterr().out)}
     assert left.value.code == 1
-    assert {"database", "broker", "gpus", "disk DATA_DIR", "monitor"} <= told.keys()
-    assert all(found["advice"] for found in told.values() if found["level"] == "error")
+    assert {"database", "broker", "gpus", "disk DATA_DIR", "monitor"} <= findings.keys()
+    assert all(
+        found["advice"] for found in findings.values() if found["level"] == "error"
+    )
 
 
 def test_command_quiet_says_what_is_not_ok_only(db, ports, capsys):

@@ -1,4 +1,4 @@
-"""A registry of images as Docker asks one: its API's second version, to read only."""
+"""An image registry: the read-only part of version 2 of its API."""
 
 import gzip
 import hashlib

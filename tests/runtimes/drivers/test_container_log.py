@@ -13,10 +13,10 @@ LONG = "/usr/bin/python3 -c \"print('x' * 100_000); print('end')\""
 
 
 def read_until(reader, end, step=1000):
-    told = b""
-    while not told.endswith(end):
-        told += until(lambda: reader.read(step).data, BUSY_S)
-    return told
+    content = b""
+    while not content.endswith(end):
+        content += until(lambda: reader.read(step).data, BUSY_S)
+    return content
 
 
 def test_reads_on_without_loss_or_repetition(containers):
@@ -24,14 +24,14 @@ def test_reads_on_without_loss_or_repetition(containers):
     with closing(containers.log(uid, 100_000)) as reader:
         assert reader.read(100).data == b""
         containers.start(uid, shell(f"{COUNT}; sleep 1.5; {COUNT}; echo over"), BOUNDS)
-        told = b""
-        while told.count(b"\n") < 1201:  # two outputs come in no order
-            told += until(lambda: reader.read(1000).data, BUSY_S)
-        lines = told.decode().splitlines()
+        content = b""
+        while content.count(b"\n") < 1201:  # two outputs come in no order
+            content += until(lambda: reader.read(1000).data, BUSY_S)
+        lines = content.decode().splitlines()
         assert reader.read(100).data == b""
     for name in ("out", "err"):
-        said = [line for line in lines if line.startswith(name)]
-        assert said == 2 * [f"{name} {n}" for n in range(1, 301)]
+        own = [line for line in lines if line.startswith(name)]
+        assert own == 2 * [f"{name} {n}" for n in range(1, 301)]
     assert len(lines) == 1201
 
 

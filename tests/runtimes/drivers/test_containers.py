@@ -53,9 +53,9 @@ def test_container_is_confined():
 
 
 def test_container_is_published_on_loopback_only():
-    told = body()
-    assert told["ExposedPorts"] == {"21001/tcp": {}}
-    assert told["HostConfig"]["PortBindings"] == {
+    spec = body()
+    assert spec["ExposedPorts"] == {"21001/tcp": {}}
+    assert spec["HostConfig"]["PortBindings"] == {
         "21001/tcp": [{"HostIp": "127.0.0.1", "HostPort": "21001"}]
     }
 
@@ -74,20 +74,20 @@ def test_container_has_the_bounds_of_its_run():
 
 
 def test_container_without_bounds_has_no_limits_and_no_gpu():
-    told = body(bounds=Bounds(framework="vllm"))
-    host = told["HostConfig"]
-    assert told["Image"] == "vllm:1"
+    spec = body(bounds=Bounds(framework="vllm"))
+    host = spec["HostConfig"]
+    assert spec["Image"] == "vllm:1"
     assert (host["NanoCpus"], host["Memory"], host["MemorySwap"]) == (0, 0, 0)
     assert (host["DeviceRequests"], host["PortBindings"]) == ([], {})
-    assert "NVIDIA_VISIBLE_DEVICES=void" in told["Env"]
+    assert "NVIDIA_VISIBLE_DEVICES=void" in spec["Env"]
 
 
 @pytest.mark.parametrize(
     ("gpus", "mib"), [((), 1024), (("GPU-1",), 1024), (("GPU-1", "GPU-2"), 2048)]
 )
 def test_gpus_share_memory_to_exchange_tensors(gpus, mib):
-    told = body(bounds=Bounds(framework="vllm", gpu_uuids=gpus))
-    assert told["HostConfig"]["ShmSize"] == mib * 2**20
+    spec = body(bounds=Bounds(framework="vllm", gpu_uuids=gpus))
+    assert spec["HostConfig"]["ShmSize"] == mib * 2**20
 
 
 @pytest.mark.parametrize(
@@ -110,11 +110,11 @@ def test_image_is_the_engines_or_the_frameworks(framework, engine, image):
 
 def test_models_of_a_hub_are_readable_and_nothing_is_downloaded():
     command = replace(COMMAND, env={"HF_HUB_OFFLINE": "0"})
-    told = specification(UID, command, BOUNDS, replace(AROUND, hub_dir="/root/hub"))
-    assert told["HostConfig"]["Mounts"][2:] == [
+    spec = specification(UID, command, BOUNDS, replace(AROUND, hub_dir="/root/hub"))
+    assert spec["HostConfig"]["Mounts"][2:] == [
         {"Type": "bind", "Source": "/root/hub", "Target": "/hub", "ReadOnly": True}
     ]
-    assert {"HF_HUB_CACHE=/hub", "HF_HUB_OFFLINE=1"} <= set(told["Env"])
+    assert {"HF_HUB_CACHE=/hub", "HF_HUB_OFFLINE=1"} <= set(spec["Env"])
 
 
 def test_model_folders_are_readable_where_they_are():
@@ -141,9 +141,9 @@ def test_log_is_bounded():
     ],
 )
 def test_program_is_the_images_own(program, entrypoint):
-    told = body(Command(argv=(program, "-m", "x"), env={}, stdin=""))
-    assert told["Entrypoint"] == [entrypoint]
-    assert told["Cmd"] == ["-m", "x"]
+    spec = body(Command(argv=(program, "-m", "x"), env={}, stdin=""))
+    assert spec["Entrypoint"] == [entrypoint]
+    assert spec["Cmd"] == ["-m", "x"]
 
 
 def test_environment_has_no_paths_of_this_machine():

@@ -158,9 +158,9 @@ def test_engine_is_confined(containers):
     script = f"id -u; echo x > /tmp/x; {capabilities} < /proc/self/status; echo x > /x"
     handle = containers.start(a_uid(), shell(script), BOUNDS)
     ended(containers, handle)
-    said = containers.tail(handle.uid)  # its two outputs, in no order
-    assert {"65534", "0000000000000000"} <= set(said.splitlines())
-    assert "Read-only file system\n" in said
+    output = containers.tail(handle.uid)  # its two outputs, in no order
+    assert {"65534", "0000000000000000"} <= set(output.splitlines())
+    assert "Read-only file system\n" in output
 
 
 def test_models_are_readable_and_not_writable(containers, tmp_path):
@@ -173,9 +173,9 @@ def test_models_are_readable_and_not_writable(containers, tmp_path):
     script = f"cat {models}/m.gguf; echo x > {models}/m.gguf || echo refused"
     handle = containers.start(a_uid(), shell(script), BOUNDS)
     ended(containers, handle)
-    said = containers.tail(handle.uid)
-    assert "weights\n" in said
-    assert "refused\n" in said
+    output = containers.tail(handle.uid)
+    assert "weights\n" in output
+    assert "refused\n" in output
 
 
 def test_removed_by_hand_is_an_end(containers, dockerd):
@@ -265,8 +265,8 @@ def test_missing_image_is_named(containers):
 
 
 def test_image_is_told_with_its_size(containers):
-    words = re.escape(IMAGE) + r", [0-9a-f]{12}, \d+ MiB"
-    assert re.fullmatch(words, containers.image("llama.cpp"))
+    pattern = re.escape(IMAGE) + r", [0-9a-f]{12}, \d+ MiB"
+    assert re.fullmatch(pattern, containers.image("llama.cpp"))
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def build(client, context):
         """Its name. Stages that another image has already are not made again."""
         name = f"llmplatform-test-{target}"
         with context.open("rb") as file:
-            said = client.build(
+            events = client.build(
                 fileobj=file,
                 custom_context=True,
                 target=target,
@@ -96,7 +96,7 @@ def build(client, context):
                 timeout=300,
                 decode=True,
             )
-            lines = [line.get("stream") or line.get("error", "") for line in said]
+            lines = [line.get("stream") or line.get("error", "") for line in events]
         assert lines[-1].startswith("Successfully tagged"), "".join(lines[-40:])
         return name
 

@@ -69,13 +69,13 @@ def test_goes_on_where_it_was(folder, log, reader):
 
 
 def test_rotation_loses_nothing(folder, log, reader):
-    told = b""
+    content = b""
     for number in range(50):
         log.write(b"line %d\n" % number)
         data, skipped = all_of(reader)
         assert not skipped
-        told += data
-    assert told == b"".join(b"line %d\n" % number for number in range(50))
+        content += data
+    assert content == b"".join(b"line %d\n" % number for number in range(50))
 
 
 def test_what_was_written_before_the_rename_is_read_first(folder, log, reader):
@@ -111,13 +111,13 @@ def test_removed_files_end_the_reading(folder, reader):
 
 
 def test_engine_is_read_while_it_speaks(driver):
-    uid, told = a_uid(), b""
+    uid, content = a_uid(), b""
     with closing(driver.log(uid, 1000)) as reader:
         assert reader.read(100).data == b""
         driver.start(uid, shell("for i in 1 2 3; do echo $i; sleep 0.05; done"))
-        while not told.endswith(b"3\n"):
-            told += until(lambda: reader.read(100).data)
-    assert told == b"1\n2\n3\n"
+        while not content.endswith(b"3\n"):
+            content += until(lambda: reader.read(100).data)
+    assert content == b"1\n2\n3\n"
 
 
 FAST = """

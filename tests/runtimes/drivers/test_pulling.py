@@ -41,9 +41,9 @@ def test_image_is_pulled_with_progress(containers, registry):
     seen = list(containers.pull("vllm"))
     assert seen[-1].layers == seen[-1].layers_done == len(SIZES)
     assert sum(SIZES) < seen[-1].bytes == seen[-1].bytes_done < 2 * sum(SIZES)
-    assert sorted({told.layers_done for told in seen}) == [0, 1, 2]
+    assert sorted({progress.layers_done for progress in seen}) == [0, 1, 2]
     assert containers.image("vllm").startswith(registry.image)
-    assert sum(told.bytes for told in containers.pull("vllm")) == 0
+    assert sum(progress.bytes for progress in containers.pull("vllm")) == 0
 
 
 def test_image_of_an_engine_is_pulled(containers, registry):
@@ -52,11 +52,11 @@ def test_image_of_an_engine_is_pulled(containers, registry):
     assert containers.image("vllm-cpu").startswith(registry.image)
 
 
-def refuse(driver, words):
+def refuse(driver, text):
     with pytest.raises(DriverError) as refused:
         list(driver.pull("vllm"))
     assert refused.value.code == "pull_failed"
-    assert words in refused.value.params["detail"]
+    assert text in refused.value.params["detail"]
 
 
 def test_image_that_the_registry_lacks_is_told(containers, registry):
@@ -80,22 +80,22 @@ def test_command_pulls_what_is_missing(installed):
     with serving("team/new", [1000]) as registry:
         installed(vllm=registry.image)
         assert list(missing("docker")) == ["vllm"]
-        assert registry.image in said("pull_engine_image")
+        assert registry.image in run_command("pull_engine_image")
     assert list(missing("docker")) == []
-    assert said("pull_engine_image") == "All images are here.\n"
+    assert run_command("pull_engine_image") == "All images are here.\n"
 
 
 def test_command_tells_what_is_wrong(installed):
     installed(vllm="127.0.0.1:9/team/engine:1")
     with pytest.raises(CommandError, match=r"could not be pulled: .*refused"):
-        said("pull_engine_image")
+        run_command("pull_engine_image")
     with pytest.raises(CommandError, match=r"for other, only for vllm\."):
-        said("pull_engine_image", "other")
+        run_command("pull_engine_image", "other")
 
 
-def said(*words):
+def run_command(*args):
     out = StringIO()
-    call_command(*words, stdout=out)
+    call_command(*args, stdout=out)
     return out.getvalue()
 
 
@@ -121,7 +121,7 @@ def test_progress_is_counted_by_layers_and_bytes():
     seen = progress(event for event, _ in EVENTS)
     expected = [
         Pulled(layers=layers, layers_done=done, bytes=total, bytes_done=fetched)
-        for layers, done, total, fetched in (told for _, told in EVENTS if told)
+        for layers, done, total, fetched in (total for _, total in EVENTS if total)
     ]
     assert list(seen) == expected
 

@@ -1,4 +1,4 @@
-"""What engines really said when they were made to fail: xllamacpp 2026.10, the server
+"""What engines really wrote when they were made to fail: xllamacpp 2026.10, the server
 of llama-cpp-python, vLLM 0.32 for CPUs. Traces of the calls are left out."""
 
 import pytest
@@ -210,8 +210,8 @@ CAUSES = {
 
 @pytest.mark.parametrize("name", CAUSES)
 def test_telling_line_is_the_first_that_complains(name):
-    said = f"context 512 for 4 requests\n\n{LLAMACPP[name][0]}"
-    assert cause_line(said) == CAUSES[name]
+    log = f"context 512 for 4 requests\n\n{LLAMACPP[name][0]}"
+    assert cause_line(log) == CAUSES[name]
 
 
 def test_telling_line_of_vllm_is_the_cause():
@@ -222,7 +222,7 @@ def test_telling_line_of_vllm_is_the_cause():
 
 
 @pytest.mark.parametrize(
-    ("said", "line"),
+    ("log", "line"),
     [
         ("", ""),
         ("\n \n", ""),
@@ -234,17 +234,17 @@ def test_telling_line_of_vllm_is_the_cause():
         ("E" * 1000, "E" * 300),
     ],
 )
-def test_telling_line_of_any_log(said, line):
-    assert cause_line(said) == line
+def test_cause_line_of_any_log(log, line):
+    assert cause_line(log) == line
 
 
 @pytest.mark.parametrize(
-    ("rules", "said", "reason"),
+    ("rules", "log", "reason"),
     [
-        pytest.param(rules, said, reason, id=f"{rules.name}: {name}")
+        pytest.param(rules, log, reason, id=f"{rules.name}: {name}")
         for rules, table in ((LlamaCpp(), LLAMACPP), (Vllm(), VLLM))
-        for name, (said, reason) in table.items()
+        for name, (log, reason) in table.items()
     ],
 )
-def test_last_words_tell_the_reason(rules, said, reason):
-    assert rules.end_reason(Exit(code=1, signal=None), said) == reason
+def test_end_of_the_log_gives_the_reason(rules, log, reason):
+    assert rules.end_reason(Exit(code=1, signal=None), log) == reason

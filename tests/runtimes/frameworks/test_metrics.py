@@ -46,7 +46,7 @@ vllm:generation_tokens_total{model_name="m"} 3.0
 
 
 @pytest.mark.parametrize(
-    ("read", "text", "told"),
+    ("read", "text", "expected"),
     [
         (
             llamacpp_metrics.read,
@@ -100,8 +100,8 @@ vllm:generation_tokens_total{model_name="m"} 3.0
     ],
     ids=["llama.cpp", "older llama.cpp", "vLLM", "older vLLM"],
 )
-def test_metrics_are_read_under_our_names(read, text, told):
-    assert read(text) == told
+def test_metrics_are_read_under_our_names(read, text, expected):
+    assert read(text) == expected
 
 
 @pytest.mark.parametrize("read", [llamacpp_metrics.read, vllm_metrics.read])
@@ -112,16 +112,16 @@ def test_text_of_another_kind_is_no_metrics(read, text):
 
 @pytest.mark.parametrize("number", ["NaN", "+Inf", "-Inf", "x"])
 def test_what_is_no_number_is_not_told(number):
-    told = vllm_metrics.read(
+    expected = vllm_metrics.read(
         f"vllm:num_requests_running {number}\nvllm:num_requests_waiting 1\n"
     )
-    assert told == EngineMetrics(engine_requests_waiting=1)
-    assert told.in_flight is None
+    assert expected == EngineMetrics(engine_requests_waiting=1)
+    assert expected.in_flight is None
 
 
 def test_a_name_never_counts_twice_when_old_and_new_are_both_told():
-    told = vllm_metrics.read(OLD_VLLM + VLLM)
-    assert told.prefix_cache_queries == 100
+    expected = vllm_metrics.read(OLD_VLLM + VLLM)
+    assert expected.prefix_cache_queries == 100
 
 
 def test_progress_grows_with_each_decoded_batch():

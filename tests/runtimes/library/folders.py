@@ -46,8 +46,8 @@ def in_parts(folder: Path, *numbers: int, total=3) -> Path:
 
 
 def safetensors(size=64) -> bytes:
-    told = {"w": {"dtype": "BF16", "shape": [size // 2], "data_offsets": [0, size]}}
-    head = json.dumps(told).encode()
+    header = {"w": {"dtype": "BF16", "shape": [size // 2], "data_offsets": [0, size]}}
+    head = json.dumps(header).encode()
     return struct.pack("<Q", len(head)) + head + bytes(size)
 
 

@@ -65,7 +65,7 @@ def test_problem_has_code_and_words(root, viewer):
 
 
 @pytest.mark.parametrize(
-    ("asked", "count"),
+    ("query", "count"),
     [
         ("", 3),
         ("?framework=vllm", 1),
@@ -75,11 +75,11 @@ def test_problem_has_code_and_words(root, viewer):
         ("?page_size=2", 3),
     ],
 )
-def test_list_is_filtered(root, viewer, asked, count):
+def test_list_is_filtered(root, viewer, query, count):
     a_model(root / "tiny-1.gguf")
     a_model(root / "tiny-2.gguf")
     a_folder(root / "folder")
-    assert viewer.get(LIBRARY + asked).json()["count"] == count
+    assert viewer.get(LIBRARY + query).json()["count"] == count
 
 
 def test_pages_are_bounded(root, viewer):
@@ -106,11 +106,11 @@ def test_name_that_is_not_utf8_can_be_told(root, viewer):
 
 def test_scan_tells_of_folders_and_what_was_left_out(root, settings, viewer):
     settings.MODEL_ROOTS = [root, root / "none"]
-    told = viewer.get(SCAN).json()
-    assert told["folders"] == [str(root), str(root / "none")]
-    assert [each["code"] for each in told["troubles"]] == ["folder_missing"]
-    assert told["more_troubles"] == 0
-    assert told["seconds"] < 10
+    scan = viewer.get(SCAN).json()
+    assert scan["folders"] == [str(root), str(root / "none")]
+    assert [each["code"] for each in scan["troubles"]] == ["folder_missing"]
+    assert scan["more_troubles"] == 0
+    assert scan["seconds"] < 10
 
 
 def test_new_scan_finds_what_is_new(root):

@@ -42,13 +42,13 @@ def test_those_who_wait_for_a_new_scan_get_the_same_one(root):
     old = cached_scan()
     here = Barrier(5)
 
-    def ask(_):
+    def scan_again(_):
         here.wait()
         return cached_scan(refresh=True)
 
     with ThreadPoolExecutor(4) as pool:
         with cache._lock:
-            waiting = [pool.submit(ask, number) for number in range(4)]
+            waiting = [pool.submit(scan_again, number) for number in range(4)]
             here.wait()
             sleep(0.2)  # until all of them wait for the lock
         shelves = [each.result() for each in waiting]
@@ -56,7 +56,7 @@ def test_those_who_wait_for_a_new_scan_get_the_same_one(root):
 
 
 @pytest.mark.parametrize(
-    ("asked", "titles"),
+    ("filters", "titles"),
     [
         ({}, ["Alpha-Q4", "Beta", "hf"]),
         ({"framework": "vllm"}, ["hf"]),
@@ -67,11 +67,11 @@ def test_those_who_wait_for_a_new_scan_get_the_same_one(root):
         ({"search": "alpha vllm"}, []),
     ],
 )
-def test_selected_entries(root, asked, titles):
+def test_entries_are_filtered(root, filters, titles):
     a_model(root / "Alpha-Q4.gguf")
     a_model(root / "Beta.gguf")
     a_folder(root / "hf")
-    chosen = filter_entries(cached_scan().result.entries, **asked)
+    chosen = filter_entries(cached_scan().result.entries, **filters)
     assert [entry.candidate.title for entry in chosen] == titles
 
 

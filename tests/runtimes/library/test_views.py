@@ -30,7 +30,7 @@ def links(page: str) -> list[str]:
 
 
 class Fields(HTMLParser):
-    """What a browser would send of a form that nobody has touched."""
+    """What a browser sends of an unchanged form."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -38,14 +38,16 @@ class Fields(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag, attrs):
-        told = dict(attrs)
-        name = told.get("name", "")
-        if tag == "input" and (told.get("type") != "checkbox" or "checked" in told):
-            self.sent[name] = told.get("value") or ""
+        attributes = dict(attrs)
+        name = attributes.get("name", "")
+        if tag == "input" and (
+            attributes.get("type") != "checkbox" or "checked" in attributes
+        ):
+            self.sent[name] = attributes.get("value") or ""
         self.select = name if tag == "select" else self.select
         self.area = name if tag == "textarea" else self.area
-        if tag == "option" and "selected" in told:
-            self.sent[self.select] = told.get("value", "")
+        if tag == "option" and "selected" in attributes:
+            self.sent[self.select] = attributes.get("value", "")
         if tag == "textarea":
             self.sent[name] = ""
 
@@ -92,20 +94,20 @@ def test_who_may_follow_the_link(root, role):
 
 
 @pytest.mark.parametrize(
-    ("language", "words"),
+    ("language", "texts"),
     [
         ("en", ["Model library", "Q4_K_M", "4096", "1.8 K", "Adapter (LoRA)",
                 "Incomplete", "does not exist", "points outside the model folders"]),
         ("zh-hans", ["模型库", "适配器（LoRA）", "不完整", "预计内存", "未列出的内容"]),
     ],
 )  # fmt: skip
-def test_page_tells_what_there_is(root, language, words):
+def test_page_lists_the_entries(root, language, texts):
     a_model(root / "tiny.gguf")
     a_model(root / "lora.gguf", **{"general.type": "adapter"})
     in_parts(root, 1, 3)
     (root / "out.gguf").symlink_to("/etc/hostname")
     page = page_of(client_as("viewer"), **{"Accept-Language": language})
-    for expected in words:
+    for expected in texts:
         assert expected in page
 
 
@@ -205,8 +207,8 @@ def test_form_that_is_filled_in_can_be_saved_as_it_is(root):
 def test_what_cannot_be_added_is_told(root, path):
     put(root / "broken.gguf", b"GGUF")
     a_model(root / "lora.gguf", **{"general.type": "adapter"})
-    told = str(root / path) if path.endswith(".gguf") else path
-    answer = client_as("operator").get(f"{PAGE}add/", {"path": told}, follow=True)
+    target = str(root / path) if path.endswith(".gguf") else path
+    answer = client_as("operator").get(f"{PAGE}add/", {"path": target}, follow=True)
     assert answer.redirect_chain == [(PAGE, 302)]
     assert "cannot be added" in answer.content.decode()
 

@@ -6,7 +6,7 @@ from runtimes.logs.sanitize import CUT, LONGEST_LINE, Cleaner, clean
 
 
 @pytest.mark.parametrize(
-    ("said", "shown"),
+    ("text", "shown"),
     [
         ("plain\tas it is\n", "plain\tas it is\n"),
         ("\x1b[31mred\x1b[0m and \x1b[1;38;5;4mblue\x1b[m\n", "red and blue\n"),
@@ -27,8 +27,8 @@ from runtimes.logs.sanitize import CUT, LONGEST_LINE, Cleaner, clean
         ("key sesame-1 and sesame-1\n", "key *** and ***\n"),
     ],
 )
-def test_text_is_cleaned(said, shown):
-    assert clean(said, ["sesame-1", ""]) == shown
+def test_text_is_cleaned(text, shown):
+    assert clean(text, ["sesame-1", ""]) == shown
 
 
 SAID = "启动\x1b[31m模型\x1b[0m\nkey sesame-1\r\n\nlast".encode()

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def nvml():
     fake.load()
-    fake.say(fake.a_gpu(0), fake.a_gpu(1))
+    fake.set_gpus(fake.a_gpu(0), fake.a_gpu(1))
     reader = Nvml()
     inventory.write(reader.read())
     yield reader
@@ -27,7 +27,7 @@ def look(nvml, health):
     health.step(nvml)
 
 
-def told():
+def recorded_codes():
     return list(Activity.objects.order_by("pk").values_list("code", flat=True))
 
 
@@ -75,15 +75,15 @@ def test_fault_of_a_gpu_without_a_row_is_passed_over(nvml):
 def test_gpu_that_fell_off_the_bus_is_healthy_once_it_is_back(nvml):
     health = GpuHealth()
     fake.happen(1, 79)
-    fake.say(fake.a_gpu(0), fake.a_gpu(1, result=15))
+    fake.set_gpus(fake.a_gpu(0), fake.a_gpu(1, result=15))
     look(nvml, health)
     look(nvml, health)
     assert set(unhealthy()) == {"GPU-0001"}
     assert Gpu.objects.get(uuid="GPU-0001").lost
-    fake.say(fake.a_gpu(0), fake.a_gpu(1))
+    fake.set_gpus(fake.a_gpu(0), fake.a_gpu(1))
     look(nvml, health)
     assert unhealthy() == {}
-    assert told() == [
+    assert recorded_codes() == [
         "gpu_is_lost", "gpu_is_unhealthy", "gpu_is_back", "gpu_is_healthy"
     ]  # fmt: skip
 
@@ -92,7 +92,7 @@ def test_driver_mismatch_leaves_all_as_it_is_and_is_told_once(nvml):
     before = list(Gpu.objects.order_by("pk").values())
     for _ in range(2):  # the second is a monitor that was restarted meanwhile
         health = GpuHealth(patience_s=0)
-        fake.say(fake.a_gpu(0), fake.a_gpu(1), init=18)
+        fake.set_gpus(fake.a_gpu(0), fake.a_gpu(1), init=18)
         look(nvml, health)
         look(nvml, health)
     assert list(Gpu.objects.order_by("pk").values()) == before
@@ -101,23 +101,23 @@ def test_driver_mismatch_leaves_all_as_it_is_and_is_told_once(nvml):
         "node": settings.NODE_NAME,
         "detail": "RM has detected an NVML/RM version mismatch",
     }
-    fake.say(fake.a_gpu(0), fake.a_gpu(1))
+    fake.set_gpus(fake.a_gpu(0), fake.a_gpu(1))
     look(nvml, health)
     look(nvml, health)
-    assert told() == ["gpus_unreadable", "gpus_readable"]
+    assert recorded_codes() == ["gpus_unreadable", "gpus_readable"]
 
 
 def test_driver_that_is_away_for_a_moment_is_no_news(nvml):
     health = GpuHealth()
-    fake.say(init=18)
+    fake.set_gpus(init=18)
     look(nvml, health)
     look(nvml, health)
-    assert told() == []
+    assert recorded_codes() == []
 
 
 def test_machine_without_gpus_has_none_to_miss(nvml):
     Gpu.objects.all().delete()
-    fake.say(init=9)
+    fake.set_gpus(init=9)
     health = GpuHealth(patience_s=0)
     look(nvml, health)
-    assert told() == []
+    assert recorded_codes() == []

@@ -52,12 +52,14 @@ def here() -> str:
 
 def start(engines, run: Run, script: str, path) -> int:
     """Process id that the engine writes down."""
-    engines.start(run.uid, shell(script.format(pid=path, say=f"echo $$ >{path}")))
+    engines.start(run.uid, shell(script.format(pid=path, write_pid=f"echo $$ >{path}")))
     return pid_in(path)
 
 
 def measure(nvml, *gpus) -> dict[str, dict[str, int] | None]:
-    fake.say(*(fake.a_gpu(n, processes=told) for n, told in enumerate(gpus)))
+    fake.set_gpus(
+        *(fake.a_gpu(n, processes=processes) for n, processes in enumerate(gpus))
+    )
     inventory.write(nvml.read())
     return dict(Run.objects.values_list("model__name", "gpu_used"))
 
@@ -65,11 +67,11 @@ def measure(nvml, *gpus) -> dict[str, dict[str, int] | None]:
 @pytest.mark.parametrize(
     "script",
     [
-        "{say}; exec sleep 60",
+        "{write_pid}; exec sleep 60",
         "sleep 60 & echo $! >{pid}; wait",
-        "env -i sh -c '{say}; exec sleep 60'; true",
-        "setsid env -i sh -c '{say}; exec sleep 60' & wait",
-        "(setsid env -i sh -c '{say}; exec sleep 60' &); exec sleep 60",
+        "env -i sh -c '{write_pid}; exec sleep 60'; true",
+        "setsid env -i sh -c '{write_pid}; exec sleep 60' & wait",
+        "(setsid env -i sh -c '{write_pid}; exec sleep 60' &); exec sleep 60",
     ],
     ids=["engine", "child", "without marks", "in its own session", "orphan"],
 )
@@ -86,8 +88,8 @@ def test_memory_of_several_processes_and_gpus_is_added_up(
     nvml, engines, tmp_path, stranger
 ):
     one, two = a_run_on(0, 1, name="one"), a_run_on(1, name="two")
-    first = start(engines, one, "{say}; exec sleep 60", tmp_path / "1")
-    second = start(engines, two, "{say}; exec sleep 60", tmp_path / "2")
+    first = start(engines, one, "{write_pid}; exec sleep 60", tmp_path / "1")
+    second = start(engines, two, "{write_pid}; exec sleep 60", tmp_path / "2")
     shim = engines.find(one.uid).pid
     seen = measure(
         nvml,
@@ -102,25 +104,25 @@ def test_memory_of_several_processes_and_gpus_is_added_up(
 
 def test_engine_on_a_gpu_that_it_did_not_book_is_seen(nvml, engines, tmp_path):
     run = a_run_on()
-    pid = start(engines, run, "{say}; exec sleep 60", tmp_path / "pid")
+    pid = start(engines, run, "{write_pid}; exec sleep 60", tmp_path / "pid")
     assert measure(nvml, {pid: 300}, {}) == {"m": {"GPU-0000": 300}}
 
 
 @pytest.mark.parametrize(
-    ("told", "used"),
+    ("processes", "used"),
     [
         ("!3", None),
         ({OF_ANOTHER_NAMESPACE: 5000}, None),
         ({}, None),  # it serves: the driver keeps silent about it
     ],
 )
-def test_what_cannot_be_measured_is_not_known(nvml, told, used):
+def test_what_cannot_be_measured_is_not_known(nvml, processes, used):
     a_run_on(0)
-    assert measure(nvml, told) == {"m": used}
+    assert measure(nvml, processes) == {"m": used}
 
 
 def test_size_that_is_not_told_is_not_known(nvml, engines, tmp_path):
-    pid = start(engines, a_run_on(0), "{say}; exec sleep 60", tmp_path / "pid")
+    pid = start(engines, a_run_on(0), "{write_pid}; exec sleep 60", tmp_path / "pid")
     assert measure(nvml, {pid: 5000}) == {"m": {"GPU-0000": 5000}}
     assert measure(nvml, {pid: None}) == {"m": None}
 
@@ -133,7 +135,7 @@ def test_engine_that_has_not_begun_holds_nothing(nvml):
 def test_run_on_a_lost_gpu_is_not_measured(nvml):
     a_run_on(0, state=RunState.STARTING)
     measure(nvml, {})
-    fake.say(fake.a_gpu(0, result=15))
+    fake.set_gpus(fake.a_gpu(0, result=15))
     inventory.write(nvml.read())
     assert Run.objects.get().gpu_used is None
 
@@ -150,7 +152,7 @@ def test_rows_that_changed_are_written_in_one_query(
 ):
     for n in range(count):
         a_run_on(0, name=f"m{n}", state=RunState.STARTING)
-    fake.say(fake.a_gpu(0))
+    fake.set_gpus(fake.a_gpu(0))
     inventory.write(nvml.read())
     Run.objects.update(gpu_used=None)
     seen = nvml.read()

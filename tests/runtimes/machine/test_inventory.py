@@ -72,8 +72,8 @@ def test_unhealthy_gpu_is_healthy_once_it_was_reset(boot, lately, now, healthy):
         inventory.write(lately)
     inventory.write(now)
     assert (Gpu.objects.get(uuid="GPU-0").unhealthy_code == "") is healthy
-    told = Activity.objects.filter(code="gpu_is_healthy").count()
-    assert told == (1 if healthy else 0)
+    recorded = Activity.objects.filter(code="gpu_is_healthy").count()
+    assert recorded == (1 if healthy else 0)
 
 
 def test_write_of_what_is_not_known_leaves_gpus_as_they_were():
@@ -85,8 +85,8 @@ def test_write_of_what_is_not_known_leaves_gpus_as_they_were():
 def test_write_tells_once_that_a_gpu_is_lost_and_that_it_is_back():
     for lost in (False, True, True, False):
         inventory.write([a_gpu(0, lost=lost)])
-    told = Activity.objects.order_by("pk").values_list("code", flat=True)
-    assert list(told) == ["gpu_is_lost", "gpu_is_back"]
+    recorded = Activity.objects.order_by("pk").values_list("code", flat=True)
+    assert list(recorded) == ["gpu_is_lost", "gpu_is_back"]
 
 
 def test_gpu_that_tells_no_memory_is_shown_and_has_room_for_nothing():

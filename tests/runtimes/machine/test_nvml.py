@@ -20,7 +20,7 @@ def nvml():
 
 
 def test_read_sees_all_that_each_gpu_tells(nvml):
-    fake.say(
+    fake.set_gpus(
         *(fake.a_gpu(n, free=1000 * n) for n in range(7)),
         fake.a_gpu(
             7,
@@ -57,7 +57,7 @@ def test_read_sees_all_that_each_gpu_tells(nvml):
 
 def test_read_sees_eight_gpus_move(nvml):
     for step in range(3):
-        fake.say(
+        fake.set_gpus(
             *(
                 fake.a_gpu(n, free=24000 - 1000 * step - n, temperature=50 + step + n)
                 for n in range(8)
@@ -82,7 +82,7 @@ def test_read_sees_eight_gpus_move(nvml):
 )
 @pytest.mark.parametrize("result", [3, 4, 6, 13, 21])
 def test_read_leaves_out_what_is_not_told(nvml, refused, unknown, result):
-    fake.say(fake.a_gpu(0, **{refused: f"!{result}"}))
+    fake.set_gpus(fake.a_gpu(0, **{refused: f"!{result}"}))
     [seen] = nvml.read()
     fields = [name for name in GpuSeen.__slots__ if getattr(seen, name) is None]
     assert set(fields) == unknown
@@ -94,14 +94,14 @@ def test_read_leaves_out_what_is_not_told(nvml, refused, unknown, result):
     ("result", "lost"), [(GPU_LOST, True), (16, True), (999, False)]
 )
 def test_read_tells_a_lost_gpu_by_any_question(nvml, refused, result, lost):
-    fake.say(fake.a_gpu(0))
+    fake.set_gpus(fake.a_gpu(0))
     nvml.read()
-    fake.say(fake.a_gpu(0, **{refused: f"!{result}"}))
+    fake.set_gpus(fake.a_gpu(0, **{refused: f"!{result}"}))
     assert nvml.read()[0].lost is lost
 
 
 def test_read_asks_old_drivers_for_the_temperature_the_old_way(nvml):
-    fake.say(fake.a_gpu(0, temperature=66, temperature_v=fake.NO_FUNCTION))
+    fake.set_gpus(fake.a_gpu(0, temperature=66, temperature_v=fake.NO_FUNCTION))
     assert nvml.read()[0].temperature == 66
 
 
@@ -112,18 +112,18 @@ def test_read_asks_old_drivers_for_the_temperature_the_old_way(nvml):
 def test_memory_of_a_gpu_without_its_own_is_that_of_its_processes(
     nvml, processes, used
 ):
-    fake.say(fake.a_gpu(0, memory=fake.NOT_SUPPORTED, processes=processes))
+    fake.set_gpus(fake.a_gpu(0, memory=fake.NOT_SUPPORTED, processes=processes))
     [seen] = nvml.read()
     assert (seen.memory_total, seen.memory_used) == (None, used)
 
 
 def test_read_knows_no_size_of_a_process_that_is_not_told(nvml):
-    fake.say(fake.a_gpu(0, processes={10: None, 11: 7}))
+    fake.set_gpus(fake.a_gpu(0, processes={10: None, 11: 7}))
     assert nvml.read()[0].processes == {10: None, 11: 7}
 
 
 def test_read_goes_on_without_a_gpu_that_was_never_reached(nvml):
-    fake.say(fake.a_gpu(0), fake.a_gpu(1, result=GPU_LOST), fake.a_gpu(2))
+    fake.set_gpus(fake.a_gpu(0), fake.a_gpu(1, result=GPU_LOST), fake.a_gpu(2))
     assert [gpu.uuid for gpu in nvml.read()] == ["GPU-0000", "GPU-0002"]
 
 
@@ -132,21 +132,21 @@ def test_read_goes_on_without_a_gpu_that_was_never_reached(nvml):
     [(GPU_LOST, True), (16, True), (999, True), (NO_PERMISSION, False)],
 )
 def test_read_tells_a_lost_gpu_from_one_that_keeps_silent(nvml, result, lost):
-    fake.say(fake.a_gpu(0), fake.a_gpu(1))
+    fake.set_gpus(fake.a_gpu(0), fake.a_gpu(1))
     nvml.read()
-    fake.say(fake.a_gpu(0), fake.a_gpu(1, result=result))
+    fake.set_gpus(fake.a_gpu(0), fake.a_gpu(1, result=result))
     assert [(gpu.uuid, gpu.lost) for gpu in nvml.read()] == [
         ("GPU-0000", False),
         ("GPU-0001", lost),
     ]
-    fake.say(fake.a_gpu(0), fake.a_gpu(1))
+    fake.set_gpus(fake.a_gpu(0), fake.a_gpu(1))
     assert [gpu.lost for gpu in nvml.read()] == [False, False]
 
 
 def test_a_lost_gpu_keeps_its_size_and_no_measurement(nvml):
-    fake.say(fake.a_gpu(0))
+    fake.set_gpus(fake.a_gpu(0))
     nvml.read()
-    fake.say(fake.a_gpu(0, result=GPU_LOST))
+    fake.set_gpus(fake.a_gpu(0, result=GPU_LOST))
     assert nvml.read() == [
         GpuSeen(
             uuid="GPU-0000", index=0, name="Fake GPU", memory_total=24576, lost=True
@@ -156,9 +156,9 @@ def test_a_lost_gpu_keeps_its_size_and_no_measurement(nvml):
 
 def test_read_says_once_what_it_cannot_reach(nvml, caplog):
     caplog.set_level("INFO")
-    fake.say(fake.a_gpu(0), fake.a_gpu(1))
+    fake.set_gpus(fake.a_gpu(0), fake.a_gpu(1))
     nvml.read()
-    fake.say(fake.a_gpu(0, result=GPU_LOST), fake.a_gpu(1, result=NO_PERMISSION))
+    fake.set_gpus(fake.a_gpu(0, result=GPU_LOST), fake.a_gpu(1, result=NO_PERMISSION))
     for _ in range(3):
         nvml.read()
     assert len(caplog.records) == 2
@@ -166,27 +166,27 @@ def test_read_says_once_what_it_cannot_reach(nvml, caplog):
 
 def test_read_without_a_working_driver_knows_nothing_and_says_so_once(nvml, caplog):
     caplog.set_level("INFO")
-    fake.say(init=DRIVER_MISMATCH)
+    fake.set_gpus(init=DRIVER_MISMATCH)
     assert (nvml.read(), nvml.read()) == (None, None)
-    [said] = [record.message for record in caplog.records]
-    assert said.startswith("NVML: ") and "version mismatch" in said
+    [message] = [record.message for record in caplog.records]
+    assert message.startswith("NVML: ") and "version mismatch" in message
     assert "version mismatch" in nvml.error
 
 
 def test_read_finds_a_driver_that_comes_back(nvml):
-    fake.say(init=DRIVER_MISMATCH)
+    fake.set_gpus(init=DRIVER_MISMATCH)
     assert nvml.read() is None
-    fake.say(fake.a_gpu(0))
+    fake.set_gpus(fake.a_gpu(0))
     assert len(nvml.read()) == 1
     assert nvml.error == ""
 
 
 def test_read_while_the_driver_is_replaced_knows_nothing(nvml):
-    fake.say(fake.a_gpu(0))
+    fake.set_gpus(fake.a_gpu(0))
     assert len(nvml.read()) == 1
-    fake.say(fake.a_gpu(0), init=DRIVER_MISMATCH)
+    fake.set_gpus(fake.a_gpu(0), init=DRIVER_MISMATCH)
     assert nvml.read() is None
-    fake.say(fake.a_gpu(0))
+    fake.set_gpus(fake.a_gpu(0))
     assert len(nvml.read()) == 1
 
 

@@ -8,7 +8,7 @@ from tests.fakes import nvml as fake
 @pytest.fixture
 def nvml():
     fake.load()
-    fake.say(fake.a_gpu(0), fake.a_gpu(1))
+    fake.set_gpus(fake.a_gpu(0), fake.a_gpu(1))
     reader = Nvml()
     reader.read()
     yield reader
@@ -43,7 +43,7 @@ def test_xids_are_told_once_with_their_gpu(nvml):
 
 def test_xid_of_a_gpu_that_is_gone_with_it_is_still_told(nvml):
     fake.happen(1, 79)
-    fake.say(fake.a_gpu(0), fake.a_gpu(1, result=15))
+    fake.set_gpus(fake.a_gpu(0), fake.a_gpu(1, result=15))
     assert [gpu.health_events for gpu in nvml.read()] == [0, 1]
     assert [event.uuid for event in nvml.events] == ["GPU-0001"]
 
@@ -51,7 +51,7 @@ def test_xid_of_a_gpu_that_is_gone_with_it_is_still_told(nvml):
 @pytest.mark.parametrize("events", ["!3", "!4", "!13"])
 def test_gpu_that_tells_no_xids_is_no_trouble(events):
     fake.load()
-    fake.say(fake.a_gpu(0, events=events), fake.a_gpu(1))
+    fake.set_gpus(fake.a_gpu(0, events=events), fake.a_gpu(1))
     nvml = Nvml()
     nvml.read()
     fake.happen(0, 79)
@@ -62,9 +62,9 @@ def test_gpu_that_tells_no_xids_is_no_trouble(events):
 
 
 def test_xids_are_told_after_the_driver_came_back(nvml):
-    fake.say(init=18)
+    fake.set_gpus(init=18)
     assert nvml.read() is None
-    fake.say(fake.a_gpu(0), fake.a_gpu(1))
+    fake.set_gpus(fake.a_gpu(0), fake.a_gpu(1))
     nvml.read()
     fake.happen(0, 62)
     nvml.read()

@@ -5,7 +5,7 @@ from runtimes.supervision.hang_detector import HangDetector
 
 def after(*looks):
     """One look a second: "5/9": 5 requests in flight, counters at 9; "?": an answer
-    that tells nothing; "-": none; "-3": none, 3 s of processor time used so far."""
+    without metrics; "-": none; "-3": none, 3 s of processor time used so far."""
     detector = HangDetector(probed_at=0.0)
     for now, look in enumerate(looks, start=1):
         if look.startswith("-"):
@@ -38,7 +38,7 @@ def after(*looks):
         (["1/9", "-5", "-6", "-7"], 0),  # a large step, computed by the processor
         (["1/9", "-5.0", "-5.1", "-5.2"], 2),  # waiting for something costs little
         (["1/9", "-5", "-5", "-5"], 2),
-        (["1/9", "-5", "1/10", "-9", "-9"], 1),  # what was burnt before is no news
+        (["1/9", "-5", "1/10", "-9", "-9"], 1),  # what was used before does not count
     ],
 )
 def test_silence(looks, silent_s):

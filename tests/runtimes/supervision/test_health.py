@@ -42,8 +42,8 @@ def model():
 )
 def test_probe_depends_on_the_state(model, state, path):
     run = a_run(model, state, handle={"pid": 1}, port=21007)
-    asked = probe_of(run)
-    assert (asked and asked.url) == (path and f"http://127.0.0.1:21007{path}")
+    probe = probe_of(run)
+    assert (probe and probe.url) == (path and f"http://127.0.0.1:21007{path}")
 
 
 @pytest.mark.parametrize(
@@ -53,9 +53,9 @@ def test_probe_depends_on_the_state(model, state, path):
 def test_engine_without_metrics_is_drained_once_it_gives_its_turn(model, state, path):
     config = {**model.config, "engine": "llama-cpp-python"}
     run = a_run(model, state, config=config, handle={"pid": 1})
-    asked = probe_of(run)
-    assert asked is not None
-    assert asked.url.endswith(path)
+    probe = probe_of(run)
+    assert probe is not None
+    assert probe.url.endswith(path)
     listed = Result(outcome=Outcome.READY, body='{"object":"list","data":[]}')
     Health().handle(run, listed)
     run.refresh_from_db()
@@ -127,7 +127,7 @@ def silent(run, seconds, progress=7.0):
         (120, LOADING, "draining"),
         (9999, metrics(1, decoded=8), "ready"),  # busy
         (9999, metrics(0), "ready"),  # idle
-        (9999, READY, "ready"),  # tells nothing but that it is there
+        (9999, READY, "ready"),  # answers without metrics
     ],
 )
 def test_work_without_progress_is_a_hang(model, seconds, result, state):

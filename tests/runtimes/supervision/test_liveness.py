@@ -86,6 +86,6 @@ def test_engines_out_of_sight_are_taken_to_run_on_and_told_of_once(model):
     Run.objects.update(driver="process")
     liveness.brake = Brake(grace_s=0)
     liveness.step()
-    told = Activity.objects.filter(code__startswith="engines_").order_by("pk")
-    assert [entry.code for entry in told] == ["engines_unseen", "engines_seen"]
-    assert told[0].params["models"] == [model.name]
+    events = Activity.objects.filter(code__startswith="engines_").order_by("pk")
+    assert [entry.code for entry in events] == ["engines_unseen", "engines_seen"]
+    assert events[0].params["models"] == [model.name]

@@ -1,4 +1,4 @@
-"""How an engine ended, as its run tells it."""
+"""How runs record the end of their engine."""
 
 import pytest
 

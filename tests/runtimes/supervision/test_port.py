@@ -30,7 +30,7 @@ def echo(settings, tmp_path):
 
 @pytest.fixture
 def ports(settings):
-    """Three ports that nobody has."""
+    """Three free ports."""
     probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
     settings.ENGINE_PORTS = [probe.getsockname()[1] for probe in probes]
     for probe in probes:

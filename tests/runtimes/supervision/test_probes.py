@@ -38,10 +38,10 @@ def engine():
 def free_port():
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]  # bound, but nobody listens
+        yield held.getsockname()[1]  # bound, but not listening
 
 
-def asked(port, path, within=30.0):
+def result_of(port, path, within=30.0):
     probes = Probes()
     probes.submit(Probe(uid="u", url=f"http://127.0.0.1:{port}{path}", key="k"))
     until = time.monotonic() + within
@@ -62,23 +62,23 @@ def asked(port, path, within=30.0):
     ],
 )
 def test_answers(engine, path, result):
-    assert asked(engine, path) == result
+    assert result_of(engine, path) == result
 
 
-def test_nobody_there(free_port):
-    assert asked(free_port, "/health") == Result(outcome=Outcome.REFUSED)
+def test_closed_port(free_port):
+    assert result_of(free_port, "/health") == Result(outcome=Outcome.REFUSED)
 
 
 def test_a_slow_engine_is_asked_once_and_keeps_nobody_waiting(engine):
     probes = Probes()
     slow = Probe(uid="slow", url=f"http://127.0.0.1:{engine}/slow", key="k")
     quick = Probe(uid="quick", url=f"http://127.0.0.1:{engine}/", key="k")
-    begun = time.monotonic()
+    started_at = time.monotonic()
     for _ in range(50):
         probes.submit(slow)
     probes.submit(quick)
     assert len(probes.open) == 2
     while "quick" not in probes.results():
         time.sleep(0.01)
-    assert time.monotonic() - begun < 30
+    assert time.monotonic() - started_at < 30
     probes.close()

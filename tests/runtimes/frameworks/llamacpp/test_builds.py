@@ -25,9 +25,9 @@ def command(engine, placement=ON_CPU, **config):
 
 def options(placement=ON_CPU, **config):
     """Of llama-server: values by option, and options without one."""
-    words = command("llama-server", placement, **config).argv[1:]
-    values = {a: b for a, b in pairwise(words) if a[:2] == "--"}
-    return values, set(words)
+    argv = command("llama-server", placement, **config).argv[1:]
+    values = {a: b for a, b in pairwise(argv) if a[:2] == "--"}
+    return values, set(argv)
 
 
 def of_python(placement=ON_CPU, **config):
@@ -218,8 +218,8 @@ SPEAKS = """
 import logging, logging.config, sys, uvicorn.config
 logging.config.dictConfig(uvicorn.config.LOGGING_CONFIG)
 for path in ("/docs", "/v1/models"):
-    said = ("127.0.0.1:1", "GET", path, "1.1", 200)
-    logging.getLogger("uvicorn.access").info('%s - "%s %s HTTP/%s" %d', *said)
+    record = ("127.0.0.1:1", "GET", path, "1.1", 200)
+    logging.getLogger("uvicorn.access").info('%s - "%s %s HTTP/%s" %d', *record)
 print(__name__, *sys.argv[1:])
 """
 

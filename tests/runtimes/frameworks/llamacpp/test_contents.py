@@ -4,14 +4,14 @@ from runtimes.frameworks.llamacpp.contents import contents
 from tests.gguf import LLAMA, a_gguf
 
 
-def told(path, **values):
+def contents_of(path, **values):
     path.write_bytes(a_gguf({**LLAMA, **values}))
     return contents({"model_path": str(path)})
 
 
 def test_contents_of_a_model(tmp_path):
     path = tmp_path / "m.gguf"
-    found = told(path)
+    found = contents_of(path)
     assert (found.paths, found.bytes, found.parameters) == ((path,), 960, 1800)
     assert found.architectures == ("llama",)
     assert (found.context, found.quantisation) == (4096, "Q4_K_M")
@@ -35,7 +35,7 @@ def test_contents_are_those_of_all_parts(tmp_path):
     ],
 )
 def test_what_is_beside_models_is_told(tmp_path, values, code, param):
-    problem = told(tmp_path / "m.gguf", **values)
+    problem = contents_of(tmp_path / "m.gguf", **values)
     assert problem.code == code
     assert param in problem.params.values()
 
@@ -48,5 +48,5 @@ def test_file_that_is_cut_short_is_a_problem(tmp_path, size):
 
 
 def test_odd_values_are_not_told(tmp_path):
-    found = told(tmp_path / "m.gguf", **{"llama.context_length": "long"})
+    found = contents_of(tmp_path / "m.gguf", **{"llama.context_length": "long"})
     assert found.context == 0

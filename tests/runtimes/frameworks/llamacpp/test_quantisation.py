@@ -16,7 +16,7 @@ def a_header(file_type=None, *types: tuple[int, int]) -> Header:
 
 
 @pytest.mark.parametrize(
-    ("headers", "words"),
+    ("headers", "name"),
     [
         ([a_header(15)], "Q4_K_M"),
         ([a_header(1024 + 15)], "Q4_K_M"),
@@ -29,5 +29,5 @@ def a_header(file_type=None, *types: tuple[int, int]) -> Header:
         ([a_header()], ""),
     ],
 )
-def test_quantisation_by_file_type_else_by_tensors(headers, words):
-    assert quantisation_of(headers) == words
+def test_quantisation_by_file_type_else_by_tensors(headers, name):
+    assert quantisation_of(headers) == name

@@ -9,8 +9,8 @@ from tests.gguf import LLAMA, TENSORS, a_gguf
 def shaped(tmp_path):
     def shape(tensors=TENSORS, **values):
         path = tmp_path / "m.gguf"
-        told = {f"llama.{key.replace('__', '.')}": v for key, v in values.items()}
-        path.write_bytes(a_gguf({**LLAMA, **told}, tensors))
+        header = {f"llama.{key.replace('__', '.')}": v for key, v in values.items()}
+        path.write_bytes(a_gguf({**LLAMA, **header}, tensors))
         return shape_of(path)
 
     return shape
@@ -85,13 +85,13 @@ def test_which_layers_remember_a_window_only(shaped, values, windowed):
 
 
 def test_window_of_a_known_architecture(tmp_path):
-    told = {key.replace("llama", "gemma3"): value for key, value in LLAMA.items()}
-    told |= {
+    header = {key.replace("llama", "gemma3"): value for key, value in LLAMA.items()}
+    header |= {
         "general.architecture": "gemma3",
         "gemma3.block_count": 7,
         "gemma3.attention.sliding_window": 512,
     }
-    (tmp_path / "m.gguf").write_bytes(a_gguf(told))
+    (tmp_path / "m.gguf").write_bytes(a_gguf(header))
     layers = shape_of(tmp_path / "m.gguf").layers
     assert [layer.windowed for layer in layers] == [True] * 5 + [False, True]
 

@@ -19,7 +19,7 @@ from runtimes.frameworks.llamacpp.spans import (
 )
 from tests.gguf import LLAMA, a_gguf, text
 
-WORDS = [f"word {number:05}" for number in range(WORTH_KEEPING // 16)]
+VOCABULARY = [f"word {number:05}" for number in range(WORTH_KEEPING // 16)]
 TOKENS = "tokenizer.ggml.tokens"
 
 
@@ -42,9 +42,9 @@ def test_long_arrays_are_kept_and_not_too_many():
 
 @pytest.fixture
 def read(tmp_path):
-    def reads(words, **values):
+    def reads(tokens, **values):
         path = tmp_path / "m.gguf"
-        path.write_bytes(a_gguf({**LLAMA, TOKENS: words, "after": 7, **values}))
+        path.write_bytes(a_gguf({**LLAMA, TOKENS: tokens, "after": 7, **values}))
         return read_header(path)
 
     SPANS.known.clear()
@@ -52,38 +52,38 @@ def read(tmp_path):
 
 
 def test_known_vocabulary_gives_the_same_header(read):
-    first = read(WORDS)
+    first = read(VOCABULARY)
     assert [(count, span.size) for (count, _), span in SPANS.known.items()] == [
-        (len(WORDS), 18 * len(WORDS))
+        (len(VOCABULARY), 18 * len(VOCABULARY))
     ]
-    assert read(WORDS) == first
+    assert read(VOCABULARY) == first
 
 
 @pytest.mark.parametrize(
-    "words",
+    "tokens",
     [
-        ["other 00000", *WORDS[1:]],
-        [*WORDS[:-1], "word x"],
-        [*WORDS[:-1], "word " + "x" * ENDS],
-        [*WORDS[:3000], "longer than those were", *WORDS[3001:]],
-        [*WORDS[:3000], "", *WORDS[3001:]],
-        WORDS[:-1],
-        [*WORDS, "one more"],
+        ["other 00000", *VOCABULARY[1:]],
+        [*VOCABULARY[:-1], "word x"],
+        [*VOCABULARY[:-1], "word " + "x" * ENDS],
+        [*VOCABULARY[:3000], "longer than those were", *VOCABULARY[3001:]],
+        [*VOCABULARY[:3000], "", *VOCABULARY[3001:]],
+        VOCABULARY[:-1],
+        [*VOCABULARY, "one more"],
     ],
 )
-def test_vocabulary_that_differs_is_read_as_it_is(read, words):
-    read(WORDS)
-    header = read(words, more="text")
-    assert header.lengths == {TOKENS: len(words)}
+def test_vocabulary_that_differs_is_read_as_it_is(read, tokens):
+    read(VOCABULARY)
+    header = read(tokens, more="text")
+    assert header.lengths == {TOKENS: len(tokens)}
     assert (header.values["after"], header.values["more"]) == (7, "text")
 
 
 def test_known_vocabulary_that_is_cut_is_told(read, tmp_path):
-    read(WORDS)
+    read(VOCABULARY)
     path = tmp_path / "m.gguf"
     whole = path.read_bytes()
-    begin = whole.index(b"word 00000")
-    for end in (begin + 2, begin + ENDS, whole.index(b"word 03000"), -400):
+    start = whole.index(b"word 00000")
+    for end in (start + 2, start + ENDS, whole.index(b"word 03000"), -400):
         path.write_bytes(whole[:end])
         with pytest.raises(BadGguf) as caught:
             read_header(path)
@@ -94,8 +94,8 @@ def test_empty_strings_without_end_take_no_time(tmp_path):
     """As many as a header may have."""
     path = tmp_path / "m.gguf"
     head = a_gguf({"k": ["first"]})
-    begin = head.index(text("first"))
-    path.write_bytes(head[: begin - 8] + MAX_STRINGS.to_bytes(8, "little"))
+    start = head.index(text("first"))
+    path.write_bytes(head[: start - 8] + MAX_STRINGS.to_bytes(8, "little"))
     with path.open("ab") as file:
         file.truncate(MAX_HEADER)
     began = time.process_time()

@@ -51,8 +51,8 @@ def test_contents_of_a_folder(folder):
     ],
 )
 def test_contents_of_odd_configs(folder, config, expected):
-    told = {k: v for k, v in config.items() if k != "torch_dtype"}
-    (folder / "config.json").write_text(json.dumps(told))
+    description = {k: v for k, v in config.items() if k != "torch_dtype"}
+    (folder / "config.json").write_text(json.dumps(description))
     found = contents(str(folder))
     assert (found.architectures, found.context, found.quantisation) == expected
 

@@ -33,8 +33,8 @@ def argv(placement=ON_GPU, **config):
     return VLLM.command(config, placement).argv
 
 
-def value_of(option, words):
-    [found] = [w.partition("=")[2] for w in words if w.startswith(f"--{option}=")]
+def value_of(option, arguments):
+    [found] = [w.partition("=")[2] for w in arguments if w.startswith(f"--{option}=")]
     return found
 
 
@@ -247,7 +247,7 @@ def test_environment(placement, expected):
 
 
 @pytest.mark.parametrize(
-    ("config", "words"),
+    ("config", "arguments"),
     [
         ({"enforce_eager": True}, {"--enforce-eager"}),
         ({"enable_prefix_caching": False}, {"--no-enable-prefix-caching"}),
@@ -257,8 +257,8 @@ def test_environment(placement, expected):
         ({"extra_args": {"async_scheduling": False}}, {"--no-async-scheduling"}),
     ],
 )
-def test_settings_are_passed_on(config, words):
-    assert words <= set(argv(**config))
+def test_settings_are_passed_on(config, arguments):
+    assert arguments <= set(argv(**config))
 
 
 def test_sampling_is_for_requests_and_not_for_the_engine():
@@ -296,9 +296,9 @@ def test_engine_decides_where_nothing_is_said():
 )
 def test_cache_on_the_processor_is_what_memory_leaves(folder, memory_mib, cache_mib):
     placement = Placement(**HERE, memory_mib=memory_mib)
-    words = argv(placement, model_name=str(folder), gpu_memory_utilization=0.9)
-    assert value_of("kv-cache-memory-bytes", words) == str(cache_mib * 2**20)
-    assert "utilization" not in repr(words)
+    arguments = argv(placement, model_name=str(folder), gpu_memory_utilization=0.9)
+    assert value_of("kv-cache-memory-bytes", arguments) == str(cache_mib * 2**20)
+    assert "utilization" not in repr(arguments)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_folder_without_an_estimate_says_why(folder):
 
 
 def test_cache_on_the_processor_is_what_was_estimated(folder):
-    """Whether the memory is said, as it is estimated, or not said at all."""
+    """With the estimated memory, or with none."""
     config = {"model_name": str(folder), "max_num_seqs": 20, "dtype": "float32"}
     host = VLLM.memory(config, 0).host
     assert host.kv_cache_mib == 512
@@ -69,5 +69,5 @@ def test_cache_on_the_processor_is_what_was_estimated(folder):
         placement = Placement(
             port=1, api_key="k", model_name="it", cpu_cores=1, memory_mib=mib
         )
-        words = VLLM.command(config, placement).argv
-        assert f"--kv-cache-memory-bytes={512 * 2**20}" in words
+        argv = VLLM.command(config, placement).argv
+        assert f"--kv-cache-memory-bytes={512 * 2**20}" in argv

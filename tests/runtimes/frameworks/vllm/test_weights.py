@@ -24,7 +24,7 @@ def refused(folder):
 
 
 @pytest.mark.parametrize(
-    ("files", "told", "expected"),
+    ("files", "default_type", "expected"),
     [
         ({"model.safetensors": TWO}, "", {"F32": 400, "F16": 600}),
         ({"1.safetensors": ONE, "2.safetensors": TWO}, "", {"BF16": 1000, "F32": 400}),
@@ -41,8 +41,8 @@ def refused(folder):
         ),
     ],
 )
-def test_weights_count_once_by_type(tmp_path, files, told, expected):
-    found = weights_of(a_folder(tmp_path, files), told)
+def test_weights_count_once_by_type(tmp_path, files, default_type, expected):
+    found = weights_of(a_folder(tmp_path, files), default_type)
     assert found.items() >= expected.items()
     assert found["BF16"] in (0, 1000)
 

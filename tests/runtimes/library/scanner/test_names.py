@@ -48,7 +48,7 @@ def test_any_title_gives_a_name_that_may_be_used(title, others):
 
 
 @pytest.mark.parametrize(
-    ("size", "words"),
+    ("size", "text"),
     [
         (0, "0 B"),
         (1023, "1023 B"),
@@ -58,8 +58,8 @@ def test_any_title_gives_a_name_that_may_be_used(title, others):
         (2**60, "1048576 TiB"),
     ],
 )
-def test_size_in_words(size, words):
-    assert format_bytes(size) == words
+def test_size_in_words(size, text):
+    assert format_bytes(size) == text
 
 
 def test_other_figures_in_words():

@@ -27,7 +27,7 @@ START = b"GGUF" + struct.pack("<I", 3)
 ONE_VALUE = START + struct.pack("<QQ", 0, 1)
 
 
-def the(root) -> Entry:
+def only(root) -> Entry:
     [entry] = listed(root).values()
     return entry
 
@@ -104,7 +104,7 @@ def test_files_that_end_early_are_told(tmp_path):
 )
 def test_hostile_file_is_listed_with_its_problem(tmp_path, content, code):
     put(tmp_path / "m.gguf", content)
-    entry = the(tmp_path)
+    entry = only(tmp_path)
     assert (entry.problem.code, entry.addable) == (code, False)
 
 
@@ -116,7 +116,7 @@ def test_changed_bytes_give_an_entry(tmp_path_factory, data):
         content[at] = data.draw(st.integers(0, 255))
     root = tmp_path_factory.mktemp("changed")
     put(root / "m.gguf", bytes(content))
-    assert the(root).candidate.size == len(content)
+    assert only(root).candidate.size == len(content)
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_changed_bytes_give_an_entry(tmp_path_factory, data):
 )
 def test_config_that_lies_gives_an_entry(tmp_path, changes):
     a_folder(tmp_path / "m", {**CONFIG, **changes})
-    entry = the(tmp_path)
+    entry = only(tmp_path)
     assert len(entry.architecture) <= 100
     assert entry.context >= 0
     assert entry.config.get("max_model_len", 1) in (1, 4096)
@@ -147,7 +147,7 @@ def test_config_of_ten_megabytes_takes_no_memory(tmp_path):
     put(tmp_path / "m/model.safetensors", safetensors())
     tracemalloc.start()
     try:
-        assert the(tmp_path).problem.code == "bad_model_config"
+        assert only(tmp_path).problem.code == "bad_model_config"
         assert tracemalloc.get_traced_memory()[1] < 8 * 2**20
     finally:
         tracemalloc.stop()
@@ -166,6 +166,6 @@ def test_config_of_ten_megabytes_takes_no_memory(tmp_path):
 )
 def test_odd_names_are_listed(tmp_path, name, addable):
     path = put(tmp_path / os.fsdecode(name), a_gguf())
-    entry = the(tmp_path)
+    entry = only(tmp_path)
     assert (entry.path, entry.addable) == (str(path), addable)
     assert addable or entry.problem.code == "wrong_type"
