@@ -8,7 +8,7 @@ from monitoring.monitor import Monitor
 
 
 class Command(BaseCommand):
-    help = "Watch this machine and its engines, once a second, until SIGTERM."
+    help = "Monitor this machine and its engines every second, until SIGTERM."
     requires_migrations_checks = True
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -10,7 +10,7 @@ from monitoring.history.tiers import HOUR_S
 
 
 class Command(BaseCommand):
-    help = "Make up history of GPUs and models that do not exist, for a demonstration."
+    help = "Generate demo history of GPUs and models that do not exist."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--days", type=int, default=30)
@@ -18,10 +18,10 @@ class Command(BaseCommand):
         parser.add_argument("--models", type=int, default=20)
         parser.add_argument("--seed", type=int, default=1)
         parser.add_argument(
-            "--fine", action="store_true", help="the last two days each 10 seconds"
+            "--fine", action="store_true", help="last two days in 10 s buckets"
         )
         parser.add_argument(
-            "--clear", action="store_true", help="remove what was made up"
+            "--clear", action="store_true", help="delete the demo history"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
