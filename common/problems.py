@@ -1,4 +1,4 @@
-"""One thing that is wrong with an input, before it is put into words."""
+"""Problems of inputs, as codes with parameters; messages are rendered elsewhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-SHORT = 100  # characters of a value shown in a message
+MAX_CHARS = 100  # of a value in a message
 # Each unknown field costs a fuzzy search: a body of 100,000 of them must stay cheap.
 UNKNOWN_FIELDS_SHOWN = 10
 
@@ -22,16 +22,16 @@ class Problem:
     params: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
 
-def shown(text: str, limit: int = SHORT) -> str:
-    """Cut, and without halves of surrogate pairs, which no answer could be made of."""
+def shorten(text: str, limit: int = MAX_CHARS) -> str:
+    """Cuts the text, and replaces lone surrogates, which cannot be encoded in UTF-8."""
     text = text.encode(errors="replace").decode()
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def as_json(value: object) -> str:
-    """So that "8" and 8 look different in a message."""
+    """As JSON, so that "8" and 8 look different in a message."""
     try:
-        return shown(json.dumps(value, ensure_ascii=False, default=str))
+        return shorten(json.dumps(value, ensure_ascii=False, default=str))
     except RecursionError:
         return "…"
 
@@ -48,7 +48,7 @@ def out_of_range(name: str, value: object, low: object, high: object) -> Problem
 
 def unknown_fields(names: Iterable[object], known: list[str]) -> Iterator[Problem]:
     unknown = [str(name) for name in names if name not in known]
-    for name in map(shown, unknown[:UNKNOWN_FIELDS_SHOWN]):
+    for name in map(shorten, unknown[:UNKNOWN_FIELDS_SHOWN]):
         nearest = get_close_matches(name, known, n=1) or [""]
         params = {"key": name, "nearest": nearest[0], "allowed": known}
         yield Problem(code="unknown_field", field=name, params=params)

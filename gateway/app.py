@@ -15,7 +15,7 @@ from functools import partial
 
 from django.utils import translation
 
-from common.problems import shown
+from common.problems import shorten
 from common.subscription import Subscription
 from gateway import urls
 from gateway.auth import authenticate
@@ -79,7 +79,7 @@ class Gateway:
 
     async def _dispatch(self, request: Request, match: urls.Match) -> None:
         if match.endpoint not in self.handlers:
-            raise GatewayError(404, "no_such_path", {"value": shown(match.key)})
+            raise GatewayError(404, "no_such_path", {"value": shorten(match.key)})
         if request.method == "OPTIONS":
             return await request.respond_empty([match.allow_header])
         if request.method not in match.methods:
@@ -127,7 +127,7 @@ class Gateway:
 def _find_route(table: RoutingTable, model: str) -> Route:
     route = table.find(model)
     if route is None:
-        raise model_not_found(shown(model))
+        raise model_not_found(shorten(model))
     return route
 
 

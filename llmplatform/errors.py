@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from common.messages import render
-from common.problems import shown
+from common.problems import shorten
 from llmplatform.api import told
 
 
@@ -23,7 +23,7 @@ class UnknownPath(APIView):
     schema = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        raise NotFound(render("no_such_path", {"value": shown(request.path)}))
+        raise NotFound(render("no_such_path", {"value": shorten(request.path)}))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -10,7 +10,7 @@ from django_filters import rest_framework as filters
 from rest_framework.filters import OrderingFilter, SearchFilter
 
 from common.exceptions import Invalid
-from common.problems import Problem, shown
+from common.problems import Problem, shorten
 from models_app.enums import Status
 from models_app.models import ServedModel
 
@@ -62,7 +62,7 @@ class StableOrdering(OrderingFilter):
         requested = list(fields)
         for name in requested:
             if name.removeprefix("-") not in allowed:
-                params = {"key": shown(name), "allowed": allowed}
+                params = {"key": shorten(name), "allowed": allowed}
                 problem = Problem(code="unknown_field", field="ordering", params=params)
                 raise Invalid([problem])
         return requested

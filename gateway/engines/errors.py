@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from common.problems import shown
+from common.problems import shorten
 from gateway.errors import GatewayError, engine_failed
 from gateway.protocol.sse import parse_object
 from gateway.routes.table import Route
@@ -72,7 +72,7 @@ def _error(route: Route, status: int, body: dict[str, object]) -> GatewayError:
 
 
 def _rejected(route: Route, status: int, message: str) -> GatewayError:
-    text = shown(INTERNALS.sub("", message).strip(), MESSAGE_LIMIT)
+    text = shorten(INTERNALS.sub("", message).strip(), MESSAGE_LIMIT)
     params = {"model": route.name}
     return GatewayError(status, "engine_refused", params, engine_message=text)
 

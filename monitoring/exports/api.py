@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from common.messages import render
-from common.problems import shown
+from common.problems import shorten
 from models_app.permissions import VIEW, is_admin
 from monitoring.api import FORMAT, PARAMETERS, raw_params
 from monitoring.enums import ExportState
@@ -58,7 +58,7 @@ class Exports(GenericViewSet[ExportJob]):
         uid = self.kwargs["uid"]
         job = self.get_queryset().filter(uid=uid).first()
         if job is None:
-            raise NotFound(render("no_such_export", {"value": shown(uid)}))
+            raise NotFound(render("no_such_export", {"value": shorten(uid)}))
         jobs.revive(job)
         return job
 
@@ -92,7 +92,7 @@ class Exports(GenericViewSet[ExportJob]):
         path = jobs.path_of(job)
         over = job.expires_at is None or job.expires_at < timezone.now()
         if job.state != ExportState.DONE or over or not path.is_file():
-            raise NotFound(render("export_has_no_file", {"value": shown(uid)}))
+            raise NotFound(render("export_has_no_file", {"value": shorten(uid)}))
         answer = streamed(
             request,
             formats.file_chunks(path),

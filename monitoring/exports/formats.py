@@ -10,7 +10,7 @@ from urllib.parse import quote
 from django.conf import settings
 
 from common.exceptions import Invalid
-from common.problems import Problem, shown
+from common.problems import Problem, shorten
 from monitoring.exports import as_csv, as_json, as_xlsx
 from monitoring.exports.row import Row
 from monitoring.exports.rows import Selection
@@ -30,7 +30,7 @@ NAME_CHARS = 40
 def check_format(name: str) -> str:
     """Raises Invalid."""
     if name not in FORMATS:
-        params = {"value": shown(name), "allowed": FORMATS}
+        params = {"value": shorten(name), "allowed": FORMATS}
         raise Invalid([Problem(code="unknown_format", field="format", params=params)])
     return name
 

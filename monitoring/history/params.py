@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import Q
 
 from common.exceptions import Invalid
-from common.problems import Problem, shown, unknown_fields
+from common.problems import Problem, shorten, unknown_fields
 from monitoring.history.aggregation import ranges
 from monitoring.history.aggregation.aggregates import ALLOWED
 from monitoring.metrics import METRICS, Metric
@@ -66,7 +66,7 @@ def build_query(params: Params) -> HistoryQuery:
                 Problem(
                     code="unknown_aggregate",
                     field="aggregate",
-                    params={"value": shown(aggregate), "allowed": AGGREGATES},
+                    params={"value": shorten(aggregate), "allowed": AGGREGATES},
                 )
             ]
         )
@@ -157,7 +157,7 @@ def _unsupported(names: Iterable[str], aggregate: str | None) -> Iterator[Proble
     for metric in (METRICS[name] for name in names if name in METRICS):
         if aggregate and aggregate not in ALLOWED[metric.kind]:
             params = {
-                "value": shown(aggregate),
+                "value": shorten(aggregate),
                 "metric": metric.name,
                 "allowed": list(ALLOWED[metric.kind]),
             }
@@ -181,7 +181,7 @@ def _find_source(kind: str, text: str) -> Source | Problem:
 def _unknown(code: str, name: str, value: str, known: list[str]) -> Problem:
     nearest = get_close_matches(value, known, n=1) or [""]
     params = {
-        "value": shown(value),
+        "value": shorten(value),
         "nearest": nearest[0],
         "allowed": known if code == "unknown_metric" else known[:SOURCES_SHOWN],
     }

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from common.messages import render
-from common.problems import shown
+from common.problems import shorten
 from models_app.activity import Actor
 from models_app.permissions import ADD, VIEW
 from runtimes.downloads import asking
@@ -46,7 +46,7 @@ class Downloads(GenericViewSet[Download]):
         uid = self.kwargs["uid"]
         download: Download | None = self.get_queryset().filter(uid=uid).first()
         if download is None:
-            raise NotFound(render("no_such_download", {"value": shown(uid)}))
+            raise NotFound(render("no_such_download", {"value": shorten(uid)}))
         return download
 
     def list(self, request: Request) -> Response:

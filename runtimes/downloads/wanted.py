@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from common.problems import Problem, shown
+from common.problems import Problem, shorten
 
 NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}"
 REPO = re.compile(f"{NAME}/{NAME}")
@@ -64,18 +64,18 @@ def problems(wanted: Wanted) -> Iterator[Problem]:
     ]
     for field, code, allowed, value in checks:
         if not allowed.fullmatch(value) or ".." in value:
-            yield Problem(code=code, field=field, params={"value": shown(value)})
+            yield Problem(code=code, field=field, params={"value": shorten(value)})
     if len(wanted.patterns) > MAX_PATTERNS:
         count = {"value": len(wanted.patterns), "max": MAX_PATTERNS}
         yield Problem(code="too_many_patterns", field="files", params=count)
     for pattern in wanted.patterns[:MAX_PATTERNS]:
         if len(pattern) > MAX_PATTERN or not pattern.isprintable():
-            params = {"value": shown(pattern), "max": MAX_PATTERN}
+            params = {"value": shorten(pattern), "max": MAX_PATTERN}
             yield Problem(code="bad_pattern", field="files", params=params)
 
 
 def root_problem(root: Path, roots: list[Path]) -> Problem | None:
     if root in roots:
         return None
-    params = {"path": shown(str(root)), "roots": [str(path) for path in roots]}
+    params = {"path": shorten(str(root)), "roots": [str(path) for path in roots]}
     return Problem(code="path_outside_roots", field="root", params=params)

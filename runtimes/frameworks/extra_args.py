@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from common.problems import UNKNOWN_FIELDS_SHOWN, Problem, shown
+from common.problems import UNKNOWN_FIELDS_SHOWN, Problem, shorten
 from runtimes.frameworks.base import Config
 from runtimes.frameworks.fields import Field, bad_values
 
@@ -23,6 +23,6 @@ def _not_allowed(
 ) -> Iterator[Problem]:
     refused = [key for key in extra if key not in allowed]
     for key in refused[:UNKNOWN_FIELDS_SHOWN]:
-        name = f"{KEY}.{shown(key)}"
+        name = f"{KEY}.{shorten(key)}"
         params: dict[str, object] = {"key": name, "allowed": list(allowed)}
         yield Problem(code="not_allowed", field=f"config.{name}", params=params)

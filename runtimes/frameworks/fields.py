@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Protocol
 
 from common import problems
-from common.problems import UNKNOWN_FIELDS_SHOWN, Problem, shown
+from common.problems import UNKNOWN_FIELDS_SHOWN, Problem, shorten
 
 
 class Field(Protocol):
@@ -64,7 +64,7 @@ class Text:
     def problem(self, key: str, value: object) -> Problem | None:
         if not isinstance(value, str):
             return wrong_type(key, value, "string")
-        if "\0" in value or shown(value, len(value)) != value:
+        if "\0" in value or shorten(value, len(value)) != value:
             return wrong_type(key, value, "string in UTF-8 without NUL")
         size = len(value.encode())
         if size > self.max_bytes:
@@ -143,7 +143,7 @@ def _of_config(problem: Problem) -> Problem:
 def unknown_keys(config: Mapping[str, object], known: list[str]) -> Iterator[Problem]:
     unknown = [key for key in config if key not in known]
     for key in unknown[:UNKNOWN_FIELDS_SHOWN]:
-        name = shown(key)
+        name = shorten(key)
         nearest = get_close_matches(name, known, n=1) or [""]
         yield Problem(
             code="unknown_key",

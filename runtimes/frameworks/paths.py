@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from common.problems import Problem, shown
+from common.problems import Problem, shorten
 
 PATH_SHOWN = 255
 
@@ -27,7 +27,7 @@ def resolve_inside(
 
 
 def path_problem(code: str, field: str, path: object, **params: object) -> Problem:
-    params = {"path": shown(str(path), PATH_SHOWN), **params}
+    params = {"path": shorten(str(path), PATH_SHOWN), **params}
     return Problem(code=code, field=field, params=params)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from common.problems import Problem, shown
+from common.problems import Problem, shorten
 from models_app.models import ServedModel, reason_of
 from models_app.serializers import ReasonSerializer
 from runtimes.frameworks.candidates import Kind
@@ -54,10 +54,10 @@ class EntrySerializer(serializers.Serializer[Any]):
     )
 
     def get_path(self, entry: Entry) -> str:
-        return shown(entry.path, PATH_SHOWN)
+        return shorten(entry.path, PATH_SHOWN)
 
     def get_title(self, entry: Entry) -> str:
-        return shown(entry.candidate.title)
+        return shorten(entry.candidate.title)
 
     def get_config(self, entry: Entry) -> dict[str, Any] | None:
         return {**entry.config} if entry.addable else None

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from common.messages import render
-from common.problems import Problem, shown
+from common.problems import Problem, shorten
 from models_app.filters import SEARCH_MAX_CHARS
 from models_app.models import ServedModel
 from models_app.permissions import ADD, VIEW
@@ -50,11 +50,11 @@ class Row:
 
     @property
     def title(self) -> str:
-        return shown(self.entry.candidate.title)
+        return shorten(self.entry.candidate.title)
 
     @property
     def path(self) -> str:
-        return shown(self.entry.path, PATH_SHOWN)
+        return shorten(self.entry.path, PATH_SHOWN)
 
     @property
     def size(self) -> str:
@@ -140,7 +140,7 @@ def add(request: HttpRequest) -> HttpResponse:
     entry = find_entry(path)
     if entry is None or not entry.addable:
         gone = _("%(path)s cannot be added: it has changed, or is no longer there.")
-        messages.error(request, gone % {"path": shown(path, PATH_SHOWN)})
+        messages.error(request, gone % {"path": shorten(path, PATH_SHOWN)})
         return redirect("admin:runtimes_library")
     form = reverse("admin:models_app_servedmodel_add")
     return redirect(f"{form}?{urlencode(_as_text(new_model(entry)))}")

@@ -1,6 +1,6 @@
 import pytest
 
-from common.problems import as_json, shown, unknown_fields
+from common.problems import as_json, shorten, unknown_fields
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ def test_as_json(value, words):
 
 
 def test_long_values_are_cut():
-    assert shown("x" * 200) == "x" * 99 + "…"
+    assert shorten("x" * 200) == "x" * 99 + "…"
     assert len(as_json(list(range(1000)))) == 100
 
 

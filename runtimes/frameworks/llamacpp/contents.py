@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from common.problems import Problem, shown
+from common.problems import Problem, shorten
 from runtimes.frameworks.base import Config, Contents
 from runtimes.frameworks.llamacpp.gguf import BadGguf, Header, Value
 from runtimes.frameworks.llamacpp.quantisation import quantisation_of
@@ -36,7 +36,7 @@ def _contents(headers: list[Header]) -> Contents:
     return Contents(
         paths=tuple(header.path for header in headers),
         bytes=sum(tensor.bytes for tensor in tensors),
-        architectures=(shown(architecture),),
+        architectures=(shorten(architecture),),
         context=_whole(first.values, f"{architecture}.context_length"),
         parameters=sum(tensor.elements for tensor in tensors),
         quantisation=quantisation_of(headers),

@@ -17,7 +17,7 @@ from math import prod
 from pathlib import Path
 from typing import BinaryIO
 
-from common.problems import Problem, shown
+from common.problems import Problem, shorten
 from runtimes.frameworks.lfs_pointer import code_of
 from runtimes.frameworks.llamacpp.spans import ENDS, LENGTH, Span, Spans, walk
 
@@ -55,7 +55,7 @@ Value = int | float | bool | str | tuple[int | float | bool, ...]
 class BadGguf(Exception):
     def __init__(self, code: str, path: Path, **params: object) -> None:
         super().__init__(code)
-        params = {"path": shown(str(path), PATH_SHOWN), **params}
+        params = {"path": shorten(str(path), PATH_SHOWN), **params}
         self.problem = Problem(code=code, field=FIELD, params=params)
 
 

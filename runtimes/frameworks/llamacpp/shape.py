@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from common.problems import as_json, shown
+from common.problems import as_json, shorten
 from runtimes.frameworks.llamacpp.gguf import (
     MAX_KEPT,
     BadGguf,
@@ -159,7 +159,7 @@ class _Metadata:
         if value is None and default is not None:
             return default
         if value is None:
-            raise BadGguf("gguf_lacks", self.header.path, key=shown(key))
+            raise BadGguf("gguf_lacks", self.header.path, key=shorten(key))
         return self._checked(key, value, most)
 
     def of_layers(self, name: str, count: int, default: int) -> list[int]:
@@ -173,7 +173,7 @@ class _Metadata:
 
     def _checked(self, key: str, value: object, most: int) -> int:
         if not isinstance(value, int) or not 0 <= value <= most:
-            params = {"key": shown(key), "value": as_json(value)}
+            params = {"key": shorten(key), "value": as_json(value)}
             raise BadGguf("gguf_value", self.header.path, **params)
         return value
 

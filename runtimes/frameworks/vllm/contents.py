@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from common.problems import Problem, shown
+from common.problems import Problem, shorten
 from runtimes.frameworks.base import Contents
 from runtimes.frameworks.paths import path_problem
 from runtimes.frameworks.vllm.folder import folder_shape
@@ -38,7 +38,7 @@ def _architectures(description: Mapping[str, Any]) -> tuple[str, ...]:
     names = description.get("architectures")
     if not isinstance(names, list):
         return ()
-    return tuple(shown(name) for name in names if isinstance(name, str))
+    return tuple(shorten(name) for name in names if isinstance(name, str))
 
 
 def _context(folder: Path) -> int:
@@ -61,4 +61,4 @@ def _quantisation(description: Mapping[str, Any]) -> str:
     quantised = description.get("quantization_config")
     method = quantised.get("quant_method") if isinstance(quantised, dict) else None
     name = method or description.get("dtype") or description.get("torch_dtype")
-    return shown(name) if isinstance(name, str) else ""
+    return shorten(name) if isinstance(name, str) else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, cast
 
-from common.problems import Problem, shown
+from common.problems import Problem, shorten
 from runtimes.frameworks.base import Config, Estimate, Placement
 from runtimes.frameworks.vllm.estimate import LEAST_CPU_CACHE_MIB, Use, estimate
 from runtimes.frameworks.vllm.folder import folder_shape
@@ -23,7 +23,7 @@ KV_CACHE_MIB = 1024
 def memory(config: Config, gpu_count: int) -> Estimate | Problem:
     name = cast(str, config["model_name"])
     if not is_folder(name):
-        params: dict[str, object] = {"model": shown(name)}
+        params: dict[str, object] = {"model": shorten(name)}
         return Problem(code="no_estimate", field=FIELD, params=params)
     try:
         return estimate(folder_shape(Path(name)), use_of(config, gpu_count))

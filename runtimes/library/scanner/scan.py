@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import monotonic
 
-from common.problems import Problem, shown
+from common.problems import Problem, shorten
 from runtimes.frameworks.base import Config, Estimate, Framework
 from runtimes.frameworks.candidates import Candidate, Kind, Version
 from runtimes.library.scanner.entries import Entry, Scan
@@ -82,7 +82,7 @@ def read(candidate: Candidate, frameworks: Frameworks, roots: Sequence[Path]) ->
     return Entry(
         candidate=candidate,
         config=config,
-        architecture=shown(", ".join(found.architectures), ARCHITECTURE_SHOWN),
+        architecture=shorten(", ".join(found.architectures), ARCHITECTURE_SHOWN),
         quantisation=found.quantisation,
         context=found.context,
         parameters=found.parameters,
