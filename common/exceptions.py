@@ -1,4 +1,4 @@
-"""What can go wrong in a verb, with a stable code; entry points turn it into words."""
+"""Errors with a stable code; entry points render the message."""
 
 from collections.abc import Iterable, Mapping
 
@@ -17,7 +17,7 @@ class PlatformError(Exception):
 
 
 class Conflict(PlatformError):
-    """The model's status does not allow it, or somebody else was faster."""
+    """The model's status does not allow it, or another request came first."""
 
 
 class Invalid(PlatformError):

@@ -22,8 +22,8 @@ from models_app.validation import basic_problems, problems
 MAX_TAGS = 50
 MAX_ID = 2**63 - 1
 SIZE_HELP = (
-    "MiB of one replica. Of a new model that does not say it: as estimated from its"
-    " files, where that can be done; 0 books nothing."
+    "MiB for one replica. Default of a new model: the estimate from its files, if there"
+    " is one; 0 reserves nothing."
 )
 
 
@@ -67,7 +67,7 @@ class ReasonSerializer(serializers.Serializer[Any]):
     params = serializers.DictField()
     message = serializers.CharField()
     advice = serializers.CharField(
-        help_text="What to do about it; empty where the message says it, or nothing is."
+        help_text="What to do. Empty if the message says it or nothing can be done."
     )
 
 
@@ -89,7 +89,7 @@ class ServedModelSerializer(serializers.ModelSerializer[ServedModel]):
     )
     force = serializers.BooleanField(
         write_only=True, default=False,
-        help_text="Save although no machine is large enough: it waits for one.",
+        help_text="Save even if no machine is large enough: the model waits for one.",
     )  # fmt: skip
     reason = ReasonSerializer(read_only=True, allow_null=True)
     allowed_operations = Operations(read_only=True)
@@ -136,12 +136,12 @@ class ServedModelSerializer(serializers.ModelSerializer[ServedModel]):
 
 
 class DraftSerializer(ServedModelSerializer):
-    """A model as one that is created, name and all else optional where it has a
-    default; or changes of the model `id`."""
+    """A new model, where the name and fields with defaults are optional, or changes of
+    the model `id`."""
 
     id = WholeNumber(
         required=False, min_value=1, max_value=MAX_ID,
-        help_text="Of a model that is there; the rest is what is changed.",
+        help_text="Id of an existing model, which the other fields change.",
     )  # fmt: skip
 
     class Meta(ServedModelSerializer.Meta):

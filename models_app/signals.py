@@ -37,8 +37,8 @@ def _deleted(**_: Any) -> None:
 
 
 def _logged_out(instance: Session, **_: Any) -> None:
-    """Django's own signal comes before the session is gone. What expired is swept up by
-    the thousand, and told nobody anything for a while."""
+    """Django's user_logged_out comes before the session is deleted. Expired
+    sessions, deleted by the thousand, had no access any more."""
     if instance.expire_date > timezone.now():
         broker.publish_change_on_commit()
 

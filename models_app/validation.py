@@ -132,7 +132,7 @@ def _new_with_gpus(after: Mapping[str, Any], before: ServedModel) -> list[Proble
 
 
 def _malformed(config: Any) -> Problem | None:
-    """A config that no framework is asked to check."""
+    """A problem that makes the framework's own checks pointless."""
     if not isinstance(config, dict):
         return wrong_type("config", config, "object")
     if too_deep(config):

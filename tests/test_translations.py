@@ -50,7 +50,7 @@ def test_extraction_finds_python_templates_and_lazy_phrases():
 
 
 @pytest.mark.parametrize(
-    ("status", "words"),
+    ("status", "text"),
     [
         ("stopped", "未启动"),
         ("starting", "启动中"),
@@ -60,15 +60,15 @@ def test_extraction_finds_python_templates_and_lazy_phrases():
         ("waiting", "等待资源"),
     ],
 )
-def test_status_words_are_those_of_the_guide(status, words):
+def test_status_labels_are_those_of_the_guide(status, text):
     with override("zh-hans"):
-        assert str(Status(status).label) == words
+        assert str(Status(status).label) == text
 
 
 @pytest.mark.parametrize(
-    ("operation", "words"),
+    ("operation", "text"),
     [("start", "启动"), ("stop", "停止"), ("restart", "重启"), ("delete", "删除")],
 )
-def test_operation_words_are_those_of_the_guide(operation, words):
+def test_operation_labels_are_those_of_the_guide(operation, text):
     with override("zh-hans"):
-        assert str(Operation(operation).label) == words
+        assert str(Operation(operation).label) == text

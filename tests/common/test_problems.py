@@ -4,7 +4,7 @@ from common.problems import as_json, shorten, unknown_fields
 
 
 @pytest.mark.parametrize(
-    ("value", "words"),
+    ("value", "text"),
     [
         ("8", '"8"'),
         (8, "8"),
@@ -13,8 +13,8 @@ from common.problems import as_json, shorten, unknown_fields
         (object, "\"<class 'object'>\""),
     ],
 )
-def test_as_json(value, words):
-    assert as_json(value) == words
+def test_as_json(value, text):
+    assert as_json(value) == text
 
 
 def test_long_values_are_cut():
@@ -27,6 +27,6 @@ def test_unknown_fields_name_the_nearest():
     assert (problem.field, problem.params["nearest"]) == ("descriptoin", "description")
 
 
-def test_unknown_fields_are_told_up_to_a_number():
+def test_unknown_fields_are_reported_up_to_a_limit():
     names = [f"field-{number}" for number in range(100_000)]
     assert len(list(unknown_fields(names, ["name"]))) == 10

@@ -49,7 +49,7 @@ def test_list_is_filtered_searched_ordered_and_paged(models, query, found):
     assert names(operator().get(f"/api/models{query}")) == found
 
 
-def test_list_says_how_many_and_where_the_rest_is(models):
+def test_list_has_the_total_and_the_next_page(models):
     page = operator().get("/api/models?page_size=2").json()
     assert (page["count"], page["previous"]) == (3, None)
     assert page["next"] == "http://testserver/api/models?page=2&page_size=2"
@@ -83,7 +83,7 @@ def test_list_has_no_such_page(page):
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-def test_search_of_many_words_is_one_query_the_database_takes(models):
+def test_search_of_many_terms_is_one_valid_query(models):
     assert names(operator().get("/api/models?search=" + "%20".join("a" * 100))) == [
         "large",
         "small",

@@ -28,7 +28,7 @@ def test_create_needs_name_framework_and_config():
     assert made["allowed_operations"] == ["start", "rename", "delete"]
 
 
-def test_create_takes_every_field_and_tells_who():
+def test_create_accepts_every_field_and_records_the_actor():
     body = a_body(
         display_name="小模型", description="two\nlines", tags=["b", "a", "a"],
         gpu_count=2, gpu_memory_mib=8000, cpu_cores=3, memory_mib=100, priority=10,
@@ -99,7 +99,7 @@ def test_create_refuses_and_makes_nothing(wrong, field, code):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "words"),
+    ("wrong", "text"),
     [
         ({"priority": 11}, "priority must be between 1 and 10, not 11."),
         ({"priority": "high"}, 'priority must be an integer, not "high".'),
@@ -114,9 +114,9 @@ def test_create_refuses_and_makes_nothing(wrong, field, code):
         ),
     ],
 )
-def test_create_names_the_value_and_what_is_allowed(wrong, words):
+def test_create_names_the_value_and_what_is_allowed(wrong, text):
     answer = send(operator(), "POST", "/api/models", {**a_body(), **wrong})
-    assert answer.json()["errors"][0]["message"] == words
+    assert answer.json()["errors"][0]["message"] == text
 
 
 @pytest.mark.parametrize(

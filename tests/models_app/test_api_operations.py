@@ -28,11 +28,11 @@ def test_operation_is_accepted_as_the_table_says(status, verb):
         assert body["allowed"] == [str(allowed) for allowed in ALLOWED[status]]
 
 
-def test_operation_remembers_who_asked():
+def test_operation_records_the_actor():
     model = a_model()
     operator().post("/api/models/smol/start/")
-    asked = model.activity.get(code="start_requested")
-    assert asked.actor_name == "operator"
+    activity = model.activity.get(code="start_requested")
+    assert activity.actor_name == "operator"
 
 
 @pytest.mark.parametrize("method", ["get", "put", "delete"])
@@ -71,7 +71,7 @@ def test_status_shows_live_runs_without_their_secrets():
     assert ready.engine_key not in answer.content.decode()
 
 
-def test_status_says_why_in_the_readers_words():
+def test_status_shows_the_reason_in_the_readers_language():
     a_wanted_model(
         status=Status.WAITING,
         reason_code="insufficient_cpu",

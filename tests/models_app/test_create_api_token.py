@@ -31,7 +31,7 @@ def test_restricts_the_token():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "text"),
     [
         (["bob", "--name", "x"], "User bob does not exist. Existing users: ada."),
         (["ada", "--name", "taken"], "User ada already has a token named taken."),
@@ -50,10 +50,10 @@ def test_restricts_the_token():
         ([], "user"),
     ],
 )
-def test_refuses(arguments, words):
+def test_refuses(arguments, text):
     a_user(name="ada")
     create_api_token("ada", "--name", "taken")
     with pytest.raises(CommandError) as refused:
         create_api_token(*arguments)
-    assert words in str(refused.value)
+    assert text in str(refused.value)
     assert ApiToken.objects.count() == 1

@@ -26,8 +26,8 @@ def test_new_model_gets_what_is_estimated(body, gpu_count):
     client = operator()
     made = create(body, client, gpu_count=gpu_count).json()
     path = "/api/models/estimate"
-    told = send(client, "POST", path, {"id": made["id"], "framework": "llama.cpp"})
-    suggested = told.json()["suggested"]
+    response = send(client, "POST", path, {"id": made["id"], "framework": "llama.cpp"})
+    suggested = response.json()["suggested"]
     assert made["memory_mib"] == suggested["memory_mib"] > 400
     assert made["gpu_memory_mib"] == (suggested["gpu_memory_mib"] or 0)
     assert bool(made["gpu_memory_mib"]) is bool(gpu_count)

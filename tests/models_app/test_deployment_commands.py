@@ -81,7 +81,7 @@ def test_token_without_an_active_admin_is_refused(token_file):
         call_command("deployment_token")
 
 
-def test_list_models_tells_name_status_and_reason():
+def test_list_models_prints_name_status_and_reason():
     a_model("a")
     a_model(
         "long-name",

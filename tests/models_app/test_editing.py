@@ -12,7 +12,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def notices(django_capture_on_commit_callbacks):
-    """How many changes a piece of work tells the other roles."""
+    """The number of changes published to the other processes."""
 
     def count(work) -> int:
         with django_capture_on_commit_callbacks() as callbacks:
@@ -70,7 +70,7 @@ def test_update_to_the_same_is_nothing(notices):
     assert (model.updated_at, Activity.objects.count()) == (before, 0)
 
 
-def test_update_tells_the_fields(notices):
+def test_update_records_the_fields(notices):
     model = a_model()
     change = {"priority": 3, "name": "renamed", "tags": ["a"], "replicas": 1}
     assert notices(lambda: update_model(model, change)) == 1

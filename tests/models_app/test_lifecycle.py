@@ -50,7 +50,7 @@ def test_request_follows_the_table_of_allowed_operations(status, operation):
         ("starting", "stop", "stopped", "stopped"),
     ],
 )
-def test_request_without_runs_settles_the_status(status, verb, wanted, becomes):
+def test_request_without_runs_changes_the_status(status, verb, wanted, becomes):
     model = VERBS[Operation(verb)](a_model_that_is(Status(status)))
     assert (model.desired_state, model.status) == (wanted, becomes)
 
@@ -91,8 +91,12 @@ def test_request_looks_again_when_only_the_status_moved_on():
 def test_activity_names_who_and_what():
     user = a_user(name="ada")
     lifecycle.request_start(a_model(), user)
-    asked = Activity.objects.get(code="start_requested")
-    assert (asked.actor, asked.actor_name, asked.model_name) == (user, "ada", "smol")
+    activity = Activity.objects.get(code="start_requested")
+    assert (activity.actor, activity.actor_name, activity.model_name) == (
+        user,
+        "ada",
+        "smol",
+    )
     changed = Activity.objects.get(code="status_changed")
     assert changed.params == {"old": "stopped", "new": "starting"}
 

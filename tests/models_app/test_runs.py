@@ -49,7 +49,7 @@ def test_mark_ready_makes_the_model_run(model):
         ("start_timeout", "killed", Status.ERROR),
     ],
 )
-def test_end_tells_why(model, stop_code, end_code, status):
+def test_end_records_the_reason(model, stop_code, end_code, status):
     run = a_run(model, RunState.READY, stop_code=stop_code)
     assert runs.end(run, end_code, exit_code=1, log_tail="boom\0")
     run.refresh_from_db()

@@ -9,7 +9,7 @@ from tests.builders import a_user
 
 
 @pytest.fixture
-def heard(django_capture_on_commit_callbacks):
+def published(django_capture_on_commit_callbacks):
     """Number of notices that reach the broker while change() is carried out."""
 
     def count(change):
@@ -45,7 +45,7 @@ CHANGES = {
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("change", CHANGES)
-def test_change_of_a_right_is_announced(heard, change):
+def test_change_of_a_permission_is_announced(published, change):
     user = a_user("operator")
     act, expected = CHANGES[change]
-    assert heard(lambda: act(user)) == expected
+    assert published(lambda: act(user)) == expected

@@ -37,7 +37,7 @@ def test_token_is_refused_once_expired():
     assert client.get("/api/models").status_code == 401
 
 
-def test_making_and_deleting_a_token_is_told(django_capture_on_commit_callbacks):
+def test_creating_and_deleting_a_token_is_announced(django_capture_on_commit_callbacks):
     chief, user = a_user("admin"), a_user("viewer")
     with django_capture_on_commit_callbacks() as notices:
         made, _ = create_token(user, "laptop", actor=chief)

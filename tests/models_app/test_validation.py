@@ -15,7 +15,7 @@ def test_a_good_model_has_no_problems():
     assert found(a_body()) == []
 
 
-def test_all_problems_are_told_at_once():
+def test_all_problems_are_reported_at_once():
     a_model("taken")
     fields = a_body("taken", driver="rocket", gpu_memory_mib=1, config={"n_ctx": 0})
     assert found(fields) == [

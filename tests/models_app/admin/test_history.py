@@ -35,11 +35,11 @@ def test_run_page_shows_config_reason_and_log(viewer):
         end_code="out_of_memory", exit_code=1, log_tail="last words",
     )  # fmt: skip
     page = page_of(viewer, f"{RUNS}{run.pk}/change/")
-    for words in ("/models/a.gguf", "The engine ran out of memory.", "last words"):
-        assert words in page
+    for text in ("/models/a.gguf", "The engine ran out of memory.", "last words"):
+        assert text in page
 
 
-def test_columns_of_runs_have_words_in_the_readers_language(viewer):
+def test_columns_of_runs_have_labels_in_the_readers_language(viewer):
     a_run(a_model())
     page = page_of(viewer, RUNS, accept_language="zh-CN")
     assert "模型" in page.partition("<thead")[2].partition("</thead>")[0]

@@ -15,7 +15,7 @@ def now(model, operation):
     return f"{LIST}{model.pk}/{operation}/now/"
 
 
-def words(answer) -> list[str]:
+def messages_of(answer) -> list[str]:
     return [str(message) for message in answer.context["messages"]]
 
 
@@ -40,7 +40,7 @@ def test_operation_on_a_running_model_calls_its_verb(operator, operation, desire
     model.refresh_from_db()
     assert model.desired_state == desired
     assert model.generation == (2 if operation == "restart" else 1)
-    assert words(answer) == [f"A {operation} of smol was requested."]
+    assert messages_of(answer) == [f"A {operation} of smol was requested."]
 
 
 def test_operation_is_recorded_with_its_actor(operator):
@@ -67,7 +67,7 @@ def test_post_without_csrf_token_changes_nothing():
 
 def test_operation_that_the_status_forbids_is_explained(operator):
     answer = operator.post(now(running_model(), "start"), follow=True)
-    assert words(answer) == [
+    assert messages_of(answer) == [
         (
             "Model smol is in the status “Running”, which does not allow"
             " “Start”. Allowed operations: Stop, Restart."
@@ -93,7 +93,7 @@ def test_operation_on_an_unknown_model_is_not_found(operator):
         ("", "change"),
     ],
 )
-def test_operation_leads_back_to_where_it_was_asked_for(operator, referer, back):
+def test_operation_redirects_to_the_page_it_came_from(operator, referer, back):
     model = a_model()
     answer = operator.post(now(model, "start"), headers={"referer": referer})
     assert answer.url == (f"{LIST}{model.pk}/change/" if back else referer)
@@ -129,7 +129,7 @@ def test_bulk_operation_reports_each_model(operator):
     answer = operator.post(LIST, chosen, follow=True)
     stopped.refresh_from_db()
     assert stopped.desired_state == "running"
-    assert words(answer) == [
+    assert messages_of(answer) == [
         "A start of one was requested.",
         (
             "Model two is in the status “Starting”, which does not allow"

@@ -47,17 +47,17 @@ def test_panel_shows_live_runs_with_their_process(viewer):
 
 
 @pytest.mark.parametrize(
-    ("ending", "words"),
+    ("ending", "text"),
     [
         ({"exit_code": 3}, "The engine exited unexpectedly. Exit code 3."),
         ({"exit_signal": 9}, "The engine exited unexpectedly. Signal 9."),
         ({"exit_code": 0, "end_code": "stopped"}, "Stopped on request. Exit code 0."),
     ],
 )
-def test_panel_says_how_runs_ended(viewer, ending, words):
+def test_panel_shows_how_runs_ended(viewer, ending, text):
     model = a_model()
     a_run(model, RunState.ENDED, **ending)
-    assert words in panel(viewer, model)
+    assert text in panel(viewer, model)
 
 
 def test_panel_shows_the_log_of_the_live_run(viewer):
@@ -86,7 +86,7 @@ def test_panel_shows_the_last_200_lines_of_the_log(viewer):
         ({**CONFIG, "n_ctx": 1}, 0, False),  # about to be replaced anyway
     ],
 )
-def test_panel_says_when_a_restart_is_needed(viewer, started_with, generation, hint):
+def test_panel_shows_when_a_restart_is_needed(viewer, started_with, generation, hint):
     model = a_wanted_model(config=CONFIG)
     a_run(model, RunState.READY, config=started_with, generation=generation)
     assert ("Restart to apply" in panel(viewer, model)) is hint

@@ -86,7 +86,7 @@ def test_list_shows_replicas_ready_of_those_wanted(operator):
 
 
 @pytest.mark.parametrize(
-    ("status", "words"),
+    ("status", "text"),
     [
         ("stopped", "未启动"),
         ("starting", "启动中"),
@@ -96,27 +96,27 @@ def test_list_shows_replicas_ready_of_those_wanted(operator):
         ("waiting", "等待资源"),
     ],
 )
-def test_list_names_the_status_in_chinese(operator, status, words):
+def test_list_names_the_status_in_chinese(operator, status, text):
     desired = "stopped" if status == "stopped" else "running"
     model = a_model(status=status, desired_state=desired)
     url = f"{LIST}live/?ids={model.pk}"
-    assert f"\n{words}\n" in page_of(operator, url, accept_language="zh-CN")
+    assert f"\n{text}\n" in page_of(operator, url, accept_language="zh-CN")
 
 
-def test_list_uses_the_words_of_the_guide(operator):
+def test_list_uses_the_terms_of_the_guide(operator):
     a_model()
     page = page_of(operator, LIST, accept_language="zh-CN")
-    for words in ("LLM推理服务", "模型管理", "添加模型", "活动日志", "启动", "优先级"):
-        assert words in page
+    for text in ("LLM推理服务", "模型管理", "添加模型", "活动日志", "启动", "优先级"):
+        assert text in page
 
 
-def test_list_gives_the_reason_in_words(operator):
+def test_list_shows_the_reason(operator):
     params = {"needed": 8, "node": "gpu-01", "free": 2, "total": 4}
     a_wanted_model(
         status="waiting", reason_code="insufficient_cpu", reason_params=params
     )
-    words = "Needs 8 CPU cores; 2 of 4 are free on gpu-01."
-    assert words in page_of(operator, LIST)
+    text = "Needs 8 CPU cores; 2 of 4 are free on gpu-01."
+    assert text in page_of(operator, LIST)
     zh = page_of(operator, LIST, accept_language="zh-CN")
     assert "需要 8 个CPU核心；gpu-01 共 4 个，空闲 2 个。" in zh
 
@@ -145,7 +145,7 @@ def test_live_rows_survive_any_ids(operator, ids):
     assert operator.get(f"{LIST}live/", {"ids": ids}).status_code == 200
 
 
-def test_hostile_words_are_escaped_everywhere(operator):
+def test_hostile_text_is_escaped_everywhere(operator):
     model = a_wanted_model(
         display_name=HOSTILE, description=HOSTILE, config={"model_path": HOSTILE},
         status="error", reason_code="launch_failed", reason_params={"detail": HOSTILE},
@@ -180,7 +180,7 @@ class Overtaken(ServedModelAdmin):
         raise Conflict("conflict", model=obj.name)
 
 
-def test_add_tells_when_somebody_else_was_faster(rf, model_file):
+def test_add_reports_a_conflict_with_another_request(rf, model_file):
     request = rf.post(f"{LIST}add/", form(model_file))
     request.user = a_person("operator")
     request._messages = CookieStorage(request)
@@ -193,7 +193,7 @@ def test_add_tells_when_somebody_else_was_faster(rf, model_file):
 
 
 @pytest.mark.parametrize(
-    ("changes", "field", "words"),
+    ("changes", "field", "text"),
     [
         (
             {"config": '{"model_path": "/etc/passwd"}'},
@@ -218,12 +218,12 @@ def test_add_tells_when_somebody_else_was_faster(rf, model_file):
     ],
 )
 def test_add_explains_what_is_wrong_at_its_field(
-    operator, model_file, changes, field, words
+    operator, model_file, changes, field, text
 ):
     a_model("taken")
     answer = operator.post(f"{LIST}add/", form(model_file, **changes))
     assert answer.status_code == 200
-    assert words in " ".join(answer.context["adminform"].errors[field])
+    assert text in " ".join(answer.context["adminform"].errors[field])
     assert not ServedModel.objects.exclude(name="taken").exists()
 
 
@@ -312,13 +312,13 @@ def test_new_model_has_an_empty_configuration(operator):
     assert shown == "{}"
 
 
-def test_form_uses_the_words_of_the_guide(operator):
+def test_form_uses_the_terms_of_the_guide(operator):
     page = page_of(operator, f"{LIST}add/", accept_language="zh-CN")
-    for words in (
+    for text in (
         "基本信息", "模型名称", "显示名称", "描述", "标签", "框架配置", "框架类型",
         "资源配置", "GPU需求", "内存需求", "CPU核心", "优先级", "保存",
     ):  # fmt: skip
-        assert words in page
+        assert text in page
 
 
 # Deleting
@@ -345,11 +345,11 @@ def test_delete_of_a_running_model_is_refused_with_the_reason(administrator, met
     assert "“Running”, which does not allow “Delete”." in answer.content.decode()
 
 
-def test_page_of_a_running_model_says_how_to_delete_it(administrator, operator):
+def test_page_of_a_running_model_explains_how_to_delete_it(administrator, operator):
     model = a_wanted_model(status="running")
-    words = "To delete this model, stop it first."
-    assert words in page_of(administrator, f"{LIST}{model.pk}/change/")
-    assert words not in page_of(operator, f"{LIST}{model.pk}/change/")
+    text = "To delete this model, stop it first."
+    assert text in page_of(administrator, f"{LIST}{model.pk}/change/")
+    assert text not in page_of(operator, f"{LIST}{model.pk}/change/")
 
 
 @pytest.mark.parametrize(("second", "left"), [("stopped", 0), ("running", 2)])

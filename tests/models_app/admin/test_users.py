@@ -45,7 +45,7 @@ def test_administrator_adds_a_person_with_a_group(admin):
     assert [group.name for group in person.groups.all()] == ["operator"]
 
 
-def test_form_says_what_the_staff_flag_is_for(admin):
+def test_form_explains_the_staff_flag(admin):
     person = a_user(name="somebody")
     for url in (f"{LIST}add/", f"{LIST}{person.pk}/change/"):
         assert "can use the API but not these pages" in admin.get(url).content.decode()
