@@ -1,4 +1,4 @@
-"""What can be asked about a model before it is saved or started."""
+"""Preflight and estimate of a model that is not saved or started yet."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class Drafts(GenericViewSet[ServedModel]):
         found = preflight(
             with_changes(*parse_draft(UncheckedDraftSerializer, request.data, context))
         )
-        told = {"ok": is_ok(found), "findings": found}
-        return Response(PreflightSerializer(told).data)
+        report = {"ok": is_ok(found), "findings": found}
+        return Response(PreflightSerializer(report).data)
 
     @extend_schema(
         operation_id="models_estimate",

@@ -35,7 +35,7 @@ class MeasuredSerializer(SizesSerializer):
     runs = serializers.IntegerField()
 
 
-class ToldSerializer(serializers.Serializer[Any]):
+class ProblemSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     field = serializers.CharField()
     params = serializers.DictField()
@@ -48,7 +48,7 @@ class ToldSerializer(serializers.Serializer[Any]):
 class SizingSerializer(serializers.Serializer[Sizing]):
     gpu_count = serializers.IntegerField()
     estimate = EstimateSerializer(allow_null=True)
-    problem = ToldSerializer(allow_null=True, help_text="Why there is no estimate.")
+    problem = ProblemSerializer(allow_null=True, help_text="Why there is no estimate.")
     measured = MeasuredSerializer(
         allow_null=True,
         help_text="The most that a run of this model took, configured as it is here.",
@@ -56,7 +56,5 @@ class SizingSerializer(serializers.Serializer[Sizing]):
     suggested = SizesSerializer(
         help_text="To be booked: the larger of what is estimated and measured."
     )
-    defaults = SizesSerializer(
-        help_text="Booked for a new model that does not say how much."
-    )
-    advice = ToldSerializer(many=True)
+    defaults = SizesSerializer(help_text="Booked for a new model that sets no sizes.")
+    advice = ProblemSerializer(many=True)

@@ -1,4 +1,4 @@
-"""vLLM's own server with a key that nobody else can read: `python - OPTIONS`.
+"""vLLM's own server with a key that no other user can read: `python - OPTIONS`.
 
 This text is the program on standard input, followed by a call of serve() with the key:
 in argv and environ, of child processes too, other users and `docker inspect` would see

@@ -42,7 +42,7 @@ def main() -> None:
         require_free(spec["host"], spec["port"])
         server = start(spec)
     except Exception as error:
-        # llama.cpp logs from a thread of its own: its last lines, which tell the
+        # llama.cpp logs from a thread of its own: its last lines, which show the
         # reason, may come a little later.
         time.sleep(LOG_SECONDS)
         leave(1, f"cannot start: {error}")

@@ -33,7 +33,7 @@ MAX_VALUES = 100_000
 MAX_NAME = 256  # of a tensor: llama.cpp itself takes 63
 MAX_STRINGS = 4_000_000
 MAX_TEXT = 1024 * 1024
-# Longer arrays are counted and left out: per layer is all that an estimate asks for.
+# Longer arrays are counted and left out: an estimate needs values per layer only.
 MAX_KEPT = 4096
 # Of keys, texts and elements of arrays, in all: headers are cached, and an element
 # takes ten times its space in the file.
@@ -95,7 +95,7 @@ def read_header(path: Path) -> Header:
 
 
 class _Bytes:
-    """Those of the header, read as far as they are asked for. held: a stretch of them,
+    """The bytes of the header, read as far as needed. held: a stretch of them,
     which begins at base; positions in it count from there."""
 
     def __init__(self, file: BinaryIO, path: Path, size: int) -> None:

@@ -28,7 +28,7 @@ TENSOR_TYPES = {
 
 
 def quantisation_of(headers: Sequence[Header]) -> str:
-    """As the file says; else as most of its bytes are; empty: not known."""
+    """As stated in the file, else the type of most of its bytes; empty: unknown."""
     file_type = headers[0].values.get(FILE_TYPE)
     if isinstance(file_type, int) and file_type % GUESSED in FILE_TYPES:
         return FILE_TYPES[file_type % GUESSED]

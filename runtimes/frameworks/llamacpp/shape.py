@@ -26,7 +26,7 @@ HEADERS_KEPT = 32
 MAX_SIZE = 2**32
 
 # Every n-th layer sees the whole context, the others a window. Where llama.cpp knows it
-# of the architecture; of others the file tells, or all layers count as whole.
+# of the architecture; others state it in the file, or all layers count as whole.
 PERIODS = {
     "gemma2": 2, "gemma3": 6, "gemma3n": 5, "gpt-oss": 2, "cohere2": 4, "exaone4": 4,
 }  # fmt: skip

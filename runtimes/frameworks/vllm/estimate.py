@@ -23,11 +23,11 @@ MIB = 2**20
 REQUESTS = 16
 USUAL = 2048
 BLOCK = 128  # tokens: the largest in which the engine hands out its cache
-# Tokens and requests of one step, where the config does not say: of large GPUs the
+# Tokens and requests of one step, where the config does not set them: of large GPUs the
 # engine reads more at once.
 BATCHED = {True: 8192, False: 2048}
 AT_ONCE = {True: 256, False: 128}
-LOGITS = 4 * 3  # bytes: of each word of the vocabulary, and what sampling copies
+LOGITS = 4 * 3  # bytes: of each token of the vocabulary, and what sampling copies
 # Server, engine and one worker on the processor; and what a compiled model adds.
 CPU_PROCESSES_MIB = 1930
 CPU_COMPILED_MIB = 150
@@ -43,7 +43,7 @@ WORKER_MIB = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """max_model_len: 0 is as the model says; others: 0 is the engine's own. Bytes of
+    """max_model_len: 0 is the model's own; others: 0 is the engine's default. Bytes of
     an element: served of weights, cached of the cache. offload: bytes of weights, for
     each GPU, that stay on the host."""
 
@@ -106,7 +106,7 @@ def _batched(use: Use, longest: int) -> int:
 
 
 def _working_bytes(shape: FolderShape, use: Use, longest: int) -> int:
-    """Of one step: activations of its tokens, and a number for each word of the
+    """Of one step: activations of its tokens, and a number for each token of the
     vocabulary of its requests."""
     parts = max(use.gpus, 1)
     batched = _batched(use, longest)

@@ -16,7 +16,7 @@ from runtimes.frameworks.vllm.weights import BadFolder, weights_of
 
 Config = Mapping[str, Any]
 
-# Parts that write, of models that also see or hear
+# Text parts of multimodal models
 PARTS = ("text_config", "llm_config", "language_config")
 LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers")
 HEADS = ("num_attention_heads", "n_head", "n_heads")
@@ -120,7 +120,7 @@ def _layers(metadata: _Metadata) -> tuple[int, int]:
     if isinstance(kinds, list) and kinds:
         kinds = [str(kind) for kind in kinds[:count]]
         windowed = sum("sliding" in kind or "chunked" in kind for kind in kinds)
-        recurrent = sum(any(word in kind for word in RECURRENT) for kind in kinds)
+        recurrent = sum(any(name in kind for name in RECURRENT) for kind in kinds)
         return count - windowed - recurrent, windowed
     every = metadata.whole(("full_attention_interval",), 1, "layers")
     return count // max(every, 1), 0
@@ -169,7 +169,7 @@ def _feed_forward(metadata: _Metadata) -> int:
 
 
 def _stored(config: Config, part: Config) -> str:
-    """Of files that do not say themselves; "" where they are quantised."""
+    """Type of files that do not state it; "" where they are quantised."""
     if isinstance(config.get("quantization_config"), dict):
         return ""
     for description in (part, config):

@@ -55,7 +55,7 @@ def _cached(name: str, served: int) -> int:
 
 
 def kv_cache_mib(config: Config, placement: Placement) -> int:
-    """Of a model on the processor: what its memory leaves, or where none is said, what
+    """For a model on the processor: what its memory leaves or, without a booking, what
     it needs. vLLM's own setting takes whole GiB only, and without any it would take
     most of the machine."""
     found = memory(config, 0)

@@ -121,7 +121,7 @@ def _tensors(header: bytes, path: Path) -> Iterator[tuple[str, int]]:
         except ValueError:
             continue
         offsets = tensor.get("data_offsets")
-        if offsets is None:  # what the file says of itself
+        if offsets is None:  # metadata
             continue
         if not _are_offsets(offsets):
             params = {"key": "data_offsets", "value": str(offsets)[:100]}

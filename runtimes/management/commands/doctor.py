@@ -13,13 +13,13 @@ PAUSE_S = 0.3
 
 
 class Command(BaseCommand):
-    help = "Check what the platform needs and say what to do. Ends with 1 on errors."
+    help = "Check what the platform needs and report what to do. Ends with 1 on errors."
     requires_system_checks = ()  # they are among the findings
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true")
         parser.add_argument(
-            "--quiet", action="store_true", help="say only what is not ok"
+            "--quiet", action="store_true", help="report only what is not ok"
         )
         parser.add_argument(
             "--wait", type=float, default=0, help="seconds to wait for all to be well"

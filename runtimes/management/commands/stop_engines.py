@@ -35,7 +35,7 @@ def stop_engines() -> int:
     runs = list(here.select_related("model"))
     for run in runs:
         request_run_stop(run, "restarted", {}, drain_s=0)
-    # Once to be asked nicely, once killed, once for the kernel to clear up.
+    # Once for SIGTERM, once for SIGKILL, once for the kernel to clean up.
     deadline = time.monotonic() + 3 * settings.TERMINATE_SECONDS
     while here.exists() and time.monotonic() < deadline:
         advance_all()
