@@ -1,4 +1,4 @@
-"""Model files whose memory is easy to reckon."""
+"""Model files whose memory needs are easy to compute."""
 
 from django.conf import settings
 
@@ -6,8 +6,7 @@ from tests.gguf import LLAMA, a_gguf
 
 
 def a_model_file() -> str:
-    """Path of one whose cache takes 1 MiB for each token of a request: 64 layers of
-    4 heads of 2 KiB."""
+    """Path of a model whose cache takes 1 MiB per token."""
     path = settings.DATA_DIR / "models" / "wide.gguf"
     values = {
         **LLAMA,

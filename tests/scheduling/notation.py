@@ -1,12 +1,12 @@
-"""Snapshots and plans in words, for tables.
+"""Snapshots and plans as text, for table-driven tests.
 
 nodes:  "a: 4 cpu, 8000 mem, gpus 24000 24000"
         a GPU "24000/9000" has 9000 measured free; "24000x" takes no new runs;
-        "24000d" is drained, "24000l" lost, "24000u" unhealthy: runs leave it
+        "24000d" is drained, "24000l" lost, "24000u" unhealthy
 models: "chat: 2 cpu, prio 5" ... "1 gpu of 20000", "x2" replicas, "gen 3", "stopped",
-        "firm" may not be evicted, "meek" never evicts, "spread", "pin a1", "cooling"
+        "firm" is not preemptible, "meek" never preempts, "spread", "pin a1", "cooling"
 runs:   "chat/0 on a" ... "gen 2", "stopping", "taken", "new" (just started),
-        "traffic 3"; a run holds what its model asks for; "uses 15000": measured on
+        "traffic 3"; a run holds what its model needs; "uses 15000": measured on
         each of its GPUs
 """
 
@@ -110,7 +110,7 @@ def snapshot(nodes, models, runs=(), history=None) -> Snapshot:
     )
 
 
-def told(plan: Plan, of: Snapshot) -> list[str]:
+def outcome(plan: Plan, of: Snapshot) -> list[str]:
     names = {m.id: m.name for m in of.models}
     placed = [
         f"place {names[p.model_id]}/{p.replica} on "

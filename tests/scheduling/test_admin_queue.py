@@ -19,9 +19,9 @@ MAY_CHANGE = {"operator", "admin", "superuser"}
 
 
 def page_of(client, url=QUEUE, **headers) -> str:
-    answer = client.get(url, headers=headers)
-    assert answer.status_code == 200
-    return answer.content.decode()
+    response = client.get(url, headers=headers)
+    assert response.status_code == 200
+    return response.content.decode()
 
 
 def buttons(page: str) -> list[str]:
@@ -41,16 +41,16 @@ def low_and_next():
 
 @pytest.mark.parametrize("url", [QUEUE, DECISIONS])
 @pytest.mark.parametrize("role", ROLES)
-def test_pages_open_for_those_who_view_models(role, url):
-    answer = client_as(role).get(url)
+def test_pages_need_the_view_permission(role, url):
+    response = client_as(role).get(url)
     if role == "anonymous":
-        assert answer.url.startswith("/admin/login/")
+        assert response.url.startswith("/admin/login/")
     else:
-        assert answer.status_code == (403 if role == "outsider" else 200)
+        assert response.status_code == (403 if role == "outsider" else 200)
 
 
 @pytest.mark.parametrize(
-    ("language", "words"),
+    ("language", "texts"),
     [
         ("en", ["Needs 2 CPU cores; 0 of 2 are free on here.", "machine kept:",
                 "booked 10000 of 24000 MiB", "measured: 9000 free, 5000 used by"]),
@@ -58,13 +58,13 @@ def test_pages_open_for_those_who_view_models(role, url):
                      "其他进程占用 5000 MiB"]),
     ],
 )  # fmt: skip
-def test_page_tells_who_waits_why_and_what_is_booked(low_and_next, language, words):
+def test_page_shows_waiting_models_reasons_and_bookings(low_and_next, language, texts):
     page = page_of(client_as("operator"), **{"Accept-Language": language})
-    for expected in words:
+    for expected in texts:
         assert expected in page
 
 
-def test_page_offers_helps_to_those_who_may(low_and_next):
+def test_page_shows_suggestions_that_the_user_may_apply(low_and_next):
     low, waiting = low_and_next
     assert buttons(page_of(client_as("operator"))) == [
         f"/admin/models_app/servedmodel/{low.pk}/stop/now/",
@@ -86,7 +86,7 @@ def test_page_shows_the_latest_decisions(low_and_next):
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_stop_button_stops_for_those_who_operate(low_and_next, role):
+def test_stop_button_needs_the_permission_to_operate(low_and_next, role):
     low, _ = low_and_next
     client = client_as(role)
     client.post(f"/admin/models_app/servedmodel/{low.pk}/stop/now/")
@@ -95,7 +95,7 @@ def test_stop_button_stops_for_those_who_operate(low_and_next, role):
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_priority_button_raises_it_for_those_who_change(low_and_next, role):
+def test_priority_button_needs_the_change_permission(low_and_next, role):
     _, waiting = low_and_next
     client_as(role).post(f"{QUEUE}{waiting.pk}/priority/4/")
     waiting.refresh_from_db()
@@ -103,14 +103,14 @@ def test_priority_button_raises_it_for_those_who_change(low_and_next, role):
 
 
 @pytest.mark.parametrize(("to", "status"), [(2, 302), (0, 404), (11, 404)])
-def test_priority_button_never_lowers_it_nor_leaves_the_range(low_and_next, to, status):
+def test_priority_button_never_lowers_or_exceeds_the_range(low_and_next, to, status):
     _, waiting = low_and_next
-    answer = client_as("operator").post(f"{QUEUE}{waiting.pk}/priority/{to}/")
+    response = client_as("operator").post(f"{QUEUE}{waiting.pk}/priority/{to}/")
     waiting.refresh_from_db()
-    assert (answer.status_code, waiting.priority) == (status, 3)
+    assert (response.status_code, waiting.priority) == (status, 3)
 
 
-def test_helps_need_a_post_with_its_token(low_and_next):
+def test_suggestions_need_a_post_with_a_csrf_token(low_and_next):
     _, waiting = low_and_next
     url = f"{QUEUE}{waiting.pk}/priority/4/"
     client = Client(enforce_csrf_checks=True)
@@ -121,22 +121,22 @@ def test_helps_need_a_post_with_its_token(low_and_next):
     assert waiting.priority == 3
 
 
-def test_looking_at_the_page_changes_nothing(low_and_next):
+def test_viewing_the_page_changes_nothing(low_and_next):
     page_of(client_as("viewer"))
     assert (Activity.objects.count(), Decision.objects.count()) == (0, 0)
     assert Run.objects.get().state == RunState.READY
 
 
 @pytest.fixture
-def too_long():
+def large_context():
     """Waits for more memory than there is, unless its context is halved."""
     a_node(memory_mib=9000)
     config = {"model_path": a_model_file(), "n_ctx": 8192, "n_parallel": 1}
     return a_wanted_model(config=config, memory_mib=9000)
 
 
-def test_page_offers_a_smaller_context(too_long):
-    url = f"{QUEUE}{too_long.pk}/n_ctx/4096/"
+def test_page_suggests_a_smaller_context(large_context):
+    url = f"{QUEUE}{large_context.pk}/n_ctx/4096/"
     page = page_of(client_as("operator"))
     assert url in buttons(page)
     assert "Lower the context from 8192 to 4096 tokens" in page
@@ -144,23 +144,26 @@ def test_page_offers_a_smaller_context(too_long):
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_smaller_context_is_set_by_those_who_change(too_long, role):
-    client_as(role).post(f"{QUEUE}{too_long.pk}/n_ctx/4096/")
-    too_long.refresh_from_db()
+def test_context_button_needs_the_change_permission(large_context, role):
+    client_as(role).post(f"{QUEUE}{large_context.pk}/n_ctx/4096/")
+    large_context.refresh_from_db()
     changed = role in MAY_CHANGE
-    assert too_long.config["n_ctx"] == (4096 if changed else 8192)
-    assert (too_long.memory_mib < 6000) is changed
+    assert large_context.config["n_ctx"] == (4096 if changed else 8192)
+    assert (large_context.memory_mib < 6000) is changed
 
 
 @pytest.mark.parametrize("to", [16384, 8192, 4095, 0])
-def test_context_that_is_not_offered_is_not_set(too_long, to):
-    answer = client_as("operator").post(f"{QUEUE}{too_long.pk}/n_ctx/{to}/")
-    too_long.refresh_from_db()
-    assert (answer.status_code, too_long.config["n_ctx"]) == (302, 8192)
+def test_context_button_ignores_sizes_that_are_not_offered(large_context, to):
+    response = client_as("operator").post(f"{QUEUE}{large_context.pk}/n_ctx/{to}/")
+    large_context.refresh_from_db()
+    assert (response.status_code, large_context.config["n_ctx"]) == (
+        302,
+        8192,
+    )
 
 
-def test_model_with_the_smaller_context_is_placed(too_long):
-    client_as("operator").post(f"{QUEUE}{too_long.pk}/n_ctx/4096/")
+def test_model_with_the_smaller_context_is_placed(large_context):
+    client_as("operator").post(f"{QUEUE}{large_context.pk}/n_ctx/4096/")
     tick()
     run = Run.objects.get()
     assert (run.config["n_ctx"], run.state) == (4096, RunState.SCHEDULED)

@@ -22,16 +22,16 @@ def changed(model, client=None, **body):
     return send(client or operator(), "POST", PREVIEW, {"id": model.pk, **body})
 
 
-def low_holds_all() -> Run:
+def a_full_machine() -> Run:
     a_node(cpu_cores=2)
     low = a_wanted_model("low", priority=3, cpu_cores=2, status="running")
     return a_run(low, RunState.READY, cpu_cores=2)
 
 
-def test_preview_names_the_places_of_all_replicas():
+def test_preview_lists_the_placements_of_all_replicas():
     a_node(gpus=[24000, 24000])
-    told = preview(gpu_count=1, gpu_memory_mib=20000, replicas=2).json()
-    assert told == {
+    body = preview(gpu_count=1, gpu_memory_mib=20000, replicas=2).json()
+    assert body == {
         "placements": [
             {"replica": 0, "node": "here", "gpus": ["GPU-here-0"]},
             {"replica": 1, "node": "here", "gpus": ["GPU-here-1"]},
@@ -42,49 +42,49 @@ def test_preview_names_the_places_of_all_replicas():
     }
 
 
-def test_preview_names_whom_it_would_evict():
-    run = low_holds_all()
-    told = preview(cpu_cores=2, priority=9).json()
-    assert told["placements"] == []
-    assert told["evictions"] == [{"model": "low", "priority": 3, "run": run.uid}]
-    assert told["reason"]["code"] == "making_room"
+def test_preview_lists_the_runs_it_would_evict():
+    run = a_full_machine()
+    body = preview(cpu_cores=2, priority=9).json()
+    assert body["placements"] == []
+    assert body["evictions"] == [{"model": "low", "priority": 3, "run": run.uid}]
+    assert body["reason"]["code"] == "making_room"
 
 
-def test_preview_tells_why_it_would_wait():
-    low_holds_all()
-    told = preview(cpu_cores=2, priority=2).json()
-    assert (told["placements"], told["evictions"]) == ([], [])
-    assert told["reason"]["message"] == "Needs 2 CPU cores; 0 of 2 are free on here."
+def test_preview_explains_why_the_model_would_wait():
+    a_full_machine()
+    body = preview(cpu_cores=2, priority=2).json()
+    assert (body["placements"], body["evictions"]) == ([], [])
+    assert body["reason"]["message"] == "Needs 2 CPU cores; 0 of 2 are free on here."
 
 
-def test_preview_leaves_what_others_evict_to_them():
-    low_holds_all()
+def test_preview_omits_evictions_by_other_models():
+    a_full_machine()
     a_wanted_model("high", priority=9, cpu_cores=2)
-    told = preview(cpu_cores=2, priority=8).json()
-    assert told["evictions"] == []
-    assert told["reason"]["code"] == "insufficient_cpu"
+    body = preview(cpu_cores=2, priority=8).json()
+    assert body["evictions"] == []
+    assert body["reason"]["code"] == "insufficient_cpu"
 
 
-def test_preview_of_a_change_counts_its_own_room_as_free():
+def test_preview_of_a_change_counts_the_models_own_room_as_free():
     a_node(gpus=[24000]).gpus.update(free_mib=4000)
     model = a_wanted_model(status="running", gpu_count=1, gpu_memory_mib=20000)
     run = a_run(model, RunState.READY)
     Allocation.objects.create(run=run, gpu=Gpu.objects.get(), mib=20000)
-    told = changed(model, gpu_memory_mib=22000).json()
-    assert told["reason"] is None
-    assert told["placements"] == [
+    body = changed(model, gpu_memory_mib=22000).json()
+    assert body["reason"] is None
+    assert body["placements"] == [
         {"replica": 0, "node": "here", "gpus": ["GPU-here-0"]}
     ]
 
 
-def test_preview_of_a_stopped_model_is_of_its_start():
+def test_preview_of_a_stopped_model_assumes_a_start():
     a_node(cpu_cores=2)
-    told = changed(a_model(cpu_cores=2)).json()
-    assert told["placements"] == [{"replica": 0, "node": "here", "gpus": []}]
+    body = changed(a_model(cpu_cores=2)).json()
+    assert body["placements"] == [{"replica": 0, "node": "here", "gpus": []}]
 
 
 def test_preview_writes_nothing():
-    low_holds_all()
+    a_full_machine()
     model = a_model("mine", cpu_cores=1)
 
     def rows():
@@ -99,7 +99,7 @@ def test_preview_writes_nothing():
 
 
 @pytest.mark.parametrize(
-    ("body", "found"),
+    ("body", "problem"),
     [
         ({"name": "low"}, ("name", "duplicate_name")),
         ({"name": "NO"}, ("name", "invalid_name")),
@@ -113,30 +113,30 @@ def test_preview_writes_nothing():
         ({"id": True}, ("id", "wrong_type")),
     ],
 )
-def test_preview_refuses_what_a_save_refuses(body, found):
-    low_holds_all()
-    answer = preview(**body)
-    assert answer.status_code == 400
-    assert found in codes(answer)
+def test_preview_rejects_what_a_save_rejects(body, problem):
+    a_full_machine()
+    response = preview(**body)
+    assert response.status_code == 400
+    assert problem in codes(response)
 
 
-def test_preview_of_more_than_there_is_waits_when_forced():
-    low_holds_all()
-    told = preview(cpu_cores=64, force=True).json()
-    assert told["reason"]["code"] == "insufficient_cpu"
+def test_forced_preview_of_a_too_large_model_waits():
+    a_full_machine()
+    body = preview(cpu_cores=64, force=True).json()
+    assert body["reason"]["code"] == "insufficient_cpu"
 
 
-def test_preview_of_a_model_that_is_gone_is_not_found():
-    answer = send(operator(), "POST", PREVIEW, {"id": 4711})
-    assert answer.status_code == 404
+def test_preview_of_an_unknown_model_returns_404():
+    response = send(operator(), "POST", PREVIEW, {"id": 4711})
+    assert response.status_code == 404
 
 
 @pytest.mark.parametrize("body", [[], "x", 1, None])
-def test_preview_takes_objects_only(body):
+def test_preview_accepts_only_objects(body):
     assert send(operator(), "POST", PREVIEW, body).status_code == 400
 
 
-def test_preview_tells_what_would_help():
+def test_preview_suggests_a_smaller_context():
     a_node(memory_mib=5000)
     config = {"model_path": a_model_file(), "n_ctx": 8192, "n_parallel": 1}
     [offered] = preview(config=config, memory_mib=5200, force=True).json()["helps"]

@@ -1,4 +1,4 @@
-"""Queue, resources and decisions as clients see them."""
+"""API of queue, resources and decisions."""
 
 import pytest
 from django.utils import timezone
@@ -23,7 +23,7 @@ def viewer(**headers):
 
 
 def a_full_machine() -> ServedModel:
-    """2 cores, all taken by `low`."""
+    """2 cores, both used by `low`."""
     a_node(cpu_cores=2)
     low = a_wanted_model("low", priority=3, cpu_cores=2, status="running")
     a_run(low, RunState.READY, cpu_cores=2)
@@ -35,37 +35,37 @@ def hold(run: Run, mib: int, index=0) -> None:
     Allocation.objects.create(run=run, gpu=gpu, mib=mib)
 
 
-def test_queue_is_empty_when_nobody_waits():
+def test_queue_is_empty_when_no_model_waits():
     a_full_machine()
     a_model("stopped")
     assert viewer().get(QUEUE).json() == []
 
 
-def test_queue_shows_who_waits_in_order_with_reason_and_helps():
+def test_queue_lists_waiting_models_in_order_with_reasons_and_suggestions():
     low = a_full_machine()
     a_wanted_model("last", priority=1, cpu_cores=2)
     since = timezone.now()
     first = a_wanted_model(
         "first", priority=3, cpu_cores=2, display_name="First", waiting_since=since
     )
-    told = viewer().get(QUEUE).json()
-    assert [(row["position"], row["model"]["name"]) for row in told] == [
+    body = viewer().get(QUEUE).json()
+    assert [(row["position"], row["model"]["name"]) for row in body] == [
         (1, "first"),
         (2, "last"),
     ]
-    assert told[0]["model"] == {
+    assert body[0]["model"] == {
         "id": first.pk, "name": "first", "display_name": "First", "priority": 3
     }  # fmt: skip
-    assert told[0]["waiting_since"].startswith(since.strftime("%Y-%m-%dT%H:%M:%S"))
-    assert told[0]["machine"] == "here"
-    assert told[0]["reason"] == {
+    assert body[0]["waiting_since"].startswith(since.strftime("%Y-%m-%dT%H:%M:%S"))
+    assert body[0]["machine"] == "here"
+    assert body[0]["reason"] == {
         "code": "insufficient_cpu",
         "params": {"node": "here", "needed": 2, "free": 0, "total": 2},
         "message": "Needs 2 CPU cores; 0 of 2 are free on here.",
         "advice": "",
     }
     named = {"model": "low", "id": low.pk, "priority": 3}
-    assert told[0]["helps"] == [
+    assert body[0]["helps"] == [
         {"action": "stop", "params": named, "message": "Stop low (priority 3)"},
         {
             "action": "priority",
@@ -75,7 +75,7 @@ def test_queue_shows_who_waits_in_order_with_reason_and_helps():
     ]
 
 
-def test_queue_offers_a_smaller_context():
+def test_queue_suggests_a_smaller_context():
     a_node(memory_mib=9000)
     config = {"model_path": a_model_file(), "n_ctx": 8192, "n_parallel": 1}
     a_wanted_model(config=config, memory_mib=9000)
@@ -87,14 +87,14 @@ def test_queue_offers_a_smaller_context():
     assert offered["params"] == {"from": 8192, "to": 4096, **sizes}
 
 
-def test_queue_speaks_the_reader_s_language():
+def test_queue_is_in_the_language_of_the_request():
     a_full_machine()
     a_wanted_model("next", cpu_cores=2, priority=3)
     [row] = viewer(HTTP_ACCEPT_LANGUAGE="zh-hans").get(QUEUE).json()
     assert row["helps"][0]["message"] == "停止 low（优先级 3）"
 
 
-def test_queue_is_worked_out_and_never_carried_out():
+def test_queue_changes_nothing():
     a_full_machine()
     a_wanted_model("high", priority=9, cpu_cores=2)
     [row] = viewer().get(QUEUE).json()
@@ -115,7 +115,7 @@ def test_queue_takes_a_constant_number_of_queries(count, django_assert_num_queri
         assert len(client.get(QUEUE).json()) == count
 
 
-def test_resources_show_what_is_booked_measured_foreign_and_free(settings):
+def test_resources_show_booked_measured_foreign_and_free_memory(settings):
     settings.RESERVED_MEMORY_MIB, settings.GPU_RESERVE_MIB = 4000, 256
     a_node(gpus=[24000], cpu_cores=8, memory_mib=64000).gpus.update(free_mib=9000)
     model = a_wanted_model("chat", status="running")
@@ -139,7 +139,7 @@ def test_resources_show_what_is_booked_measured_foreign_and_free(settings):
     }  # fmt: skip
 
 
-def test_resources_show_what_runs_were_measured_to_use(settings):
+def test_resources_show_the_measured_memory_of_runs(settings):
     settings.GPU_RESERVE_MIB = 0
     a_node(gpus=[24000]).gpus.update(free_mib=9000)
     uuid = Gpu.objects.get().uuid
@@ -163,7 +163,7 @@ def test_resources_show_what_runs_were_measured_to_use(settings):
         ({"unhealthy_code": "gpu_needs_reset"}, "gpu_needs_reset"),
     ],
 )
-def test_resources_tell_what_is_wrong_with_a_gpu(fields, code):
+def test_resources_show_why_a_gpu_is_unhealthy(fields, code):
     params = {"xid": 62}
     a_node(gpus=[24000]).gpus.update(unhealthy_params=params, **fields)
     [machine] = viewer().get(RESOURCES).json()
@@ -192,7 +192,7 @@ def test_resources_of_one_gpu(fields, expected, settings):
     assert shown == expected
 
 
-def test_resources_of_a_run_that_ended_are_free():
+def test_resources_of_an_ended_run_are_free():
     a_node(gpus=[24000])
     hold(a_run(a_wanted_model(), RunState.ENDED), 9000)
     [machine] = viewer().get(RESOURCES).json()
@@ -227,11 +227,11 @@ def test_decisions_are_paginated_newest_first():
     newest = a_decision(
         model, "reason", code="making_room", run_uid="", params={"node": "b"}
     )
-    told = viewer().get(DECISIONS, {"page_size": 2}).json()
-    assert (told["count"], len(told["results"])) == (4, 2)
-    assert told["results"][0] == {
+    body = viewer().get(DECISIONS, {"page_size": 2}).json()
+    assert (body["count"], len(body["results"])) == (4, 2)
+    assert body["results"][0] == {
         "id": newest.pk,
-        "at": told["results"][0]["at"],
+        "at": body["results"][0]["at"],
         "kind": "reason",
         "model": "chat",
         "priority": 5,
@@ -243,8 +243,8 @@ def test_decisions_are_paginated_newest_first():
             "advice": "",
         },
     }
-    assert told["results"][1]["run"] == "abc"
-    assert told["results"][1]["reason"]["message"] == "chat was placed on here."
+    assert body["results"][1]["run"] == "abc"
+    assert body["results"][1]["reason"]["message"] == "chat was placed on here."
 
 
 @pytest.mark.parametrize(
@@ -265,12 +265,12 @@ def test_decisions_are_filtered(query, found):
     assert viewer().get(DECISIONS, query).json()["count"] == found
 
 
-def test_decisions_of_an_unknown_kind_are_refused():
-    answer = viewer().get(DECISIONS, {"kind": "guess"})
-    assert answer.status_code == 400
-    assert answer.json()["errors"][0]["field"] == "kind"
+def test_decisions_reject_an_unknown_kind():
+    response = viewer().get(DECISIONS, {"kind": "guess"})
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["field"] == "kind"
 
 
 @pytest.mark.parametrize("path", [QUEUE, RESOURCES, DECISIONS])
-def test_what_is_worked_out_takes_no_writes(path):
+def test_scheduling_endpoints_are_read_only(path):
     assert operator().post(path, {}).status_code == 405

@@ -31,7 +31,7 @@ def a_plan(**fields):
     return Plan(**{"stops": (), "placements": (), "reasons": {}, **fields})
 
 
-def test_place_books_what_the_plan_says():
+def test_place_books_what_was_planned():
     node = a_node(gpus=[24000, 24000])
     model = a_wanted_model()
     uuids = tuple(Gpu.objects.values_list("uuid", flat=True))
@@ -58,7 +58,7 @@ def test_place_on_a_changed_machine_is_stale_and_leaves_nothing():
 @pytest.mark.parametrize(
     "meanwhile", [{"desired_state": "stopped", "status": "stopped"}, {"generation": 2}]
 )
-def test_place_of_what_is_no_longer_wanted_is_stale(meanwhile):
+def test_place_of_a_changed_or_stopped_model_is_stale(meanwhile):
     node = a_node()
     model = a_wanted_model()
     placement = a_placement(model)
@@ -69,16 +69,16 @@ def test_place_of_what_is_no_longer_wanted_is_stale(meanwhile):
     assert (Run.objects.count(), node.version) == (0, 0)
 
 
-def test_two_plans_of_one_picture_never_book_twice():
+def test_two_plans_of_one_snapshot_never_book_twice():
     a_node()
     one, two = a_wanted_model("one"), a_wanted_model("two")
-    picture = load()
-    apply_plan(a_plan(placements=(a_placement(one),)), picture)
-    apply_plan(a_plan(placements=(a_placement(two),)), picture)
+    snapshot = load()
+    apply_plan(a_plan(placements=(a_placement(one),)), snapshot)
+    apply_plan(a_plan(placements=(a_placement(two),)), snapshot)
     assert [run.model.name for run in Run.objects.all()] == ["one"]
 
 
-def test_carry_out_starts_several_on_one_machine():
+def test_apply_starts_several_models_on_one_machine():
     a_node()
     models = [a_wanted_model(name) for name in ("one", "two", "three")]
     apply_plan(a_plan(placements=tuple(map(a_placement, models))), load())
@@ -86,7 +86,7 @@ def test_carry_out_starts_several_on_one_machine():
     assert len(set(Run.objects.values_list("port", flat=True))) == 3
 
 
-def test_without_a_free_port_the_others_go_on_and_the_model_says_why(settings):
+def test_model_without_a_free_port_waits_and_others_start(settings):
     settings.ENGINE_PORTS = range(21000, 21001)
     a_node("full")
     a_node("here")
@@ -104,7 +104,7 @@ def test_without_a_free_port_the_others_go_on_and_the_model_says_why(settings):
     assert Node.objects.get(name="full").version == 0
 
 
-def test_carry_out_stops_and_explains():
+def test_apply_stops_runs_and_stores_reasons():
     a_node()
     running, waiting = a_wanted_model("one"), a_wanted_model("two")
     run = a_run(running, RunState.READY)
@@ -122,7 +122,7 @@ def test_carry_out_stops_and_explains():
     ("code", "at_once"),
     [("gpu_lost", True), ("gpu_unhealthy", True), ("gpu_drained", False)],
 )
-def test_carry_out_waits_for_no_answers_from_a_gpu_that_is_gone(code, at_once):
+def test_apply_does_not_drain_runs_on_a_failed_gpu(code, at_once):
     a_node()
     run = a_run(a_wanted_model(), RunState.READY)
     apply_plan(a_plan(stops=(Stop(run_uid=run.uid, code=code),)), load())
@@ -130,7 +130,7 @@ def test_carry_out_waits_for_no_answers_from_a_gpu_that_is_gone(code, at_once):
     assert (run.deadline <= clock.uptime()) is at_once
 
 
-def test_carry_out_twice_changes_nothing_more():
+def test_applying_a_plan_twice_changes_nothing():
     a_node()
     model = a_wanted_model()
     decided = a_plan(placements=(a_placement(model),))

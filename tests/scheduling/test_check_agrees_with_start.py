@@ -1,4 +1,4 @@
-"""What Check (preflight) and preview announce is what a start then does."""
+"""Preflight and preview predict exactly what a start then does."""
 
 import pytest
 from rest_framework.test import APIClient
@@ -26,7 +26,7 @@ def _here(settings):
 
 
 def running(name: str, **fields) -> Run:
-    """A model that runs and holds what it asks for."""
+    """A run that holds all that its model needs."""
     model = a_wanted_model(name, status="running", **fields)
     run = a_run(
         model,
@@ -86,7 +86,7 @@ GPU = {"gpu_count": 1, "gpu_memory_mib": MIB, "cpu_cores": 1}
         (1, None, {"priority": 1}, "starts"),
     ],
 )
-def test_check_and_preview_announce_what_start_does(
+def test_check_and_preview_predict_what_start_does(
     settings, size, gap, held, new, outcome
 ):
     settings.PRIORITY_GAP = gap
@@ -96,8 +96,8 @@ def test_check_and_preview_announce_what_start_does(
     config = {"model_path": a_model_file(), "n_threads": 1}
     model = a_model("new", config=config, **size, **new)
     client = operator()
-    announced = (check(client, model), preview(client, model))
-    assert (*announced, start(model)) == (outcome,) * 3
+    predicted = (check(client, model), preview(client, model))
+    assert (*predicted, start(model)) == (outcome,) * 3
 
 
 def test_check_names_the_models_that_would_be_stopped():

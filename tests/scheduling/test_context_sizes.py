@@ -11,12 +11,12 @@ pytestmark = pytest.mark.django_db
 
 
 def a_model_with(gpus=0, name="smol", path="", **sizes):
-    """1 MiB for each token of a request."""
+    """Its cache takes 1 MiB per token."""
     config = {"model_path": path or a_model_file(), "n_ctx": 4096, "n_parallel": 1}
     return a_model(name, config=config, gpu_count=gpus, **sizes)
 
 
-def test_what_smaller_contexts_save_is_taken_off_what_is_declared():
+def test_smaller_contexts_reduce_the_declared_sizes():
     assert smaller_contexts(
         a_model_with(gpus=1, gpu_memory_mib=9000, memory_mib=900)
     ) == (
@@ -27,13 +27,13 @@ def test_what_smaller_contexts_save_is_taken_off_what_is_declared():
     )
 
 
-def test_without_gpus_memory_is_saved():
+def test_smaller_contexts_reduce_memory_without_gpus():
     found = smaller_contexts(a_model_with(memory_mib=9000))
     assert found[:2] == (Context(4096, 0, 9000), Context(2048, 0, 6946))
 
 
 @pytest.mark.parametrize("declared", [{}, {"memory_mib": 1024}])
-def test_what_is_not_declared_or_too_little_is_not_lowered(declared):
+def test_undeclared_or_small_sizes_are_not_reduced(declared):
     contexts = smaller_contexts(a_model_with(**declared))
     assert {context.memory_mib for context in contexts} <= {0, *declared.values()}
 
@@ -46,7 +46,7 @@ def test_what_is_not_declared_or_too_little_is_not_lowered(declared):
         {"name": "other", "framework": "vllm"},
     ],
 )
-def test_model_that_tells_nothing_has_none(fields):
+def test_model_without_an_estimate_has_no_smaller_contexts(fields):
     path = fields.pop("path", "")
     assert (
         smaller_contexts(
@@ -56,7 +56,7 @@ def test_model_that_tells_nothing_has_none(fields):
     )
 
 
-def test_lowering_writes_all_three():
+def test_lower_context_updates_config_and_sizes():
     model = a_model_with(gpus=1, gpu_memory_mib=9000, memory_mib=900)
     lower_context(model, 1024)
     assert model.config["n_ctx"] == 1024
@@ -67,7 +67,7 @@ def test_lowering_writes_all_three():
 
 
 @pytest.mark.parametrize("to", [1, 256, 1000, 4096, 8192])
-def test_what_is_not_offered_changes_nothing(to):
+def test_lower_context_ignores_sizes_that_are_not_offered(to):
     model = a_model_with(memory_mib=9000)
     lower_context(model, to)
     assert model.config["n_ctx"] == 4096

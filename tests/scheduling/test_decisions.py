@@ -20,8 +20,8 @@ POLICY = Policy(gpu_reserve_mib=0)
 
 
 def tick(now=1000.0):
-    seen = load()
-    apply_plan(plan(seen, POLICY, now), seen)
+    snapshot = load()
+    apply_plan(plan(snapshot, POLICY, now), snapshot)
 
 
 def decided() -> list[tuple[str, str, str]]:
@@ -34,7 +34,7 @@ def carry_out_only(**fields):
     apply_plan(made, load())
 
 
-def test_placement_is_written_with_its_place():
+def test_placement_is_recorded_with_its_machine():
     a_node()
     a_wanted_model("chat")
     tick()
@@ -44,7 +44,7 @@ def test_placement_is_written_with_its_place():
     assert row.run_uid == row.model.runs.get().uid
 
 
-def test_eviction_is_written_with_by_whom():
+def test_eviction_is_recorded_with_the_evicting_model():
     a_node(cpu_cores=2)
     low = a_wanted_model("low", priority=3, cpu_cores=2)
     run = a_run(low, RunState.READY, cpu_cores=2)
@@ -67,7 +67,7 @@ def test_eviction_is_written_with_by_whom():
         ("scaled_down", []),
     ],
 )
-def test_only_what_nobody_asked_for_is_an_eviction(code, kinds):
+def test_only_unrequested_stops_are_evictions(code, kinds):
     run = a_run(a_wanted_model(), RunState.READY)
     stop = Stop(run_uid=run.uid, code=code, params={"by": "x"})
     carry_out_only(stops=(stop,))
@@ -75,7 +75,7 @@ def test_only_what_nobody_asked_for_is_an_eviction(code, kinds):
     assert [row.kind for row in Decision.objects.all()] == kinds
 
 
-def test_unchanged_reason_is_written_once():
+def test_unchanged_reason_is_recorded_once():
     a_node(cpu_cores=2)
     a_wanted_model("chat", cpu_cores=4)
     for _ in range(3):
@@ -86,18 +86,18 @@ def test_unchanged_reason_is_written_once():
 @pytest.mark.parametrize(
     ("changed", "rows"), [({"free": 2}, 1), ({"node": "b"}, 2), ({"needed": 9}, 2)]
 )
-def test_reason_is_news_when_more_than_what_is_free_changed(changed, rows):
+def test_reason_is_new_if_more_than_the_free_amount_changed(changed, rows):
     model = a_wanted_model()
     params = {"node": "a", "needed": 4, "free": 1}
-    for told in (params, {**params, **changed}):
-        why = Reason(status="waiting", code="insufficient_cpu", params=told)
+    for params_now in (params, {**params, **changed}):
+        why = Reason(status="waiting", code="insufficient_cpu", params=params_now)
         carry_out_only(reasons={model.pk: why})
     model.refresh_from_db()
     assert Decision.objects.count() == rows
     assert model.reason_params == {**params, **changed}
 
 
-def test_reason_of_a_model_that_serves_is_no_decision():
+def test_reason_of_a_running_model_is_not_a_decision():
     model = a_wanted_model(replicas=2, status="running")
     a_run(model, RunState.READY)
     why = Reason(status="waiting", code="insufficient_cpu")
@@ -109,9 +109,9 @@ def test_reason_of_a_model_that_serves_is_no_decision():
 def test_stale_plan_leaves_no_decision():
     a_node()
     a_wanted_model()
-    seen = load()
+    snapshot = load()
     a_node().__class__.objects.update(version=9)
-    apply_plan(plan(seen, POLICY, 1000.0), seen)
+    apply_plan(plan(snapshot, POLICY, 1000.0), snapshot)
     assert decided() == []
     assert Activity.objects.count() == 0
 
@@ -154,7 +154,7 @@ def test_tick_on_models_that_wait_takes_a_constant_number_of_queries():
     assert counts[0] == counts[1]
 
 
-def test_model_of_a_drained_gpu_waits_and_starts_elsewhere_at_once():
+def test_model_on_a_drained_gpu_moves_at_once():
     node = a_node(gpus=[24000, 24000])
     model = a_wanted_model(gpu_count=1, gpu_memory_mib=20000)
     tick()

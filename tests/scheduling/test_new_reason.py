@@ -1,5 +1,5 @@
-"""A new reason for the end of a run is one row: message, advice, retry policy and fault
-are honoured from the end of the run to the API."""
+"""A new reason is one row: its message, advice, retry policy and fault apply everywhere
+from the end of a run to the API."""
 
 import pytest
 
@@ -42,9 +42,7 @@ def model():
         (Retry.BACKOFF, "retrying", 10),
     ],
 )
-def test_failure_is_explained_and_not_started_again_yet(
-    flooded, model, retry, code, seconds
-):
+def test_failure_is_explained_and_not_retried_yet(flooded, model, retry, code, seconds):
     flooded(retry=retry)
     end(a_run(model, RunState.READY), "flooded", {"room": "The cellar"})
     tick()
@@ -64,7 +62,7 @@ def test_failure_is_explained_and_not_started_again_yet(
         (Retry.REQUESTED, "starting"),
     ],
 )
-def test_run_that_may_start_again_does(flooded, model, retry, status):
+def test_retryable_run_starts_again(flooded, model, retry, status):
     flooded(retry=retry)
     end(a_run(model, RunState.READY), "flooded", {"room": "The cellar"})
     shown = operator().get("/api/models/smol/status").json()
@@ -76,15 +74,15 @@ def test_run_that_may_start_again_does(flooded, model, retry, status):
 @pytest.mark.parametrize(
     ("fault", "drain_s"), [(Fault.MACHINE, 0), (Fault.NOBODY, 120)]
 )
-def test_only_a_machine_at_fault_is_not_drained(
+def test_run_is_not_drained_if_the_machine_is_at_fault(
     flooded, model, settings, fault, drain_s
 ):
     settings.DRAIN_SECONDS = 120
     flooded(fault=fault)
     run = a_run(model, RunState.READY)
     stop = Stop(run_uid=run.uid, code="flooded", params={"room": "The cellar"})
-    begun = clock.uptime()
+    started = clock.uptime()
     apply_plan(Plan(stops=(stop,), placements=(), reasons={}), load())
     run.refresh_from_db()
     assert (run.state, run.stop_code) == (RunState.DRAINING, "flooded")
-    assert run.deadline - begun == pytest.approx(drain_s, abs=30)
+    assert run.deadline - started == pytest.approx(drain_s, abs=30)

@@ -1,4 +1,4 @@
-"""The task queue's processes, killed one by one, from outside."""
+"""Kill each process of the task queue in turn."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ PROCESSES = 6  # first one, sentinel, two workers, pusher, monitor
 
 @pytest.fixture
 def cluster():
-    # A database of its own in the broker: nudges of other tests are no work for it.
+    # A separate broker database, so that tasks of other tests do not reach it.
     env = {**os.environ, "REDIS_URL": f"unix://{SOCKET}?db=1"}
     process = subprocess.Popen(
         [sys.executable, "manage.py", "qcluster"], cwd=ROOT, env=env

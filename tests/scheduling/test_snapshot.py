@@ -19,7 +19,7 @@ def test_load_takes_a_constant_number_of_queries(count, django_assert_num_querie
         assert len(load().models) == count
 
 
-def test_load_sees_what_is_wanted_and_what_still_runs():
+def test_load_includes_started_models_and_live_runs():
     a_node(gpus=[24000])
     wanted = a_wanted_model("wanted")
     leaving = a_model("leaving", status="stopping")
@@ -38,7 +38,7 @@ def test_load_sees_what_is_wanted_and_what_still_runs():
     assert wanted.pk in {m.id for m in seen.models}
 
 
-def test_load_keeps_only_the_history_of_this_generation():
+def test_load_keeps_only_the_history_of_the_current_generation():
     model = a_wanted_model(generation=2)
     a_run(model, RunState.ENDED, generation=1)
     a_run(model, RunState.ENDED, end_code="killed")
@@ -48,7 +48,7 @@ def test_load_keeps_only_the_history_of_this_generation():
     assert [run.gpu_room_mib for run in seen.history[0]] == [8000, 0]
 
 
-def test_load_forgets_what_another_configuration_lacked():
+def test_load_ignores_gpu_memory_of_another_configuration():
     model = a_wanted_model()
     a_run(model, RunState.ENDED, config={"n_ctx": 1}, gpu_room_mib=8000)
     a_run(model, RunState.ENDED, gpu_room_mib=9000)
@@ -66,7 +66,7 @@ def test_load_forgets_what_another_configuration_lacked():
         ({"framework": "gone"}, 1),
     ],
 )
-def test_load_knows_the_cores_a_model_needs(fields, cores):
+def test_load_computes_the_cores_of_a_model(fields, cores):
     a_wanted_model(**fields)
     [seen] = load().models
     assert seen.cpu_cores == cores
@@ -76,7 +76,7 @@ def test_load_knows_the_cores_a_model_needs(fields, cores):
     ("mode", "takes_runs", "runs_leave"),
     [("open", True, False), ("excluded", False, False), ("drained", False, True)],
 )
-def test_load_knows_the_mode_of_a_gpu(mode, takes_runs, runs_leave):
+def test_load_reads_the_mode_of_a_gpu(mode, takes_runs, runs_leave):
     a_node(gpus=[24000]).gpus.update(mode=mode)
     [node] = load().nodes
     [gpu] = node.gpus
@@ -92,7 +92,7 @@ def test_load_knows_the_mode_of_a_gpu(mode, takes_runs, runs_leave):
         ({"unhealthy_code": "gpu_needs_reset", "lost": True}, (False, True, True)),
     ],
 )
-def test_load_knows_the_health_of_a_gpu(fields, seen):
+def test_load_reads_the_health_of_a_gpu(fields, seen):
     a_node(gpus=[24000]).gpus.update(**fields)
     [node] = load().nodes
     [gpu] = node.gpus
@@ -100,7 +100,7 @@ def test_load_knows_the_health_of_a_gpu(fields, seen):
 
 
 @pytest.mark.parametrize("used", [None, {"GPU-here-0": 7000}])
-def test_load_knows_what_runs_were_measured_to_use(used):
+def test_load_reads_the_measured_memory_of_runs(used):
     a_run(a_wanted_model(), RunState.READY, gpu_used=used)
     [run] = load().runs
     assert run.used == used

@@ -42,19 +42,19 @@ def test_tick_takes_as_many_queries_for_5_models_as_for_50():
         ServedModel.objects.all().delete()
         a_node().delete()
         a_full_machine(models)
-        tick()  # tells each why it waits
+        tick()  # stores the reasons
         assert ServedModel.objects.filter(status="waiting").count() == -(-models // 2)
         taken.append(queries_of_a_tick())
         assert Run.objects.live().count() == models // 2
     assert taken[0] == taken[1]
 
 
-# What ran before the machine restarted, by priority, in order of its creation.
-BEFORE = [2, 9, 5, 10, 5]
+# Priorities of the models that ran before the reboot, in order of creation
+PRIORITIES = [2, 9, 5, 10, 5]
 
 
-def before_the_restart():
-    for n, priority in enumerate(BEFORE):
+def runs_before_the_reboot():
+    for n, priority in enumerate(PRIORITIES):
         model = a_wanted_model(f"m{n}", priority=priority, cpu_cores=1)
         ServedModel.objects.filter(pk=model.pk).update(status="running")
         a_run(model, RunState.ENDED, end_code="crashed", boot_id="another")
@@ -62,7 +62,7 @@ def before_the_restart():
         a_run(model, state, boot_id="another", handle={"pid": 1})
 
 
-def back():
+def restarted():
     return list(Run.objects.live().order_by("pk").values_list("model__name", flat=True))
 
 
@@ -70,13 +70,13 @@ ORDER = ["m3", "m1", "m2", "m4", "m0"]
 
 
 @pytest.mark.parametrize("cores", [5, 3, 1])
-def test_after_a_restart_of_the_machine_all_return_in_order_of_priority(cores):
+def test_models_restart_by_priority_after_a_reboot(cores):
     a_node(cpu_cores=cores)
-    before_the_restart()
-    check(Run.objects.live().earliest("pk"))  # the monitor was first, at the lowest
+    runs_before_the_reboot()
+    check(Run.objects.live().earliest("pk"))  # the monitor came first
     tick()
-    assert back() == ORDER[:cores]
+    assert restarted() == ORDER[:cores]
     ended = Run.objects.ended().filter(end_code="node_rebooted")
-    assert ended.count() == len(BEFORE)
+    assert ended.count() == len(PRIORITIES)
     waiting = ServedModel.objects.filter(status="waiting").order_by("name")
     assert [model.name for model in waiting] == sorted(ORDER[cores:])

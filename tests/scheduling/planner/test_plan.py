@@ -3,7 +3,7 @@ import pytest
 from scheduling.planner.backoff import EndedRun
 from scheduling.planner.plan import plan
 from scheduling.planner.types import Policy
-from tests.scheduling.notation import snapshot, told
+from tests.scheduling.notation import outcome, snapshot
 
 NOW = 1000.0
 POLICY = Policy(gpu_reserve_mib=0, min_running_s=30, cool_down_s=60)
@@ -184,14 +184,14 @@ CRASHED = {0: (EndedRun(code="crashed", ended=NOW - 1, served_s=0),)}
 )
 def test_plan(nodes, models, runs, decisions):
     seen = snapshot(nodes, models, runs)
-    assert told(plan(seen, POLICY, NOW), seen) == decisions
+    assert outcome(plan(seen, POLICY, NOW), seen) == decisions
 
 
 def test_plan_waits_out_a_back_off_and_lets_others_pass():
     seen = snapshot(
         ["a: 1 cpu"], ["m: 1 cpu, prio 9", "n: 1 cpu"], history={"m": CRASHED}
     )
-    assert told(plan(seen, POLICY, NOW), seen) == [
+    assert outcome(plan(seen, POLICY, NOW), seen) == [
         "place n/0 on a",
         "m: error retrying",
     ]
@@ -206,4 +206,4 @@ def test_plan_names_what_is_missing():
 def test_plan_keeps_the_reserve_of_a_gpu_free():
     seen = snapshot(["a: gpus 24000"], ["m: 1 gpu of 23800"])
     decided = plan(seen, Policy(gpu_reserve_mib=256), NOW)
-    assert told(decided, seen) == ["m: waiting insufficient_gpus"]
+    assert outcome(decided, seen) == ["m: waiting insufficient_gpus"]

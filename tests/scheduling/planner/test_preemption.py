@@ -2,7 +2,7 @@ import pytest
 
 from scheduling.planner.plan import plan
 from scheduling.planner.types import Policy, Suggestion
-from tests.scheduling.notation import snapshot, told
+from tests.scheduling.notation import outcome, snapshot
 
 NOW = 1000.0
 POLICY = Policy(gpu_reserve_mib=0, min_running_s=30, cool_down_s=60)
@@ -157,7 +157,7 @@ POLICY = Policy(gpu_reserve_mib=0, min_running_s=30, cool_down_s=60)
 )
 def test_plan_preempts(nodes, models, runs, decisions):
     seen = snapshot(nodes, models, runs)
-    said = told(plan(seen, POLICY, NOW), seen)
+    said = outcome(plan(seen, POLICY, NOW), seen)
     assert [line for line in said if not line.startswith("low: waiting")] == [
         line for line in decisions if not line.startswith("low: waiting")
     ]
@@ -227,7 +227,7 @@ def test_plan_preempts(nodes, models, runs, decisions):
 )
 def test_plan_keeps_room_for_those_ahead(nodes, models, runs, decisions):
     seen = snapshot(nodes, models, runs)
-    assert told(plan(seen, POLICY, NOW), seen) == decisions
+    assert outcome(plan(seen, POLICY, NOW), seen) == decisions
 
 
 @pytest.mark.parametrize(
@@ -261,13 +261,13 @@ def test_plan_keeps_room_for_those_ahead(nodes, models, runs, decisions):
 )
 def test_plan_places_by_policy(nodes, models, decisions):
     seen = snapshot(nodes, models)
-    assert told(plan(seen, POLICY, NOW), seen) == decisions
+    assert outcome(plan(seen, POLICY, NOW), seen) == decisions
 
 
 def test_plan_spreads_where_the_installation_says_so():
     seen = snapshot(["a: 8 cpu", "b: 4 cpu"], ["m: 1 cpu"])
     spread = Policy(gpu_reserve_mib=0, placement="spread")
-    assert told(plan(seen, spread, NOW), seen) == ["place m/0 on a"]
+    assert outcome(plan(seen, spread, NOW), seen) == ["place m/0 on a"]
 
 
 def test_plan_respects_the_priority_gap():
@@ -275,7 +275,7 @@ def test_plan_respects_the_priority_gap():
         ["a: 2 cpu"], ["low: 2 cpu, prio 5", "high: 2 cpu, prio 6"], ["low/0 on a"]
     )
     wide = Policy(priority_gap=2)
-    assert told(plan(seen, wide, NOW), seen) == ["high: waiting insufficient_cpu"]
+    assert outcome(plan(seen, wide, NOW), seen) == ["high: waiting insufficient_cpu"]
 
 
 def test_plan_evicts_no_more_at_once_than_the_policy_says():

@@ -33,8 +33,8 @@ def test_same_seed_gives_same_figures():
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_rough_times_break_no_invariant(seed):
-    """A broken one raises; and there was something to break."""
+def test_invariants_hold_in_rough_conditions(seed):
+    """A violated invariant raises; the figures show that there were failures."""
     figures = simulate(replace(SMALL, seed=seed), ROUGH, no_time)
     assert figures.restarts > 0
     assert figures.gpus_lost > 0
@@ -46,7 +46,7 @@ def test_rough_times_break_no_invariant(seed):
     ("cpu_cores", "memory_mib", "wrong"),
     [(2, 100, False), (3, 100, True), (2, 101, True)],
 )
-def test_room_given_twice_is_seen(cpu_cores, memory_mib, wrong):
+def test_overbooked_machine_is_detected(cpu_cores, memory_mib, wrong):
     node = Node(name="a", cpu_cores=4, memory_mib=200)
     run = Run(
         uid="r", model_id=1, replica=0, generation=1, node="a",
@@ -55,7 +55,7 @@ def test_room_given_twice_is_seen(cpu_cores, memory_mib, wrong):
     assert is_overbooked(node, [run, run]) is wrong
 
 
-def test_higher_priorities_wait_less_when_it_is_crowded():
+def test_higher_priorities_wait_less_under_load():
     scale = Scale(nodes=2, gpus_per_node=8, models=80, hours=12, seed=3)
     waits = simulate(scale, replace(CALM, wanted_h=3), no_time).waits
 
@@ -66,7 +66,7 @@ def test_higher_priorities_wait_less_when_it_is_crowded():
     assert mean([8, 9, 10]) < mean([4, 5, 6, 7]) < mean([1, 2, 3])
 
 
-def test_everything_wanted_runs_when_there_is_room():
+def test_all_started_models_run_when_there_is_room():
     world = a_world(Scale(nodes=6, gpus_per_node=8, models=20, hours=2, seed=5), CALM)
     world.run_until(2 * HOUR_S)
     wanted = {
@@ -95,7 +95,7 @@ def test_runs_of_a_lost_gpu_move_elsewhere():
     assert {s for s in after if after[s].run.uid != before[s].uid} == on_it
 
 
-def test_engine_that_never_gets_ready_is_given_up():
+def test_engine_that_never_becomes_ready_is_given_up():
     world = a_world(replace(SMALL, models=1), replace(CALM, flaky=1))
     world.run_until(2 * HOUR_S)
     assert world.figures.given_up == {0}
@@ -122,7 +122,7 @@ def printed(*arguments: str) -> list[str]:
     return out.getvalue().splitlines()
 
 
-def test_command_prints_the_same_but_for_the_planner():
+def test_command_output_is_reproducible_except_planner_times():
     sizes = ("--nodes=1", "--models=10", "--hours=2", "--seed=7")
     first, again = printed(*sizes), printed(*sizes)
     assert first[:-1] == again[:-1]
@@ -140,6 +140,6 @@ def test_command_prints_the_same_but_for_the_planner():
         ("--seed=-1", "--seed must be between 0 and 4294967295, not -1."),
     ],
 )
-def test_command_refuses_what_is_out_of_range(argument, message):
+def test_command_rejects_values_out_of_range(argument, message):
     with pytest.raises(CommandError, match=re.escape(message)):
         printed(argument)
