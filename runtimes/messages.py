@@ -8,24 +8,6 @@ from common.messages import Reason
 REASONS = (
     # What a machine lacks
     Reason(
-        "insufficient_cpu",
-        _("Needs %(needed)s CPU cores; %(free)s of %(total)s are free on %(node)s."),
-    ),
-    Reason(
-        "insufficient_memory",
-        _(
-            "Needs %(needed)s MiB of memory; %(free)s of %(total)s MiB are free on"
-            " %(node)s."
-        ),
-    ),
-    Reason(
-        "insufficient_gpus",
-        _(
-            "Needs %(needed)s GPUs with %(mib)s MiB free each; %(free)s of the"
-            " %(total)s GPUs on %(node)s qualify."
-        ),
-    ),
-    Reason(
         "no_node", _("No machine has been found yet. Is the monitor process running?")
     ),
     # Why a GPU takes no models

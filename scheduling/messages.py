@@ -7,6 +7,27 @@ from common.messages import Reason
 
 REASONS = (
     # Why a model waits
+    Reason(
+        "insufficient_cpu",
+        _("Needs %(needed)s CPU cores; %(free)s of %(total)s are free on %(node)s."),
+        subject="cpu",
+    ),
+    Reason(
+        "insufficient_memory",
+        _(
+            "Needs %(needed)s MiB of memory; %(free)s of %(total)s MiB are free on"
+            " %(node)s."
+        ),
+        subject="memory",
+    ),
+    Reason(
+        "insufficient_gpus",
+        _(
+            "Needs %(needed)s GPUs with %(mib)s MiB free each; %(free)s of the"
+            " %(total)s GPUs on %(node)s qualify."
+        ),
+        subject="gpus",
+    ),
     Reason("making_room", _("Waiting for other models on %(node)s to stop.")),
     Reason(
         "no_free_port",

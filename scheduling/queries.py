@@ -10,11 +10,13 @@ from typing import Any
 from django.utils import timezone
 
 from common import clock
+from common.messages import find
 from models_app.editing import with_changes
 from models_app.enums import Desired
 from models_app.models import ServedModel
 from runtimes.models import Node
 from runtimes.ports import Capacity, Forecast, Shortage, Victim
+from runtimes.preflight.subjects import SIZES
 from scheduling.context_sizes import smaller_contexts
 from scheduling.planner import types
 from scheduling.planner.plan import plan
@@ -25,8 +27,6 @@ from scheduling.planner.state import EXPLAINED
 from scheduling.planner.types import Context, Reason
 from scheduling.resources import Machine, machines
 from scheduling.snapshot import load, load_nodes, policy, snapshot_of
-
-LACKS = frozenset({"insufficient_cpu", "insufficient_memory", "insufficient_gpus"})
 
 
 def current_queue() -> list[QueueEntry]:
@@ -46,7 +46,7 @@ def current_queue() -> list[QueueEntry]:
 
 
 def _lacks_room(why: Reason) -> bool:
-    return why.code in LACKS and why.position <= EXPLAINED
+    return find(why.code).subject in SIZES and why.position <= EXPLAINED
 
 
 def current_machines() -> list[Machine]:

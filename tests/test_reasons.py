@@ -14,7 +14,7 @@ APPS = ("common", "models_app", "runtimes", "monitoring", "scheduling", "gateway
 CODE = re.compile(r"[a-z]+(_[a-z]+)*")
 # Callables whose first argument is a code
 RAISING = {
-    *("PlatformError", "Conflict", "DriverError", "Failed", "Refused"),
+    *("PlatformError", "Conflict", "DriverError", "Failed", "RangeError"),
     *("BadGguf", "BadFolder", "record", "render", "path_problem", "leave_out"),
     "_record",
 }
@@ -85,6 +85,11 @@ def strings(node: ast.expr) -> Iterator[str]:
         yield from strings(node.orelse)
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
+
+
+def test_every_callable_that_takes_a_code_is_known():
+    called = {name_of(node) for _, node in sources() if isinstance(node, ast.Call)}
+    assert (RAISING | ENDING | {"pattern"}) - called == set()
 
 
 def test_every_raised_code_is_registered():

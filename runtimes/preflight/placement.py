@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
-from common.messages import render
+from common.messages import find, render
 from runtimes.checks.finding import Finding, error, ok, warning
 from runtimes.ports import Forecast
 from runtimes.preflight.model_lines import Candidate
-
-# Shortages that have a line of their own
-SUBJECTS = {
-    "insufficient_cpu": "cpu",
-    "insufficient_memory": "memory",
-    "insufficient_gpus": "gpus",
-}
+from runtimes.preflight.subjects import SIZES
 
 
 def shortage_of(
@@ -23,7 +17,7 @@ def shortage_of(
     """An error where no machine could ever run it, a warning where it would wait.
     before, after: text around the message."""
     lack = forecast.shortage
-    if lack is None or SUBJECTS.get(lack.code) != subject:
+    if lack is None or find(lack.code).subject != subject:
         return None
     message = " ".join(filter(None, [before, render(lack.code, lack.params), after]))
     if forecast.impossible:
@@ -41,7 +35,8 @@ def line(candidate: Candidate) -> Finding | None:
         return ok(
             "placement", _("It would start on %(machines)s.") % {"machines": where}
         )
-    if forecast.shortage.code in {*SUBJECTS, "no_node"}:
+    code = forecast.shortage.code
+    if code == "no_node" or find(code).subject in SIZES:
         return None
     message = render(forecast.shortage.code, forecast.shortage.params)
     return warning("placement", message, would_wait())
