@@ -26,7 +26,7 @@ def test_only_those_who_operate_take_a_gpu_out(role, mode):
     assert list(Gpu.objects.values_list("mode", flat=True)) == expected
 
 
-def test_mode_is_told_and_recorded_once():
+def test_mode_is_reported_and_recorded_once():
     a_node(gpus=[24000])
     client = client_as("operator")
     for action in ("drained_selected", "drained_selected", "open_selected"):

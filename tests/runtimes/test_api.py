@@ -29,7 +29,7 @@ def levels(answer):
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_preflight_tells_all_there_is_to_tell(slash):
+def test_preflight_lists_all_checks(slash):
     a_node()
     answer = send(operator(), "POST", PREFLIGHT + slash, a_body())
     assert answer.status_code == 200

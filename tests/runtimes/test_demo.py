@@ -58,7 +58,7 @@ def test_command_ends_with_3_for_a_model_that_somebody_stopped(capsys):
     assert demo.NAME in capsys.readouterr().out
 
 
-def test_command_says_why_the_model_does_not_run():
+def test_command_gives_the_reason_the_model_does_not_run():
     demo.install()
     with pytest.raises(CommandError, match="does not run"):
         call_command("install_demo_model", wait=0.1)

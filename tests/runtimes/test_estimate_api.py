@@ -25,7 +25,7 @@ def estimate(path=PATH, **fields):
 
 
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_estimate_is_told_part_by_part(config, slash):
+def test_estimate_is_reported_part_by_part(config, slash):
     answer = estimate(PATH + slash, config=config, gpu_count=1)
     assert answer.status_code == 200
     data = answer.json()
@@ -68,7 +68,7 @@ def test_changes_of_a_model_are_estimated_beside_what_its_runs_took(config):
     assert model.config == config
 
 
-def test_file_without_an_estimate_says_why():
+def test_file_without_an_estimate_gives_the_reason():
     answer = estimate(config={"model_path": a_gguf()})
     data = answer.json()
     assert (answer.status_code, data["estimate"]) == (200, None)

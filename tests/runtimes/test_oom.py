@@ -60,7 +60,7 @@ def removed(group: Path) -> bool:
     return not group.exists()
 
 
-def test_engine_killed_for_its_memory_says_so(tmp_path, group):
+def test_engine_killed_for_its_memory_is_recorded(tmp_path, group):
     greedy = f'exec {sys.executable} -S -c "{GREEDY}"'
     run_dir = a_run_dir(tmp_path, greedy)
     subprocess.run([*THERE, group, *START_SHIM, run_dir], check=True)

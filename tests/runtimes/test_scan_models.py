@@ -37,7 +37,7 @@ def test_command_lists_what_there_is(root, capsys):
 
 
 @pytest.mark.django_db
-def test_command_tells_all_as_json(root, capsys):
+def test_command_prints_all_as_json(root, capsys):
     path = a_model(root / "tiny.gguf")
     builders.a_model("chat", config={"model_path": str(path)})
     put(root / os.fsdecode(b"\xff.gguf"), a_gguf())

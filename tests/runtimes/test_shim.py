@@ -82,14 +82,14 @@ def test_engine_has_only_the_three_standard_descriptors(driver):
     assert open_files(handle.engine_pid) == {"0", "1", "2"}
 
 
-def test_program_that_is_not_there_is_told_in_the_log(driver):
+def test_program_that_is_not_there_is_reported_in_the_log(driver):
     uid = a_uid()
     handle = driver.start(uid, shell("exec /nowhere/engine"))
     assert ended(driver, handle).code == 127
     assert "/nowhere/engine" in driver.tail(uid)
 
 
-def test_command_that_cannot_be_executed_is_told_in_the_log(tmp_path):
+def test_command_that_cannot_be_executed_is_reported_in_the_log(tmp_path):
     run_dir = a_run_dir(tmp_path, "")
     spec = json.loads((run_dir / "spec.json").read_text())
     spec["argv"] = ["/nowhere/engine"]
@@ -123,7 +123,7 @@ def test_many_callers_at_once_get_the_same_engine(driver):
     assert not (driver.runs_dir / uid / "spec.json").exists()
 
 
-def test_engine_is_nobodys_child(driver):
+def test_engine_is_no_child_of_its_starter(driver):
     handle = driver.start(a_uid(), SLEEP)
     assert int(shim.stat_fields(handle.pid)[shim.PARENT]) != os.getpid()
     assert os.getsid(handle.pid) == handle.pid

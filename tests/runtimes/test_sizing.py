@@ -96,7 +96,7 @@ def test_file_without_an_estimate_is_no_error_and_what_was_measured_counts():
     assert sizing.sizing(model).suggested.memory_mib == 700
 
 
-def test_what_fills_its_memory_says_nothing_by_that(settings):
+def test_peaks_of_a_framework_that_fills_its_memory_are_ignored(settings):
     folder = a_folder(DATA_DIR / "models" / "vllm-sized")
     config = {"model_name": str(folder)}
     model = a_model(framework="vllm", config=config, gpu_count=1, gpu_memory_mib=40_000)
@@ -127,7 +127,7 @@ def test_there_are_no_defaults_without_an_estimate():
     assert sizing.defaults(fields) == {}
 
 
-def test_share_of_a_gpu_that_is_asked_for_is_not_bounded_by_a_default():
+def test_requested_share_of_a_gpu_is_not_bounded_by_a_default():
     folder = a_folder(DATA_DIR / "models" / "vllm-share")
     config = {"model_name": str(folder), "gpu_memory_utilization": 0.9}
     fields = {"framework": "vllm", "config": config, "gpu_count": 1}
@@ -136,7 +136,7 @@ def test_share_of_a_gpu_that_is_asked_for_is_not_bounded_by_a_default():
     assert list(sizing.defaults(fields)) == ["memory_mib", "gpu_memory_mib"]
 
 
-def test_what_nobody_has_is_no_default():
+def test_sizes_beyond_all_machines_are_no_defaults():
     many = {"num_key_value_heads": 4096, "num_hidden_layers": 4096}
     folder = a_folder(DATA_DIR / "models" / "vllm-huge", **many)
     config = {"max_model_len": 10_000_000, "model_name": str(folder)}

@@ -68,7 +68,7 @@ def test_image_that_a_model_needs_is_missed(at, dockerd, gpus, lacking):
     assert f"./manage.py pull_engine_image {lacking}," in advice
 
 
-def test_gpus_that_containers_cannot_have_are_told(at, dockerd):
+def test_gpus_that_containers_cannot_have_are_reported(at, dockerd):
     at(dockerd.url)
     nvml.set_gpus(nvml.a_gpu(0))
     gpus = found()["docker gpus"]

@@ -81,7 +81,7 @@ def test_monitor_by_when_it_was_last_here(db, age_s, level):
     assert only(doctor.monitor).level == level
 
 
-def test_configuration_error_is_told_with_its_hint(settings):
+def test_configuration_error_is_reported_with_its_hint(settings):
     settings.WEB_PORT = settings.API_PORT
     finding = only(doctor.configuration)
     assert finding.level == Level.ERROR
@@ -171,7 +171,7 @@ def test_engines_are_listed_and_gpus_not_forgotten(settings, tmp_path, gpus, nam
     assert all(finding.level == Level.WARNING for finding in found[1:])
 
 
-def test_command_tells_all_and_ends_with_1_on_errors(db, ports, capsys):
+def test_command_reports_all_and_ends_with_1_on_errors(db, ports, capsys):
     with pytest.raises(SystemExit) as left:
         call_command("doctor", "--json")
     findings = {found["name"]: found for found in json.loads(capsys.readouterr().out)}
@@ -182,7 +182,7 @@ def test_command_tells_all_and_ends_with_1_on_errors(db, ports, capsys):
     )
 
 
-def test_command_quiet_says_what_is_not_ok_only(db, ports, capsys):
+def test_quiet_command_reports_only_what_is_not_ok(db, ports, capsys):
     with pytest.raises(SystemExit):
         call_command("doctor", "--quiet")
     lines = capsys.readouterr().out.splitlines()

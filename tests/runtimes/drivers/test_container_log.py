@@ -42,7 +42,7 @@ def test_long_line_is_whole(containers):
         assert read_until(reader, b"end\n") == b"x" * 100_000 + b"\nend\n"
 
 
-def test_begins_before_the_end_and_says_so(containers):
+def test_reader_starts_before_the_end_and_marks_the_gap(containers):
     uid = a_uid()
     ended(containers, containers.start(uid, shell(COUNT), BOUNDS))
     with closing(containers.log(uid, 30)) as reader:
@@ -59,7 +59,7 @@ def test_all_that_is_kept_can_be_read(containers):
     assert lines == [b"%d" % n for n in range(count)] + [b"over"]
 
 
-def test_daemon_that_is_away_says_nothing_and_goes_on(containers, dockerd):
+def test_daemon_that_is_away_reports_nothing_and_resumes(containers, dockerd):
     uid = a_uid()
     containers.start(uid, shell("echo before; sleep 3; echo after"), BOUNDS)
     with closing(containers.log(uid, 1000)) as reader:
@@ -70,6 +70,6 @@ def test_daemon_that_is_away_says_nothing_and_goes_on(containers, dockerd):
         assert read_until(reader, b"after\n") == b"after\n"
 
 
-def test_container_that_never_was_says_nothing(containers):
+def test_unknown_container_has_no_log(containers):
     with closing(containers.log(a_uid(), 1000)) as reader:
         assert reader.read(1000).data == b""

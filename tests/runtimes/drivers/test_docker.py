@@ -147,7 +147,7 @@ def test_exit_code_and_end_of_the_log(containers):
     assert containers.observe(handle).reason == ""
 
 
-def test_out_of_memory_is_told_by_the_kernel(containers):
+def test_out_of_memory_is_reported_by_the_kernel(containers):
     handle = containers.start(a_uid(), python("x = b'x' * 10**9"), BOUNDS)
     until(lambda: not containers.observe(handle).alive)
     assert containers.observe(handle).reason == "out_of_memory"
@@ -199,7 +199,7 @@ def test_paused_container_lives_and_can_be_killed(containers, dockerd):
     assert ended(containers, handle) == Exit(code=None, signal=9)
 
 
-def test_reap_ends_and_discard_forgets(containers):
+def test_reap_ends_and_discard_deletes(containers):
     handle = containers.start(a_uid(), SLEEP, BOUNDS)
     containers.discard(handle.uid)
     assert containers.observe(handle).alive
@@ -264,7 +264,7 @@ def test_missing_image_is_named(containers):
             assert missing.value.params == {"image": image}
 
 
-def test_image_is_told_with_its_size(containers):
+def test_image_is_reported_with_its_size(containers):
     pattern = re.escape(IMAGE) + r", [0-9a-f]{12}, \d+ MiB"
     assert re.fullmatch(pattern, containers.image("llama.cpp"))
 
@@ -272,7 +272,7 @@ def test_image_is_told_with_its_size(containers):
 @pytest.mark.parametrize(
     ("user", "expected"), [("7:8", (7, 8)), ("7", (7, 0)), ("me", None), ("7:us", None)]
 )
-def test_user_of_engines_is_told_where_it_is_a_number(tmp_path, user, expected):
+def test_user_of_engines_is_reported_where_it_is_a_number(tmp_path, user, expected):
     driver = DockerDriver(tmp_path, "x", "unix:///nowhere", {}, user=user)
     assert driver.engine_user == expected
 

@@ -85,7 +85,7 @@ def test_what_was_written_before_the_rename_is_read_first(folder, log, reader):
     assert all_of(reader) == (b"4567890abc", False)
 
 
-def test_two_rotations_are_told(folder, log, reader):
+def test_two_rotations_are_reported(folder, log, reader):
     log.write(b"a")
     reader.read(100)
     log.write(b"b" * 9 + b"c" * 10 + b"d" * 10 + b"e" * 3)

@@ -163,7 +163,7 @@ def test_engine_environment_is_clean(tmp_path):
 
 
 @pytest.mark.parametrize("python", ["/nowhere/python", "/bin/false"])
-def test_launch_that_fails_says_why(tmp_path, python):
+def test_launch_that_fails_gives_the_reason(tmp_path, python):
     driver = ProcessDriver(tmp_path, "inst", python=python)
     uid = a_uid()
     with pytest.raises(DriverError) as failed:
@@ -334,7 +334,7 @@ def test_tail_crosses_the_rotation(driver, before, newest, max_bytes, tail):
     assert driver.tail(uid, max_bytes) == tail
 
 
-def test_discard_forgets_ended_runs_only(driver):
+def test_discard_deletes_ended_runs_only(driver):
     past, live, lost = a_uid(), a_uid(), a_uid()
     ended(driver, driver.start(past, shell("echo x")))
     handle = driver.start(live, SLEEP)

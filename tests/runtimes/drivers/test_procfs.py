@@ -90,5 +90,5 @@ def test_memory_is_that_of_all_and_files_count_once():
     assert procfs.memory_kib([both[0].pid, 2**22 + 1]) == 0
 
 
-def test_sockets_of_nobody_are_none():
+def test_sockets_of_no_process_are_none():
     assert procfs.sockets(2**22 + 1) == set()

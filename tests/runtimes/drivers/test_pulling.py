@@ -59,17 +59,17 @@ def refuse(driver, text):
     assert text in refused.value.params["detail"]
 
 
-def test_image_that_the_registry_lacks_is_told(containers, registry):
+def test_image_that_the_registry_lacks_is_reported(containers, registry):
     containers.images = {"vllm": registry.image.replace(":1", ":2")}
     refuse(containers, "unknown")
 
 
-def test_registry_that_is_away_is_told(containers):
+def test_registry_that_is_away_is_reported(containers):
     containers.images = {"vllm": "127.0.0.1:9/team/engine:1"}
     refuse(containers, "connection refused")
 
 
-def test_broken_layers_are_told(containers):
+def test_broken_layers_are_reported(containers):
     with serving("team/broken", [1000]) as registry:
         registry.broken = True
         containers.images = {"vllm": registry.image}
@@ -85,7 +85,7 @@ def test_command_pulls_what_is_missing(installed):
     assert run_command("pull_engine_image") == "All images are here.\n"
 
 
-def test_command_tells_what_is_wrong(installed):
+def test_command_reports_what_is_wrong(installed):
     installed(vllm="127.0.0.1:9/team/engine:1")
     with pytest.raises(CommandError, match=r"could not be pulled: .*refused"):
         run_command("pull_engine_image")

@@ -60,7 +60,7 @@ def test_server_has_the_key_and_does_not_show_it(run):
     assert KEY not in done.stdout + done.stderr
 
 
-def test_environment_without_vllm_is_told(run):
+def test_environment_without_vllm_is_reported(run):
     done = run("other")
     assert VLLM.end_reason(Exit(code=1, signal=None), done.stderr) == "engine_broken"
     assert KEY not in done.stdout + done.stderr

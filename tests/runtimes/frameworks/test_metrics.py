@@ -111,7 +111,7 @@ def test_text_of_another_kind_is_no_metrics(read, text):
 
 
 @pytest.mark.parametrize("number", ["NaN", "+Inf", "-Inf", "x"])
-def test_what_is_no_number_is_not_told(number):
+def test_what_is_no_number_is_not_reported(number):
     expected = vllm_metrics.read(
         f"vllm:num_requests_running {number}\nvllm:num_requests_waiting 1\n"
     )
@@ -119,7 +119,7 @@ def test_what_is_no_number_is_not_told(number):
     assert expected.in_flight is None
 
 
-def test_a_name_never_counts_twice_when_old_and_new_are_both_told():
+def test_a_name_never_counts_twice_when_old_and_new_are_both_reported():
     expected = vllm_metrics.read(OLD_VLLM + VLLM)
     assert expected.prefix_cache_queries == 100
 

@@ -52,7 +52,7 @@ def test_entry_can_be_posted_as_a_model(root):
     assert answer.status_code == 201
 
 
-def test_problem_has_code_and_words(root, viewer):
+def test_problem_has_code_and_message(root, viewer):
     in_parts(root, 1)
     [entry] = viewer.get(LIBRARY, headers={"Accept-Language": "zh-hans"}).json()[
         "results"
@@ -97,14 +97,14 @@ def test_long_search_is_refused(root, viewer):
     assert (answer.status_code, codes(answer)) == (400, [("search", "search_too_long")])
 
 
-def test_name_that_is_not_utf8_can_be_told(root, viewer):
+def test_name_that_is_not_utf8_can_be_shown(root, viewer):
     put(root / os.fsdecode(b"\xff.gguf"), a_gguf())
     [entry] = viewer.get(LIBRARY).json()["results"]
     assert entry["path"] == f"{root}/?.gguf"
     assert entry["problem"]["code"] == "wrong_type"
 
 
-def test_scan_tells_of_folders_and_what_was_left_out(root, settings, viewer):
+def test_scan_lists_folders_and_what_was_left_out(root, settings, viewer):
     settings.MODEL_ROOTS = [root, root / "none"]
     scan = viewer.get(SCAN).json()
     assert scan["folders"] == [str(root), str(root / "none")]

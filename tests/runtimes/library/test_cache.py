@@ -15,7 +15,7 @@ from tests import builders
 from tests.runtimes.library.folders import a_folder, a_model
 
 
-def test_scan_is_kept_until_it_is_asked_for_again(root):
+def test_scan_is_kept_until_it_is_requested_again(root):
     assert cached_scan().result.entries == ()
     path = a_model(root / "m.gguf")
     assert find_entry(str(path)) is None

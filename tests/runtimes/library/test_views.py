@@ -111,7 +111,7 @@ def test_page_lists_the_entries(root, language, texts):
         assert expected in page
 
 
-def test_memory_on_a_gpu_is_told_where_there_are_some(root):
+def test_memory_on_a_gpu_is_reported_where_there_are_some(root):
     a_model(root / "tiny.gguf")
     viewer = client_as("viewer")
     assert "On a GPU:" not in page_of(viewer)
@@ -180,7 +180,7 @@ def test_scan_needs_a_post_with_its_token(root):
     assert client.post(f"{PAGE}scan/").status_code == 403
 
 
-def test_empty_library_says_where_to_put_models(root):
+def test_empty_library_names_where_to_put_models(root):
     page = page_of(client_as("viewer"))
     assert "MODEL_ROOTS" in page
     assert f"<code>{root}</code>" in page
@@ -204,7 +204,7 @@ def test_form_that_is_filled_in_can_be_saved_as_it_is(root):
 
 
 @pytest.mark.parametrize("path", ["", "/etc/passwd", "broken.gguf", "lora.gguf"])
-def test_what_cannot_be_added_is_told(root, path):
+def test_what_cannot_be_added_is_reported(root, path):
     put(root / "broken.gguf", b"GGUF")
     a_model(root / "lora.gguf", **{"general.type": "adapter"})
     target = str(root / path) if path.endswith(".gguf") else path

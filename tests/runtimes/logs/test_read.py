@@ -64,7 +64,7 @@ def test_run_of_a_driver_that_is_gone_shows_what_the_row_keeps():
     assert read.last_lines(run, 10).lines == ["bye"]
 
 
-def test_run_that_said_nothing_has_no_lines(run):
+def test_run_without_output_has_no_lines(run):
     assert read.last_lines(run, 10) == read.Lines(lines=[], truncated=False)
     assert b"".join(read.whole(run)) == b""
 

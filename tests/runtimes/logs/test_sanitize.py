@@ -58,7 +58,7 @@ def test_long_line_is_cut():
     assert lines == ["x" * LONGEST_LINE + CUT, "next"]
 
 
-def test_long_line_is_whole_where_that_is_asked():
+def test_long_line_is_whole_where_requested():
     cleaner = Cleaner(longest=None)
     cleaner.feed(b"x" * 1_000_000)
     assert cleaner.feed(b"\n") == ["x" * 1_000_000]

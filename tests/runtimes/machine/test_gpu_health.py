@@ -53,7 +53,7 @@ def test_xid_makes_its_gpu_unhealthy_or_does_not(nvml, xids, fault):
     assert unhealthy() == ({"GPU-0001": fault} if fault else {})
 
 
-def test_fault_is_told_once_with_its_reason(nvml):
+def test_fault_is_reported_once_with_its_reason(nvml):
     health = GpuHealth()
     for _ in range(3):
         fake.happen(1, 62)
@@ -88,7 +88,7 @@ def test_gpu_that_fell_off_the_bus_is_healthy_once_it_is_back(nvml):
     ]  # fmt: skip
 
 
-def test_driver_mismatch_leaves_all_as_it_is_and_is_told_once(nvml):
+def test_driver_mismatch_leaves_all_as_it_is_and_is_reported_once(nvml):
     before = list(Gpu.objects.order_by("pk").values())
     for _ in range(2):  # the second is a monitor that was restarted meanwhile
         health = GpuHealth(patience_s=0)

@@ -121,7 +121,7 @@ def test_what_cannot_be_measured_is_not_known(nvml, processes, used):
     assert measure(nvml, processes) == {"m": used}
 
 
-def test_size_that_is_not_told_is_not_known(nvml, engines, tmp_path):
+def test_size_that_is_not_reported_is_not_known(nvml, engines, tmp_path):
     pid = start(engines, a_run_on(0), "{write_pid}; exec sleep 60", tmp_path / "pid")
     assert measure(nvml, {pid: 5000}) == {"m": {"GPU-0000": 5000}}
     assert measure(nvml, {pid: None}) == {"m": None}

@@ -37,7 +37,7 @@ def test_write_again_updates_and_keeps_the_ledger():
     assert Gpu.objects.filter(present=True).count() == 2
 
 
-def test_write_leaves_what_people_said_of_a_gpu():
+def test_write_keeps_what_operators_set_for_a_gpu():
     inventory.write([a_gpu(0)])
     Gpu.objects.update(mode="drained")
     inventory.write([a_gpu(0, free=5)])
@@ -82,21 +82,21 @@ def test_write_of_what_is_not_known_leaves_gpus_as_they_were():
     assert Gpu.objects.filter(present=True).count() == 1
 
 
-def test_write_tells_once_that_a_gpu_is_lost_and_that_it_is_back():
+def test_write_records_once_that_a_gpu_is_lost_and_that_it_is_back():
     for lost in (False, True, True, False):
         inventory.write([a_gpu(0, lost=lost)])
     recorded = Activity.objects.order_by("pk").values_list("code", flat=True)
     assert list(recorded) == ["gpu_is_lost", "gpu_is_back"]
 
 
-def test_gpu_that_tells_no_memory_is_shown_and_has_room_for_nothing():
+def test_gpu_without_reported_memory_is_shown_and_has_no_room():
     inventory.write([a_gpu(0, free=None, memory_total=None)])
     assert Gpu.objects.values_list("memory_mib", "free_mib", "present").get() == (
         (0, None, True)
     )
 
 
-def test_gpu_that_tells_its_memory_no_longer_keeps_it():
+def test_gpu_that_reports_its_memory_no_longer_keeps_it():
     inventory.write([a_gpu(0)])
     inventory.write([a_gpu(0, free=None, memory_total=None)])
     assert Gpu.objects.get().memory_mib == 24576

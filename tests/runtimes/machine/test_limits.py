@@ -59,7 +59,7 @@ def test_problems_are_none_where_some_machine_is_large_enough(fields):
         ("zh-hans", "gpu_count 必须为 0，而不是 1：这里没有任何机器配备GPU。"),
     ],
 )
-def test_gpu_count_without_any_gpu_says_that_there_is_none(language, message):
+def test_gpu_count_without_any_gpu_reports_that_there_is_none(language, message):
     a_node()
     [problem] = problems({**FITS, "gpu_count": 1})
     with override(language):

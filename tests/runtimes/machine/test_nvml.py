@@ -19,7 +19,7 @@ def nvml():
     reader.close()
 
 
-def test_read_sees_all_that_each_gpu_tells(nvml):
+def test_read_sees_all_that_each_gpu_reports(nvml):
     fake.set_gpus(
         *(fake.a_gpu(n, free=1000 * n) for n in range(7)),
         fake.a_gpu(
@@ -81,7 +81,7 @@ def test_read_sees_eight_gpus_move(nvml):
     ],
 )
 @pytest.mark.parametrize("result", [3, 4, 6, 13, 21])
-def test_read_leaves_out_what_is_not_told(nvml, refused, unknown, result):
+def test_read_leaves_out_what_is_not_reported(nvml, refused, unknown, result):
     fake.set_gpus(fake.a_gpu(0, **{refused: f"!{result}"}))
     [seen] = nvml.read()
     fields = [name for name in GpuSeen.__slots__ if getattr(seen, name) is None]
@@ -93,14 +93,14 @@ def test_read_leaves_out_what_is_not_told(nvml, refused, unknown, result):
 @pytest.mark.parametrize(
     ("result", "lost"), [(GPU_LOST, True), (16, True), (999, False)]
 )
-def test_read_tells_a_lost_gpu_by_any_question(nvml, refused, result, lost):
+def test_read_finds_a_lost_gpu_by_any_call(nvml, refused, result, lost):
     fake.set_gpus(fake.a_gpu(0))
     nvml.read()
     fake.set_gpus(fake.a_gpu(0, **{refused: f"!{result}"}))
     assert nvml.read()[0].lost is lost
 
 
-def test_read_asks_old_drivers_for_the_temperature_the_old_way(nvml):
+def test_read_calls_old_drivers_for_the_temperature_the_old_way(nvml):
     fake.set_gpus(fake.a_gpu(0, temperature=66, temperature_v=fake.NO_FUNCTION))
     assert nvml.read()[0].temperature == 66
 
@@ -117,7 +117,7 @@ def test_memory_of_a_gpu_without_its_own_is_that_of_its_processes(
     assert (seen.memory_total, seen.memory_used) == (None, used)
 
 
-def test_read_knows_no_size_of_a_process_that_is_not_told(nvml):
+def test_read_knows_no_size_of_a_process_that_is_not_reported(nvml):
     fake.set_gpus(fake.a_gpu(0, processes={10: None, 11: 7}))
     assert nvml.read()[0].processes == {10: None, 11: 7}
 
@@ -131,7 +131,7 @@ def test_read_goes_on_without_a_gpu_that_was_never_reached(nvml):
     ("result", "lost"),
     [(GPU_LOST, True), (16, True), (999, True), (NO_PERMISSION, False)],
 )
-def test_read_tells_a_lost_gpu_from_one_that_keeps_silent(nvml, result, lost):
+def test_read_distinguishes_a_lost_gpu_from_a_silent_one(nvml, result, lost):
     fake.set_gpus(fake.a_gpu(0), fake.a_gpu(1))
     nvml.read()
     fake.set_gpus(fake.a_gpu(0), fake.a_gpu(1, result=result))
@@ -154,7 +154,7 @@ def test_a_lost_gpu_keeps_its_size_and_no_measurement(nvml):
     ]
 
 
-def test_read_says_once_what_it_cannot_reach(nvml, caplog):
+def test_read_logs_once_what_it_cannot_reach(nvml, caplog):
     caplog.set_level("INFO")
     fake.set_gpus(fake.a_gpu(0), fake.a_gpu(1))
     nvml.read()
@@ -164,7 +164,7 @@ def test_read_says_once_what_it_cannot_reach(nvml, caplog):
     assert len(caplog.records) == 2
 
 
-def test_read_without_a_working_driver_knows_nothing_and_says_so_once(nvml, caplog):
+def test_read_without_a_working_driver_knows_nothing_and_logs_it_once(nvml, caplog):
     caplog.set_level("INFO")
     fake.set_gpus(init=DRIVER_MISMATCH)
     assert (nvml.read(), nvml.read()) == (None, None)

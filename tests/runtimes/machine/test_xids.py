@@ -24,11 +24,11 @@ def nvml():
         ([79], "gpu_needs_reboot"),
     ],
 )
-def test_what_an_xid_says_of_the_gpu(xids, fault):
+def test_what_an_xid_means_for_the_gpu(xids, fault):
     assert {GpuEvent(uuid="GPU-0", xid=xid).fault for xid in xids} == {fault}
 
 
-def test_xids_are_told_once_with_their_gpu(nvml):
+def test_xids_are_reported_once_with_their_gpu(nvml):
     fake.happen(1, 79)
     fake.happen(0, 13)
     fake.happen(1, 31)
@@ -41,7 +41,7 @@ def test_xids_are_told_once_with_their_gpu(nvml):
     ]
 
 
-def test_xid_of_a_gpu_that_is_gone_with_it_is_still_told(nvml):
+def test_xid_of_a_gpu_that_is_gone_with_it_is_still_reported(nvml):
     fake.happen(1, 79)
     fake.set_gpus(fake.a_gpu(0), fake.a_gpu(1, result=15))
     assert [gpu.health_events for gpu in nvml.read()] == [0, 1]
@@ -49,7 +49,7 @@ def test_xid_of_a_gpu_that_is_gone_with_it_is_still_told(nvml):
 
 
 @pytest.mark.parametrize("events", ["!3", "!4", "!13"])
-def test_gpu_that_tells_no_xids_is_no_trouble(events):
+def test_gpu_without_xids_is_no_problem(events):
     fake.load()
     fake.set_gpus(fake.a_gpu(0, events=events), fake.a_gpu(1))
     nvml = Nvml()
@@ -61,7 +61,7 @@ def test_gpu_that_tells_no_xids_is_no_trouble(events):
     nvml.close()
 
 
-def test_xids_are_told_after_the_driver_came_back(nvml):
+def test_xids_are_reported_after_the_driver_came_back(nvml):
     fake.set_gpus(init=18)
     assert nvml.read() is None
     fake.set_gpus(fake.a_gpu(0), fake.a_gpu(1))

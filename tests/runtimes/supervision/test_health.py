@@ -77,7 +77,7 @@ def test_probe_waits_for_the_handle(model):
         ([LOADING] * 50, "ready"),
     ],
 )
-def test_only_an_engine_that_nobody_can_reach_is_stopped(model, results, state):
+def test_only_an_engine_that_cannot_be_reached_is_stopped(model, results, state):
     run = a_run(model, RunState.READY)
     health = Health()
     for result in results:
@@ -101,7 +101,7 @@ def test_only_an_engine_that_nobody_can_reach_is_stopped(model, results, state):
         (None, READY, False),  # no such metric
     ],
 )
-def test_a_draining_run_is_idle_when_its_engine_says_so(model, before, result, idle):
+def test_a_draining_run_is_idle_when_its_engine_reports_it(model, before, result, idle):
     run = a_run(model, RunState.DRAINING, idle_since=before)
     Health().handle(run, result)
     run.refresh_from_db()
@@ -153,7 +153,7 @@ def test_when_most_hang_at_once_it_waits_and_looks_again(model):
     assert Run.objects.filter(stop_code="hang").count() == 2
 
 
-def test_hear_tells_what_a_serving_engine_said(model):
+def test_handle_returns_metrics_of_a_serving_engine(model):
     run = a_run(model, RunState.READY)
     health = Health()
     assert health.handle(run, metrics(2)).in_flight == 2

@@ -59,7 +59,9 @@ def test_launch_of_what_cannot_work_ends_with_the_reason(config, code):
         ),
     ],
 )
-def test_launch_of_what_no_engine_can_load_ends_in_words(gguf, content, code, cause):
+def test_launch_of_what_no_engine_can_load_ends_with_a_reason(
+    gguf, content, code, cause
+):
     Path(gguf).write_bytes(content)
     run = a_run(a_wanted_model(config={"model_path": gguf}))
     launch(run.uid)
@@ -85,7 +87,7 @@ def test_launch_on_a_taken_port_ends_when_no_other_is_free(gguf, taken_port, set
     assert driver("process").find(run.uid) is None
 
 
-def test_launch_of_an_abandoned_run_fails_in_words(gguf):
+def test_launch_of_an_abandoned_run_fails_with_a_reason(gguf):
     run = a_run(a_wanted_model(config={"model_path": gguf}), RunState.STARTING)
     driver("process").abandon(run.uid)
     launch(run.uid)

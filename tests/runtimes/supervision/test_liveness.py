@@ -72,7 +72,7 @@ def test_runs_of_other_machines_are_not_looked_at(model):
     assert ends() == {}
 
 
-def test_engines_out_of_sight_are_taken_to_run_on_and_told_of_once(model):
+def test_engines_out_of_sight_are_taken_to_run_on_and_reported_once(model):
     fields = {"driver": "docker", "handle": {"uid": new_uid(), "container": "ab" * 32}}
     runs = [vanished(model, replica, **fields) for replica in range(3)]
     liveness = LivenessCheck()

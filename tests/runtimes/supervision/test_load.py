@@ -13,7 +13,7 @@ def test_load_nears_what_is_steady():
     assert load.mean == pytest.approx(4, rel=1e-3)
 
 
-def test_load_forgets_two_thirds_in_its_memory():
+def test_load_drops_two_thirds_within_its_window():
     load = Load(at=0.0, mean=4.0)
     for second in range(1, int(WINDOW_S) + 1):
         load.add(0, float(second))

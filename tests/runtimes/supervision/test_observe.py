@@ -48,7 +48,7 @@ def ended(script):
         ("kill -9 $$", "killed", {}),
     ],
 )
-def test_end_is_told_by_exit_and_log(script, code, params):
+def test_end_is_derived_from_exit_and_log(script, code, params):
     run = ended(script)
     assert (run.end_code, run.end_params) == (code, params)
 

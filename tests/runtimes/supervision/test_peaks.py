@@ -51,7 +51,7 @@ def test_peaks_do_not_fall(engines):
 
 
 @pytest.mark.parametrize("used", [None, {"GPU-a": None}, {}])
-def test_what_is_not_told_is_not_zero(engines, used):
+def test_what_is_not_reported_is_not_zero(engines, used):
     run = a_serving_run(engines, gpu_used=used)
     Peaks().step([run])
     assert stored()[0] is None

@@ -69,7 +69,7 @@ def test_closed_port(free_port):
     assert result_of(free_port, "/health") == Result(outcome=Outcome.REFUSED)
 
 
-def test_a_slow_engine_is_asked_once_and_keeps_nobody_waiting(engine):
+def test_a_slow_engine_is_probed_once_and_delays_no_other(engine):
     probes = Probes()
     slow = Probe(uid="slow", url=f"http://127.0.0.1:{engine}/slow", key="k")
     quick = Probe(uid="quick", url=f"http://127.0.0.1:{engine}/", key="k")

@@ -18,7 +18,7 @@ TABLE = b"\0general.architecture\0\0llama\0jina-bert\0"
         ([], None),
     ],
 )
-def test_engine_of_the_platform_tells_what_it_knows(names, expected):
+def test_engine_of_the_platform_lists_what_it_knows(names, expected):
     assert knows(find("xllamacpp"), names) is expected
 
 
@@ -44,7 +44,7 @@ def test_names_across_the_borders_of_what_is_read_are_found(tmp_path):
         assert knows(an_engine("llama-server", program), ["lama2"]) is False
 
 
-def test_library_without_names_tells_nothing(tmp_path):
+def test_library_without_names_reports_nothing(tmp_path):
     program = tmp_path / "llama-server"
     program.write_bytes(b"llama\0")
     assert knows(an_engine("llama-server", program), ["llama"]) is None

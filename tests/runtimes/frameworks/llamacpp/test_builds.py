@@ -113,7 +113,7 @@ def test_every_extra_arg_reaches_llama_server():
     assert EXTRA_ARGS.keys() - FLAGS.keys() - SWITCHES.keys() == set()
 
 
-def test_python_binding_is_told_everything_in_its_names():
+def test_python_binding_gets_everything_in_its_names():
     assert command("llama-cpp-python").argv == (
         "/engines/it", "-P", "-c", PYTHON_SERVER, "--config_file", "/dev/stdin",
     )  # fmt: skip

@@ -34,7 +34,7 @@ def test_contents_are_those_of_all_parts(tmp_path):
         ({"general.type": "mmproj"}, "gguf_not_a_model", "mmproj"),
     ],
 )
-def test_what_is_beside_models_is_told(tmp_path, values, code, param):
+def test_what_is_beside_models_is_reported(tmp_path, values, code, param):
     problem = contents_of(tmp_path / "m.gguf", **values)
     assert problem.code == code
     assert param in problem.params.values()
@@ -47,6 +47,6 @@ def test_file_that_is_cut_short_is_a_problem(tmp_path, size):
     assert contents({"model_path": str(path)}).code == "gguf_truncated"
 
 
-def test_odd_values_are_not_told(tmp_path):
+def test_odd_values_are_not_reported(tmp_path):
     found = contents_of(tmp_path / "m.gguf", **{"llama.context_length": "long"})
     assert found.context == 0

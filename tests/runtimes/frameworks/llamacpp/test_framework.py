@@ -79,7 +79,7 @@ def test_bad_config_is_named(model, config, code, field):
     assert problems_of(model, **config) == [(code, f"config.{field}")]
 
 
-def test_all_problems_are_told_at_once(model):
+def test_all_problems_are_reported_at_once(model):
     assert problems_of(model, nctx=1, n_ctx=0, top_p="x") == [
         ("unknown_key", "config.nctx"),
         ("out_of_range", "config.n_ctx"),
@@ -134,7 +134,7 @@ def test_command_keeps_the_key_out_of_sight():
     assert json.loads(command.stdin)["api_key"] == "sesame"
 
 
-def test_command_tells_the_engine_where_and_who_it_is():
+def test_command_has_address_and_name_of_the_engine():
     spec = json.loads(LLAMA.command({"model_path": "/m.gguf"}, PLACEMENT).stdin)
     del spec["settings"]
     assert spec == {

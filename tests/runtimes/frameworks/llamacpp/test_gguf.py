@@ -62,7 +62,7 @@ def test_real_model_is_read_fast(model):
     assert sum(tensor.bytes for tensor in header.tensors) == 96_576_768
 
 
-def test_file_that_ends_early_is_told_wherever_it_ends(path):
+def test_file_that_ends_early_is_reported_wherever_it_ends(path):
     whole = a_gguf()
     data = sum(size for *_, size in TENSORS)
     last = TENSORS[-1][2]
@@ -70,7 +70,7 @@ def test_file_that_ends_early_is_told_wherever_it_ends(path):
         assert code_of(path, whole[:end])[0] == "gguf_truncated", end
 
 
-def test_file_that_ends_within_a_large_tensor_is_told_as_cut_short(path):
+def test_file_that_ends_within_a_large_tensor_is_reported_as_cut_short(path):
     whole = a_gguf(tensors=[("t", 64_000, 32_000), ("u", 64, 32)])
     assert code_of(path, whole[: len(whole) - 32_000])[0] == "gguf_truncated"
 
@@ -170,7 +170,7 @@ def test_changed_bytes_give_a_header_or_a_problem(tmp_path_factory, data):
         assert sum(tensor.bytes for tensor in header.tensors) <= len(content)
 
 
-def test_what_is_no_file_is_told(path):
+def test_what_is_no_file_is_reported(path):
     os.mkfifo(path)
     for place, code in [(path, "not_a_file"), (path.with_name("no"), "file_missing")]:
         with pytest.raises(BadGguf) as caught:

@@ -12,14 +12,14 @@ from runtimes.frameworks.llamacpp.options import CACHE_TYPES
 LLAMA = LlamaCpp()
 
 
-def test_config_that_says_nothing_means_what_is_started():
+def test_empty_config_means_the_defaults_of_a_start():
     use = use_of({"model_path": "/m.gguf"}, gpu_count=2)
     assert (use.n_ctx, use.n_parallel, use.n_gpu_layers, use.gpus) == (2048, 4, -1, 2)
     assert use.prompt_cache_mib == 256
     assert use.flash_attention
 
 
-def test_everything_that_is_said_counts():
+def test_every_setting_counts():
     config = {
         "n_ctx": 512, "n_parallel": 3, "n_gpu_layers": 7, "n_batch": 64,
         "extra_args": {
@@ -55,7 +55,7 @@ def test_estimate_of_a_real_model(gpus):
     assert (on_gpu, on_host) == ((360, 0) if gpus else (0, 360))
 
 
-def test_file_without_an_estimate_says_why(tmp_path):
+def test_file_without_an_estimate_gives_the_reason(tmp_path):
     (tmp_path / "m.gguf").write_bytes(b"GGUF")
     found = LLAMA.memory({"model_path": str(tmp_path / "m.gguf")}, 0)
     assert isinstance(found, Problem)

@@ -93,7 +93,7 @@ def test_folder_fifo_and_socket_are_not_files(roots):
     assert codes == ["not_a_file"] * 3
 
 
-def test_file_that_cannot_be_read_is_told():
+def test_file_that_cannot_be_read_is_reported():
     # Nobody, root neither, reads the first byte of a process's memory.
     assert code_of("/proc/self/mem", [Path("/proc")]) == "file_unreadable"
 

@@ -104,7 +104,7 @@ def test_window_of_a_known_architecture(tmp_path):
         ({"embedding_length": 1.5}, "gguf_value", {"key": "llama.embedding_length"}),
     ],
 )
-def test_senseless_value_is_told(shaped, values, code, params):
+def test_invalid_value_is_reported(shaped, values, code, params):
     with pytest.raises(BadGguf) as caught:
         shaped(**values)
     assert caught.value.problem.code == code
@@ -115,7 +115,7 @@ def test_senseless_value_is_told(shaped, values, code, params):
     "key",
     ["general.architecture", "llama.block_count", "llama.embedding_length"],
 )
-def test_missing_value_is_told(tmp_path, key):
+def test_missing_value_is_reported(tmp_path, key):
     path = tmp_path / "m.gguf"
     path.write_bytes(a_gguf({k: v for k, v in LLAMA.items() if k != key}))
     with pytest.raises(BadGguf) as caught:

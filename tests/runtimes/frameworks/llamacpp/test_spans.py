@@ -78,7 +78,7 @@ def test_vocabulary_that_differs_is_read_as_it_is(read, tokens):
     assert (header.values["after"], header.values["more"]) == (7, "text")
 
 
-def test_known_vocabulary_that_is_cut_is_told(read, tmp_path):
+def test_known_vocabulary_that_is_cut_is_reported(read, tmp_path):
     read(VOCABULARY)
     path = tmp_path / "m.gguf"
     whole = path.read_bytes()

@@ -57,7 +57,7 @@ def test_contents_of_odd_configs(folder, config, expected):
     assert (found.architectures, found.context, found.quantisation) == expected
 
 
-def test_parameters_of_quantised_weights_are_not_told(folder):
+def test_parameters_of_quantised_weights_are_not_reported(folder):
     (folder / "model.safetensors").write_bytes(weights(kind="I32"))
     assert contents(str(folder)).parameters == 0
 

@@ -88,7 +88,7 @@ def test_larger_steps_and_recorded_graphs_take_more():
     assert overhead(compiled=False) < overhead()
 
 
-def test_float32_is_served_in_two_bytes_unless_asked_for():
+def test_float32_is_served_in_two_bytes_unless_requested():
     shape = replace(SHAPE, weights={"F32": 800 * MIB})
     assert estimate(shape, USE).gpu.weights_mib == 400
     assert estimate(shape, replace(USE, served=4)).gpu.weights_mib == 800

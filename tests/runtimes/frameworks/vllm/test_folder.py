@@ -113,7 +113,7 @@ def test_lies_are_refused_by_name(tmp_path, config, code):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "[" * 10**5, '{"a":' + "1" * 5000 + "}"])
-def test_description_that_is_none_is_told(tmp_path, text):
+def test_description_that_is_none_is_reported(tmp_path, text):
     folder = a_folder(tmp_path)
     (folder / "config.json").write_text(text)
     with pytest.raises(BadFolder) as caught:

@@ -164,7 +164,7 @@ def test_description_that_never_ends_is_not_read(folder):
     assert problems({"model_name": str(folder)}, [folder.parent]) == expected
 
 
-def test_folder_without_weights_is_told(folder):
+def test_folder_without_weights_is_reported(folder):
     (folder / "model.safetensors").unlink()
     expected = [("no_weights", "config.model_name")]
     assert problems({"model_name": str(folder)}, [folder.parent]) == expected
@@ -286,7 +286,7 @@ def test_share_of_the_gpu_is_what_was_booked(placement, given, share):
     assert value_of("gpu-memory-utilization", argv(placement, **config)) == share
 
 
-def test_engine_decides_where_nothing_is_said():
+def test_engine_decides_where_nothing_is_set():
     assert "utilization" not in repr(argv(ON_GPU))
 
 
@@ -332,6 +332,6 @@ def test_engine_depends_on_where_it_runs(gpus, engine):
     assert VLLM.engine(GUIDE, gpus) == engine
 
 
-def test_id_of_a_hub_is_told_from_a_folder():
+def test_id_of_a_hub_is_distinguished_from_a_folder():
     assert VLLM.hub_model(GUIDE) == "meta-llama/Llama-2-7b-hf"
     assert VLLM.hub_model({"model_name": "/models/x"}) == ""

@@ -13,7 +13,7 @@ def folder(tmp_path):
     return a_folder(tmp_path / "it")
 
 
-def test_everything_that_is_said_counts():
+def test_every_setting_counts():
     config = {
         "max_model_len": 512, "max_num_seqs": 3, "max_num_batched_tokens": 64,
         "enforce_eager": True, "extra_args": {"cpu_offload_gb": 0.5},
@@ -55,7 +55,7 @@ def test_model_of_a_hub_is_not_here():
     assert (found.code, found.params) == ("no_estimate", {"model": "org/it"})
 
 
-def test_folder_without_an_estimate_says_why(folder):
+def test_folder_without_an_estimate_gives_the_reason(folder):
     (folder / "model.safetensors").write_bytes(b"")
     assert VLLM.memory({"model_name": str(folder)}, 1).code == "weights_truncated"
 

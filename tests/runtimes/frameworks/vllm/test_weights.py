@@ -76,7 +76,7 @@ def test_lies_are_refused(tmp_path, files, code):
     assert refused(a_folder(tmp_path, files)) == code
 
 
-def test_header_cut_off_at_any_byte_is_told(tmp_path):
+def test_header_cut_off_at_any_byte_is_reported(tmp_path):
     for end in range(len(ONE) - 1000):
         folder = a_folder(tmp_path, {"model.safetensors": ONE[:end]})
         assert refused(folder) == "weights_truncated"

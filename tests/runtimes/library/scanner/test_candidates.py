@@ -14,7 +14,7 @@ from tests.runtimes.library.folders import (
 WEIGHTS = safetensors()
 
 
-def test_gguf_file_is_told_by_its_header(tmp_path):
+def test_gguf_file_is_recognised_by_its_header(tmp_path):
     a_model(tmp_path / "llm/Tiny-1B.Q4_K_M.gguf")
     entry = listed(tmp_path)["llm/Tiny-1B.Q4_K_M.gguf"]
     assert (entry.architecture, entry.quantisation) == ("llama", "Q4_K_M")
@@ -75,7 +75,7 @@ def test_what_belongs_to_a_model_is_no_model(tmp_path, values, kind):
     assert (entry.kind, entry.problem, entry.addable) == (kind, None, False)
 
 
-def test_folder_is_told_by_its_config(tmp_path):
+def test_folder_is_recognised_by_its_config(tmp_path):
     folder = a_folder(tmp_path / "Tiny-1B")
     entry = listed(tmp_path)["Tiny-1B"]
     assert entry.candidate.framework == "vllm"
@@ -142,7 +142,7 @@ def test_folder_that_is_no_model_is_not_listed(tmp_path, config, files):
 @pytest.mark.parametrize(
     "config", ["{", "[]", "[" * 100_000, '{"a": "' + "x" * 10_000_000 + '"}']
 )
-def test_config_that_is_none_is_told(tmp_path, config):
+def test_config_that_is_none_is_reported(tmp_path, config):
     a_folder(tmp_path / "m", config, model_safetensors=WEIGHTS)
     entry = listed(tmp_path)["m"]
     assert (entry.problem.code, entry.addable) == ("bad_model_config", False)

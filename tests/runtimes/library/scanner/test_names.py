@@ -58,11 +58,11 @@ def test_any_title_gives_a_name_that_may_be_used(title, others):
         (2**60, "1048576 TiB"),
     ],
 )
-def test_size_in_words(size, text):
+def test_sizes_are_formatted(size, text):
     assert format_bytes(size) == text
 
 
-def test_other_figures_in_words():
+def test_other_numbers_are_formatted():
     assert (format_mib(None), format_mib(0), format_mib(1536)) == ("", "0 B", "1.5 GiB")
     assert [format_count(n) for n in (0, 1800, 134_515_008, 7 * 10**9, 10**13)] == [
         "", "1.8 K", "135 M", "7 B", "10000 B"

@@ -58,7 +58,7 @@ def test_entries_come_by_path_and_only_of_known_frameworks(tmp_path):
     assert found == [str(tmp_path / "a/c.gguf"), str(tmp_path / "b.gguf")]
 
 
-def test_demo_model_is_told():
+def test_demo_model_is_reported():
     [entry] = scanned(packaged_file().parent).entries
     assert (entry.architecture, entry.quantisation) == ("llama", "Q4_1")
     assert (entry.context, entry.parameters) == (8192, 134_515_008)
@@ -76,7 +76,7 @@ def test_real_headers_are_read_fast(tmp_path):
     assert len(found.entries) == 101
 
 
-def test_files_that_end_early_are_told(tmp_path):
+def test_files_that_end_early_are_reported(tmp_path):
     whole = a_gguf()
     for end in range(0, len(whole) - TENSORS[-1][2] + 1, 7):
         put(tmp_path / f"{end:04}.gguf", whole[:end])

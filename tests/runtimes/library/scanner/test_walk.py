@@ -46,7 +46,7 @@ def test_folder_of_links_is_listed(tmp_path):
     assert listed(tmp_path)["models--org--m/snapshots/0a"].addable
 
 
-def test_links_that_lead_out_are_told_and_not_followed(tmp_path):
+def test_links_that_lead_out_are_reported_and_not_followed(tmp_path):
     root, outside = tmp_path / "root", tmp_path / "outside"
     root.mkdir()
     a_model(outside / "secret.gguf")
@@ -87,7 +87,7 @@ def test_model_folder_that_is_a_loop_hinders_no_other(tmp_path):
     assert [problem.code for problem in found.problems] == ["folder_unreadable"]
 
 
-def test_link_to_nowhere_is_told(tmp_path):
+def test_link_to_nowhere_is_reported(tmp_path):
     (tmp_path / "gone.gguf").symlink_to("nowhere.gguf")
     assert problems(tmp_path) == [("file_missing", "gone.gguf")]
 
@@ -105,14 +105,14 @@ def test_model_folder_that_is_a_link(tmp_path):
     assert entry.addable
 
 
-def test_missing_model_folder_is_told(tmp_path):
+def test_missing_model_folder_is_reported(tmp_path):
     found = problems(tmp_path / "no", tmp_path)
     assert found == [("folder_missing", str(tmp_path / "no"))]
     a_model(tmp_path / "file.gguf")
     assert problems(tmp_path / "file.gguf")[0][0] == "folder_unreadable"
 
 
-def test_folders_beyond_the_depth_are_told(tmp_path):
+def test_folders_beyond_the_depth_are_reported(tmp_path):
     a_model(tmp_path / "a/b/m.gguf")
     a_model(tmp_path / "a/b/c/m.gguf")
     limits = Limits(depth=2)
@@ -137,7 +137,7 @@ def test_very_deep_folders_end(tmp_path):
         (Limits(seconds=-1), 0, [""]),
     ],
 )
-def test_scan_that_is_cut_says_where(tmp_path, limits, count, cut):
+def test_scan_that_is_cut_names_the_place(tmp_path, limits, count, cut):
     for name in "abcdefghij":
         a_model(tmp_path / name / "m.gguf")
     found = scanned(tmp_path, limits=limits)
