@@ -1,5 +1,9 @@
 """What a framework (llama.cpp, vLLM) has to know: how to check its config, how to start
-its engines, and how to read their health, metrics and log."""
+its engines, and how to read their health, metrics and log.
+
+To add one, write a subclass of Framework in a folder of its own and name it in
+settings.FRAMEWORKS. tests/runtimes/frameworks/echo is a complete small example.
+"""
 
 from __future__ import annotations
 
