@@ -67,7 +67,7 @@ def memory(candidate: Candidate) -> Finding:
 def gpus(candidate: Candidate) -> Finding:
     model = candidate.model
     if not model.gpu_count:
-        return ok("gpus", _("None asked for: it runs on the processor."))
+        return ok("gpus", _("No GPUs requested: the model runs on the CPU."))
     most = planner.get().capacity()
     if most is None:
         return _no_machine("gpus")

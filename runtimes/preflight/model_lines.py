@@ -61,15 +61,15 @@ def config(candidate: Candidate) -> Finding:
     key = candidate.rules.context_key
     if most and candidate.model.config.get(key, 0) > most:
         return _too_long(candidate, key, most)
-    text = _("Settings: %(count)s, all of them known and within their limits.")
+    text = _("%(count)s settings, all valid.")
     return ok("config", text % {"count": len(candidate.model.config)})
 
 
 def _too_long(candidate: Candidate, key: str, most: int) -> Finding:
     """A warning only: positions can be stretched, by arguments of the engine's own."""
     params = {"key": key, "value": candidate.model.config[key], "most": most}
-    text = _("%(key)s is %(value)s, but the model was made for %(most)s tokens.")
-    advice = _("Set %(key)s to %(most)s or less: beyond, answers get worse.")
+    text = _("%(key)s is %(value)s, but the model supports %(most)s tokens.")
+    advice = _("Set %(key)s to %(most)s or less. Above that, answers get worse.")
     if candidate.rules.context_is_limited:
         advice = _(
             "Set %(key)s to %(most)s or less: the engine does not start with more."
@@ -86,7 +86,7 @@ def path(candidate: Candidate) -> Finding | None:
     if candidate.place.startswith("/") or candidate.inspection.config:
         return ok("path", candidate.place)
     message = _("%(model)s is downloaded when it is started.")
-    advice = _("Download it first: then it is known that all of it is there.")
+    advice = _("Download it first to make sure that it is complete.")
     return warning("path", message % {"model": candidate.place}, advice)
 
 
@@ -94,7 +94,9 @@ def _found(candidate: Candidate, contents: Contents) -> Finding:
     config = candidate.inspection.config or {}
     where = str(config.get(candidate.rules.model_key) or contents.paths[0])
     if not candidate.is_local and not candidate.place.startswith("/"):
-        message = _("%(model)s is on this machine, where containers do not see it.")
+        message = _(
+            "%(model)s is in a folder of this machine that containers cannot access."
+        )
         advice = _("Give the folder of the model, in one of: %(roots)s.") % {
             "roots": ", ".join(map(str, settings.MODEL_ROOTS))
         }
@@ -115,7 +117,7 @@ def permission(candidate: Candidate) -> Finding | None:
         return ok("permission", _("User %(user)s of the engine can read it.") % params)
     return warning(
         "permission",
-        _("%(path)s is closed to user %(user)s of the engine.")
+        _("User %(user)s of the engine cannot read %(path)s.")
         % {"path": closed, **params},
         _("Run: chmod -R a+rX %(path)s") % {"path": closed},
     )
@@ -143,14 +145,14 @@ def architecture(candidate: Candidate) -> Finding | None:
         return None
     names = ", ".join(contents.architectures)
     if not names:
-        message = _("The model does not say what architecture it has.")
+        message = _("The model does not state its architecture.")
         return warning("architecture", message, advise("no_weights", {}))
     if engine and candidate.inspection.knows:
-        text = _("%(engine)s knows %(name)s.")
+        text = _("%(engine)s supports %(name)s.")
         return ok("architecture", text % {"engine": engine.title, "name": names})
-    message = _("Whether %(name)s is known to the engine shows when it is started.") % {
-        "name": names
-    }
+    message = _(
+        "Whether the engine supports %(name)s is only known once it starts."
+    ) % {"name": names}
     if engine is None:
         return ok("architecture", message)
     advice = _("Start it, and read its log if it fails.")
@@ -160,13 +162,15 @@ def architecture(candidate: Candidate) -> Finding | None:
 def engine(candidate: Candidate) -> Finding | None:
     found = candidate.inspection.engine
     if not candidate.is_local:
-        return ok("engine", _("It comes with the image."))
+        return ok("engine", _("The image includes the engine."))
     if found is None:
         return None
     message = f"{found.title}, {found.accelerator}, {found.program}"
     if candidate.model.gpu_count and found.accelerator == "cpu":
-        advice = _("Install an engine for GPUs, or ask for none.")
-        text = _("It was built for the processor, and would leave its GPUs idle.")
+        advice = _(
+            "Install an engine with GPU support, or set the number of GPUs to 0."
+        )
+        text = _("It was built for the CPU and would leave the GPUs idle.")
         return warning("engine", f"{message}. {text}", advice)
     return ok("engine", message)
 
@@ -183,9 +187,11 @@ def image(candidate: Candidate) -> Finding:
         message = render(missing.code, missing.params)
         return error("image", message, advise(missing.code, missing.params))
     if without_gpus:
-        text = _("Its containers cannot have GPUs.")
+        text = _("Its containers cannot use GPUs.")
         return error("image", f"{name}. {text}", gpu_advice())
-    return ok("image", name or _("None: the engine is a process of this machine."))
+    return ok(
+        "image", name or _("Not needed: the engine is a process of this machine.")
+    )
 
 
 LINES: Mapping[str, Line] = {

@@ -43,7 +43,7 @@ def line(candidate: Candidate) -> Finding | None:
 
 
 def would_wait() -> str:
-    return _("It would wait until enough is free.")
+    return _("It would wait until enough resources are free.")
 
 
 def _evicts(forecast: Forecast) -> Finding:
@@ -61,6 +61,6 @@ def _evicts(forecast: Forecast) -> Finding:
 def _advice(subject: str) -> str:
     if subject == "gpus":
         return _(
-            "Open a GPU on the machines page, or ask for fewer GPUs or less memory."
+            "Open a GPU on the machines page, or request fewer GPUs or less memory."
         )
-    return _("Ask for less, or use a larger machine.")
+    return _("Request less, or use a larger machine.")

@@ -43,7 +43,7 @@ def preflight(model: ServedModel) -> list[Finding]:
             forecast=planner.get().forecast(model),
         )
     except PlatformError as missing:
-        advice = _("Choose one that there is.")
+        advice = _("Choose an installed framework and driver.")
         return [error("config", str(missing), advice)]
     return [*_lines(candidate)]
 
@@ -73,7 +73,7 @@ def _lines(candidate: Candidate) -> Iterator[Finding]:
 def _problem_line(subject: str, problems: Sequence[Problem]) -> Finding:
     """The same advice is given once."""
     message = " ".join(render(p.code, p.params) for p in problems)
-    usual = _("Ask for less, or use a larger machine.")
+    usual = _("Request less, or use a larger machine.")
     if subject == "config":
         usual = _("Correct the configuration.")
     advice = [advise(p.code, p.params) or usual for p in problems]

@@ -29,13 +29,13 @@ def memory_finding(
         needed = max(needed, share.total_mib)
         least = max(least, share.total_mib - share.prompt_cache_mib)
     if taken_mib:
-        taken = _("Its runs have taken up to %(taken)s.")
+        taken = _("Its runs have used up to %(taken)s.")
         parts.append(taken % {"taken": format_mib(taken_mib)})
     message = " ".join([*parts, _booked(given_mib, largest_mib)])
     if least > largest_mib:
         return error("memory", message, _smaller())
     if given_mib and needed > given_mib:
-        advice = _("Give it %(needed)s MiB of memory.") % {"needed": needed}
+        advice = _("Set its memory to %(needed)s MiB.") % {"needed": needed}
         return warning("memory", message, advice)
     return ok("memory", message)
 
@@ -47,22 +47,22 @@ def gpu_memory_finding(
     known. largest_mib: what one GPU can give at most."""
     message = _("GPUs: %(count)s") % {"count": count}
     if needed_mib:
-        message += "; " + _("needs %(needed)s, booked %(booked)s") % {
+        message += "; " + _("needs %(needed)s, allocated %(booked)s") % {
             "needed": format_mib(needed_mib),
             "booked": format_mib(booked_mib),
         }
     if needed_mib > largest_mib * count:
         return error("gpus", message, _smaller())
     if booked_mib and needed_mib > booked_mib:
-        advice = _("Give it %(needed)s MiB of GPU memory.") % {"needed": needed_mib}
+        advice = _("Set its GPU memory to %(needed)s MiB.") % {"needed": needed_mib}
         return warning("gpus", message, advice)
     return ok("gpus", message)
 
 
 def _booked(given_mib: int, largest_mib: int) -> str:
-    text = _("Nothing is booked for it; the largest machine has %(most)s.")
+    text = _("No memory is allocated to it; the largest machine has %(most)s.")
     if given_mib:
-        text = _("%(given)s are booked for it; the largest machine has %(most)s.")
+        text = _("%(given)s are allocated to it; the largest machine has %(most)s.")
     return text % {"given": format_mib(given_mib), "most": format_mib(largest_mib)}
 
 

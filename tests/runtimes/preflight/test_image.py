@@ -54,7 +54,7 @@ def test_containers_have_gpus_with_the_toolkit(
     if "nvidia" not in about(Daemon(dockerd.url)).runtimes:
         found = gpu_line(gguf)
         assert found.level == "error"
-        assert found.message.endswith("Its containers cannot have GPUs.")
+        assert found.message.endswith("Its containers cannot use GPUs.")
         assert found.advice.startswith("Install the NVIDIA Container Toolkit")
     hook.write_text("#!/bin/sh\n")
     hook.chmod(0o755)

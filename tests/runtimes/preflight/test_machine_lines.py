@@ -105,8 +105,8 @@ def test_what_runs_have_taken_counts_as_well_as_the_estimate(gguf):
         gpu_peak_mib=1001,
     )
     found = {f.name: f for f in preflight(model)}
-    assert found["memory"].advice == "Give it 9001 MiB of memory."
-    assert found["gpus"].advice == "Give it 1001 MiB of GPU memory."
+    assert found["memory"].advice == "Set its memory to 9001 MiB."
+    assert found["gpus"].advice == "Set its GPU memory to 1001 MiB."
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_what_other_models_hold_is_waited_for(gguf, name, sizes, words, fields, 
     found = line(gguf, name, **sizes, **fields)
     assert found.level == level
     assert (words in found.message) == (level == "warning")
-    advice = "It would wait until enough is free."
+    advice = "It would wait until enough resources are free."
     assert found.advice == (advice if level == "warning" else "")
 
 

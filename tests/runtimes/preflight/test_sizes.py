@@ -51,10 +51,10 @@ def test_memory_is_told_by_its_parts():
     found = memory_finding(SHARE, 5120, 2048, 65_536)
     assert found.message == (
         "Estimated 4.7 GiB: weights 3.9 GiB, context 500 MiB, the rest 356 MiB. Its"
-        " runs have taken up to 5 GiB. 2 GiB are booked for it; the largest machine has"
-        " 64 GiB."
+        " runs have used up to 5 GiB. 2 GiB are allocated to it; the largest machine"
+        " has 64 GiB."
     )
-    assert found.advice == "Give it 5120 MiB of memory."
+    assert found.advice == "Set its memory to 5120 MiB."
 
 
 @pytest.mark.parametrize(
@@ -79,5 +79,5 @@ def test_gpu_memory_is_compared_with_what_is_booked_and_there(
 
 def test_gpu_memory_is_shown_in_readable_units():
     found = gpu_memory_finding(2, 2048, 5120, 24_000)
-    assert found.message == "GPUs: 2; needs 5 GiB, booked 2 GiB"
-    assert found.advice == "Give it 5120 MiB of GPU memory."
+    assert found.message == "GPUs: 2; needs 5 GiB, allocated 2 GiB"
+    assert found.advice == "Set its GPU memory to 5120 MiB."
