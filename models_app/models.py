@@ -110,7 +110,7 @@ class ServedModel(models.Model):
     )
     reason_code = models.CharField(max_length=40, blank=True, editable=False)
     reason_params = models.JSONField(default=dict, blank=True, editable=False)
-    # Each start and restart asks for runs of a new generation; older ones are stopped.
+    # Each start and restart begins a new generation; runs of older ones are stopped.
     generation = models.PositiveIntegerField(default=0, editable=False)
     waiting_since = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
@@ -197,11 +197,11 @@ class Run(models.Model):
     gpu_room_mib = models.PositiveIntegerField(null=True, editable=False)
     # Measured: MiB by GPU UUID, null where the driver does not report it
     gpu_used = models.JSONField(null=True, editable=False)
-    # The most that was measured: MiB on its GPUs in all, and of the host
+    # Peaks: MiB on all its GPUs, and of the host's memory
     gpu_peak_mib = models.PositiveIntegerField(null=True, editable=False)
     memory_peak_mib = models.PositiveIntegerField(null=True, editable=False)
     traffic = models.FloatField(default=0, editable=False)
-    # Its driver sees nothing just now: it is taken to go on
+    # The driver cannot see its engine now; the run is assumed to go on
     unseen = models.BooleanField(default=False, editable=False)
     engine_key = models.CharField(max_length=64, default=new_key, editable=False)
     handle = models.JSONField(null=True, editable=False)
@@ -314,8 +314,7 @@ class ApiToken(AbstractAuthToken):  # type: ignore[misc]
     """Bearer token. Only its digest is stored; the token itself is shown once."""
 
     name = models.CharField(_("name"), max_length=100)
-    # None: all that its user may. Whoever takes tokens refuses those with scopes,
-    # unless it serves one of them.
+    # Empty: everything its user may do. Otherwise only what these scopes allow.
     scopes = models.JSONField(_("restricted to"), default=list, blank=True)
 
     class Meta(AbstractAuthToken.Meta):  # type: ignore[misc]

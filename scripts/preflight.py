@@ -91,7 +91,7 @@ def port_problems(ports: list[str], data_dir: Path, allow_ours: bool) -> Iterato
     seen: dict[str, str] = {}
     for name, _, port in (item.partition("=") for item in ports):
         if not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65535:
-            yield f"{name} is {port!r}; allowed: 1 to 65535"
+            yield f"{name} must be between 1 and 65535, not {port!r}"
         elif port in seen:
             yield f"{name} and {seen[port]} are both {port}; each needs its own port"
         elif reason := unusable(int(port), data_dir, allow_ours):

@@ -9,8 +9,8 @@ NAME = "admin"
 
 class Command(BaseCommand):
     help = (
-        f"Make the account {NAME!r} and print its random password, and nothing else."
-        " Says and does nothing when there is one."
+        f"Create the account {NAME!r} and print only its random password. Does nothing"
+        " if the account exists."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -13,21 +13,21 @@ USERS_SHOWN = 20
 
 
 class Command(BaseCommand):
-    help = "Make an API token of a user and print it, and nothing else."
+    help = "Create an API token for a user and print only the token."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("user", help="username")
-        parser.add_argument("--name", required=True, help="to recognise the token by")
-        parser.add_argument("--days", type=int, help="valid for; 1 to 3650")
+        parser.add_argument("--name", required=True, help="name to recognise the token")
+        parser.add_argument("--days", type=int, help="days until it expires, 1 to 3650")
         parser.add_argument(
             "--scope", action="append", default=[], choices=TokenScope.values,
-            help="restrict it to this; without it, all that its user may",
+            help="restrict the token to this; default: everything its user may do",
         )  # fmt: skip
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = find_user(options["user"])
         try:
-            _made, token = create_token(
+            _row, token = create_token(
                 user, options["name"], options["days"], scopes=options["scope"]
             )
         except Invalid as invalid:

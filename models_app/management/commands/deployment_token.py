@@ -16,7 +16,7 @@ NAME = "deploy"
 
 
 class Command(BaseCommand):
-    help = "Make sure that DATA_DIR/api_token holds a token of 'admin' that works."
+    help = "Ensure that DATA_DIR/api_token contains a valid token of 'admin'."
 
     def handle(self, *args: Any, **options: Any) -> None:
         path = settings.DATA_DIR / "api_token"
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         # The lost token may be in the wrong hands: revoke it.
         for lost in ApiToken.objects.filter(user=admin, name=NAME):
             delete_token(lost, actor=admin)
-        _made, token = create_token(admin, NAME, actor=admin)
+        _row, token = create_token(admin, NAME, actor=admin)
         path.unlink(missing_ok=True)
         path.touch(mode=0o600)
         path.write_text(f"{token}\n")

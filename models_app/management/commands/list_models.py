@@ -9,7 +9,7 @@ from models_app.models import ServedModel
 
 
 class Command(BaseCommand):
-    help = "One line for each model: name, status, why."
+    help = "Print name, status and reason of each model."
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
