@@ -152,6 +152,18 @@ def unknown_keys(config: Mapping[str, object], known: list[str]) -> Iterator[Pro
         )
 
 
+def text_of(values: Mapping[str, object], key: str, default: str = "") -> str:
+    """For a checked config."""
+    value = values.get(key, default)
+    return value if isinstance(value, str) else default
+
+
+def integer_of(values: Mapping[str, object], key: str, default: int) -> int:
+    """For a checked config."""
+    value = values.get(key, default)
+    return value if isinstance(value, int) else default
+
+
 def bad_values(
     values: Mapping[str, object], fields: Mapping[str, Field], prefix: str = ""
 ) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from runtimes.frameworks.base import Command, Config, Placement
-from runtimes.frameworks.fields import Choice, Field
+from runtimes.frameworks.fields import Choice, Field, integer_of
 from runtimes.frameworks.llamacpp.options import (
     CACHE_RAM_MIB,
     DEFAULT,
@@ -146,7 +146,7 @@ def _settings(config: Config, placement: Placement) -> dict[str, Any]:
     return {
         "model.path": config["model_path"],
         # llama.cpp divides n_ctx among its slots; people mean it for each request.
-        "n_ctx": cast(int, config.get("n_ctx", N_CTX)) * requests,
+        "n_ctx": integer_of(config, "n_ctx", N_CTX) * requests,
         "n_parallel": requests,
         "cpuparams.n_threads": threads,
         "cpuparams_batch.n_threads": threads,
@@ -159,7 +159,7 @@ def _settings(config: Config, placement: Placement) -> dict[str, Any]:
 
 def requests_at_once(config: Config) -> int:
     most = 1 if build_kind(config) == PYTHON_BINDING else N_PARALLEL
-    return cast(int, config.get("n_parallel", most))
+    return integer_of(config, "n_parallel", most)
 
 
 def _number(field: Field, value: object) -> object:

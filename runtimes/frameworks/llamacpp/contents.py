@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
 
 from common.problems import Problem, shorten
 from runtimes.frameworks.base import Config, Contents
+from runtimes.frameworks.fields import text_of
 from runtimes.frameworks.llamacpp.gguf import BadGguf, Header, Value
 from runtimes.frameworks.llamacpp.quantisation import quantisation_of
 from runtimes.frameworks.llamacpp.shape import headers_of
@@ -18,7 +18,7 @@ NOT_MODELS = frozenset({"adapter", "clip", "imatrix", "mmproj"})
 
 def contents(config: Config) -> Contents | Problem:
     try:
-        headers = headers_of(Path(cast(str, config["model_path"])))
+        headers = headers_of(Path(text_of(config, "model_path")))
         return _contents(headers)
     except BadGguf as bad:
         return bad.problem

@@ -21,7 +21,13 @@ from runtimes.frameworks.endings import classify
 from runtimes.frameworks.engines import Engine
 from runtimes.frameworks.extra_args import KEY as EXTRA
 from runtimes.frameworks.extra_args import extra_problems
-from runtimes.frameworks.fields import bad_values, out_of_range, unknown_keys
+from runtimes.frameworks.fields import (
+    bad_values,
+    integer_of,
+    out_of_range,
+    text_of,
+    unknown_keys,
+)
 from runtimes.frameworks.llamacpp import metrics as llamacpp_metrics
 from runtimes.frameworks.llamacpp.architectures import knows
 from runtimes.frameworks.llamacpp.builds import BUILDS, LISTS_MODELS, build_of
@@ -71,7 +77,7 @@ class LlamaCpp(Framework):
         return problems
 
     def engine(self, config: Config, gpu_count: int) -> str:
-        return cast(str, config.get("engine", DEFAULT))
+        return text_of(config, "engine", DEFAULT)
 
     def candidates(self, folder: Folder) -> Iterable[Candidate]:
         return gguf_files(folder, self.name)
@@ -130,7 +136,7 @@ def _path_problems(
         return [Problem(code="missing_key", field=FIELD, params={"key": "model_path"})]
     if any(problem.field == FIELD for problem in so_far):
         return []
-    problem = check_model_file(cast(str, config["model_path"]), model_roots)
+    problem = check_model_file(text_of(config, "model_path"), model_roots)
     return [problem] if problem else []
 
 
@@ -148,6 +154,6 @@ def _beyond_build(config: Config) -> Iterator[Problem]:
 
 def _beyond_gpus(config: Config, gpu_count: int | None) -> Iterator[Problem]:
     extra = cast(Mapping[str, object], config.get(EXTRA, {}))
-    main = cast(int, extra.get("main_gpu", 0))
+    main = integer_of(extra, "main_gpu", 0)
     if gpu_count is not None and main >= max(gpu_count, 1):
         yield out_of_range(f"{EXTRA}.main_gpu", main, 0, max(gpu_count, 1) - 1)

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from common.problems import Problem
 from runtimes.frameworks.base import Config, Estimate
+from runtimes.frameworks.fields import text_of
 from runtimes.frameworks.llamacpp.builds import requests_at_once
 from runtimes.frameworks.llamacpp.estimate import PYTHON_MIB, Use, estimate
 from runtimes.frameworks.llamacpp.gguf import BadGguf
@@ -24,7 +25,7 @@ from runtimes.frameworks.llamacpp.shape import shape_of
 
 def memory(config: Config, gpu_count: int) -> Estimate | Problem:
     try:
-        shape = shape_of(Path(cast(str, config["model_path"])))
+        shape = shape_of(Path(text_of(config, "model_path")))
     except BadGguf as bad:
         return bad.problem
     return estimate(shape, use_of(config, gpu_count))

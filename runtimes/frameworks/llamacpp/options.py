@@ -7,8 +7,6 @@ tool, and nothing the platform sets itself.
 
 from __future__ import annotations
 
-from typing import cast
-
 from runtimes.frameworks.base import Config
 from runtimes.frameworks.engines import EngineKind, Place
 from runtimes.frameworks.fields import (
@@ -21,6 +19,7 @@ from runtimes.frameworks.fields import (
     Text,
     installation,
     kind_of,
+    text_of,
 )
 
 DEFAULT, LLAMA_SERVER, PYTHON_BINDING = "xllamacpp", "llama-server", "llama-cpp-python"
@@ -70,7 +69,7 @@ CONFIG: dict[str, Field] = {
 
 def build_kind(config: Config) -> str:
     """Which build runs it: one of ENGINES."""
-    return kind_of(cast(str, config.get("engine", DEFAULT)))
+    return kind_of(text_of(config, "engine", DEFAULT))
 
 
 # Numbers of ggml_type: the ones llama.cpp takes for a KV cache.

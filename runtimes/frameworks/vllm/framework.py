@@ -22,7 +22,13 @@ from runtimes.frameworks.endings import classify
 from runtimes.frameworks.engines import Engine
 from runtimes.frameworks.extra_args import KEY as EXTRA
 from runtimes.frameworks.extra_args import extra_problems
-from runtimes.frameworks.fields import bad_values, kind_of, unknown_keys
+from runtimes.frameworks.fields import (
+    bad_values,
+    integer_of,
+    kind_of,
+    text_of,
+    unknown_keys,
+)
 from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.frameworks.sampling import SAMPLING
 from runtimes.frameworks.vllm import metrics as vllm_metrics
@@ -75,7 +81,7 @@ class Vllm(Framework):
             params: dict[str, object] = {"key": "model_name"}
             problems.append(Problem(code="missing_key", field=FIELD, params=params))
         if not any(problem.field == FIELD for problem in problems):
-            found = check_model(cast(str, config["model_name"]), model_roots)
+            found = check_model(text_of(config, "model_name"), model_roots)
             problems += [found] if found else []
         if not problems:
             problems += _parallel_problems(config, gpu_count)
@@ -83,7 +89,7 @@ class Vllm(Framework):
         return problems
 
     def engine(self, config: Config, gpu_count: int) -> str:
-        return cast(str, config.get("engine", _usual(gpu_count)))
+        return text_of(config, "engine", _usual(gpu_count))
 
     def candidates(self, folder: Folder) -> Iterable[Candidate]:
         return model_folder(folder, self.name)
@@ -92,11 +98,11 @@ class Vllm(Framework):
         return knows(engine, architectures)
 
     def hub_model(self, config: Config) -> str:
-        name = cast(str, config["model_name"])
+        name = text_of(config, "model_name")
         return "" if is_folder(name) else name
 
     def contents(self, config: Config) -> Contents | Problem:
-        return contents(cast(str, config["model_name"]))
+        return contents(text_of(config, "model_name"))
 
     def command(self, config: Config, placement: Placement) -> Command:
         program = placement.program or sys.executable
@@ -120,20 +126,20 @@ class Vllm(Framework):
 
 
 def _parallel_problems(config: Config, gpu_count: int | None) -> Iterator[Problem]:
-    parts = cast(int, config.get(TENSOR_PARALLEL, max(gpu_count or 1, 1)))
+    parts = integer_of(config, TENSOR_PARALLEL, max(gpu_count or 1, 1))
     field = f"config.{TENSOR_PARALLEL}"
     if gpu_count is not None and parts != max(gpu_count, 1):
         params: dict[str, object] = {"value": parts, "gpus": gpu_count}
         yield Problem(code="gpus_disagree", field=field, params=params)
         return
-    heads = attention_heads(described(cast(str, config["model_name"])))
+    heads = attention_heads(described(text_of(config, "model_name")))
     if heads is not None and heads % parts:
         params = {"value": parts, "heads": heads}
         yield Problem(code="heads_indivisible", field=field, params=params)
 
 
 def _beyond_engine(config: Config, gpu_count: int | None) -> Iterator[Problem]:
-    engine = cast(str, config.get("engine", ""))
+    engine = text_of(config, "engine", "")
     if engine and gpu_count is not None and kind_of(engine) != _usual(gpu_count):
         params: dict[str, object] = {"engine": engine, "gpus": gpu_count}
         yield Problem(code="engine_and_gpus", field="config.engine", params=params)
@@ -146,7 +152,7 @@ def _usual(gpu_count: int) -> str:
 def _arguments(config: Config, placement: Placement) -> Iterator[str]:
     yield f"--model={config['model_name']}"
     # The platform's name first: it is the one in answers.
-    also = cast(str, config.get("served_model_name", placement.model_name))
+    also = text_of(config, "served_model_name", placement.model_name)
     yield from ("--served-model-name", *dict.fromkeys((placement.model_name, also)))
     yield from (f"--host={placement.host}", f"--port={placement.port}")
     yield from ("--disable-uvicorn-access-log", "--disable-fastapi-docs")

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from common.problems import Problem, shorten
 from runtimes.frameworks.base import Config, Estimate, Placement
+from runtimes.frameworks.fields import text_of
 from runtimes.frameworks.vllm.estimate import LEAST_CPU_CACHE_MIB, Use, estimate
 from runtimes.frameworks.vllm.folder import folder_shape
 from runtimes.frameworks.vllm.model import FIELD, is_folder, weights_mib
@@ -21,7 +22,7 @@ KV_CACHE_MIB = 1024
 
 
 def memory(config: Config, gpu_count: int) -> Estimate | Problem:
-    name = cast(str, config["model_name"])
+    name = text_of(config, "model_name")
     if not is_folder(name):
         params: dict[str, object] = {"model": shorten(name)}
         return Problem(code="no_estimate", field=FIELD, params=params)
@@ -69,4 +70,4 @@ def kv_cache_mib(config: Config, placement: Placement) -> int:
 
 
 def _guess(config: Config) -> int:
-    return weights_mib(cast(str, config["model_name"])) + OVERHEAD_MIB
+    return weights_mib(text_of(config, "model_name")) + OVERHEAD_MIB
