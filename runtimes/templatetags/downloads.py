@@ -14,19 +14,19 @@ register = template.Library()
 
 @register.inclusion_tag("runtimes/downloads.html", takes_context=True)
 def downloads(context: template.Context) -> dict[str, Any]:
-    """The part of the library page that fetches models from hubs."""
+    """The downloads section of the library page."""
     return {
         "request": context["request"],
         "csrf_token": context.get("csrf_token"),
         "may_download": context["request"].user.has_perm(ADD),
         "hubs": Hub.choices,
         "roots": writable_roots(),
-        "words": _words(),
+        "labels": _labels(),
     }
 
 
-def _words() -> dict[str, Any]:
-    """Of the list, which the page makes itself."""
+def _labels() -> dict[str, Any]:
+    """For the list, which downloads.js renders."""
     return {
         "states": {value: str(label) for value, label in DownloadState.choices},
         "all": _("all files"),

@@ -1,12 +1,12 @@
-/* Downloads from hubs, in the library page: asked for, watched, ended. Each is a copy of
-   #download-row, whose data-field elements are filled. */
+/* Downloads from hubs, on the library page. Each row is a copy of #download-row, whose
+   data-field elements are filled in. */
 
 import { withUnit } from "./units.js";
 
 const API = "/api/library/downloads";
-const WATCH_MS = 2000;
-const LOOK_MS = 15000;
-const OVER_SHOWN = 3;
+const ACTIVE_POLL_MS = 2000;
+const IDLE_POLL_MS = 15000;
+const FINISHED_SHOWN = 3;
 const OPEN = ["queued", "running", "verifying"];
 const SPEED_S = 10; // over which the speed is averaged
 
@@ -15,11 +15,11 @@ const list = part.querySelector("[data-list]");
 const form = part.querySelector("[data-form]");
 const problem = part.querySelector("[data-problem]");
 const template = document.getElementById("download-row");
-const words = JSON.parse(document.getElementById("download-words").textContent);
-const seen = new Map(); // by uid: {state, points: [[seconds, bytes]]}
+const labels = JSON.parse(document.getElementById("download-labels").textContent);
+const previous = new Map(); // by uid: {state, points: [[seconds, bytes]]}
 let timer = 0;
 
-function tell(text) {
+function showProblem(text) {
   if (!problem) return;
   problem.textContent = text;
   problem.hidden = !text;
@@ -28,12 +28,12 @@ function tell(text) {
 async function send(method, path, body) {
   const headers = { "X-CSRFToken": document.querySelector("[name=csrfmiddlewaretoken]").value };
   if (body) headers["Content-Type"] = "application/json";
-  const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
-  if (!answer.ok) throw new Error(refused(await answer.json()));
+  const response = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
+  if (!response.ok) throw new Error(explain(await response.json()));
 }
 
-/* Why, without the names of fields; the first field that is wrong is shown and chosen. */
-function refused({ message, errors = [] }) {
+/* The messages of a refused request. Focuses the first wrong field. */
+function explain({ message, errors = [] }) {
   const field = form?.elements.namedItem(errors[0]?.field ?? "");
   const more = field?.closest("details");
   if (more) more.open = true;
@@ -41,14 +41,14 @@ function refused({ message, errors = [] }) {
   return errors.map((each) => each.message).join(" ") || message;
 }
 
-/* Bytes a second, and what is known to be here. */
+/* Bytes per second, averaged over SPEED_S. */
 function speed(download) {
   const now = performance.now() / 1000;
-  const before = seen.get(download.uid);
+  const before = previous.get(download.uid);
   const points = download.state === "running" ? [...(before?.points ?? [])] : [];
   points.push([now, download.bytes_done]);
   while (points.length > 2 && points[0][0] < now - SPEED_S) points.shift();
-  seen.set(download.uid, { state: download.state, points });
+  previous.set(download.uid, { state: download.state, points });
   const [[first, begin], [last, end]] = [points[0], points.at(-1)];
   return last > first && end > begin ? (end - begin) / (last - first) : 0;
 }
@@ -64,26 +64,26 @@ function figures(download) {
   const rate = speed(download);
   if (total === null) return [];
   if (download.state === "done") return [withUnit(total, "byte")];
-  const told = [`${withUnit(done, "byte")} / ${withUnit(total, "byte")}`];
+  const texts = [`${withUnit(done, "byte")} / ${withUnit(total, "byte")}`];
   if (rate) {
-    told.push(withUnit(rate, "byte", true));
-    told.push(words.left.replace("%(time)s", duration((total - done) / rate)));
+    texts.push(withUnit(rate, "byte", true));
+    texts.push(labels.left.replace("%(time)s", duration((total - done) / rate)));
   }
-  return told;
+  return texts;
 }
 
-function again(download) {
+function nextAttempt(download) {
   if (!download.retry_at) return [];
   const time = new Date(download.retry_at).toLocaleTimeString(document.documentElement.lang);
-  return [words.again.replace("%(time)s", time)];
+  return [labels.again.replace("%(time)s", time)];
 }
 
 function fill(row, download) {
-  const files = download.files.join(", ") || words.all;
+  const files = download.files.join(", ") || labels.all;
   const texts = {
     title: download.repo,
-    state: words.states[download.state],
-    figures: [files, ...figures(download), ...again(download)].join(" · "),
+    state: labels.states[download.state],
+    figures: [files, ...figures(download), ...nextAttempt(download)].join(" · "),
     path: download.path,
     reason: download.reason?.message ?? "",
   };
@@ -96,16 +96,16 @@ function fill(row, download) {
   bar.hidden = download.state === "done" || download.bytes_total === null;
   bar.setAttribute("aria-valuenow", percent);
   bar.firstElementChild.style.width = `${percent}%`;
-  offer(row, download);
+  showButtons(row, download);
 }
 
-function offer(row, download) {
+function showButtons(row, download) {
   row.dataset.state = download.state;
   const isOpen = OPEN.includes(download.state);
   const isDone = download.state === "done";
-  const offered = { cancel: isOpen, retry: !isOpen && !isDone, remove: !isOpen };
+  const allowed = { cancel: isOpen, retry: !isOpen && !isDone, remove: !isOpen };
   for (const button of row.querySelectorAll("[data-do]")) {
-    button.hidden = !offered[button.dataset.do];
+    button.hidden = !allowed[button.dataset.do];
   }
   const link = row.querySelector("[data-show]");
   link.hidden = !isDone;
@@ -120,16 +120,16 @@ function rowOf(download) {
   return row;
 }
 
-/* Those that go on, and the newest of those that do not. */
-function chosen(downloads) {
-  const over = downloads.filter(({ state }) => !OPEN.includes(state)).slice(0, OVER_SHOWN);
-  return downloads.filter((download) => OPEN.includes(download.state) || over.includes(download));
+/* Open downloads, and the newest of the others. */
+function visible(downloads) {
+  const finished = downloads.filter(({ state }) => !OPEN.includes(state)).slice(0, FINISHED_SHOWN);
+  return downloads.filter((download) => OPEN.includes(download.state) || finished.includes(download));
 }
 
 async function show(downloads) {
-  const isNew = ({ uid, state }) => state === "done" && OPEN.includes(seen.get(uid)?.state);
+  const isNew = ({ uid, state }) => state === "done" && OPEN.includes(previous.get(uid)?.state);
   const arrived = downloads.some(isNew);
-  const rows = chosen(downloads).map((download) => {
+  const rows = visible(downloads).map((download) => {
     const row = rowOf(download);
     fill(row, download);
     return row;
@@ -142,36 +142,36 @@ async function show(downloads) {
   if (arrived && form) await send("POST", "/api/library/scan").catch(() => null);
 }
 
-async function look() {
+async function poll() {
   clearTimeout(timer);
-  let pause = LOOK_MS;
+  let pause = IDLE_POLL_MS;
   try {
-    const answer = await fetch(API);
-    if (!answer.ok) throw new Error(words.lost);
-    const downloads = await answer.json();
-    if (downloads.some(({ state }) => OPEN.includes(state))) pause = WATCH_MS;
+    const response = await fetch(API);
+    if (!response.ok) throw new Error(labels.lost);
+    const downloads = await response.json();
+    if (downloads.some(({ state }) => OPEN.includes(state))) pause = ACTIVE_POLL_MS;
     await show(downloads);
   } catch {
-    pause = WATCH_MS;
+    pause = ACTIVE_POLL_MS;
   }
   clearTimeout(timer);
-  timer = setTimeout(() => (document.hidden ? waitUntilShown() : look()), pause);
+  timer = setTimeout(() => (document.hidden ? waitUntilShown() : poll()), pause);
 }
 
 function waitUntilShown() {
-  document.addEventListener("visibilitychange", look, { once: true });
+  document.addEventListener("visibilitychange", poll, { once: true });
 }
 
 async function act(method, path, body) {
   try {
     await send(method, path, body);
-    tell("");
+    showProblem("");
     return true;
   } catch (error) {
-    tell(error instanceof TypeError ? words.lost : error.message);
+    showProblem(error instanceof TypeError ? labels.lost : error.message);
     return false;
   } finally {
-    look();
+    poll();
   }
 }
 
@@ -186,9 +186,9 @@ list.addEventListener("click", (event) => {
 
 form?.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const asked = Object.fromEntries(new FormData(form));
-  delete asked.csrfmiddlewaretoken;
-  if (await act("POST", API, asked)) form.reset();
+  const body = Object.fromEntries(new FormData(form));
+  delete body.csrfmiddlewaretoken;
+  if (await act("POST", API, body)) form.reset();
 });
 
-look();
+poll();

@@ -1,16 +1,16 @@
-/* Exports of the history page. What is too large to be answered directly is made in the
-   background; this page looks after it while it is open. */
+/* Exports of the history page. An export too large for a direct response runs as a
+   job; the page polls it while it is open. */
 
 const POLL_MS = 1000;
-const told = document.querySelector("[data-export-told]");
+const status = document.querySelector("[data-export-status]");
 const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
 
-function tell(text) {
-  told.textContent = text;
-  told.hidden = false;
+function showStatus(text) {
+  status.textContent = text;
+  status.hidden = false;
 }
 
-async function answered(response) {
+async function parse(response) {
   const body = await response.json();
   if (!response.ok) throw new Error(body.message);
   return body;
@@ -23,33 +23,33 @@ function fetchFile(url) {
   link.click();
 }
 
-/* Whether a GET would be answered can be asked without one. */
+/* HEAD has the status of GET, without the work. */
 async function get(href) {
   const first = await fetch(href, { method: "HEAD" });
   if (first.ok) return fetchFile(href);
-  return make(new URL(href).search);
+  return create(new URL(href).search);
 }
 
-async function make(words) {
+async function create(query) {
   const headers = { "X-CSRFToken": token };
-  const asked = await fetch(`/api/monitoring/exports${words}`, { method: "POST", headers });
-  return watch(await answered(asked));
+  const response = await fetch(`/api/monitoring/exports${query}`, { method: "POST", headers });
+  return watch(await parse(response));
 }
 
 async function watch(job) {
-  if (job.state === "failed") throw new Error(told.dataset.failed);
+  if (job.state === "failed") throw new Error(status.dataset.failed);
   if (job.state === "done") {
-    tell(told.dataset.done);
+    showStatus(status.dataset.done);
     return fetchFile(job.file);
   }
-  tell(`${told.dataset.made} ${Math.floor(100 * job.progress)} %`);
+  showStatus(`${status.dataset.made} ${Math.floor(100 * job.progress)} %`);
   await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  return watch(await answered(await fetch(`/api/monitoring/exports/${job.uid}`)));
+  return watch(await parse(await fetch(`/api/monitoring/exports/${job.uid}`)));
 }
 
 for (const link of document.querySelectorAll("[data-export]")) {
   link.addEventListener("click", (event) => {
     event.preventDefault();
-    get(link.href).catch((error) => tell(error.message));
+    get(link.href).catch((error) => showStatus(error.message));
   });
 }

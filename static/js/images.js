@@ -1,20 +1,20 @@
-/* Images that are being pulled: their part of the page is fetched again until none is. */
+/* Refresh the images of the engines page while one is being pulled. */
 
-const EVERY_MS = 2000;
+const REFRESH_MS = 2000;
 
-async function renew() {
+async function refresh() {
   const part = document.querySelector("[data-images]");
   if (!part.querySelector("[data-open]")) return;
   try {
-    const answer = await fetch(location.href);
-    if (answer.ok) {
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const response = await fetch(location.href);
+    if (response.ok) {
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
       part.replaceWith(page.querySelector("[data-images]"));
     }
   } catch {
-    // The server is away; it is asked again.
+    // The server is down: try again.
   }
-  setTimeout(renew, EVERY_MS);
+  setTimeout(refresh, REFRESH_MS);
 }
 
-setTimeout(renew, EVERY_MS);
+setTimeout(refresh, REFRESH_MS);

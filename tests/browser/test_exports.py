@@ -27,7 +27,7 @@ def test_large_export_is_made_in_the_background(page, tmp_path, format):
     assert caught.value.suggested_filename.endswith(f".{format}")
     begins = {"csv": "\ufefftime,kind".encode(), "xlsx": b"PK"}[format]
     assert path.read_bytes().startswith(begins)
-    assert page.locator("[data-export-told]").inner_text() == "The file is ready."
+    assert page.locator("[data-export-status]").inner_text() == "The file is ready."
 
 
 def test_refusal_is_told(page):
@@ -39,5 +39,5 @@ def test_refusal_is_told(page):
     )
     page.goto(PAGE)
     page.locator("[data-export=csv]").click()
-    page.wait_for_selector("[data-export-told]:not([hidden])")
-    assert page.locator("[data-export-told]").inner_text() == words
+    page.wait_for_selector("[data-export-status]:not([hidden])")
+    assert page.locator("[data-export-status]").inner_text() == words

@@ -1,7 +1,7 @@
-"""The fetcher as a child process: started, listened to, killed. Pure.
+"""Run the fetcher as a child process. Pure.
 
-A process of its own, because libraries cannot be interrupted, read their settings from
-variables when imported, and must not keep what they took of memory.
+A process of its own, because the libraries cannot be interrupted, read settings from
+variables at import, and would keep their memory.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from runtimes.downloads.hubs.remote import OWN_FOLDER
 
 Event = dict[str, Any]
 
-# The operator's proxy and certificates hold for downloads, too.
-PASSED_ON = re.compile(
+# The operator's proxy and certificates apply to downloads.
+INHERITED = re.compile(
     "PATH|LANG|LC_ALL|TZ|TMPDIR|SSL_CERT_(FILE|DIR)|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE"
     "|(HTTPS?|ALL|NO)_PROXY",
     re.IGNORECASE,
@@ -34,11 +34,11 @@ OWN = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "HF_HUB_DISABLE_XET": "1",
     "HF_HUB_DOWNLOAD_TIMEOUT": "30",
-    # It would ask a server of one cloud which region this is.
+    # Avoids a request to a cloud provider's metadata server.
     "MODELSCOPE_DOWNLOAD_INTRA_CLOUD": "false",
-    # Then another try by the platform, later and later.
+    # The platform retries with back-off.
     "MODELSCOPE_DOWNLOAD_MAX_RETRIES": "3",
-    # Per file; a whole one may take days, and a stalled one is noticed by its rate.
+    # Per file. A large file may take days; a stalled one is detected by its rate.
     "MODELSCOPE_DOWNLOAD_TOTAL_TIMEOUT": str(30 * 24 * 3600),
     "MODELSCOPE_LOG_LEVEL": "WARNING",
     "TQDM_DISABLE": "1",
@@ -60,9 +60,9 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        assert self.process.stdin is not None  # noqa: S101 -- asked for above
-        with self.process.stdin as told:
-            told.write(spec.text().encode())
+        assert self.process.stdin is not None  # noqa: S101 -- requested above
+        with self.process.stdin as stdin:
+            stdin.write(spec.text().encode())
 
     def __enter__(self) -> Child:
         return self
@@ -79,10 +79,10 @@ class Child:
             self.process.stdout.close()
 
     def events(self, every: float) -> Iterator[Event | None]:
-        """What it tells, until it ends; None after so many seconds of silence."""
-        assert self.process.stdout is not None  # noqa: S101 -- asked for above
+        """Events until it exits; None after `every` seconds without one."""
+        assert self.process.stdout is not None  # noqa: S101 -- requested above
         pipe = self.process.stdout.fileno()
-        begun = b""
+        rest = b""
         while True:
             if not select.select([pipe], [], [], every)[0]:
                 yield None
@@ -90,15 +90,15 @@ class Child:
             chunk = os.read(pipe, READ_BYTES)
             if not chunk:
                 return
-            *lines, begun = (begun + chunk).split(b"\n")
+            *lines, rest = (rest + chunk).split(b"\n")
             yield from map(json.loads, lines)
 
 
 def _environment(spec: Spec, given: Mapping[str, str]) -> dict[str, str]:
-    """What libraries write beside the files goes into the hidden folder."""
+    """Caches of the libraries go into the hidden folder."""
     own = str(spec.part / OWN_FOLDER)
     homes = dict.fromkeys(
         ("HOME", "HF_HOME", "MODELSCOPE_HOME", "MODELSCOPE_CACHE"), own
     )
-    passed_on = {k: v for k, v in given.items() if PASSED_ON.fullmatch(k)}
-    return {**passed_on, **OWN, **homes}
+    inherited = {k: v for k, v in given.items() if INHERITED.fullmatch(k)}
+    return {**inherited, **OWN, **homes}

@@ -1,14 +1,13 @@
-"""One download as a program of its own: `python -m runtimes.downloads.fetcher`.
+"""One download as a program of its own: `python -m runtimes.downloads.hubs.fetcher`.
 
-1. Reads what to fetch from its standard input, and holds the hidden folder: only one
-   process ever works in it.
-2. Lists the repository, checks names and room, fetches, verifies; what is wrong is
-   fetched once more.
-3. Gives the folder its final name.
+1. Reads its Spec from standard input and locks the hidden folder, so that only one
+   process works there.
+2. Lists the repository, checks names and disk space, fetches and verifies. Files with
+   wrong content are fetched once more.
+3. Renames the folder to its final name.
 
-It tells a line of JSON on its standard output for each of these, and while it goes on.
-kill -9 at any line loses nothing but the time. Knows no Django and no database; ends
-with the process that started it.
+Events are lines of JSON on standard output. A kill -9 at any point costs time only.
+Uses no Django and no database; ends with the process that started it.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from typing import Any
 from runtimes.downloads.hubs import folder
 from runtimes.downloads.hubs.remote import Failed, Hub, Listing, RemoteFile, select
 
-TELL_S = 0.5
+EVENT_S = 0.5
 STDOUT = 1  # descriptor
 PR_SET_PDEATHSIG = 1
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -37,9 +36,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """hub: huggingface or modelscope. token: the only secret here, so all of it comes
-    by standard input. commit: of the first listing, if there was one: branches move.
-    inode: of the hidden folder, if it was made already. parent: pid of the starter."""
+    """hub: huggingface or modelscope. token: a secret, hence the standard
+    input. commit: from the first listing, if any, because branches move. inode: of the
+    hidden folder, if it exists. parent: pid of the process that started this one."""
 
     hub: str
     endpoint: str
@@ -77,13 +76,13 @@ def main() -> None:
     except Failed as failed:
         if failed.code != "download_is_held":
             folder.discard_if_empty(spec.part)
-        tell("failed", code=failed.code, params=failed.params, passing=failed.passing)
+        emit("failed", code=failed.code, params=failed.params, passing=failed.passing)
     except OSError as error:
         code = "disk_full" if error.errno in FULL else "files_unwritable"
-        tell(
+        emit(
             "failed", code=code, params={"path": spec.root, "detail": str(error)[:200]}
         )
-    os._exit(0)  # threads of a library must not hold up the end
+    os._exit(0)  # a library's threads must not delay the exit
 
 
 def end_with(parent: int) -> None:
@@ -92,14 +91,14 @@ def end_with(parent: int) -> None:
         sys.exit(1)
 
 
-def tell(event: str, **what: Any) -> None:
-    os.write(STDOUT, json.dumps({"event": event, **what}).encode() + b"\n")
+def emit(event: str, **fields: Any) -> None:
+    os.write(STDOUT, json.dumps({"event": event, **fields}).encode() + b"\n")
 
 
 def run(spec: Spec) -> None:
     """Raises Failed, or OSError of the disk."""
     if spec.inode and folder.inode(spec.target) == spec.inode:
-        tell("done")  # and was killed before that was heard
+        emit("done")  # killed before the event was read
         return
     folder.check_absent(spec.target)
     folder.hold(spec.part)
@@ -108,7 +107,7 @@ def run(spec: Spec) -> None:
         hub.listing(spec.repo, spec.commit or spec.revision), spec.patterns
     )
     inode = folder.inode(spec.part)
-    tell(
+    emit(
         "listed",
         **{"commit": listing.commit, "inode": inode},
         **{"bytes": listing.size, "files": len(listing.files)},
@@ -116,11 +115,11 @@ def run(spec: Spec) -> None:
     folder.check_space(spec.part, listing.size, spec.reserve)
     fetch(spec, hub, listing)
     folder.publish(spec.part, spec.target)
-    tell("done")
+    emit("done")
 
 
 def hub_of(spec: Spec) -> Hub:
-    """Each library takes long to import, and reads its variables only then."""
+    """Imports one library only: each takes seconds, and reads its variables then."""
     if spec.hub == "modelscope":
         from runtimes.downloads.hubs.modelscope import ModelScope  # noqa: PLC0415
 
@@ -146,35 +145,35 @@ def fetch(spec: Spec, hub: Hub, listing: Listing) -> None:
 def verify(spec: Spec, listing: Listing) -> list[RemoteFile]:
     read = 0
 
-    def note(size: int) -> None:
+    def on_read(size: int) -> None:
         nonlocal read
         read = size
 
     with progress("verifying", lambda: read, listing.size):
-        return folder.wrong_files(spec.part, listing.files, note)
+        return folder.wrong_files(spec.part, listing.files, on_read)
 
 
 @contextmanager
 def progress(event: str, done: Callable[[], int], most: int) -> Iterator[None]:
-    """Tells how far it is, a few times a second, until the block ends."""
+    """Emit progress a few times a second until the block ends."""
 
-    def say() -> None:
-        tell(event, bytes=min(done(), most))
+    def emit_progress() -> None:
+        emit(event, bytes=min(done(), most))
 
-    def go_on() -> None:
-        while not ended.wait(TELL_S):
-            say()
+    def repeat() -> None:
+        while not ended.wait(EVENT_S):
+            emit_progress()
 
     ended = threading.Event()
-    thread = threading.Thread(target=go_on, daemon=True)
-    say()
+    thread = threading.Thread(target=repeat, daemon=True)
+    emit_progress()
     thread.start()
     try:
         yield
     finally:
         ended.set()
         thread.join()
-    say()
+    emit_progress()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The folder of a download: hidden until it is whole, and then renamed. Pure.
+"""The folder of a download: hidden until it is complete, then renamed. Pure.
 
-Under its final name nobody ever sees half a model.
+An incomplete model is never visible under the final name.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def parts_in(root: Path) -> dict[str, Path]:
 
 
 def hold(part: Path) -> int:
-    """Made if missing. The descriptor that is returned keeps everybody else out of it,
-    until it is closed or this process ends. Raises Failed."""
+    """Create and lock it. The lock lasts until the returned descriptor is closed or
+    this process ends. Raises Failed when another process holds it."""
     part.mkdir(mode=0o755, exist_ok=True)
     held = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
@@ -47,21 +47,21 @@ def hold(part: Path) -> int:
 
 
 def bytes_in(folder: Path) -> int:
-    """Of regular files; those that vanish meanwhile do not count."""
+    """Of regular files; files deleted meanwhile do not count."""
     total = 0
     for base, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != OWN_FOLDER]
         for name in names:
             try:
-                seen = Path(base, name).lstat()
+                status = Path(base, name).lstat()
             except OSError:
                 continue
-            total += seen.st_size if stat.S_ISREG(seen.st_mode) else 0
+            total += status.st_size if stat.S_ISREG(status.st_mode) else 0
     return total
 
 
 def check_space(part: Path, needed: int, reserve: int) -> None:
-    """needed: bytes of all files, what is here already among them."""
+    """needed: bytes of all files, including those fetched already. Raises Failed."""
     missing = max(0, needed - bytes_in(part))
     free = shutil.disk_usage(part).free
     if missing + reserve > free:
@@ -79,25 +79,25 @@ def _mib(size: int) -> int:
 
 
 def wrong_files(
-    part: Path, files: Sequence[RemoteFile], told: Callable[[int], None]
+    part: Path, files: Sequence[RemoteFile], on_read: Callable[[int], None]
 ) -> list[RemoteFile]:
-    """Those whose content is not what the hub says; told: bytes that were read. What is
-    right is on the disk afterwards, whatever happens to the machine."""
+    """Files whose content differs from the hub's. on_read: receives the bytes read so
+    far. Correct files are synced to disk."""
     wrong, read = [], 0
     for file in files:
-        if not _is_right(part / file.path, file, lambda size: told(read + size)):  # noqa: B023 -- called at once
+        if not _is_right(part / file.path, file, lambda size: on_read(read + size)):  # noqa: B023 -- called at once
             wrong.append(file)
         read += file.size
     return wrong
 
 
-def _is_right(path: Path, file: RemoteFile, told: Callable[[int], None]) -> bool:
+def _is_right(path: Path, file: RemoteFile, on_read: Callable[[int], None]) -> bool:
     if path.is_symlink() or not path.is_file() or path.stat().st_size != file.size:
         return False
     if file.sha256:
         digest, expected = hashlib.sha256(), file.sha256
     else:
-        # Git's own name for the content, no protection from anybody.
+        # Git's name of the content: detects errors, not attacks.
         digest, expected = hashlib.sha1(usedforsecurity=False), file.git_sha1
         digest.update(f"blob {file.size}\0".encode())
     read = 0
@@ -105,7 +105,7 @@ def _is_right(path: Path, file: RemoteFile, told: Callable[[int], None]) -> bool
         while chunk := opened.read(READ_BYTES):
             digest.update(chunk)
             read += len(chunk)
-            told(read)
+            on_read(read)
         os.fsync(opened.fileno())
     return not expected or digest.hexdigest() == expected
 
@@ -120,7 +120,7 @@ def discard_files(part: Path, files: Sequence[RemoteFile]) -> None:
 
 
 def publish(part: Path, target: Path) -> None:
-    """Raises Failed if somebody else has made the target."""
+    """Raises Failed if the target exists."""
     shutil.rmtree(part / OWN_FOLDER, ignore_errors=True)
     check_absent(target)
     try:
@@ -139,12 +139,12 @@ def check_absent(target: Path) -> None:
 
 
 def inode(path: Path) -> int:
-    """Stays the same when the folder is renamed; 0 if there is none."""
+    """0 if there is none. Does not change when the folder is renamed."""
     try:
-        seen = path.lstat()
+        status = path.lstat()
     except OSError:
         return 0
-    return seen.st_ino if stat.S_ISDIR(seen.st_mode) else 0
+    return status.st_ino if stat.S_ISDIR(status.st_mode) else 0
 
 
 def discard_if_empty(part: Path) -> None:

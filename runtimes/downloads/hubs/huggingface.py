@@ -1,9 +1,9 @@
-"""Hugging Face, by its own library: its metadata, headers, redirects and retries.
+"""Hugging Face, through its own library: metadata, headers, redirects and retries.
 
-The library's own way into a folder begins each file afresh in each process. A model is
-tens of gigabytes and processes get killed, so the file that is gone on with is given
-to the function that it uses itself. Plain HTTP with ranges, without its Xet storage:
-that cannot go on where it was, and needs servers that a mirror does not have.
+The library's download into a folder restarts each file in a new process. Models have
+tens of gigabytes and processes get killed, so partial files are passed to the
+library's lower-level function, which resumes them. Xet storage is off: it cannot
+resume, and mirrors do not have it.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ from runtimes.downloads.hubs.remote import (
 AT_ONCE = 4
 OWN_HOST = "huggingface.co"
 SETTING = "HF_TOKEN"
-# A cut or a kill loses what is not written yet; progress is told in these steps.
+# Bytes lost when the connection or the process ends, and the step of progress.
 constants.DOWNLOAD_CHUNK_SIZE = 1024 * 1024
 
 
 class HuggingFace:
     def __init__(self, endpoint: str, token: str) -> None:
         self.endpoint = endpoint
-        # False: none of those that the library might find on this machine.
+        # False: never a token that the library finds on this machine.
         self.token: str | bool = token or False
         self.api = HfApi(endpoint=endpoint, token=self.token)
 
@@ -74,15 +74,15 @@ class HuggingFace:
                 most = constants.MAX_HTTP_DOWNLOAD_SIZE // 10**9
                 raise Failed("file_too_large", path=file.path, max=most)
         pool = ThreadPoolExecutor(AT_ONCE)
-        begun = [
+        futures = [
             pool.submit(self._fetch, repo, revision, file, Path(folder, file.path))
             for file in files
         ]
         try:
-            for one in begun:
-                one.result()
+            for future in futures:
+                future.result()
         finally:
-            # The first failure is told at once, not when the other files are here.
+            # The first failure is reported at once, not after the other files.
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _fetch(self, repo: str, revision: str, file: RemoteFile, path: Path) -> None:
@@ -109,28 +109,28 @@ class HuggingFace:
     def _location(
         self, repo: str, revision: str, path: str
     ) -> tuple[str, dict[str, str]]:
-        """Where its bytes are. The token goes to the hub alone, not to the servers that
-        it sends to, which are asked with a signed address."""
+        """URL and headers of the content. Only the hub receives the token; storage
+        servers are addressed by signed URLs."""
         url = hf_hub_url(repo, path, revision=revision, endpoint=self.endpoint)
-        seen = get_hf_file_metadata(url, token=self.token, endpoint=self.endpoint)
-        host = urlsplit(seen.location).netloc
+        metadata = get_hf_file_metadata(url, token=self.token, endpoint=self.endpoint)
+        host = urlsplit(metadata.location).netloc
         is_own = host in (urlsplit(self.endpoint).netloc, OWN_HOST)
         headers = build_hf_headers(token=self.token if is_own else False)
-        return seen.location, headers
+        return metadata.location, headers
 
     def _failed(self, error: Exception, repo: str, revision: str) -> Failed:
-        wanted: dict[str, Any] = {"repo": repo, "revision": revision or "main"}
+        repository: dict[str, Any] = {"repo": repo, "revision": revision or "main"}
         if isinstance(error, GatedRepoError):
-            return Failed("repo_gated", **wanted, setting=SETTING)
+            return Failed("repo_gated", **repository, setting=SETTING)
         if isinstance(error, RevisionNotFoundError):
-            return Failed("revision_not_found", **wanted)
+            return Failed("revision_not_found", **repository)
         if isinstance(error, RepositoryNotFoundError):
-            return Failed("repo_not_found", **wanted, setting=SETTING)
+            return Failed("repo_not_found", **repository, setting=SETTING)
         if isinstance(error, HfHubHTTPError):
             status = error.response.status_code
             # Without a token, what is private looks like what does not exist.
             status = 404 if status == 401 and not self.token else status
-            return of_status(status, self.endpoint, wanted, SETTING)
+            return of_status(status, self.endpoint, repository, SETTING)
         if isinstance(error, FileMetadataError):
             return Failed("not_a_hub", endpoint=self.endpoint)
         detail = f"{type(error).__name__}: {error}"[:200]
@@ -145,7 +145,7 @@ def _file(entry: RepoFile) -> RemoteFile:
 
 
 def _of_disk(error: OSError, path: str) -> Exception:
-    """The library says with an OSError, too, that it got fewer bytes than expected."""
+    """The library also raises OSError when it received fewer bytes than expected."""
     if is_of_disk(error):
         return error
     return Failed("download_cut", passing=True, path=path)

@@ -55,14 +55,14 @@ class ModelScope:
         return Listing(commit="", files=files)
 
     def _missing(self, repo: str, revision: str) -> Failed:
-        """The hub says the same of a missing repository and of a missing revision."""
-        wanted: dict[str, Any] = {"repo": repo, "revision": revision or "master"}
+        """The hub's response is the same for a missing repository and revision."""
+        repository: dict[str, Any] = {"repo": repo, "revision": revision or "master"}
         try:
             exists = self.api.repo_exists(repo, KIND)
         except HubError:
             exists = False
         code = "revision_not_found" if exists else "repo_not_found"
-        return Failed(code, **wanted, setting="MODELSCOPE_API_TOKEN")
+        return Failed(code, **repository, setting="MODELSCOPE_API_TOKEN")
 
     def fetch(
         self, repo: str, revision: str, files: Sequence[RemoteFile], folder: str
@@ -93,9 +93,9 @@ class ModelScope:
         if isinstance(error, FileSizeMismatchError):
             return Failed("checksum_mismatch", path=path)
         if isinstance(error, APIError) and error.status_code:
-            wanted = {"repo": repo, "revision": revision or "master"}
+            repository = {"repo": repo, "revision": revision or "master"}
             setting = "MODELSCOPE_API_TOKEN"
-            return of_status(error.status_code, self.endpoint, wanted, setting)
+            return of_status(error.status_code, self.endpoint, repository, setting)
         detail = f"{type(error).__name__}: {error}"[:200]
         code = "hub_unreachable"
         return Failed(code, passing=True, endpoint=self.endpoint, detail=detail)

@@ -1,4 +1,4 @@
-"""What a hub has, before any of it is here. Pure."""
+"""Files in a hub's repository, and errors of downloads. Pure."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from pathlib import PurePosixPath
 from typing import Any, Protocol
 
 MAX_FILES = 5000
-# Entries of a listing, whatever of it is wanted
+# Entries of a listing, before patterns apply
 MAX_LISTED = 50_000
 MAX_SIZE = 2**48  # bytes of a file
-# Where libraries keep what they need, beside the files, until those are here.
+# Libraries keep their own files here while they download.
 OWN_FOLDER = ".llmplatform"
-# Some file systems take no longer names of a file.
+# Limit of a name on common file systems, with room for suffixes
 MAX_NAME_BYTES = 200
 OF_DISK = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
     | {errno.EIO, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG}
 )
-# Nor halves of surrogate pairs, which neither disk nor database takes
+# Includes lone surrogates, which neither file systems nor databases accept
 UNFIT = re.compile(r"[\x00-\x1f\x7f\\\ud800-\udfff]")
 
 
-# What libraries raise, and this does, about answers that make no sense
+# Raised by libraries, and here, for responses that make no sense
 NONSENSE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 class Failed(Exception):
-    """Why a download ends. params: fit for a message. passing: it may go away without
-    anybody's doing, so that another try later makes sense."""
+    """A download failed. params: values for the message. passing: transient, another
+    attempt later may succeed."""
 
     def __init__(self, code: str, *, passing: bool = False, **params: object) -> None:
         super().__init__(code)
@@ -42,26 +42,25 @@ class Failed(Exception):
 
 
 def is_of_disk(error: BaseException | None) -> bool:
-    """Libraries and connections raise OSError, too."""
+    """Unlike the OSErrors that connections raise."""
     return isinstance(error, OSError) and error.errno in OF_DISK
 
 
 def of_status(
-    status: int, endpoint: str, wanted: dict[str, Any], setting: str
+    status: int, endpoint: str, repository: dict[str, Any], setting: str
 ) -> Failed:
-    """What an HTTP status of the hub means. setting: of the token."""
+    """What an HTTP status of the hub means. setting: the one that holds the token."""
     codes = {401: "token_refused", 403: "repo_gated", 404: "repo_not_found"}
     if code := codes.get(status):
-        return Failed(code, **wanted, setting=setting)
+        return Failed(code, **repository, setting=setting)
     passing = status >= 500 or status in (408, 429)
     return Failed("hub_error", passing=passing, endpoint=endpoint, status=status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteFile:
-    """size: bytes. sha256, git_sha1: what the hub says its content has; git_sha1 is of
-    a Git blob, and known where the file is not kept in LFS. Raises ValueError of what
-    is neither name nor size."""
+    """size: bytes. sha256, git_sha1: checksums from the hub; git_sha1, of the Git blob,
+    is known for files outside LFS. Raises ValueError for a bad name or size."""
 
     path: str
     size: int
@@ -69,14 +68,14 @@ class RemoteFile:
     git_sha1: str = ""
 
     def __post_init__(self) -> None:
-        sound = type(self.size) is int and 0 <= self.size <= MAX_SIZE
-        if not isinstance(self.path, str) or not sound:
+        is_valid = type(self.size) is int and 0 <= self.size <= MAX_SIZE
+        if not isinstance(self.path, str) or not is_valid:
             raise ValueError(f"{self.path!r}: {self.size!r} bytes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """commit: empty where the hub does not tell."""
+    """commit: empty when the hub does not report it."""
 
     commit: str
     files: tuple[RemoteFile, ...]
@@ -94,19 +93,19 @@ class Hub(Protocol):
     def fetch(
         self, repo: str, revision: str, files: Sequence[RemoteFile], folder: str
     ) -> None:
-        """Each file is at its path below the folder afterwards; what is there already
-        is not fetched again, and what is there in part is gone on with."""
+        """Fetch each file to its path below the folder. Complete files are skipped,
+        partial ones resumed."""
         ...
 
 
 def select(listing: Listing, patterns: Sequence[str]) -> Listing:
-    """Those that match one of the patterns; all, without patterns. `*` matches `/` as
+    """Files that match a pattern; all files when there are none. `*` matches `/` as
     well, and a pattern that ends with `/` means the whole folder."""
-    wanted = [f"{p}*" if p.endswith("/") else p for p in patterns]
+    globs = [f"{p}*" if p.endswith("/") else p for p in patterns]
     files = tuple(
         file
         for file in listing.files
-        if not wanted or any(fnmatchcase(file.path, pattern) for pattern in wanted)
+        if not globs or any(fnmatchcase(file.path, glob) for glob in globs)
     )
     if not files:
         shown = [file.path for file in listing.files if is_safe(file.path)][:10]
@@ -118,7 +117,7 @@ def select(listing: Listing, patterns: Sequence[str]) -> Listing:
 
 
 def check_names(paths: Iterable[str]) -> None:
-    """A hub decides on names, so they must not lead out of the folder."""
+    """Names come from the hub and must not lead out of the folder."""
     for path in paths:
         if not is_safe(path):
             raise Failed("unsafe_file_name", value=repr(path)[1:100])
