@@ -28,7 +28,7 @@ from runtimes.sizing import Sizes, measured
 
 
 def port(candidate: Candidate) -> Finding:
-    """Ports of live runs count as taken, whether anybody listens there yet or not."""
+    """Ports of live runs count as taken, whether the engine listens yet or not."""
     runs = Run.objects.live().filter(node=settings.NODE_NAME)
     taken = ports_in_use() | set(runs.values_list("port", flat=True))
     ports = settings.ENGINE_PORTS
@@ -87,7 +87,7 @@ def gpus(candidate: Candidate) -> Finding:
 
 
 def _estimate(candidate: Candidate) -> Estimate | Problem | None:
-    """None: its files cannot be looked at."""
+    """None if its files cannot be read."""
     inspection = candidate.inspection
     if (
         not inspection.contents
@@ -99,13 +99,13 @@ def _estimate(candidate: Candidate) -> Estimate | Problem | None:
 
 
 def _measured(candidate: Candidate) -> Sizes:
-    """An engine that fills all it is given reveals nothing of what it needs."""
+    """Unknown for an engine that fills all the memory it is given."""
     seen = None if candidate.rules.fills_memory else measured(candidate.model)
     return seen or Sizes(gpu_memory_mib=None, memory_mib=None)
 
 
 def _closed(pinned: list[str]) -> list[str]:
-    """GPUs that take no models, each with its reason."""
+    """Closed GPUs, each with its reason."""
     found = Gpu.objects.filter(present=True).order_by("node__name", "index")
     if pinned:
         found = found.filter(uuid__in=pinned)

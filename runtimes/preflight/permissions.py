@@ -1,5 +1,5 @@
-"""May the user of an engine read a file: by the bits of it and of its folders. Other
-rules of the system, such as access lists, are not looked at. Pure but for stat()."""
+"""Whether the user of an engine can read a file, by its mode bits and those of its
+folders. Access control lists are ignored. Pure except for stat()."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ READ, ENTER = 0o4, 0o1
 def unreadable(
     paths: Iterable[Path], roots: Sequence[Path], user: tuple[int, int]
 ) -> Path | None:
-    """The first file, or folder of its model folder, that is closed to user (uid, gid),
-    who sees nothing but the model folders."""
+    """The first file, or folder up to its model folder, that user (uid, gid) cannot
+    read. Engines see nothing above the model folders."""
     for path in paths:
         real = path.resolve()
         for folder in reversed(_folders(real, roots)):
@@ -27,7 +27,7 @@ def unreadable(
 
 
 def _folders(real: Path, roots: Sequence[Path]) -> list[Path]:
-    """From the file's own up to the model folder it is in."""
+    """From the folder of the file up to its model folder."""
     tops = {root.resolve() for root in roots}
     found = []
     for folder in real.parents:
@@ -40,12 +40,12 @@ def _folders(real: Path, roots: Sequence[Path]) -> list[Path]:
 def _may(what: int, path: Path, user: tuple[int, int]) -> bool:
     try:
         return granted(what, path.stat(), *user)
-    except OSError:  # gone since it was found
+    except OSError:  # deleted meanwhile
         return False
 
 
 def granted(what: int, about: os.stat_result, uid: int, gid: int) -> bool:
-    """A container's root has no more rights than its bits: all else is taken away."""
+    """Root in a container is subject to the mode bits: it has no capabilities."""
     mode = stat.S_IMODE(about.st_mode)
     if about.st_uid == uid:
         return bool(mode >> 6 & what)

@@ -1,4 +1,4 @@
-"""What the planner would do with the model, as lines."""
+"""Lines about the planner's forecast for the model."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from runtimes.preflight.subjects import SIZES
 def shortage_of(
     subject: str, forecast: Forecast, before: str = "", after: str = ""
 ) -> Finding | None:
-    """An error where no machine could ever run it, a warning where it would wait.
-    before, after: text around the message."""
+    """An error if no machine could ever run it, a warning if it would wait. before,
+    after: text around the message."""
     lack = forecast.shortage
     if lack is None or find(lack.code).subject != subject:
         return None
@@ -26,7 +26,7 @@ def shortage_of(
 
 
 def line(candidate: Candidate) -> Finding | None:
-    """Left out where another line says why it would wait."""
+    """None if another line explains why the model would wait."""
     forecast = candidate.forecast
     if forecast.victims:
         return _evicts(forecast)

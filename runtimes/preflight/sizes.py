@@ -21,8 +21,8 @@ def port_finding(first: int, last: int, free: int, replicas: int) -> Finding:
 def memory_finding(
     share: Share | None, taken_mib: int, given_mib: int, largest_mib: int
 ) -> Finding:
-    """share: estimated, of the host. taken_mib: measured, 0 is not yet. largest_mib: of
-    the machine that has most."""
+    """share: the estimate of host memory. taken_mib: measured, 0 if unknown.
+    largest_mib: of the largest machine."""
     parts, needed, least = [], taken_mib, taken_mib
     if share:
         parts.append(_estimated(share))
@@ -43,8 +43,8 @@ def memory_finding(
 def gpu_memory_finding(
     count: int, booked_mib: int, needed_mib: int, largest_mib: int
 ) -> Finding:
-    """needed_mib: on all its GPUs, by the estimate or what its runs have taken; 0: not
-    known. largest_mib: what one GPU can give at most."""
+    """needed_mib: on all of its GPUs, estimated or measured; 0 if unknown. largest_mib:
+    of the largest GPU."""
     message = _("GPUs: %(count)s") % {"count": count}
     if needed_mib:
         message += "; " + _("needs %(needed)s, allocated %(booked)s") % {

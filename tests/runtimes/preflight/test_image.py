@@ -1,4 +1,4 @@
-"""With a Docker daemon of the tests' own."""
+"""Image lines, with a real Docker daemon."""
 
 import pytest
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def images(settings, dockerd):
-    """That of llama.cpp is there, that of one of its engines is not."""
+    """The image of llama.cpp exists, that of one of its engines does not."""
     known = {"llama.cpp": IMAGE, "llama-server": "no-such-image:1"}
     docker = {"url": dockerd.url, "images": known}
     options = settings.DRIVER_OPTIONS
@@ -24,18 +24,18 @@ def images(settings, dockerd):
 
 
 @pytest.mark.parametrize(
-    ("config", "level", "words"),
+    ("config", "level", "text"),
     [
         ({}, "ok", f"{IMAGE}, "),
         ({"engine": "llama-server"}, "error", "The image no-such-image:1 is not on"),
         ({"n_ctx": 0}, "ok", f"{IMAGE}, "),
     ],
 )
-def test_image_is_that_of_the_engine(gguf, images, config, level, words):
+def test_image_is_that_of_the_engine(gguf, images, config, level, text):
     model = ServedModel(driver="docker", config={"model_path": str(gguf), **config})
     found = next(f for f in preflight(model) if f.name == "image")
     assert found.level == level
-    assert found.message.startswith(words)
+    assert found.message.startswith(text)
     assert bool(found.advice) == (level == "error")
 
 

@@ -1,4 +1,4 @@
-"""What the machines have, as their rows tell it."""
+"""Lines about machines, from their database rows."""
 
 import socket
 
@@ -20,7 +20,7 @@ def line(gguf, name, **fields):
 
 
 @pytest.mark.parametrize("name", ["cpu", "memory", "gpus"])
-def test_without_machines_nothing_can_be_told(gguf, name):
+def test_without_machines_sizes_are_unknown(gguf, name):
     found = line(gguf, name, gpu_count=1)
     assert found.level == "warning"
     assert (
@@ -58,7 +58,7 @@ def test_sizes_are_compared_with_the_machines(gguf, name, fields, level):
 
 
 @pytest.mark.parametrize(
-    ("changes", "level", "words"),
+    ("changes", "level", "text"),
     [
         ({"free_mib": 24_000}, "ok", ""),
         ({"free_mib": 3000}, "warning", ""),
@@ -72,17 +72,17 @@ def test_sizes_are_compared_with_the_machines(gguf, name, fields, level):
         ({"present": False}, "error", ""),
     ],
 )
-def test_gpus_have_to_be_open_healthy_and_free(gguf, changes, level, words):
+def test_gpus_must_be_open_healthy_and_free(gguf, changes, level, text):
     a_node(gpus=[24_000, 24_000])
     Gpu.objects.filter(index=1).update(**changes)
     found = line(gguf, "gpus", gpu_count=2, gpu_memory_mib=40_000)
     assert found.level == level
-    assert words in found.message
+    assert text in found.message
 
 
-def test_ports_of_runs_and_of_strangers_are_taken(gguf, settings):
-    with socket.create_server(("127.0.0.1", 0)) as stranger:
-        first = stranger.getsockname()[1]
+def test_ports_of_runs_and_other_processes_are_taken(gguf, settings):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        first = other.getsockname()[1]
         settings.ENGINE_PORTS = range(first, first + 2)
         found = line(gguf, "port", replicas=2)
         assert found.level == "warning"
@@ -91,7 +91,7 @@ def test_ports_of_runs_and_of_strangers_are_taken(gguf, settings):
         assert line(gguf, "port").level == "error"
 
 
-def test_what_runs_have_taken_counts_as_well_as_the_estimate(gguf):
+def test_measured_memory_counts_as_well_as_the_estimate(gguf):
     a_node(gpus=[24_000])
     config = {"model_path": str(gguf), "n_threads": 1}
     model = a_model(config=config, gpu_count=1, gpu_memory_mib=1000, memory_mib=9000)
@@ -118,7 +118,7 @@ def test_what_runs_have_taken_counts_as_well_as_the_estimate(gguf):
     ],
 )
 @pytest.mark.parametrize(
-    ("name", "sizes", "words"),
+    ("name", "sizes", "text"),
     [
         ("cpu", {"cpu_cores": 3}, "Needs 3 CPU cores; 2 of 8 are free on here."),
         (
@@ -128,19 +128,19 @@ def test_what_runs_have_taken_counts_as_well_as_the_estimate(gguf):
         ),
     ],
 )
-def test_what_other_models_hold_is_waited_for(gguf, name, sizes, words, fields, level):
+def test_model_waits_for_what_others_hold(gguf, name, sizes, text, fields, level):
     a_node()
     holder = a_wanted_model(priority=5)
     a_run(holder, RunState.READY, cpu_cores=6, memory_mib=60_000)
     found = line(gguf, name, **sizes, **fields)
     assert found.level == level
-    assert (words in found.message) == (level == "warning")
+    assert (text in found.message) == (level == "warning")
     advice = "It would wait until enough resources are free."
     assert found.advice == (advice if level == "warning" else "")
 
 
 @pytest.mark.parametrize("name", ["cpu", "memory"])
-def test_what_a_model_holds_itself_is_free_for_it(gguf, name):
+def test_resources_of_the_model_itself_count_as_free(gguf, name):
     a_node()
     config = {"model_path": str(gguf), "n_threads": 1}
     model = a_model(config=config, cpu_cores=6, memory_mib=60_000)

@@ -4,7 +4,7 @@ import pytest
 
 from runtimes.preflight.permissions import unreadable
 
-STRANGER = (65534, 65534)
+OTHER = (65534, 65534)
 
 
 @pytest.fixture
@@ -29,13 +29,13 @@ def root(tmp_path):
         ({"": 0o700, "llama/m.gguf": 0o600}, ""),
     ],
 )
-def test_stranger_needs_every_folder_and_the_file_open(root, modes, closed):
+def test_other_user_needs_access_to_the_file_and_every_folder(root, modes, closed):
     for name in ("", "llama"):
         (root / name).chmod(0o755)
     for name, mode in modes.items():
         (root / name).chmod(mode)
     expected = None if closed is None else root / closed
-    assert unreadable([root / "llama/m.gguf"], [root], STRANGER) == expected
+    assert unreadable([root / "llama/m.gguf"], [root], OTHER) == expected
 
 
 @pytest.mark.parametrize(
@@ -47,15 +47,15 @@ def test_stranger_needs_every_folder_and_the_file_open(root, modes, closed):
         (0o404, (65534, os.getegid()), False),
     ],
 )
-def test_owner_and_group_come_before_the_others(root, mode, user, readable):
+def test_owner_and_group_bits_take_precedence(root, mode, user, readable):
     path = root / "llama/m.gguf"
     path.chmod(mode)
     os.chown(path, os.geteuid(), os.getegid())
     assert (unreadable([path], [root], user) is None) == readable
 
 
-def test_links_are_followed(root):
+def test_symlinks_are_followed(root):
     link = root / "link.gguf"
     link.symlink_to(root / "llama/m.gguf")
     (root / "llama").chmod(0o700)
-    assert unreadable([link], [root], STRANGER) == root / "llama"
+    assert unreadable([link], [root], OTHER) == root / "llama"

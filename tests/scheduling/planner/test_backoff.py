@@ -43,7 +43,7 @@ def failures(count, ago):
         ([ended("node_rebooted")], True),
         ([ended(boot=False)], True),  # back-off does not outlive a reboot
         ([ended("node_rebooted"), *failures(8, 1)], True),
-        # ten minutes of service forget what was before
+        # ten minutes of service reset the back-off
         ([ended(ago=10, served=600), *failures(7, 50)], True),
         ([ended(ago=10, served=599), *failures(7, 50)], False),
     ],
@@ -66,7 +66,7 @@ def test_assess_explains(history, code, params):
     assert (verdict.code, verdict.params) == (code, {**cause, **params})
 
 
-def test_assess_names_the_cause_of_what_is_not_retried():
+def test_assess_states_why_a_run_is_not_retried():
     missing = EndedRun(
         code="model_file_missing",
         params={"path": "/m"},

@@ -10,7 +10,7 @@ from ortools.sat.python import cp_model
 
 from scheduling.planner.plan import order, plan
 from scheduling.planner.types import Gpu, Model, Node, Policy, Snapshot
-from tests.scheduling.planner.test_properties import carried_out, finished
+from tests.scheduling.planner.test_properties import applied, finished
 
 NOW = 1000.0
 POLICY = Policy(gpu_reserve_mib=0, min_running_s=0, cool_down_s=0)
@@ -62,7 +62,7 @@ def settled(seen: Snapshot) -> Snapshot:
         decided = plan(seen, POLICY, NOW)
         if not decided.placements and not decided.stops:
             return seen
-        seen = finished(carried_out(seen, decided))
+        seen = finished(applied(seen, decided))
     raise AssertionError("never settles")
 
 

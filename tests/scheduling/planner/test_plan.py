@@ -29,13 +29,13 @@ CRASHED = {0: (EndedRun(code="crashed", ended=NOW - 1, served_s=0),)}
             [],
             ["place n/0 on a", "m: waiting insufficient_cpu"],
         ),
-        (  # same priority: who waits longest
+        (  # same priority: the longest wait first
             ["a: 1 cpu"],
             ["m: 1 cpu, since 9", "n: 1 cpu, since 3"],
             [],
             ["place n/0 on a", "m: waiting insufficient_cpu"],
         ),
-        (  # what fits goes on although a bigger one waits
+        (  # a model that fits starts although a bigger one waits
             ["a: 2 cpu"],
             ["m: 3 cpu, prio 9", "n: 1 cpu"],
             [],
@@ -54,7 +54,7 @@ CRASHED = {0: (EndedRun(code="crashed", ended=NOW - 1, served_s=0),)}
         (["a: 8 cpu"], ["m: stopped"], ["m/0 on a stopping"], []),
         (["a: 8 cpu"], ["m: gen 2"], ["m/0 on a gen 1"], ["stop m0: restarted"]),
         (["a: 8 cpu"], ["m: gen 2"], ["m/0 on a gen 1 stopping"], []),
-        (  # what stops still holds its place
+        (  # a stopping run still holds its room
             ["a: 1 cpu"],
             ["m: stopped", "n: 1 cpu"],
             ["m/0 on a stopping"],
@@ -88,44 +88,44 @@ CRASHED = {0: (EndedRun(code="crashed", ended=NOW - 1, served_s=0),)}
                 "o: waiting insufficient_gpus",
             ],
         ),
-        (  # booked and not yet taken
+        (  # booked and not yet allocated
             ["a: gpus 24000/24000"],
             ["m: 1 gpu of 20000", "n: 1 gpu of 20000"],
             ["m/0 on a a0"],
             ["n: waiting insufficient_gpus"],
         ),
-        (  # booked and taken: measured once, not twice
+        (  # booked and allocated: not counted twice
             ["a: gpus 24000/12000"],
             ["m: 1 gpu of 11000", "n: 1 gpu of 12000"],
             ["m/0 on a a0 taken"],
             ["place n/0 on a a0"],
         ),
-        (  # taken by a foreign process
+        (  # used by a foreign process
             ["a: gpus 24000/3000 24000/24000"],
             ["m: 1 gpu of 20000"],
             [],
             ["place m/0 on a a1"],
         ),
         (["a: 8 cpu"], ["m: 1 gpu of 1"], [], ["m: waiting insufficient_gpus"]),
-        (  # what is on a closed GPU stays
+        (  # a run on a closed GPU stays
             ["a: gpus 24000x 24000"],
             ["m: 1 gpu of 20000"],
             ["m/0 on a a0"],
             [],
         ),
-        (  # what is on a drained one leaves, also where it holds another
+        (  # a run on a drained GPU leaves, even if it holds others as well
             ["a: gpus 24000d 24000 24000"],
             ["m: 2 gpus of 20000", "n: 1 gpu of 20000"],
             ["m/0 on a a0 a1", "n/0 on a a2"],
             ["stop m0: gpu_drained"],
         ),
-        (  # what is on a lost one too, and finds a place elsewhere
+        (  # a run on a lost GPU leaves as well
             ["a: gpus 24000l 24000"],
             ["m: 1 gpu of 20000", "n: 1 gpu of 20000"],
             ["m/0 on a a0"],
             ["stop m0: gpu_lost", "n: waiting insufficient_gpus"],
         ),
-        (  # what a run has yet to take is not free, what strangers took neither
+        (  # neither what a run has yet to allocate nor foreign use is free
             ["a: gpus 24000/13000"],
             ["m: 1 gpu of 20000", "n: 1 gpu of 2000"],
             ["m/0 on a a0 taken uses 9000"],
@@ -137,13 +137,13 @@ CRASHED = {0: (EndedRun(code="crashed", ended=NOW - 1, served_s=0),)}
             ["m/0 on a a0 taken uses 9000"],
             ["n: waiting insufficient_gpus"],
         ),
-        (  # one that takes more than it booked takes it from what is free
+        (  # a run that uses more than it booked reduces what is free
             ["a: gpus 24000/12000"],
             ["m: 1 gpu of 10000", "n: 1 gpu of 13000"],
             ["m/0 on a a0 taken uses 12000"],
             ["n: waiting insufficient_gpus"],
         ),
-        (  # one that takes less has still booked it
+        (  # a run that uses less has still booked it
             ["a: gpus 24000/20000"],
             ["m: 1 gpu of 10000", "n: 1 gpu of 14001"],
             ["m/0 on a a0 taken uses 4000"],
@@ -168,13 +168,13 @@ CRASHED = {0: (EndedRun(code="crashed", ended=NOW - 1, served_s=0),)}
             ["place m/0 on a a1"],
         ),
         (["a: gpus 24000d"], ["m: 1 cpu"], ["m/0 on a"], []),
-        (  # asked to once
+        (  # stopped only once
             ["a: gpus 24000d"],
             ["m: 1 gpu of 20000"],
             ["m/0 on a a0 stopping"],
             [],
         ),
-        (  # GPUs of two machines are never put together
+        (  # GPUs of two machines are never combined
             ["a: gpus 24000", "b: gpus 24000"],
             ["m: 2 gpus of 20000"],
             [],
@@ -183,27 +183,27 @@ CRASHED = {0: (EndedRun(code="crashed", ended=NOW - 1, served_s=0),)}
     ],
 )
 def test_plan(nodes, models, runs, decisions):
-    seen = snapshot(nodes, models, runs)
-    assert outcome(plan(seen, POLICY, NOW), seen) == decisions
+    case = snapshot(nodes, models, runs)
+    assert outcome(plan(case, POLICY, NOW), case) == decisions
 
 
-def test_plan_waits_out_a_back_off_and_lets_others_pass():
-    seen = snapshot(
+def test_model_in_back_off_waits_and_others_start():
+    case = snapshot(
         ["a: 1 cpu"], ["m: 1 cpu, prio 9", "n: 1 cpu"], history={"m": CRASHED}
     )
-    assert outcome(plan(seen, POLICY, NOW), seen) == [
+    assert outcome(plan(case, POLICY, NOW), case) == [
         "place n/0 on a",
         "m: error retrying",
     ]
 
 
-def test_plan_names_what_is_missing():
-    seen = snapshot(["a: 4 cpu"], ["m: 3 cpu", "n: 3 cpu"], ["m/0 on a"])
-    [reason] = plan(seen, POLICY, NOW).reasons.values()
+def test_reason_states_what_is_missing():
+    case = snapshot(["a: 4 cpu"], ["m: 3 cpu", "n: 3 cpu"], ["m/0 on a"])
+    [reason] = plan(case, POLICY, NOW).reasons.values()
     assert reason.params == {"node": "a", "needed": 3, "free": 1, "total": 4}
 
 
-def test_plan_keeps_the_reserve_of_a_gpu_free():
-    seen = snapshot(["a: gpus 24000"], ["m: 1 gpu of 23800"])
-    decided = plan(seen, Policy(gpu_reserve_mib=256), NOW)
-    assert outcome(decided, seen) == ["m: waiting insufficient_gpus"]
+def test_plan_keeps_the_gpu_reserve_free():
+    case = snapshot(["a: gpus 24000"], ["m: 1 gpu of 23800"])
+    decided = plan(case, Policy(gpu_reserve_mib=256), NOW)
+    assert outcome(decided, case) == ["m: waiting insufficient_gpus"]

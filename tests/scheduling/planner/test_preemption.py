@@ -53,19 +53,19 @@ POLICY = Policy(gpu_reserve_mib=0, min_running_s=30, cool_down_s=60)
             ["low/0 on a"],
             ["high: waiting insufficient_cpu"],
         ),
-        (  # nobody is evicted where there is room
+        (  # no eviction if there is room
             ["a: 4 cpu"],
             ["low: 2 cpu, prio 3", "high: 2 cpu, prio 9"],
             ["low/0 on a"],
             ["place high/0 on a"],
         ),
-        (  # nor in vain
+        (  # nor if it would not be enough
             ["a: 2 cpu"],
             ["low: 2 cpu, prio 3", "high: 3 cpu, prio 9"],
             ["low/0 on a"],
             ["high: waiting insufficient_cpu"],
         ),
-        (  # nor twice: who stops already makes the room
+        (  # nor if a stopping run already makes enough room
             ["a: 2 cpu", "b: 2 cpu"],
             ["low: 2 cpu, prio 3, x2", "high: 2 cpu, prio 9"],
             ["low/0 on a stopping", "low/1 on b"],
@@ -126,7 +126,7 @@ POLICY = Policy(gpu_reserve_mib=0, min_running_s=30, cool_down_s=60)
                 "high: waiting making_room",
             ],
         ),
-        (  # a victim on another GPU would not help
+        (  # a victim on another GPU is not enough
             ["a: gpus 24000 24000"],
             [
                 "s: 1 gpu of 9000, prio 1",
@@ -136,7 +136,7 @@ POLICY = Policy(gpu_reserve_mib=0, min_running_s=30, cool_down_s=60)
             ["s/0 on a a0", "firm/0 on a a1"],
             ["stop s0: preempted by high", "high: waiting making_room"],
         ),
-        (  # who is evicted has its own rank again, and evicts those below it
+        (  # an evicted model keeps its rank and evicts lower ones
             ["a: 2 cpu", "b: 1 cpu"],
             ["l: 1 cpu, prio 1", "m: 2 cpu, prio 4", "n: 1 cpu, prio 2"],
             ["m/0 on a", "l/0 on b"],
@@ -156,9 +156,9 @@ POLICY = Policy(gpu_reserve_mib=0, min_running_s=30, cool_down_s=60)
     ],
 )
 def test_plan_preempts(nodes, models, runs, decisions):
-    seen = snapshot(nodes, models, runs)
-    said = outcome(plan(seen, POLICY, NOW), seen)
-    assert [line for line in said if not line.startswith("low: waiting")] == [
+    case = snapshot(nodes, models, runs)
+    lines = outcome(plan(case, POLICY, NOW), case)
+    assert [line for line in lines if not line.startswith("low: waiting")] == [
         line for line in decisions if not line.startswith("low: waiting")
     ]
 
@@ -166,25 +166,25 @@ def test_plan_preempts(nodes, models, runs, decisions):
 @pytest.mark.parametrize(
     ("nodes", "models", "runs", "decisions"),
     [
-        (  # room that is being made for a higher one is not given to a lower one
+        (  # room that is being made for a higher model is not given to a lower one
             ["a: 4 cpu"],
             ["v: 2 cpu, prio 1, stopped", "high: 4 cpu, prio 9", "low: 1 cpu, prio 2"],
             ["v/0 on a stopping"],
             ["high: waiting making_room", "low: waiting insufficient_cpu"],
         ),
-        (  # what it cannot use is
+        (  # room that it cannot use is
             ["a: 4 cpu", "b: 1 cpu"],
             ["v: 2 cpu, prio 1, stopped", "high: 4 cpu, prio 9", "low: 1 cpu, prio 2"],
             ["v/0 on a stopping"],
             ["place low/0 on b", "high: waiting making_room"],
         ),
-        (  # who could be evicted again uses what another waits for in vain
+        (  # a model that could be evicted again may use reserved room
             ["a: 4 cpu"],
             ["v: 2 cpu, prio 9", "high: 4 cpu, prio 9", "low: 1 cpu, prio 2"],
             ["v/0 on a"],
             ["place low/0 on a", "high: waiting insufficient_cpu"],
         ),
-        (  # who could not be does not
+        (  # a model that is not preemptible may not
             ["a: 4 cpu"],
             ["v: 2 cpu, prio 9", "high: 4 cpu, prio 9", "low: 1 cpu, prio 2, firm"],
             ["v/0 on a"],
@@ -202,13 +202,13 @@ def test_plan_preempts(nodes, models, runs, decisions):
             ["v/0 on a"],
             ["first: waiting insufficient_cpu", "next: waiting insufficient_cpu"],
         ),
-        (  # what could never fit keeps nothing
+        (  # a model that could never fit reserves nothing
             ["a: 4 cpu"],
             ["high: 5 cpu, prio 9", "low: 1 cpu, prio 2"],
             [],
             ["place low/0 on a", "high: waiting insufficient_cpu"],
         ),
-        (  # a GPU kept, the CPU cores beside it used
+        (  # a GPU is reserved, the CPU cores beside it are used
             ["a: 8 cpu, gpus 24000"],
             [
                 "v: 1 cpu, 1 gpu of 20000, prio 9",
@@ -225,9 +225,9 @@ def test_plan_preempts(nodes, models, runs, decisions):
         ),
     ],
 )
-def test_plan_keeps_room_for_those_ahead(nodes, models, runs, decisions):
-    seen = snapshot(nodes, models, runs)
-    assert outcome(plan(seen, POLICY, NOW), seen) == decisions
+def test_plan_reserves_room_for_models_further_ahead(nodes, models, runs, decisions):
+    case = snapshot(nodes, models, runs)
+    assert outcome(plan(case, POLICY, NOW), case) == decisions
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_plan_keeps_room_for_those_ahead(nodes, models, runs, decisions):
             ["m: waiting insufficient_gpus"],
         ),
         (["a: 8 cpu", "b: 4 cpu"], ["m: 1 cpu, spread"], ["place m/0 on a"]),
-        (  # models without GPUs keep off machines that have some
+        (  # models without GPUs avoid machines with GPUs
             ["a: 4 cpu, gpus 24000", "b: 8 cpu"],
             ["m: 1 cpu"],
             ["place m/0 on b"],
@@ -260,38 +260,38 @@ def test_plan_keeps_room_for_those_ahead(nodes, models, runs, decisions):
     ],
 )
 def test_plan_places_by_policy(nodes, models, decisions):
-    seen = snapshot(nodes, models)
-    assert outcome(plan(seen, POLICY, NOW), seen) == decisions
+    case = snapshot(nodes, models)
+    assert outcome(plan(case, POLICY, NOW), case) == decisions
 
 
-def test_plan_spreads_where_the_installation_says_so():
-    seen = snapshot(["a: 8 cpu", "b: 4 cpu"], ["m: 1 cpu"])
+def test_plan_follows_the_placement_policy():
+    case = snapshot(["a: 8 cpu", "b: 4 cpu"], ["m: 1 cpu"])
     spread = Policy(gpu_reserve_mib=0, placement="spread")
-    assert outcome(plan(seen, spread, NOW), seen) == ["place m/0 on a"]
+    assert outcome(plan(case, spread, NOW), case) == ["place m/0 on a"]
 
 
 def test_plan_respects_the_priority_gap():
-    seen = snapshot(
+    case = snapshot(
         ["a: 2 cpu"], ["low: 2 cpu, prio 5", "high: 2 cpu, prio 6"], ["low/0 on a"]
     )
     wide = Policy(priority_gap=2)
-    assert outcome(plan(seen, wide, NOW), seen) == ["high: waiting insufficient_cpu"]
+    assert outcome(plan(case, wide, NOW), case) == ["high: waiting insufficient_cpu"]
 
 
-def test_plan_evicts_no_more_at_once_than_the_policy_says():
+def test_plan_limits_evictions():
     models = ["s: 1 cpu, prio 1, x6", *(f"h{n}: 1 cpu, prio 9" for n in range(6))]
-    seen = snapshot(["a: 6 cpu"], models, [f"s/{n} on a" for n in range(6)])
+    case = snapshot(["a: 6 cpu"], models, [f"s/{n} on a" for n in range(6)])
     few = Policy(max_evictions=2)
-    assert len(plan(seen, few, NOW).stops) == 2
+    assert len(plan(case, few, NOW).stops) == 2
 
 
-def test_plan_tells_position_machine_and_what_would_help():
-    seen = snapshot(
+def test_reason_has_position_machine_and_suggestions():
+    case = snapshot(
         ["a: 2 cpu"],
         ["x: 2 cpu, prio 5", "m: 2 cpu, prio 5", "n: 9 cpu, prio 5"],
         ["x/0 on a"],
     )
-    reasons = plan(seen, POLICY, NOW).reasons
+    reasons = plan(case, POLICY, NOW).reasons
     other = {"model": "x", "id": 1, "priority": 5}
     assert (reasons[2].position, reasons[2].nominated) == (1, "a")
     assert reasons[2].suggestions == (

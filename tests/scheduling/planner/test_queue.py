@@ -27,27 +27,27 @@ CRASHED = {0: (EndedRun(code="crashed", ended=NOW - 1, served_s=0),)}
         (["m: 2 cpu, stopped"], [], []),
     ],
 )
-def test_queue_is_in_order(models, runs, order):
-    seen = snapshot(["a: 2 cpu"], models, runs)
-    found = queue(seen, plan(seen, POLICY, NOW), {})
+def test_queue_is_ordered_by_position(models, runs, order):
+    case = snapshot(["a: 2 cpu"], models, runs)
+    found = queue(case, plan(case, POLICY, NOW), {})
     assert [(w.position, w.model.name) for w in found] == order
 
 
-def test_what_waits_out_a_back_off_is_not_in_the_queue():
-    seen = snapshot(["a: 2 cpu"], ["m: 1 cpu"], history={"m": CRASHED})
-    decided = plan(seen, POLICY, NOW)
+def test_models_in_back_off_are_not_in_the_queue():
+    case = snapshot(["a: 2 cpu"], ["m: 1 cpu"], history={"m": CRASHED})
+    decided = plan(case, POLICY, NOW)
     assert [reason.status for reason in decided.reasons.values()] == ["error"]
-    assert queue(seen, decided, {}) == []
+    assert queue(case, decided, {}) == []
 
 
-def test_queue_knows_display_names():
-    seen = snapshot([], ["m: 1 cpu", "n: 1 cpu"])
-    found = queue(seen, plan(seen, POLICY, NOW), {1: "Em"})
+def test_queue_has_display_names():
+    case = snapshot([], ["m: 1 cpu", "n: 1 cpu"])
+    found = queue(case, plan(case, POLICY, NOW), {1: "Em"})
     assert [w.display_name for w in found] == ["Em", ""]
 
 
 @pytest.mark.parametrize(("model", "machine"), [("n: 2 cpu", "a"), ("n: 9 cpu", "")])
-def test_queue_names_the_machine_that_is_kept(model, machine):
-    seen = snapshot(["a: 2 cpu"], ["m: 2 cpu", model], ["m/0 on a"])
-    [waiting] = queue(seen, plan(seen, POLICY, NOW), {})
+def test_queue_names_the_reserved_machine(model, machine):
+    case = snapshot(["a: 2 cpu"], ["m: 2 cpu", model], ["m/0 on a"])
+    [waiting] = queue(case, plan(case, POLICY, NOW), {})
     assert waiting.machine == machine

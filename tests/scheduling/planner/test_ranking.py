@@ -11,8 +11,8 @@ POLICY = Policy(gpu_reserve_mib=0)
 
 class Fixture:
     def __init__(self, nodes):
-        seen = snapshot(nodes, [])
-        self.sites = sites(seen.nodes, (), POLICY)
+        case = snapshot(nodes, [])
+        self.sites = sites(case.nodes, (), POLICY)
         self.changed = []
         self.ranking = Ranking(
             self.sites, self.changed, lambda site: site.now, Site.now_for

@@ -10,9 +10,9 @@ POLICY = Policy(gpu_reserve_mib=0)
 
 
 def index(nodes, models=(), runs=()):
-    seen = snapshot(nodes, models, runs)
-    search = Search({m.id: m for m in seen.models}, POLICY)
-    return SiteIndex.of(seen.nodes, seen.runs, POLICY, search)
+    case = snapshot(nodes, models, runs)
+    search = Search({m.id: m for m in case.models}, POLICY)
+    return SiteIndex.of(case.nodes, case.runs, POLICY, search)
 
 
 def need_of(text):

@@ -9,8 +9,8 @@ POLICY = Policy(gpu_reserve_mib=100)
 
 
 def one_site(node_text, models=(), runs=()):
-    seen = snapshot([node_text], models, runs)
-    [site] = sites(seen.nodes, seen.runs, POLICY)
+    case = snapshot([node_text], models, runs)
+    [site] = sites(case.nodes, case.runs, POLICY)
     return site
 
 
@@ -51,8 +51,8 @@ def test_later_counts_stopping_runs_as_gone_and_empty_all_of_them():
 
 
 def test_runs_of_other_machines_do_not_count():
-    seen = snapshot(["a: 8 cpu", "b: 8 cpu"], ["m: 2 cpu"], ["m/0 on b"])
-    free = {s.node.name: s.now.cpu_cores for s in sites(seen.nodes, seen.runs, POLICY)}
+    case = snapshot(["a: 8 cpu", "b: 8 cpu"], ["m: 2 cpu"], ["m/0 on b"])
+    free = {s.node.name: s.now.cpu_cores for s in sites(case.nodes, case.runs, POLICY)}
     assert free == {"a": 8, "b": 6}
 
 

@@ -9,10 +9,10 @@ POLICY = Policy(gpu_reserve_mib=0)
 
 
 def state_of(nodes, models, runs=(), stops=(), policy=POLICY):
-    seen = snapshot(nodes, models, runs)
-    by_id = {m.id: m for m in seen.models}
+    case = snapshot(nodes, models, runs)
+    by_id = {m.id: m for m in case.models}
     stops = [Stop(run_uid=uid, code="stopped") for uid in stops]
-    return PlanState.of(seen, by_id, stops, policy)
+    return PlanState.of(case, by_id, stops, policy)
 
 
 def scheduled(state, *ids):

@@ -19,7 +19,7 @@ ON_GPU = (
 ON_HOST = (Context(4096, 0, 5_000), Context(2048, 0, 4_000), Context(1024, 0, 3_500))
 
 
-def helps_of(node, model, contexts, others=(), runs=(), history=None):
+def contexts_for(node, model, contexts, others=(), runs=(), history=None):
     """Of the first model, m."""
     seen = snapshot([node], [f"m: {model}", *others], runs, history)
     first, *rest = seen.models
@@ -35,7 +35,7 @@ def offered(to, gpu_memory_mib, memory_mib, today):
 
 
 @pytest.mark.parametrize(
-    ("gpu", "help"),
+    ("gpu", "expected"),
     [
         ("9999", offered(8192, 8_000, 0, 16384)),
         ("8000", offered(8192, 8_000, 0, 16384)),
@@ -45,33 +45,37 @@ def offered(to, gpu_memory_mib, memory_mib, today):
         ("24000x", []),
     ],
 )
-def test_largest_context_that_fits_now_is_offered(gpu, help):
-    found = helps_of(f"a: 4 cpu, gpus {gpu}", "1 gpu of 10000", ON_GPU)
-    assert found == help
+def test_largest_context_that_fits_now_is_suggested(gpu, expected):
+    found = contexts_for(f"a: 4 cpu, gpus {gpu}", "1 gpu of 10000", ON_GPU)
+    assert found == expected
 
 
-def test_context_counts_for_each_of_several_gpus():
+def test_context_must_fit_on_each_gpu():
     node = "a: 4 cpu, gpus 4500 4500"
-    assert helps_of(node, "2 gpus of 5000", ON_GPU) == offered(8192, 8_000, 0, 16384)
+    assert contexts_for(node, "2 gpus of 5000", ON_GPU) == offered(
+        8192, 8_000, 0, 16384
+    )
 
 
 @pytest.mark.parametrize(
-    ("memory", "help"),
+    ("memory", "expected"),
     [(4500, offered(2048, 0, 4_000, 4096)), (3600, offered(1024, 0, 3_500, 4096)),
      (3000, [])],
 )  # fmt: skip
-def test_memory_of_the_machine_counts_too(memory, help):
-    assert helps_of(f"a: 4 cpu, {memory} mem", "1 cpu, 5000 mem", ON_HOST) == help
+def test_context_must_fit_into_memory_as_well(memory, expected):
+    assert (
+        contexts_for(f"a: 4 cpu, {memory} mem", "1 cpu, 5000 mem", ON_HOST) == expected
+    )
 
 
 @pytest.mark.parametrize("model", ["9 cpu, 1 gpu of 10000", "1 gpu of 10000, pin b0"])
-def test_no_context_helps_against_another_shortage(model):
-    assert helps_of("a: 4 cpu, gpus 9000", model, ON_GPU) == []
+def test_no_context_is_suggested_for_other_shortages(model):
+    assert contexts_for("a: 4 cpu, gpus 9000", model, ON_GPU) == []
 
 
-def test_room_that_is_kept_for_others_is_not_offered():
+def test_reserved_room_is_not_suggested():
     others = ["high: 1 gpu of 12000, prio 9", "low: 1 gpu of 12000, prio 9, firm"]
-    found = helps_of(
+    found = contexts_for(
         "a: 4 cpu, gpus 20000",
         "1 gpu of 10000, firm",
         ON_GPU,
@@ -81,7 +85,7 @@ def test_room_that_is_kept_for_others_is_not_offered():
     assert found == []
 
 
-def test_where_memory_ran_out_a_smaller_context_is_not_tried_in_vain():
+def test_context_that_ran_out_of_memory_is_not_suggested_again():
     ran_out = EndedRun(
         code="out_of_gpu_memory",
         gpu_room_mib=8_100,
@@ -91,5 +95,5 @@ def test_where_memory_ran_out_a_smaller_context_is_not_tried_in_vain():
     )
     others = ["o: 1 gpu of 15800"], ["o/0 on a a0"]
     case = ("a: 4 cpu, gpus 24000", "1 gpu of 10000", ON_GPU, *others)
-    assert helps_of(*case) != []
-    assert helps_of(*case, history={"m": {0: (ran_out,)}}) == []
+    assert contexts_for(*case) != []
+    assert contexts_for(*case, history={"m": {0: (ran_out,)}}) == []
