@@ -1,6 +1,6 @@
-"""Engines that are installed on this machine, and where. None of them is imported here.
+"""Find the engines installed on this machine, without importing them.
 
-Frameworks say which kinds there are. A virtual environment in ENGINES_DIR
+Frameworks define the kinds. A virtual environment in ENGINES_DIR
 (scripts/install-engine.sh) counts once its file .installed is there. Several engines of
 a kind have labels: a link ENGINES_DIR/vllm@nightly to a virtual environment, or
 llama-server@cuda to a binary.
@@ -26,11 +26,11 @@ from runtimes.frameworks.engines import Engine, EngineKind, Place
 from runtimes.frameworks.fields import kind_of
 from runtimes.registry import frameworks
 
-# Others bring their engines with them.
+# The other drivers run engines from images.
 LOCAL_DRIVER = "process"
-ANSWER_S = 20  # of a binary that loads GPU libraries first
+TIMEOUT_S = 20  # for a binary that loads GPU libraries first
 VERSION = re.compile(r"version:\s*(\S+)")
-# What files of a package tell of the GPUs it was built for
+# Files of a package that show which GPUs it was built for
 GPU_LIBRARIES = {
     "cuda": re.compile(r"ggml-cuda|cublas|cudart"),
     "rocm": re.compile(r"ggml-hip|rocblas|amdhip"),
@@ -40,7 +40,7 @@ GPU_DEVICES = {"cuda": "CUDA0", "rocm": "ROCm0", "vulkan": "Vulkan0"}
 
 
 def kinds() -> dict[str, EngineKind]:
-    """Of all frameworks, by name."""
+    """Engine kinds of all frameworks, by name."""
     return {kind.name: kind for each in frameworks().values() for kind in each.engines}
 
 
@@ -50,7 +50,7 @@ def installed() -> list[Engine]:
 
 
 def find(name: str) -> Engine | None:
-    """By kind, or KIND@LABEL for one of which the operator has made several."""
+    """name: a kind, or KIND@LABEL when several of a kind are installed."""
     kind = kinds().get(kind_of(name))
     if kind is None:
         return None
@@ -99,7 +99,7 @@ def _binary(name: str, kind: EngineKind) -> Engine | None:
 
 @cache
 def _described(name: str, program: str, devices_flag: str, changed: int) -> Engine:
-    """By what the program prints; it is run again when it has changed."""
+    """From the program's output. changed: runs it again after an update."""
     version = VERSION.search(_output(program, "--version"))
     devices = _output(program, devices_flag) if devices_flag else ""
     accelerators = (name for name, device in GPU_DEVICES.items() if device in devices)
@@ -117,7 +117,7 @@ def _output(*argv: str) -> str:
             argv,
             capture_output=True,
             check=False,
-            timeout=ANSWER_S,
+            timeout=TIMEOUT_S,
             stdin=subprocess.DEVNULL,
             env=engine_environment(settings.ENGINE_ENVIRONMENT),
         )
@@ -129,14 +129,14 @@ def _output(*argv: str) -> str:
 def _in_environment(name: str, kind: EngineKind) -> Engine | None:
     home = settings.ENGINES_DIR / name
     package = next(_packages(home, kind.package.replace("-", "_")), None)
-    # A link to another's environment has been made on purpose.
+    # A link was created on purpose, so it counts without the file.
     if package is None or not (home.is_symlink() or (home / ".installed").exists()):
         return None
     version = package.name.removesuffix(".dist-info").partition("-")[2]
     files = (
         str(path) for pattern in kind.libraries for path in package.parent.glob(pattern)
     )
-    # Versions say it of builds that differ from the usual one.
+    # The version names builds that differ from the usual one.
     accelerator = "cpu" if "+cpu" in version else kind.accelerator
     return Engine(
         name=name,

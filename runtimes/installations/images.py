@@ -1,4 +1,4 @@
-"""Images of engines: which are here, and those that are not, fetched when asked for."""
+"""Images of engines that drivers run in containers, and which are missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def with_images() -> list[str]:
 
 
 def missing(driver_name: str) -> Iterator[str]:
-    """Frameworks and engines whose image is not here. Raises DriverError
+    """Frameworks and engines without a local image. Raises DriverError
     docker_unavailable."""
     for key in driver(driver_name).images:
         try:

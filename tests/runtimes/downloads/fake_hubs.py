@@ -1,5 +1,5 @@
-"""Hugging Face and ModelScope as a small server on loopback: what their libraries ask
-for, with byte ranges, and with faults on demand."""
+"""Hugging Face and ModelScope as a small server on loopback: the requests of their
+libraries, with byte ranges, and with faults on demand."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ def git_sha1(data: bytes) -> str:
 
 class Hub:
     """repos: content by path, by name of the repository. requests: (method, path,
-    first byte asked for) of each request for a file's content. Faults: cuts: after how
+    first byte requested) of each request for a file's content. Faults: cuts: after how
     many bytes the answers for a path end, one each; spoilt: paths whose content is not
     what the listing says; statuses: by how a path of the API begins; pause_s: after
     each chunk; lies: of each entry of a listing; endless: a page of a listing names
@@ -63,7 +63,9 @@ class Hub:
 
     def firsts(self, path):
         """Which byte each request for the path began with."""
-        return [first for method, asked, first in self.requests if asked == path]
+        return [
+            first for method, requested, first in self.requests if requested == path
+        ]
 
 
 class Server(ThreadingHTTPServer):
@@ -120,14 +122,14 @@ class Answer(BaseHTTPRequestHandler):
         if revision not in ("main", COMMIT):
             self.refuse(404, "RevisionNotFound")
             return
-        self.say({"id": repo, "sha": COMMIT, "siblings": [], "tags": []})
+        self.respond({"id": repo, "sha": COMMIT, "siblings": [], "tags": []})
 
     def tree(self, repo, revision):
         if (files := self.files(repo)) is None:
             return
-        told = [{**entry(p, data), **self.hub.lies} for p, data in files.items()]
+        entries = [{**entry(p, data), **self.hub.lies} for p, data in files.items()]
         again = f'<{self.hub.url}{self.path}>; rel="next"'
-        self.say(told, link=again if self.hub.endless else "")
+        self.respond(entries, link=again if self.hub.endless else "")
 
     def resolve(self, repo, revision, path):
         if (files := self.files(repo)) is None:
@@ -157,13 +159,13 @@ class Answer(BaseHTTPRequestHandler):
         folders = {p.rpartition("/")[0] for p in files} - {""}
         found += [{"Path": folder, "Type": "tree", "Size": 0} for folder in folders]
         found = [{**file, **self.hub.lies} for file in found]
-        self.say({"Code": 200, "Data": {"Files": found}})
+        self.respond({"Code": 200, "Data": {"Files": found}})
 
     def scope_repo(self, repo):
         if self.files(repo) is not None:
             owner, name = repo.split("/")
             data = {"id": repo, "owner": owner, "name": name}
-            self.say({"success": True, "data": data, "Code": 200, "Data": data})
+            self.respond({"success": True, "data": data, "Code": 200, "Data": data})
 
     def scope_file(self, repo):
         if (files := self.files(repo)) is None:
@@ -174,13 +176,13 @@ class Answer(BaseHTTPRequestHandler):
     # both
 
     def content(self, path, data, headers):
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        first = int(asked[1]) if asked else 0
+        byte_range = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        first = int(byte_range[1]) if byte_range else 0
         if path in self.hub.spoilt:
             data = bytes(len(data))
         rest = data[first:]
-        self.send_response(206 if asked else 200)
-        if asked:
+        self.send_response(206 if byte_range else 200)
+        if byte_range:
             last = len(data) - 1
             self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
         for name, value in headers.items():
@@ -205,7 +207,7 @@ class Answer(BaseHTTPRequestHandler):
         if most < len(rest):
             self.close_connection = True
 
-    def say(self, body, status=200, code="", link=""):
+    def respond(self, body, status=200, code="", link=""):
         text = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -219,14 +221,14 @@ class Answer(BaseHTTPRequestHandler):
             self.wfile.write(text)
 
     def refuse(self, status, code):
-        self.say({"error": code, "Code": status, "Message": "no"}, status, code)
+        self.respond({"error": code, "Code": status, "Message": "no"}, status, code)
 
 
 def entry(path, data):
-    told = {"type": "file", "path": path, "size": len(data), "oid": git_sha1(data)}
+    entries = {"type": "file", "path": path, "size": len(data), "oid": git_sha1(data)}
     if len(data) >= LFS:
-        told["lfs"] = {"oid": sha256(data), "size": len(data), "pointerSize": 130}
-    return told
+        entries["lfs"] = {"oid": sha256(data), "size": len(data), "pointerSize": 130}
+    return entries
 
 
 REPO = "([^/]+/[^/]+)"

@@ -1,4 +1,4 @@
-"""The fetcher as its starter sees it."""
+"""Run the fetcher and collect its events."""
 
 import os
 from pathlib import Path
@@ -21,13 +21,13 @@ def a_spec(server, root, **fields) -> Spec:
 
 
 def fetched(server, root, **fields) -> list[dict]:
-    """All it told."""
+    """All events."""
     with Child(a_spec(server, root, **fields), SOURCE, os.environ) as child:
         return [event for event in child.events(10) if event]
 
 
 def ended(server, root, **fields) -> tuple[str, str]:
-    """The last it told, and the code of a failure."""
+    """The last event, and the code of a failure."""
     last = fetched(server, root, **fields)[-1]
     return last["event"], last.get("code", "")
 

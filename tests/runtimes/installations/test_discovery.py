@@ -72,7 +72,7 @@ esac
     ("devices", "accelerator"),
     [("Available devices:", "cpu"), ("  CUDA0: NVIDIA H200", "cuda")],
 )
-def test_binary_on_the_path_is_asked(tmp_path, devices, accelerator):
+def test_binary_on_the_path_reports_its_version(tmp_path, devices, accelerator):
     program = tmp_path / "bin" / "llama-server"
     program.parent.mkdir()
     program.write_text(SERVER.format(devices=devices))
@@ -93,7 +93,7 @@ def test_binary_that_tells_nothing_is_still_one(tmp_path):
     assert (engine.version, engine.accelerator) == ("?", "cpu")
 
 
-def test_binary_is_asked_without_the_secrets_of_the_platform(tmp_path, monkeypatch):
+def test_binary_runs_without_the_secrets_of_the_platform(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "sesame")
     program = tmp_path / "engines" / "llama-server@mine"
     program.parent.mkdir()
@@ -119,7 +119,7 @@ def test_installations_of_a_kind_have_labels(tmp_path):
     assert find("vllm") is find("llama-server") is None
 
 
-def test_missing_one_with_a_label_is_told_how_to_get_its_kind():
+def test_missing_labelled_engine_names_the_install_command():
     command = missing("vllm@new", "config.engine").params["command"]
     assert command == "./scripts/install-engine.sh vllm"
 

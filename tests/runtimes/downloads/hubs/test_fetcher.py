@@ -32,16 +32,20 @@ def failed(code):
     return ("failed", code)
 
 
-def test_whole_repository_is_fetched(hub, tmp_path, kind):
-    told = fetched(hub, tmp_path, hub=kind)
+def test_complete_repository_is_fetched(hub, tmp_path, kind):
+    events = fetched(hub, tmp_path, hub=kind)
     wanted = hub.repos["own/tiny"]
     assert files_in(tmp_path) == {f"tiny/{path}": data for path, data in wanted.items()}
     size = sum(map(len, wanted.values()))
-    assert (told[0]["event"], told[0]["bytes"], told[0]["files"]) == ("listed", size, 5)
-    assert [e["bytes"] for e in told if e["event"] in ("fetching", "verifying")][
+    assert (events[0]["event"], events[0]["bytes"], events[0]["files"]) == (
+        "listed",
+        size,
+        5,
+    )
+    assert [e["bytes"] for e in events if e["event"] in ("fetching", "verifying")][
         -1
     ] == size
-    assert told[-1] == {"event": "done"}
+    assert events[-1] == {"event": "done"}
 
 
 def test_only_files_that_match_are_fetched(hub, tmp_path, kind):
@@ -59,14 +63,14 @@ def test_others_may_read_what_is_fetched(hub, tmp_path, kind):
         assert stat.S_IMODE(path.stat().st_mode) == wanted, path
 
 
-def test_cut_connection_is_gone_on_with(hub, tmp_path, kind):
+def test_cut_connection_is_resumed(hub, tmp_path, kind):
     hub.cuts = {Q4: [2 * MIB]}
     assert ended(hub, tmp_path, hub=kind, patterns=[Q4]) == DONE
     assert hub.firsts(Q4) == [0, 2 * MIB]
     assert hub.sent[Q4] == len(hub.repos["own/tiny"][Q4])
 
 
-def test_killed_fetcher_is_gone_on_with(hub, tmp_path, kind):
+def test_killed_fetcher_is_resumed(hub, tmp_path, kind):
     """Only the rest is fetched again, in another process."""
     hub.pause_s = 0.05
     spec = a_spec(hub, tmp_path, hub=kind, patterns=["*.gguf"])
@@ -85,14 +89,14 @@ def test_killed_fetcher_is_gone_on_with(hub, tmp_path, kind):
         assert (tmp_path / "tiny" / path).read_bytes() == hub.repos["own/tiny"][path]
 
 
-def test_killed_between_name_and_word_is_done(hub, tmp_path, kind):
-    told = fetched(hub, tmp_path, hub=kind)
+def test_fetcher_killed_after_the_rename_is_done(hub, tmp_path, kind):
+    events = fetched(hub, tmp_path, hub=kind)
     hub.requests.clear()
-    assert ended(hub, tmp_path, hub=kind, inode=told[0]["inode"]) == DONE
+    assert ended(hub, tmp_path, hub=kind, inode=events[0]["inode"]) == DONE
     assert hub.requests == []
 
 
-def test_wrong_content_is_refused(hub, tmp_path, kind):
+def test_wrong_content_fails(hub, tmp_path, kind):
     hub.spoilt = {Q4}
     assert ended(hub, tmp_path, hub=kind) == failed("checksum_mismatch")
     assert not (tmp_path / "tiny").exists()
@@ -103,8 +107,8 @@ def test_wrong_content_is_refused(hub, tmp_path, kind):
     assert hub.firsts("tiny-Q8_0.gguf") == [0]
 
 
-def test_wrong_small_file_is_refused(hub, tmp_path):
-    """Which is not kept in LFS: the hub tells how Git names it."""
+def test_wrong_small_file_fails(hub, tmp_path):
+    """Outside LFS, the hub reports Git's checksum."""
     hub.spoilt = {"config.json"}
     assert ended(hub, tmp_path) == failed("checksum_mismatch")
 
@@ -119,7 +123,9 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("status", "code", "face", "scope"), ANSWERS)
-def test_refusal_is_told(hub, tmp_path, kind, status, code, face, scope):
+def test_refused_request_fails_with_its_code(
+    hub, tmp_path, kind, status, code, face, scope
+):
     hub.statuses = {"/": status}
     hub.error_code = code
     expected = face if kind == "huggingface" else scope
@@ -137,14 +143,14 @@ FAULTS = [(500, "hub_error"), (429, "hub_error")]
 
 
 @pytest.mark.parametrize(("status", "code"), FAULTS)
-def test_fault_of_the_hub_may_pass(hub, tmp_path, status, code):
+def test_server_error_of_the_hub_is_transient(hub, tmp_path, status, code):
     hub.statuses = {"/own/tiny/resolve": status}
     last = fetched(hub, tmp_path)[-1]
     assert (last["code"], last["passing"]) == (code, True)
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://nowhere.invalid"])
-def test_hub_that_is_not_there(hub, tmp_path, url):
+def test_unreachable_hub_is_transient(hub, tmp_path, url):
     last = fetched(hub, tmp_path, endpoint=url)[-1]
     assert (last["code"], last["passing"]) == ("hub_unreachable", True)
 
@@ -162,13 +168,13 @@ LIES = [
 
 
 @pytest.mark.parametrize("lies", LIES)
-def test_nonsense_of_a_hub_is_told(hub, tmp_path, lies):
+def test_invalid_response_of_a_hub_fails(hub, tmp_path, lies):
     hub.lies = lies
     assert ended(hub, tmp_path) == failed("not_a_hub")
 
 
 @pytest.mark.parametrize("size", [-1, 2**64])
-def test_nonsense_of_modelscope_is_told(hub, tmp_path, size):
+def test_invalid_response_of_modelscope_fails(hub, tmp_path, size):
     hub.lies = {"Size": size}
     assert ended(hub, tmp_path, hub="modelscope") == failed("not_a_hub")
 
@@ -191,7 +197,7 @@ def test_pattern_that_matches_nothing(hub, tmp_path, kind):
     assert last["params"]["there"][:2] == ["README.md", "config.json"]
 
 
-def test_only_names_that_can_be_kept_are_told(hub, tmp_path):
+def test_only_valid_names_are_reported(hub, tmp_path):
     hub.repos["own/tiny"] = {"a\0b": b"", "half\ud800": b"", "fine": b""}
     last = fetched(hub, tmp_path, patterns=["*Q2*"])[-1]
     assert last["params"]["there"] == ["fine"]
@@ -243,7 +249,7 @@ def test_folder_made_meanwhile_is_left_alone(hub, tmp_path):
     assert list((tmp_path / "tiny").iterdir()) == []
 
 
-def test_one_process_works_in_a_folder(hub, tmp_path):
+def test_folder_is_locked_by_one_process(hub, tmp_path):
     spec = a_spec(hub, tmp_path)
     held = folder.hold(spec.part)
     assert ended(hub, tmp_path) == failed("download_is_held")
@@ -251,8 +257,8 @@ def test_one_process_works_in_a_folder(hub, tmp_path):
     assert ended(hub, tmp_path) == DONE
 
 
-def test_it_ends_with_its_starter(hub, tmp_path):
-    """Whose pid it was told: somebody else has it, or nobody."""
+def test_fetcher_exits_with_its_parent(hub, tmp_path):
+    """The pid belongs to another process, or to none."""
     with Child(a_spec(hub, tmp_path, parent=1), SOURCE, os.environ) as child:
         assert list(child.events(5)) == []
         assert child.process.wait(30) == 1
@@ -270,7 +276,7 @@ def test_secret_is_in_neither_arguments_nor_variables(hub, tmp_path):
             assert b"hf_secret" not in (process / name).read_bytes()
 
 
-def test_parts_are_known_by_their_download(tmp_path):
+def test_hidden_folders_are_found_by_uid(tmp_path):
     part = folder.part_of(tmp_path, "tiny.v2", UID)
     part.mkdir()
     (tmp_path / ".tiny.part").mkdir()
@@ -278,7 +284,7 @@ def test_parts_are_known_by_their_download(tmp_path):
     assert folder.parts_in(tmp_path / "not") == {}
 
 
-def test_file_that_cannot_be_written_is_told(hub, tmp_path, kind):
+def test_unwritable_file_fails(hub, tmp_path, kind):
     with Child(a_spec(hub, tmp_path, hub=kind), SOURCE, os.environ) as child:
         most = (2 * MIB, 2 * MIB)
         resource.prlimit(child.process.pid, resource.RLIMIT_FSIZE, most)
