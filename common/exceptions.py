@@ -29,3 +29,7 @@ class Invalid(PlatformError):
 
     def __str__(self) -> str:
         return " ".join(render(p.code, p.params) for p in self.problems)
+
+
+class AlreadyExists(Invalid):
+    """What the input would create is there already."""

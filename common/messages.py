@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -82,6 +83,18 @@ def advise(code: str, params: Mapping[str, object]) -> str:
     return advice or str(find(code).advice)
 
 
+def reason_of(code: str, params: dict[str, Any]) -> dict[str, Any] | None:
+    """As the API shows it; None without a code."""
+    if not code:
+        return None
+    return {
+        "code": code,
+        "params": params,
+        "message": render(code, params),
+        "advice": advise(code, params),
+    }
+
+
 def _text(value: object, labels: Mapping[str, Text]) -> str:
     if isinstance(value, Mapping) and "code" in value:
         return render(str(value["code"]), value.get("params") or {})
@@ -151,6 +164,18 @@ REASONS = (
     Reason(
         "bad_request",
         _("The server rejected the request. Check its Host header."),
+    ),
+    Reason("job_not_allowed", _("%(job)s is %(state)s: this cannot be done now.")),
+    Reason(
+        "job_interrupted",
+        _("Its process was killed again and again."),
+        advice=_("See the logs of the worker and of the machine, then try again."),
+        fault=Fault.MACHINE,
+    ),
+    Reason(
+        "job_crashed",
+        _("It ended with an unexpected error. The platform's log says which."),
+        fault=Fault.PLATFORM,
     ),
     Reason(
         "internal_error",

@@ -18,7 +18,7 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
-from common.exceptions import Conflict, Invalid
+from common.exceptions import AlreadyExists, Conflict, Invalid
 from common.messages import render
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     """Every error as {code, message, errors: [{code, field, message}]}."""
     if isinstance(error, Conflict):
         return Response(_conflict(error), status=409)
+    if isinstance(error, AlreadyExists):
+        return Response(_already_exists(_problems(error)), status=409)
     if isinstance(error, Invalid):
         return Response(_invalid(_problems(error)), status=400)
     known = _known(error)
@@ -76,6 +78,10 @@ def body(code: str, message: str, errors: Errors | None = None) -> dict[str, Any
 def _conflict(error: Conflict) -> dict[str, Any]:
     about = {k: v for k, v in error.params.items() if k in ("status", "allowed")}
     return {**body(error.code, str(error)), **about}
+
+
+def _already_exists(errors: Errors) -> dict[str, Any]:
+    return body(errors[0]["code"], errors[0]["message"], errors)
 
 
 def told(code: str) -> dict[str, Any]:

@@ -89,6 +89,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "channels",
     "llmplatform",
+    "common",
     "models_app",
     "runtimes",
     "monitoring",

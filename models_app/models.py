@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import uuid
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 from taggit.managers import TaggableManager
 
-from common.messages import advise, render
+from common.messages import reason_of, render
+from common.models import new_uid
 from models_app.enums import (
     ALLOWED,
     Desired,
@@ -32,17 +32,6 @@ name_is_slug = RegexValidator(
     _("Use 1 to 63 of a-z, 0-9, '.', '_' and '-', with at least one letter."),
     code="invalid_name",
 )
-
-
-def reason_of(code: str, params: dict[str, Any]) -> dict[str, Any] | None:
-    if not code:
-        return None
-    return {
-        "code": code,
-        "params": params,
-        "message": render(code, params),
-        "advice": advise(code, params),
-    }
 
 
 class ServedModel(models.Model):
@@ -159,10 +148,6 @@ class ServedModel(models.Model):
     @property
     def reason(self) -> dict[str, Any] | None:
         return reason_of(self.reason_code, self.reason_params)
-
-
-def new_uid() -> str:
-    return uuid.uuid4().hex
 
 
 def new_key() -> str:

@@ -7,8 +7,11 @@ class MonitoringConfig(AppConfig):
     verbose_name = _("Monitoring")
 
     def ready(self) -> None:
+        from common import jobs
         from common.messages import register
         from monitoring import messages
         from monitoring.exports import messages as exports
+        from monitoring.exports.jobs import KIND
 
         register((*messages.REASONS, *exports.REASONS))
+        jobs.register(KIND)

@@ -9,8 +9,7 @@ from django.db import models
 from django.db.models import UniqueConstraint
 from django.utils.translation import gettext_lazy as _
 
-from models_app.models import new_uid
-from monitoring.enums import ExportState
+from common.models import Job, JobState
 
 
 class Source(models.Model):
@@ -123,43 +122,25 @@ class Total(models.Model):
         return f"{self.source_id}<{self.until}"
 
 
-class ExportJob(models.Model):
-    """An export too large to be waited for. Its file is there until expires_at."""
+class ExportJob(Job):
+    """An export too large to be waited for. Its file is there until expires_at. done
+    and total are rows; total is an estimate."""
 
-    uid = models.CharField(max_length=32, unique=True, default=new_uid, editable=False)
-    requested_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+"
-    )
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
-    state = models.CharField(
-        _("state"), max_length=10, choices=ExportState, default=ExportState.WAITING
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+"
     )
     format = models.CharField(_("format"), max_length=10)
-    words = models.JSONField(default=dict)  # of the request, as history.params reads
+    request = models.JSONField(default=dict)  # as history.params reads it
     file_name = models.CharField(_("file"), max_length=200)
-    rows_expected = models.BigIntegerField(default=0)
-    rows = models.BigIntegerField(default=0)
     size_bytes = models.BigIntegerField(null=True)
-    # Last sign of the process that writes it, and how often one began
-    beat_at = models.DateTimeField(null=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    expires_at = models.DateTimeField(_("valid until"), null=True)
 
-    class Meta:
-        ordering = ("-pk",)
+    class Meta(Job.Meta):
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(state__in=ExportState.values),
+                condition=models.Q(state__in=JobState.values),
                 name="export_state_known",
             )
         ]
 
     def __str__(self) -> str:
         return self.file_name
-
-    @property
-    def progress(self) -> float:
-        """0 to 1; the number of rows is known only roughly beforehand."""
-        if self.state == ExportState.DONE:
-            return 1.0
-        return min(0.99, self.rows / max(1, self.rows_expected))

@@ -6,11 +6,10 @@ import logging
 
 from django.db import DatabaseError, close_old_connections
 
-from common import broker, clock
+from common import broker, clock, jobs
 from models_app.enums import RunState
 from models_app.models import Run
 from monitoring.collectors.sampler import Sampler
-from runtimes.downloads import work as downloads
 from runtimes.machine import inventory
 from runtimes.machine.gpu_health import GpuHealth
 from runtimes.machine.nvml import GpuSeen, Nvml
@@ -65,7 +64,7 @@ class Monitor:
         self.inventory_due = Timer(5)
         self.reaper_due = Timer(5)
         self.wake_due = Timer(5)
-        self.downloads_due = Timer(5)
+        self.jobs_due = Timer(5)
         self.cleanup_due = Timer(3600)
 
     def step(self) -> float:
@@ -95,10 +94,11 @@ class Monitor:
         if self.cleanup_due.is_due():
             broker.enqueue("runtimes.tasks.cleanup")
             broker.enqueue("monitoring.tasks.prune")
+            broker.enqueue("common.tasks.cleanup_jobs")
         if self.roll_up_due.is_due():
             broker.enqueue("monitoring.tasks.roll_up")
-        if self.downloads_due.is_due() and downloads.is_due():
-            broker.enqueue("runtimes.tasks.download")
+        if self.jobs_due.is_due() and jobs.is_due():
+            broker.enqueue(jobs.TASK)
         in_transition = any(run.state != RunState.READY for run in runs)
         if in_transition or self.wake_due.is_due():
             broker.wake_scheduler()

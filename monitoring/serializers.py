@@ -7,8 +7,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
+from common.models import JobState
 from models_app.serializers import ReasonSerializer
-from monitoring.enums import ExportState
 from monitoring.exports.formats import FORMATS
 from monitoring.models import ExportJob
 from runtimes.enums import GpuMode
@@ -67,22 +67,26 @@ class SeriesSerializer(SourceSerializer):
 
 
 class ExportJobSerializer(serializers.ModelSerializer[ExportJob]):
-    state = serializers.ChoiceField(choices=ExportState.choices)
+    state = serializers.ChoiceField(choices=JobState.choices)
     format = serializers.ChoiceField(choices=FORMATS)
     progress = serializers.FloatField(help_text="0 to 1.")
-    requested_by = serializers.CharField(source="requested_by.username")
+    requested_by = serializers.CharField(source="created_by.username")
+    rows = serializers.IntegerField(source="done")
+    rows_expected = serializers.IntegerField(source="total", allow_null=True)
+    reason = ReasonSerializer(allow_null=True, help_text="Why it failed.")
     file = serializers.SerializerMethodField(allow_null=True)
 
     class Meta:
         model = ExportJob
         fields = read_only_fields = (
-            "uid", "state", "format", "progress", "rows", "rows_expected", "file_name",
-            "size_bytes", "requested_by", "created_at", "expires_at", "file",
+            "uid", "state", "reason", "format", "progress", "rows", "rows_expected",
+            "file_name", "size_bytes", "requested_by", "created_at", "expires_at",
+            "file",
         )  # fmt: skip
 
     def get_file(self, job: ExportJob) -> str | None:
         """Where to get it; null until it is ready."""
-        done = job.state == ExportState.DONE
+        done = job.state == JobState.DONE
         return f"/api/monitoring/exports/{job.uid}/file" if done else None
 
 

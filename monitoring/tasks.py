@@ -1,6 +1,5 @@
 """Background tasks, called by the task queue."""
 
-from monitoring.exports import jobs
 from monitoring.history import retention, rollup
 
 
@@ -10,8 +9,3 @@ def roll_up() -> None:
 
 def prune() -> None:
     retention.prune()
-    jobs.prune()
-
-
-def write_export() -> None:
-    jobs.write_next()

@@ -7,11 +7,14 @@ class RuntimesConfig(AppConfig):
     verbose_name = _("Engines")
 
     def ready(self) -> None:
+        from common import jobs
         from common.messages import register
         from models_app import ports
         from runtimes import messages, registry, sizing
         from runtimes.downloads import messages as downloads
+        from runtimes.downloads.jobs import Downloads
         from runtimes.installations import messages as installations
+        from runtimes.installations.pulls import Pulls
         from runtimes.library import messages as library
         from runtimes.logs import read
         from runtimes.machine import limits
@@ -23,3 +26,5 @@ class RuntimesConfig(AppConfig):
         ports.machine_limits.provide(limits.problems)
         ports.default_sizes.provide(sizing.defaults)
         ports.log_tail.provide(read.tail)
+        jobs.register(Downloads())
+        jobs.register(Pulls())

@@ -20,7 +20,7 @@ class Hub(TextChoices):
 
 
 class DownloadState(TextChoices):
-    """open: ends by itself. working: a process has it, or had it when it was killed."""
+    """The states of common.models.JobState, and one more of work."""
 
     QUEUED = "queued", _("Queued")
     RUNNING = "running", _("Downloading")
@@ -31,15 +31,3 @@ class DownloadState(TextChoices):
 
     OPEN = nonmember(frozenset({"queued", "running", "verifying"}))
     WORKING = nonmember(frozenset({"running", "verifying"}))
-
-
-class PullState(TextChoices):
-    """open: a process has it, or is about to."""
-
-    QUEUED = "queued", _("Queued")
-    RUNNING = "running", _("Downloading")
-    DONE = "done", _("Done")
-    FAILED = "failed", _("Failed")
-    CANCELLED = "cancelled", _("Cancelled")
-
-    OPEN = nonmember(frozenset({"queued", "running"}))

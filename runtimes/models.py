@@ -1,17 +1,17 @@
-"""Machines that run engines, and their GPUs: sensors write, the planner reads. Models
-and images that are downloaded: people ask, the worker fetches."""
+"""Machines and their GPUs, which sensors write and the planner reads; downloads of
+models and pulls of images."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from models_app.models import new_uid, reason_of
-from runtimes.enums import DownloadState, GpuMode, Hub, PullState
+from common.messages import reason_of
+from common.models import Job, JobState
+from runtimes.enums import DownloadState, GpuMode, Hub
 
 
 class Node(models.Model):
@@ -81,10 +81,10 @@ class Gpu(models.Model):
         return reason_of(self.reason_code, self.unhealthy_params)
 
 
-class Download(models.Model):
-    """A model, or some of its files, from a hub into a folder of this machine."""
+class Download(Job):
+    """A model, or some of its files, from a hub into a folder of this machine. done and
+    total are bytes."""
 
-    uid = models.CharField(max_length=32, unique=True, default=new_uid, editable=False)
     hub = models.CharField(_("hub"), max_length=20, choices=Hub)
     repo = models.CharField(_("repository"), max_length=200)
     revision = models.CharField(_("revision"), max_length=100, blank=True)
@@ -94,31 +94,17 @@ class Download(models.Model):
     state = models.CharField(
         _("state"), max_length=10, choices=DownloadState, default=DownloadState.QUEUED
     )
-    code = models.CharField(max_length=40, blank=True)
-    params = models.JSONField(default=dict, blank=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
-    )
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
-    finished_at = models.DateTimeField(_("finished"), null=True)
-    retry_at = models.DateTimeField(null=True)
     # Of the first listing: what is fetched stays the same, though branches move. Null:
     # nothing was listed yet
     commit = models.CharField(max_length=64, blank=True)
     inode = models.PositiveBigIntegerField(default=0)
     files_total = models.PositiveIntegerField(null=True)
-    bytes_total = models.PositiveBigIntegerField(null=True)
-    bytes_done = models.PositiveBigIntegerField(default=0)
-    # Whose it is now, when that one last showed itself, and how often in a row somebody
-    # began without getting any further
-    claim = models.CharField(max_length=32, blank=True)
-    beat_at = models.DateTimeField(null=True)
-    idle_attempts = models.PositiveSmallIntegerField(default=0)
 
-    class Meta:
+    states = DownloadState
+
+    class Meta(Job.Meta):
         verbose_name = _("download")
         verbose_name_plural = _("downloads")
-        ordering = ("-pk",)
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(state__in=DownloadState.values),
@@ -139,66 +125,28 @@ class Download(models.Model):
         """Of the folder when it is whole."""
         return Path(self.root, self.folder)
 
-    @property
-    def progress(self) -> float:
-        """0 to 1."""
-        if self.state == DownloadState.DONE:
-            return 1.0
-        return min(0.99, self.bytes_done / max(1, self.bytes_total or 0))
 
-    @property
-    def reason(self) -> dict[str, Any] | None:
-        return reason_of(self.code, self.params)
+class ImagePull(Job):
+    """An image of an engine that is pulled from its registry. done and total are
+    bytes; layers may still be unpacked when all bytes are here."""
 
-
-class ImagePull(models.Model):
-    """An image of an engine that is fetched from its registry. beat_at: when its
-    process last showed itself; until it does, when it was asked for."""
-
-    uid = models.CharField(max_length=32, unique=True, default=new_uid, editable=False)
     driver = models.CharField(_("driver"), max_length=50)
     key = models.CharField(max_length=100)  # framework or engine
     image = models.CharField(_("image"), max_length=500)
-    state = models.CharField(
-        _("state"), max_length=10, choices=PullState, default=PullState.QUEUED
-    )
-    code = models.CharField(max_length=40, blank=True)
-    params = models.JSONField(default=dict, blank=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
-    )
-    created_at = models.DateTimeField(_("created"), auto_now_add=True)
-    beat_at = models.DateTimeField(auto_now_add=True)
     layers = models.PositiveIntegerField(default=0)
     layers_done = models.PositiveIntegerField(default=0)
-    bytes = models.PositiveBigIntegerField(default=0)
-    bytes_done = models.PositiveBigIntegerField(default=0)
 
-    class Meta:
-        ordering = ("-pk",)
+    class Meta(Job.Meta):
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(state__in=PullState.values), name="pull_state_known"
+                condition=models.Q(state__in=JobState.values), name="pull_state_known"
             ),
             models.UniqueConstraint(
                 fields=("driver", "image"),
-                condition=models.Q(state__in=sorted(PullState.OPEN)),
+                condition=models.Q(state__in=sorted(JobState.OPEN)),
                 name="pull_once",
             ),
         ]
 
     def __str__(self) -> str:
         return self.image
-
-    @property
-    def is_open(self) -> bool:
-        return self.state in PullState.OPEN
-
-    @property
-    def percent(self) -> int:
-        """Of the bytes known by now. Unpacking goes on when all are here."""
-        return min(99, 100 * self.bytes_done // max(1, self.bytes))
-
-    @property
-    def reason(self) -> dict[str, Any] | None:
-        return reason_of(self.code, self.params)

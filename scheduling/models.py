@@ -7,7 +7,8 @@ from typing import Any
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from models_app.models import Run, ServedModel, reason_of
+from common.messages import reason_of
+from models_app.models import Run, ServedModel
 from runtimes.models import Gpu
 from scheduling.enums import DecisionKind
 

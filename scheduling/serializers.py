@@ -8,8 +8,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from common.messages import render
-from models_app.models import reason_of
+from common.messages import reason_of, render
 from models_app.serializers import ReasonSerializer
 from runtimes.enums import GpuMode
 from scheduling.models import Decision

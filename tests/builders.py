@@ -4,8 +4,9 @@ from django.contrib.auth.models import Group, User
 from django.utils import timezone
 
 from common import clock
+from common.models import new_uid
 from models_app.enums import RunState, Status
-from models_app.models import ApiToken, Run, ServedModel, new_uid
+from models_app.models import ApiToken, Run, ServedModel
 from runtimes.models import Node
 
 

@@ -37,13 +37,7 @@ OWNERS = {
     "status": {"models_app/lifecycle.py"},
     "desired_state": {"models_app/lifecycle.py"},
     "generation": {"models_app/lifecycle.py"},
-    "state": {
-        "models_app/runs.py",
-        "monitoring/exports/jobs.py",
-        "runtimes/downloads/asking.py",
-        "runtimes/downloads/work.py",
-        "runtimes/installations/pulls.py",
-    },
+    "state": {"models_app/runs.py", "common/jobs.py"},
 }
 FORBIDDEN_IN_TESTS = {
     "mock.patch",

@@ -17,13 +17,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from common import jobs
 from common.messages import render
+from common.models import JobState
 from common.problems import shorten
 from models_app.permissions import VIEW, is_admin
 from monitoring.api import FORMAT, PARAMETERS, raw_params
-from monitoring.enums import ExportState
-from monitoring.exports import formats, jobs
+from monitoring.exports import formats
 from monitoring.exports.answers import streamed
+from monitoring.exports.jobs import path_of, submit
 from monitoring.history.params import parse_params
 from monitoring.models import ExportJob
 from monitoring.negotiation import IgnoreClientNegotiation
@@ -40,7 +42,7 @@ class MayView(BasePermission):
 class Exports(GenericViewSet[ExportJob]):
     """Of the one who asks; administrators see everybody's."""
 
-    queryset = ExportJob.objects.select_related("requested_by").order_by("-pk")
+    queryset = ExportJob.objects.select_related("created_by").order_by("-pk")
     serializer_class = ExportJobSerializer
     permission_classes = (MayView,)
     content_negotiation_class = IgnoreClientNegotiation
@@ -52,14 +54,13 @@ class Exports(GenericViewSet[ExportJob]):
     def get_queryset(self) -> QuerySet[ExportJob]:
         found: QuerySet[ExportJob] = super().get_queryset()
         user = self.request.user
-        return found if is_admin(user) else found.filter(requested_by=user.pk)
+        return found if is_admin(user) else found.filter(created_by=user.pk)
 
     def get_object(self) -> ExportJob:
         uid = self.kwargs["uid"]
         job = self.get_queryset().filter(uid=uid).first()
         if job is None:
             raise NotFound(render("no_such_export", {"value": shorten(uid)}))
-        jobs.revive(job)
         return job
 
     def list(self, request: Request) -> Response:
@@ -74,7 +75,7 @@ class Exports(GenericViewSet[ExportJob]):
         """The same words as for `export`, in the address. At most two at once."""
         words = parse_params(raw_params(request), also_allowed=["format"])
         format = formats.check_format(request.query_params.get("format", ""))
-        job = jobs.ask(cast(User, request.user), format, words)
+        job = submit(cast(User, request.user), format, words)
         return Response(self.get_serializer(job).data, status=202)
 
     def retrieve(self, request: Request, uid: str) -> Response:
@@ -82,16 +83,16 @@ class Exports(GenericViewSet[ExportJob]):
 
     def destroy(self, request: Request, uid: str) -> Response:
         """Also ends one that is being written."""
-        jobs.delete(self.get_object())
+        jobs.remove(self.get_object(), request.user)
         return Response(status=204)
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True)
     def file(self, request: Request, uid: str) -> StreamingHttpResponse:
         job = self.get_object()
-        path = jobs.path_of(job)
+        path = path_of(job)
         over = job.expires_at is None or job.expires_at < timezone.now()
-        if job.state != ExportState.DONE or over or not path.is_file():
+        if job.state != JobState.DONE or over or not path.is_file():
             raise NotFound(render("export_has_no_file", {"value": shorten(uid)}))
         answer = streamed(
             request,

@@ -2,6 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from common.enums import Fault
 from common.messages import Reason
 
 REASONS = (
@@ -33,5 +34,17 @@ REASONS = (
     Reason(
         "export_has_no_file",
         _("The file of export %(value)s is not ready yet or has been deleted."),
+    ),
+    Reason(
+        "export_interrupted",
+        _("The process that wrote it was killed again and again."),
+        advice=_("Export fewer metrics or a shorter time, or try again."),
+        fault=Fault.MACHINE,
+    ),
+    Reason(
+        "export_unwritable",
+        _("The file could not be written: %(detail)s."),
+        advice=_("Make room in the data folder, then try again."),
+        fault=Fault.MACHINE,
     ),
 )

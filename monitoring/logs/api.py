@@ -12,9 +12,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from common.messages import render
+from common.messages import reason_of, render
 from models_app.api import model_named
-from models_app.models import Run, ServedModel, reason_of
+from models_app.models import Run, ServedModel
 from monitoring.logs import streaming
 from monitoring.logs.serializers import LogQuery, LogSerializer
 from monitoring.negotiation import IgnoreClientNegotiation

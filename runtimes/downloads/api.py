@@ -13,12 +13,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from common import jobs
 from common.messages import render
 from common.problems import shorten
 from models_app.activity import Actor
 from models_app.permissions import ADD, VIEW
-from runtimes.downloads import asking
-from runtimes.downloads.serializers import DownloadSerializer, WantedSerializer
+from runtimes.downloads.serializers import DownloadRequestSerializer, DownloadSerializer
+from runtimes.downloads.submit import retry, submit
 from runtimes.models import Download
 
 LISTED = 100
@@ -54,32 +55,34 @@ class Downloads(GenericViewSet[Download]):
         newest = self.get_queryset()[:LISTED]
         return Response(self.get_serializer(newest, many=True).data)
 
-    @extend_schema(request=WantedSerializer, responses={202: DownloadSerializer})
+    @extend_schema(
+        request=DownloadRequestSerializer, responses={202: DownloadSerializer}
+    )
     def create(self, request: Request) -> Response:
         """Goes on in the background; the folder appears when it is whole."""
-        words = WantedSerializer(data=request.data)
-        words.is_valid(raise_exception=True)
-        return self._accepted(asking.ask(words.save(), request.user))
+        body = DownloadRequestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        return self._accepted(submit(body.save(), request.user))
 
     def retrieve(self, request: Request, uid: str) -> Response:
         return Response(self.get_serializer(self.get_object()).data)
 
     def destroy(self, request: Request, uid: str) -> Response:
         """Ends it, and removes what is not whole. A model that is there stays."""
-        asking.remove(self.get_object(), request.user)
+        jobs.remove(self.get_object(), request.user)
         return Response(status=204)
 
     @extend_schema(request=None, responses={202: DownloadSerializer})
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, uid: str) -> Response:
         """What is here stays, for another try."""
-        return self._carried_out(asking.cancel)
+        return self._carried_out(jobs.cancel)
 
     @extend_schema(request=None, responses={202: DownloadSerializer})
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, uid: str) -> Response:
         """Goes on where it was."""
-        return self._carried_out(asking.retry)
+        return self._carried_out(retry)
 
     def _carried_out(self, verb: Callable[[Download, Actor], Download]) -> Response:
         return self._accepted(verb(self.get_object(), self.request.user))

@@ -9,14 +9,14 @@ from rest_framework import serializers
 from common.exceptions import Invalid
 from common.problems import unknown_fields
 from models_app.serializers import ReasonSerializer
-from runtimes.downloads.wanted import Wanted
+from runtimes.downloads.request import DownloadRequest
 from runtimes.enums import DownloadState, Hub
 from runtimes.models import Download
 
 WORDS = 2000  # characters
 
 
-class WantedSerializer(serializers.Serializer[Wanted]):
+class DownloadRequestSerializer(serializers.Serializer[DownloadRequest]):
     hub = serializers.ChoiceField(choices=Hub.choices, default=Hub.HUGGINGFACE)
     repo = serializers.CharField(
         max_length=500, help_text="owner/name, or the address of its page."
@@ -52,8 +52,8 @@ class WantedSerializer(serializers.Serializer[Wanted]):
             raise Invalid(found)
         return super().to_internal_value(data)
 
-    def create(self, validated_data: dict[str, Any]) -> Wanted:
-        return Wanted(**validated_data)
+    def create(self, validated_data: dict[str, Any]) -> DownloadRequest:
+        return DownloadRequest(**validated_data)
 
 
 class DownloadSerializer(serializers.ModelSerializer[Download]):
@@ -67,6 +67,8 @@ class DownloadSerializer(serializers.ModelSerializer[Download]):
     reason = ReasonSerializer(
         allow_null=True, help_text="Why it failed, or is tried again at retry_at."
     )
+    bytes_done = serializers.IntegerField(source="done")
+    bytes_total = serializers.IntegerField(source="total", allow_null=True)
     created_by = serializers.SerializerMethodField(allow_null=True)
 
     class Meta:

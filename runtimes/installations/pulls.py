@@ -1,148 +1,91 @@
-"""Images that people want here: asked for, cancelled, fetched with progress.
+"""Pulls of engine images as jobs; the daemon of the driver does the work.
 
-A short task starts `manage.py work_image_pull UID`, which may take hours; the daemon
-does the work. A pull whose process does not show itself is over; asked for again, it
-goes on with the layers that are here.
+Layers that are here stay when a pull is cancelled or its process is killed; the next
+one goes on with the others.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from contextlib import closing
-from datetime import timedelta
 from typing import Any, cast
 
-from django.conf import settings
-from django.contrib.auth.models import User
-from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
-from django.utils import timezone
+from django.db import IntegrityError
 
-from common import broker
-from common.exceptions import Conflict, Invalid
+from common import jobs
+from common.exceptions import AlreadyExists, Conflict, Invalid
+from common.jobs import JobFailed, Kind
 from common.problems import Problem
 from models_app.activity import Actor, record
 from runtimes.drivers.base import DriverError, Pulled
-from runtimes.enums import PullState
 from runtimes.models import ImagePull
 from runtimes.registry import driver
 
-TASK = "runtimes.tasks.pull_image"
-NOTED_EVERY_S = 1.0
-# The daemon may be silent that long while it unpacks a layer.
-SILENT = timedelta(seconds=660)
-KEPT = timedelta(days=30)
-
-# Of this process; asked now and then, so that none stays a zombie.
-_started: list[subprocess.Popen[bytes]] = []
+REPORT_S = 1.0
+EVENTS = {"requested": "image_asked"}
 
 
-def ask(driver_name: str, key: str, actor: Actor = None) -> ImagePull:
-    """key: framework or engine. Raises Invalid, or Conflict if it is under way."""
+def submit(driver_name: str, key: str, actor: Actor = None) -> ImagePull:
+    """key: framework or engine. Raises Invalid, or AlreadyExists if the image is being
+    pulled."""
     images = driver(driver_name).images
     if key not in images:
         params: dict[str, object] = {"value": key, "allowed": list(images)}
         raise Invalid([Problem(code="no_such_image", field="image", params=params)])
-    end_silent()
+    pull = ImagePull(driver=driver_name, key=key, image=images[key])
     try:
-        with transaction.atomic():
-            pull = ImagePull.objects.create(
-                driver=driver_name,
-                key=key,
-                image=images[key],
-                created_by=actor if isinstance(actor, User) else None,
-            )
-            _record("image_asked", pull, actor)
-            broker.enqueue(TASK, pull.uid)
+        return jobs.submit(pull, actor)
     except IntegrityError:
-        raise Conflict("pull_exists", image=images[key]) from None
-    return pull
+        raise _exists(pull) from None
 
 
-def cancel(pull: ImagePull, actor: Actor = None) -> None:
-    """Its process sees it with the daemon's next word. Raises Conflict."""
-    with transaction.atomic():
-        if not _open(pull.uid).update(state=PullState.CANCELLED):
-            raise Conflict("pull_is_over", image=pull.image)
-        _record("image_cancelled", pull, actor)
-
-
-def end_silent() -> None:
-    silent = ImagePull.objects.filter(
-        state__in=PullState.OPEN, beat_at__lt=timezone.now() - SILENT
-    )
-    silent.update(state=PullState.FAILED, code="pull_interrupted")
-
-
-def tidy() -> None:
-    end_silent()
-    old = ImagePull.objects.exclude(state__in=PullState.OPEN)
-    old.filter(created_at__lt=timezone.now() - KEPT).delete()
-
-
-def start(uid: str) -> None:
-    _started[:] = [child for child in _started if child.poll() is None]
-    if _open(uid).exists():
-        argv = [sys.executable, "manage.py", "work_image_pull", uid]
-        child = subprocess.Popen(argv, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL)
-        _started.append(child)
-
-
-def work(uid: str) -> None:
-    """Nothing to do for a pull that another process has, or that is over."""
-    queued = ImagePull.objects.filter(uid=uid, state=PullState.QUEUED)
-    if not queued.update(state=PullState.RUNNING, beat_at=timezone.now()):
-        return
-    pull = ImagePull.objects.get(uid=uid)
+def retry(pull: ImagePull, actor: Actor = None) -> ImagePull:
     try:
-        whole = carry(pull)
-    except DriverError as error:
-        _end(pull, PullState.FAILED, (error.code, dict(error.params)))
-    else:
-        if whole:
-            _end(pull, PullState.DONE)
+        return jobs.retry(pull, actor)
+    except IntegrityError:
+        raise _exists(pull) from None
 
 
-def carry(pull: ImagePull) -> bool:
-    """False: it was cancelled. The daemon stops when nobody listens any more."""
-    noted = 0.0
-    pulled: Pulled | None = None
-    with closing(cast(Any, driver(pull.driver).pull(pull.key))) as progress:
-        for pulled in progress:
-            if time.monotonic() - noted >= NOTED_EVERY_S:
-                noted = time.monotonic()
-                if not _note(pull, pulled):
-                    return False
-    return pulled is None or _note(pull, pulled)
+def _exists(pull: ImagePull) -> AlreadyExists:
+    params: dict[str, object] = {"image": pull.image}
+    return AlreadyExists([Problem(code="pull_exists", field="image", params=params)])
 
 
-def _note(pull: ImagePull, pulled: Pulled) -> bool:
-    return bool(
-        _open(pull.uid).update(
-            beat_at=timezone.now(),
-            layers=pulled.layers,
-            layers_done=pulled.layers_done,
-            bytes=pulled.bytes,
-            bytes_done=pulled.bytes_done,
-        )
+class Pulls(Kind[ImagePull]):
+    name = "image_pull"
+    model = ImagePull
+    parallel = 4
+    interrupted = "pull_interrupted"
+
+    def run(self, job: ImagePull) -> None:
+        """The daemon stops when nobody listens any more."""
+        reported = 0.0
+        pulled: Pulled | None = None
+        try:
+            with closing(cast(Any, driver(job.driver).pull(job.key))) as progress:
+                for pulled in progress:
+                    if time.monotonic() - reported >= REPORT_S:
+                        reported = time.monotonic()
+                        _report(job, pulled)
+        except DriverError as error:
+            raise JobFailed(error.code, error.params) from error
+        if pulled is not None:
+            _report(job, pulled)
+
+    def refusal(self, job: ImagePull) -> Conflict:
+        return Conflict("pull_is_over", image=job.image)
+
+    def on_event(self, event: str, job: ImagePull, actor: Actor = None) -> None:
+        code = EVENTS.get(event, f"image_{event}")
+        params: dict[str, object] = {"image": job.image}
+        record(code, actor=actor, params=params, reason=(job.code, job.params))
+
+
+def _report(pull: ImagePull, pulled: Pulled) -> None:
+    jobs.report(
+        pull,
+        layers=pulled.layers,
+        layers_done=pulled.layers_done,
+        total=pulled.bytes,
+        done=pulled.bytes_done,
     )
-
-
-def _end(
-    pull: ImagePull, state: PullState, reason: tuple[str, dict[str, object]] = ("", {})
-) -> None:
-    code, params = reason
-    with transaction.atomic():
-        if _open(pull.uid).update(state=state, code=code, params=params):
-            about: dict[str, object] = {"image": pull.image}
-            record(f"image_{state}", params=about, reason=reason)
-
-
-def _open(uid: str) -> QuerySet[ImagePull]:
-    return ImagePull.objects.filter(uid=uid, state__in=PullState.OPEN)
-
-
-def _record(code: str, pull: ImagePull, actor: Actor) -> None:
-    record(code, actor=actor, params={"image": pull.image})

@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
+from common import jobs
 from common.exceptions import PlatformError
 from common.messages import render
 from models_app.permissions import ADD, VIEW
@@ -85,7 +86,7 @@ def pull_image(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     driver_name, key = (request.POST.get(name, "") for name in ("driver", "framework"))
     try:
-        pulls.ask(driver_name, key, request.user)
+        pulls.submit(driver_name, key, request.user)
     except PlatformError as error:
         messages.error(request, str(error))
     return redirect("admin:runtimes_engines")
@@ -96,7 +97,7 @@ def cancel_pull(request: HttpRequest, uid: str) -> HttpResponse:
     if not request.user.has_perm(ADD):
         raise PermissionDenied
     try:
-        pulls.cancel(get_object_or_404(ImagePull, uid=uid), request.user)
+        jobs.cancel(get_object_or_404(ImagePull, uid=uid), request.user)
     except PlatformError as error:
         messages.error(request, str(error))
     return redirect("admin:runtimes_engines")

@@ -8,8 +8,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from common.messages import reason_of
 from common.problems import Problem, shorten
-from models_app.models import ServedModel, reason_of
+from models_app.models import ServedModel
 from models_app.serializers import ReasonSerializer
 from runtimes.frameworks.candidates import Kind
 from runtimes.library.scanner.entries import Entry

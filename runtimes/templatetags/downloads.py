@@ -6,7 +6,7 @@ from django import template
 from django.utils.translation import gettext as _
 
 from models_app.permissions import ADD
-from runtimes.downloads.asking import writable_roots
+from runtimes.downloads.submit import writable_roots
 from runtimes.enums import DownloadState, Hub
 
 register = template.Library()

@@ -4,8 +4,7 @@ import pytest
 from django.utils.translation import override
 
 from common import messages
-from common.messages import Reason, advise, find, register, render
-from models_app.models import reason_of
+from common.messages import Reason, advise, find, reason_of, register, render
 from runtimes.frameworks.fields import Choice, Integer, Object, installation, wrong_type
 
 WITH_ADVICE = [code for code, reason in messages.registry.items() if reason.advice]

@@ -39,9 +39,9 @@ def installation(one_hub):
 
 def ask(site):
     site.python(
-        "from runtimes.downloads.asking import ask\n"
-        "from runtimes.downloads.wanted import Wanted\n"
-        "ask(Wanted(hub='huggingface', repo='own/tiny'))"
+        "from runtimes.downloads.request import DownloadRequest\n"
+        "from runtimes.downloads.submit import submit\n"
+        "submit(DownloadRequest(hub='huggingface', repo='own/tiny'))"
     )
 
 
@@ -53,7 +53,7 @@ def row(site):
 def begun(site):
     """Some of it is here, and not all."""
     found = row(site)
-    return found["state"] == "running" and found["bytes_done"] >= 2**20
+    return found["state"] == "running" and found["done"] >= 2**20
 
 
 def pids(site, command) -> list[int]:
@@ -76,7 +76,7 @@ def downloading(site):
 
 def fall_silent(site):
     """As if the time had passed in which nobody takes it."""
-    site.rows("update runtimes_download set beat_at = '2020-01-01 00:00:00'")
+    site.rows("update runtimes_download set heartbeat = 0")
 
 
 def until_whole(site, hub):
@@ -133,7 +133,7 @@ def test_killed_fetcher_is_tried_again(site, hub):
     site.until(lambda: row(site)["state"] == "queued")
     assert row(site)["code"] == "download_interrupted"
     hub.pause_s = 0
-    site.rows("update runtimes_download set retry_at = '2020-01-01 00:00:00'")
+    site.rows("update runtimes_download set retry_uptime = 0")
     until_whole(site, hub)
 
 
@@ -143,7 +143,7 @@ def test_cancelled_one_ends_within_moments(site, hub):
     ask(site)
     site.until(lambda: downloading(site), 90)
     site.python(
-        "from runtimes.downloads.asking import cancel\n"
+        "from common.jobs import cancel\n"
         "from runtimes.models import Download\n"
         "cancel(Download.objects.get())"
     )
@@ -154,7 +154,7 @@ def test_cancelled_one_ends_within_moments(site, hub):
 
 def test_several_that_begin_at_once_fetch_it_once(site, hub):
     ask(site)
-    argv = [sys.executable, "manage.py", "work_downloads", str(os.getpid())]
+    argv = [sys.executable, "manage.py", "run_jobs", "download", str(os.getpid())]
     workers = [subprocess.Popen(argv, cwd=ROOT, env=site.env) for _ in range(4)]
     assert [worker.wait(60) for worker in workers] == [0] * 4
     assert until_whole(site, hub) == []

@@ -3,8 +3,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from common.models import new_uid
 from models_app.enums import RunState
-from models_app.models import Activity, Run, new_uid
+from models_app.models import Activity, Run
 from runtimes.cleanup import delete_old_runs
 from runtimes.registry import driver
 from tests.builders import a_run, a_wanted_model

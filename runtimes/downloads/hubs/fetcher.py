@@ -12,11 +12,9 @@ Uses no Django and no database; ends with the process that started it.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import json
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -25,12 +23,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from common.processes import end_with
 from runtimes.downloads.hubs import folder
 from runtimes.downloads.hubs.remote import Failed, Hub, Listing, RemoteFile, select
 
 EVENT_S = 0.5
 STDOUT = 1  # descriptor
-PR_SET_PDEATHSIG = 1
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -83,12 +81,6 @@ def main() -> None:
             "failed", code=code, params={"path": spec.root, "detail": str(error)[:200]}
         )
     os._exit(0)  # a library's threads must not delay the exit
-
-
-def end_with(parent: int) -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit(1)
 
 
 def emit(event: str, **fields: Any) -> None:

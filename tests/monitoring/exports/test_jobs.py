@@ -8,8 +8,10 @@ from django.contrib.auth.models import User
 from django.test import AsyncClient
 from django.utils import timezone
 
-from monitoring.enums import ExportState
-from monitoring.exports import formats, jobs
+from common import clock, jobs
+from common.models import SILENT_S, JobState
+from monitoring.exports import formats
+from monitoring.exports.jobs import KIND, submit
 from monitoring.exports.times import iso
 from monitoring.models import ExportJob
 from tests.api import client_of
@@ -33,10 +35,18 @@ def ask(api, format="csv", **words):
 
 def a_job(user, **fields) -> ExportJob:
     words = {"start_time": iso(START), "end_time": iso(END), "metric": ["gpu_power"]}
-    made = jobs.ask(user, "csv", words)
+    made = submit(user, "csv", words)
     ExportJob.objects.filter(pk=made.pk).update(**fields)
     made.refresh_from_db()
     return made
+
+
+def beating() -> dict:
+    return {"heartbeat": clock.uptime(), "boot_id": clock.boot_id()}
+
+
+def silent() -> dict:
+    return {**beating(), "heartbeat": clock.uptime() - SILENT_S - 1}
 
 
 def files() -> set[str]:
@@ -50,9 +60,9 @@ def test_job_is_written_and_told(format):
     asked_for = ask(api, format, metric="gpu_power")
     assert asked_for.status_code == 202
     told = asked_for.json()
-    assert (told["state"], told["progress"], told["file"]) == ("waiting", 0, None)
+    assert (told["state"], told["progress"], told["file"]) == ("queued", 0, None)
     assert told["rows_expected"] == 48
-    jobs.write_next()
+    jobs.work(KIND, beats=False)
     told = api.get(f"{EXPORTS}/{told['uid']}").json()
     assert (told["state"], told["progress"], told["rows"]) == ("done", 1, 48)
     assert (
@@ -68,7 +78,7 @@ def test_file_is_fetched():
     a_history()
     user = a_user("viewer")
     job = a_job(user)
-    jobs.write_next()
+    jobs.work(KIND, beats=False)
     token = a_token(user)
 
     async def fetch():
@@ -88,7 +98,7 @@ def test_file_is_fetched():
 def test_only_its_requester_and_administrators_see_it():
     owner = a_user("viewer")
     job = a_job(owner)
-    jobs.write_next()
+    jobs.work(KIND, beats=False)
     for path in (f"{EXPORTS}/{job.uid}", f"{EXPORTS}/{job.uid}/file"):
         assert client(a_user("operator", name=path)).get(path).status_code == 404
     stranger = client(a_user("viewer", name="stranger"))
@@ -103,11 +113,11 @@ def test_only_its_requester_and_administrators_see_it():
 def test_third_at_once_is_refused():
     api = client()
     assert [ask(api).status_code for _ in range(3)] == [202, 202, 429]
-    jobs.write_next()
+    jobs.work(KIND, beats=False)
     assert ask(api).status_code == 202
 
 
-@pytest.mark.parametrize("state", ["waiting", "running", "failed"])
+@pytest.mark.parametrize("state", ["queued", "running", "failed"])
 def test_there_is_no_file_before_it_is_done(state):
     user = a_user("viewer")
     job = a_job(user, state=state)
@@ -121,14 +131,14 @@ def test_there_is_no_file_before_it_is_done(state):
 def test_file_is_over_after_a_day():
     user = a_user("viewer")
     job = a_job(user)
-    jobs.write_next()
+    jobs.work(KIND, beats=False)
     job.refresh_from_db()
     left = job.expires_at - timezone.now()
     assert timedelta(hours=23, minutes=59) < left <= timedelta(hours=24)
     past = timezone.now() - timedelta(seconds=1)
     ExportJob.objects.update(expires_at=past)
     assert client(user).get(f"{EXPORTS}/{job.uid}/file").status_code == 404
-    jobs.prune()
+    jobs.cleanup()
     assert not ExportJob.objects.exists()
     assert not [name for name in files() if name.startswith(job.uid)]
 
@@ -136,38 +146,34 @@ def test_file_is_over_after_a_day():
 def test_words_of_a_range_are_fixed_when_asked():
     api = client()
     ask(api, range="1h", start_time="", end_time="")
-    words = ExportJob.objects.get().words
-    assert set(words) == {"start_time", "end_time"}
+    request = ExportJob.objects.get().request
+    assert set(request) == {"start_time", "end_time"}
 
 
 def test_one_is_written_at_a_time():
     user = a_user("viewer")
-    first = a_job(user, state=ExportState.RUNNING, beat_at=timezone.now(), attempts=1)
+    first = a_job(user, state=JobState.RUNNING, attempts=1, **beating())
     second = a_job(user)
-    jobs.write_next()
-    assert ExportJob.objects.get(pk=second.pk).state == "waiting"
-    ExportJob.objects.filter(pk=first.pk).update(state=ExportState.DONE)
-    jobs.write_next()
+    jobs.work(KIND, beats=False)
+    assert ExportJob.objects.get(pk=second.pk).state == "queued"
+    ExportJob.objects.filter(pk=first.pk).update(state=JobState.DONE)
+    jobs.work(KIND, beats=False)
     assert ExportJob.objects.get(pk=second.pk).state == "done"
 
 
 def test_one_whose_process_was_killed_is_begun_again():
-    long_ago = timezone.now() - jobs.SILENT - timedelta(seconds=1)
-    killed = a_job(
-        a_user("viewer"), state=ExportState.RUNNING, beat_at=long_ago, attempts=1
-    )
-    jobs.write_next()
+    killed = a_job(a_user("viewer"), state=JobState.RUNNING, attempts=1, **silent())
+    jobs.work(KIND, beats=False)
     killed.refresh_from_db()
     assert (killed.state, killed.attempts) == ("done", 2)
 
 
 def test_one_that_always_kills_its_process_fails():
-    long_ago = timezone.now() - jobs.SILENT - timedelta(seconds=1)
-    fields = {"state": ExportState.RUNNING, "beat_at": long_ago}
-    deadly = a_job(a_user("viewer"), attempts=jobs.MAX_ATTEMPTS, **fields)
-    jobs.write_next()
+    fields = {"state": JobState.RUNNING, **silent()}
+    deadly = a_job(a_user("viewer"), attempts=KIND.max_attempts, **fields)
+    jobs.work(KIND, beats=False)
     deadly.refresh_from_db()
-    assert deadly.state == "failed"
+    assert (deadly.state, deadly.code) == ("failed", "export_interrupted")
 
 
 def test_full_disk_fails_the_job_and_leaves_nothing(settings, tmp_path):
@@ -176,32 +182,28 @@ def test_full_disk_fails_the_job_and_leaves_nothing(settings, tmp_path):
     settings.DATA_DIR = tmp_path
     (tmp_path / "exports").mkdir()
     (tmp_path / "exports" / f"{job.uid}.1.part").mkdir()  # nothing can be written there
-    jobs.write_next()
+    jobs.work(KIND, beats=False)
     job.refresh_from_db()
-    assert job.state == "failed"
+    assert (job.state, job.code) == ("failed", "export_unwritable")
+    told = client(user).get(f"{EXPORTS}/{job.uid}").json()
+    assert told["reason"]["message"].startswith("The file could not be written: ")
 
 
 def test_one_that_is_deleted_meanwhile_leaves_no_file():
     a_history()
     job = a_job(a_user("viewer"))
-    ExportJob.objects.filter(pk=job.pk).update(state=ExportState.RUNNING, attempts=1)
+    ExportJob.objects.filter(pk=job.pk).update(state=JobState.RUNNING, attempts=1)
     job.refresh_from_db()
     ExportJob.objects.all().delete()
-    jobs._write(job)
+    jobs.run(KIND, job)
     assert not [name for name in files() if name.startswith(job.uid)]
 
 
-def test_silent_one_is_nudged_when_looked_at(django_capture_on_commit_callbacks):
-    long_ago = timezone.now() - jobs.SILENT - timedelta(seconds=1)
-    user = a_user("viewer")
-    job = a_job(user)
-    with django_capture_on_commit_callbacks() as fresh:
-        jobs.revive(job)
-    ExportJob.objects.update(created_at=long_ago)
-    job.refresh_from_db()
-    with django_capture_on_commit_callbacks() as silent:
-        jobs.revive(job)
-    assert (len(fresh), len(silent)) == (0, 1)
+def test_one_without_a_process_is_due_though_nobody_looks_at_it():
+    a_job(a_user("viewer"), state=JobState.RUNNING, attempts=1, **beating())
+    assert not jobs.is_due()
+    ExportJob.objects.update(**silent())
+    assert jobs.is_due()
 
 
 def test_jobs_go_with_their_user():
@@ -212,11 +214,10 @@ def test_jobs_go_with_their_user():
 
 def test_a_job_that_another_process_took_meanwhile_is_not_taken():
     job = ExportJob.objects.create(
-        requested_by=a_user("viewer"), format="csv", words={}, file_name="f.csv",
-        rows_expected=1,
+        created_by=a_user("viewer"), format="csv", file_name="f.csv", total=1,
     )  # fmt: skip
     rival = ExportJob.objects.get()
-    assert jobs._take(rival)
-    assert not jobs._take(job)
+    assert jobs.take(KIND, rival)
+    assert not jobs.take(KIND, job)
     stored = ExportJob.objects.get()
     assert (stored.state, stored.attempts) == ("running", 1)

@@ -1,12 +1,13 @@
 """Downloads as rows of the database."""
 
-from runtimes.downloads.asking import ask
-from runtimes.downloads.wanted import Wanted
+from runtimes.downloads.request import DownloadRequest
+from runtimes.downloads.submit import submit
 from runtimes.models import Download
 
 
-def asked(actor=None, **words) -> Download:
-    return ask(Wanted(**{"hub": "huggingface", "repo": "own/tiny", **words}), actor)
+def submitted(actor=None, **fields) -> Download:
+    fields = {"hub": "huggingface", "repo": "own/tiny", **fields}
+    return submit(DownloadRequest(**fields), actor)
 
 
 def changed(download, **fields) -> Download:

@@ -1,6 +1,7 @@
 import pytest
 
-from runtimes.downloads import work
+from common import jobs
+from runtimes.downloads.jobs import Downloads
 from runtimes.models import Download
 from tests.api import client_of, operator, send
 from tests.builders import a_user
@@ -23,7 +24,7 @@ def test_download_is_asked_for_and_watched(root):
     assert (told["state"], told["progress"], told["bytes_total"]) == ("queued", 0, None)
     assert (told["hub"], told["files"]) == ("huggingface", ["*Q4_K_M*.gguf"])
     assert (told["path"], told["created_by"]) == (str(root / "tiny"), "operator")
-    work.work()
+    jobs.work(Downloads(), beats=False)
     told = api.get(f"{DOWNLOADS}/{told['uid']}").json()
     assert (told["state"], told["progress"], told["reason"]) == ("done", 1, None)
     assert told["bytes_done"] == told["bytes_total"] == 3 * 2**20
@@ -33,7 +34,7 @@ def test_download_is_asked_for_and_watched(root):
 def test_failure_says_what_to_do(root):
     api = operator(HTTP_ACCEPT_LANGUAGE="zh-hans")
     uid = ask(api, files="*Q2*").json()["uid"]
-    work.work()
+    jobs.work(Downloads(), beats=False)
     told = api.get(f"{DOWNLOADS}/{uid}").json()
     assert (told["state"], told["reason"]["code"]) == ("failed", "no_such_files")
     assert "没有文件匹配 *Q2*" in told["reason"]["message"]
@@ -57,6 +58,18 @@ def test_bad_input_is_named(root, body, field, code):
     errors = [(error["field"], error["code"]) for error in answer.json()["errors"]]
     assert errors == [(field, code)]
     assert not Download.objects.exists()
+
+
+@pytest.mark.parametrize("code", ["folder_exists", "download_exists"])
+def test_folder_that_exists_is_a_conflict(root, code):
+    api = operator()
+    if code == "folder_exists":
+        (root / "tiny").mkdir()
+    else:
+        ask(api)
+    answer = ask(api)
+    assert (answer.status_code, answer.json()["code"]) == (409, code)
+    assert [error["field"] for error in answer.json()["errors"]] == ["folder"]
 
 
 def test_download_is_cancelled_tried_again_and_removed(root):
@@ -91,7 +104,7 @@ def test_secret_is_told_to_nobody(root, settings, hub, caplog):
     settings.HUBS = dict.fromkeys(settings.HUBS, (hub.url, "hf_secret"))
     api = operator()
     uid = ask(api, repo="own/not").json()["uid"]
-    work.work()
+    jobs.work(Downloads(), beats=False)
     assert hub.tokens == {"Bearer hf_secret"}
     told = api.get(f"{DOWNLOADS}/{uid}").content.decode()
     row = str(Download.objects.values().get())
@@ -102,7 +115,7 @@ def test_time_of_another_try_is_told(root, hub):
     api = operator()
     uid = ask(api).json()["uid"]
     hub.statuses = {"/": 503}
-    work.work()
+    jobs.work(Downloads(), beats=False)
     told = api.get(f"{DOWNLOADS}/{uid}").json()
     assert (told["state"], told["reason"]["code"]) == ("queued", "hub_error")
     assert told["retry_at"]

@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from django.core.management import call_command
 from django.utils import timezone
 
-from common.exceptions import Conflict, Invalid
+from common import jobs
+from common.exceptions import AlreadyExists, Conflict, Invalid
+from common.models import JobState
 from models_app.models import Activity
 from runtimes.drivers.base import DriverError
-from runtimes.enums import PullState
 from runtimes.installations import pulls
 from runtimes.models import ImagePull
 from runtimes.registry import driver
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.django_db
 
 PAGE = "/admin/runtimes/node/engines/"
 NOBODY = "127.0.0.1:9/team/engine:1"
+KIND = pulls.Pulls()
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def told():
 
 
 def carried(pull):
-    call_command("work_image_pull", pull.uid)
+    jobs.work(KIND, beats=False)
     pull.refresh_from_db()
     return pull
 
@@ -49,9 +50,9 @@ def carried(pull):
 def test_image_that_was_asked_for_is_pulled(at, dockerd):
     with serving("team/asked", [500_000, 1000]) as registry:
         at(registry.image, dockerd.url)
-        pull = carried(pulls.ask("docker", "vllm", a_user("operator")))
+        pull = carried(pulls.submit("docker", "vllm", a_user("operator")))
     assert (pull.state, pull.layers, pull.layers_done) == ("done", 2, 2)
-    assert pull.bytes == pull.bytes_done > 500_000
+    assert pull.total == pull.done > 500_000
     assert driver("docker").image("vllm").startswith(registry.image)
     assert told() == ["image_asked", "image_done"]
     assert carried(pull).state == "done"
@@ -59,42 +60,42 @@ def test_image_that_was_asked_for_is_pulled(at, dockerd):
 
 def test_pull_that_fails_says_why(at, dockerd):
     at(NOBODY, dockerd.url)
-    pull = carried(pulls.ask("docker", "vllm"))
-    assert pull.state == PullState.FAILED
+    pull = carried(pulls.submit("docker", "vllm"))
+    assert pull.state == JobState.FAILED
     assert "connection refused" in pull.reason["message"]
     assert told() == ["image_asked", "image_failed"]
-    assert pulls.ask("docker", "vllm").state == PullState.QUEUED
+    assert pulls.submit("docker", "vllm").state == JobState.QUEUED
 
 
 def test_daemon_that_is_away_is_told(at):
     at(NOBODY)
-    pull = carried(pulls.ask("docker", "vllm"))
-    assert (pull.state, pull.code) == (PullState.FAILED, "docker_unavailable")
+    pull = carried(pulls.submit("docker", "vllm"))
+    assert (pull.state, pull.code) == (JobState.FAILED, "docker_unavailable")
 
 
 def test_one_pull_at_a_time(at):
     at(NOBODY)
-    pulls.ask("docker", "vllm")
-    with pytest.raises(Conflict) as refused:
-        pulls.ask("docker", "vllm")
-    assert refused.value.code == "pull_exists"
+    pulls.submit("docker", "vllm")
+    with pytest.raises(AlreadyExists) as refused:
+        pulls.submit("docker", "vllm")
+    assert refused.value.problems[0].code == "pull_exists"
 
 
 @pytest.mark.parametrize(("runs_on", "key"), [("docker", "x"), ("process", "vllm")])
 def test_image_that_nobody_named_is_refused(at, runs_on, key):
     at(NOBODY)
     with pytest.raises(Invalid) as refused:
-        pulls.ask(runs_on, key)
+        pulls.submit(runs_on, key)
     assert refused.value.problems[0].code == "no_such_image"
 
 
 def test_cancelled_pull_is_not_begun(at):
     at(NOBODY)
-    pull = pulls.ask("docker", "vllm")
-    pulls.cancel(pull)
-    assert carried(pull).state == PullState.CANCELLED
+    pull = pulls.submit("docker", "vllm")
+    jobs.cancel(pull)
+    assert carried(pull).state == JobState.CANCELLED
     with pytest.raises(Conflict, match="already ended"):
-        pulls.cancel(pull)
+        jobs.cancel(pull)
     assert told() == ["image_asked", "image_cancelled"]
 
 
@@ -102,30 +103,41 @@ def test_pull_ends_when_it_is_cancelled(at, dockerd):
     with serving("team/cancelled", [1000, 1000]) as registry:
         registry.sends.clear()
         at(registry.image, dockerd.url)
-        pull = pulls.ask("docker", "vllm")
-        ImagePull.objects.update(state=PullState.CANCELLED)
-        assert pulls.carry(pull) is False
+        pulls.submit("docker", "vllm")
+        pull = jobs.claim(KIND)
+        ImagePull.objects.update(state=JobState.CANCELLED)
+        with pytest.raises(jobs.JobLost):
+            KIND.run(pull)
     with pytest.raises(DriverError, match="image_missing"):
         driver("docker").image("vllm")
 
 
-def test_pull_whose_process_is_gone_makes_room(at):
+def test_pull_whose_process_was_killed_is_claimed_again(at):
     at(NOBODY)
-    lost = pulls.ask("docker", "vllm")
-    long_ago = timezone.now() - timedelta(hours=1)
-    ImagePull.objects.update(state=PullState.RUNNING, beat_at=long_ago)
-    assert pulls.ask("docker", "vllm").pk != lost.pk
-    lost.refresh_from_db()
-    assert (lost.state, lost.code) == (PullState.FAILED, "pull_interrupted")
+    lost = pulls.submit("docker", "vllm")
+    assert jobs.claim(KIND) == lost
+    assert not jobs.is_due()
+    ImagePull.objects.update(heartbeat=0)
+    assert jobs.is_due()
+    assert carried(lost).code == "docker_unavailable"
+
+
+def test_pull_that_always_kills_its_process_fails(at):
+    at(NOBODY)
+    lost = pulls.submit("docker", "vllm")
+    killed = {"state": JobState.RUNNING, "heartbeat": 0, "attempts": KIND.max_attempts}
+    ImagePull.objects.update(**killed)
+    assert (carried(lost).state, lost.code) == (JobState.FAILED, "pull_interrupted")
 
 
 def test_old_pulls_are_forgotten(at):
     at(NOBODY)
-    pulls.cancel(pulls.ask("docker", "vllm"))
-    pulls.tidy()
+    jobs.cancel(pulls.submit("docker", "vllm"))
+    jobs.cleanup()
     assert ImagePull.objects.count() == 1
-    ImagePull.objects.update(created_at=timezone.now() - timedelta(days=31))
-    pulls.tidy()
+    long_ago = timezone.now() - timedelta(days=31)
+    ImagePull.objects.update(created_at=long_ago, finished_at=long_ago)
+    jobs.cleanup()
     assert ImagePull.objects.count() == 0
 
 
@@ -136,19 +148,19 @@ def test_page_offers_to_pull_and_shows_how_far_it_is(at, dockerd):
     asked = {"driver": "docker", "framework": "vllm"}
     assert page.post(f"{PAGE}pull/", asked).status_code == 302
     pull = ImagePull.objects.get()
-    figures = {"layers": 4, "layers_done": 1, "bytes": 8 * 2**20, "bytes_done": 2**21}
-    ImagePull.objects.update(state=PullState.RUNNING, **figures)
+    figures = {"layers": 4, "layers_done": 1, "total": 8 * 2**20, "done": 2**21}
+    ImagePull.objects.update(state=JobState.RUNNING, **figures)
     shown = page.get(PAGE).content.decode()
     assert "1 of 4 layers, 2.0\xa0MB of 8.0\xa0MB" in shown
     assert 'aria-valuenow="25"' in shown
     page.post(f"{PAGE}pull/{pull.uid}/cancel/")
     pull.refresh_from_db()
-    assert pull.state == PullState.CANCELLED
+    assert pull.state == JobState.CANCELLED
 
 
 def test_page_tells_why_the_last_pull_failed(at, dockerd):
     at(NOBODY, dockerd.url)
-    carried(pulls.ask("docker", "vllm"))
+    carried(pulls.submit("docker", "vllm"))
     assert "could not be pulled" in client_as("viewer").get(PAGE).content.decode()
 
 
@@ -170,5 +182,5 @@ def test_only_who_may_add_models_may_pull(at, role):
     page = client_as(role)
     asked = {"driver": "docker", "framework": "vllm"}
     assert page.post(f"{PAGE}pull/", asked).status_code == 403
-    pull = pulls.ask("docker", "vllm")
+    pull = pulls.submit("docker", "vllm")
     assert page.post(f"{PAGE}pull/{pull.uid}/cancel/").status_code == 403

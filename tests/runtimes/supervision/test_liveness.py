@@ -1,8 +1,9 @@
 import pytest
 from django.conf import settings
 
+from common.models import new_uid
 from models_app.enums import RunState
-from models_app.models import Activity, Run, new_uid
+from models_app.models import Activity, Run
 from runtimes.registry import driver
 from runtimes.supervision.liveness import LivenessCheck
 from runtimes.supervision.mass_failure import Brake

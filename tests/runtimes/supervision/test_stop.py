@@ -1,8 +1,8 @@
 import pytest
 
 from common import clock
+from common.models import new_uid
 from models_app.enums import RunState
-from models_app.models import new_uid
 from runtimes.drivers.base import DriverError
 from runtimes.frameworks.base import Command
 from runtimes.registry import driver

@@ -1,27 +1,28 @@
 import pytest
 
-from common.exceptions import Conflict, Invalid
+from common import jobs
+from common.exceptions import AlreadyExists, Conflict, Invalid
 from models_app.models import Activity
-from runtimes.downloads import asking
 from runtimes.downloads.hubs import folder
+from runtimes.downloads.submit import MAX_OPEN, retry, writable_roots
 from runtimes.enums import DownloadState
 from runtimes.models import Download
 from tests.builders import a_user
-from tests.runtimes.downloads.rows import asked, changed
+from tests.runtimes.downloads.rows import changed, submitted
 
 pytestmark = pytest.mark.django_db
 
 
-def refused(**words) -> list[tuple[str, str]]:
-    with pytest.raises(Invalid) as caught:
-        asked(**words)
+def refused(kind=Invalid, **fields) -> list[tuple[str, str]]:
+    with pytest.raises(kind) as caught:
+        submitted(**fields)
     assert str(caught.value)
     return [(problem.field, problem.code) for problem in caught.value.problems]
 
 
 def test_download_is_asked_for(root):
     user = a_user("operator")
-    download = asked(user, files="*.gguf, *.json\ntokenizer*", revision=" v1 ")
+    download = submitted(user, files="*.gguf, *.json\ntokenizer*", revision=" v1 ")
     assert (download.state, download.repo, download.revision) == (
         "queued",
         "own/tiny",
@@ -42,7 +43,7 @@ REPOS = [
 
 @pytest.mark.parametrize(("kind", "given", "repo"), REPOS)
 def test_address_of_a_page_names_its_repository(root, kind, given, repo):
-    assert asked(hub=kind, repo=given).repo == repo
+    assert submitted(hub=kind, repo=given).repo == repo
 
 
 BAD = [
@@ -65,64 +66,64 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("words", "field", "code"), BAD)
-def test_bad_words_are_refused(root, words, field, code):
-    assert refused(**words)[0] == (field, code)
+@pytest.mark.parametrize(("fields", "field", "code"), BAD)
+def test_bad_requests_are_refused(root, fields, field, code):
+    assert refused(**fields)[0] == (field, code)
 
 
 def test_folder_is_taken(root):
     (root / "here").mkdir()
-    assert refused(folder="here") == [("folder", "folder_exists")]
-    asked()
-    assert refused() == [("folder", "download_exists")]
-    assert asked(folder="tiny-2").path == root / "tiny-2"
+    assert refused(AlreadyExists, folder="here") == [("folder", "folder_exists")]
+    submitted()
+    assert refused(AlreadyExists) == [("folder", "download_exists")]
+    assert submitted(folder="tiny-2").path == root / "tiny-2"
 
 
 def test_folder_that_can_be_written_to_is_chosen(settings, root):
     settings.MODEL_ROOTS = [root / "not", root]
-    assert asked().root == str(root)
+    assert submitted().root == str(root)
     assert refused(root=str(root / "not")) == [("root", "no_writable_root")]
-    assert asking.writable_roots() == [root]
+    assert writable_roots() == [root]
 
 
 def test_too_many_wait(root):
-    first = asked()
-    for number in range(asking.MAX_OPEN - 1):
-        asked(folder=f"n{number}")
+    first = submitted()
+    for number in range(MAX_OPEN - 1):
+        submitted(folder=f"n{number}")
     assert refused(folder="last") == [("repo", "too_many_downloads")]
-    asking.cancel(first)
-    asked(folder="last")
+    jobs.cancel(first)
+    submitted(folder="last")
 
 
 def test_cancelled_one_is_tried_again(root):
-    download = asking.cancel(asked())
+    download = jobs.cancel(submitted())
     assert download.state == "cancelled"
-    download = asking.retry(changed(download, code="hub_error", idle_attempts=8))
+    download = retry(changed(download, code="hub_error", attempts=8))
     assert (download.state, download.code) == ("queued", "")
-    assert download.idle_attempts == 0
+    assert download.attempts == 0
     codes = [told.code for told in Activity.objects.order_by("pk")]
     assert codes == ["download_asked", "download_cancelled", "download_asked"]
 
 
 def test_folder_of_another_is_not_written_to_again(root):
-    download = asking.cancel(asked())
-    asked()
-    with pytest.raises(Invalid):
-        asking.retry(download)
+    download = jobs.cancel(submitted())
+    submitted()
+    with pytest.raises(AlreadyExists):
+        retry(download)
     download.refresh_from_db()
     assert download.state == "cancelled"
 
 
 ALLOWED = {
-    asking.cancel: DownloadState.OPEN,
-    asking.retry: {DownloadState.FAILED, DownloadState.CANCELLED},
+    jobs.cancel: DownloadState.OPEN,
+    retry: {DownloadState.FAILED, DownloadState.CANCELLED},
 }
 
 
 @pytest.mark.parametrize("verb", ALLOWED)
 @pytest.mark.parametrize("state", DownloadState.values)
 def test_verbs_by_state(root, verb, state):
-    download = changed(asked(), state=state)
+    download = changed(submitted(), state=state)
     if state in ALLOWED[verb]:
         assert verb(download).state != state
     else:
@@ -132,13 +133,13 @@ def test_verbs_by_state(root, verb, state):
 
 
 def test_removal_takes_what_is_not_whole(root):
-    download = asked()
+    download = submitted()
     part = folder.part_of(root, download.folder, download.uid)
     part.mkdir()
     (root / "tiny").mkdir()
     by = a_user("operator")
     for _tab in range(2):
-        asking.remove(download, by)
+        jobs.remove(download, by)
     assert [path.name for path in root.iterdir()] == ["tiny"]
     assert not Download.objects.exists()
     [removed] = Activity.objects.filter(code="download_removed")

@@ -1,4 +1,4 @@
-"""What people ask for, as words and as checked values. Pure."""
+"""A request for a download: the text that people type, and its checked values. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_PATTERN = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class DownloadRequest:
     """files: patterns, separated by commas or blanks. root, folder: empty for the
     usual ones."""
 
@@ -54,21 +54,21 @@ class Wanted:
         return self.folder.strip() or self.repo_name.rpartition("/")[2]
 
 
-def problems(wanted: Wanted) -> Iterator[Problem]:
-    """Of words alone; whether there is such a thing is the hub's to say."""
-    repo = REPO if wanted.hub == "modelscope" else SHORT_REPO
+def problems(request: DownloadRequest) -> Iterator[Problem]:
+    """Of the text alone: only the hub knows whether there is such a repository."""
+    repo = REPO if request.hub == "modelscope" else SHORT_REPO
     checks = [
-        ("repo", "bad_repo", repo, wanted.repo_name),
-        ("revision", "bad_revision", REVISION, wanted.revision.strip()),
-        ("folder", "bad_folder", FOLDER, wanted.folder_name),
+        ("repo", "bad_repo", repo, request.repo_name),
+        ("revision", "bad_revision", REVISION, request.revision.strip()),
+        ("folder", "bad_folder", FOLDER, request.folder_name),
     ]
     for field, code, allowed, value in checks:
         if not allowed.fullmatch(value) or ".." in value:
             yield Problem(code=code, field=field, params={"value": shorten(value)})
-    if len(wanted.patterns) > MAX_PATTERNS:
-        count = {"value": len(wanted.patterns), "max": MAX_PATTERNS}
+    if len(request.patterns) > MAX_PATTERNS:
+        count = {"value": len(request.patterns), "max": MAX_PATTERNS}
         yield Problem(code="too_many_patterns", field="files", params=count)
-    for pattern in wanted.patterns[:MAX_PATTERNS]:
+    for pattern in request.patterns[:MAX_PATTERNS]:
         if len(pattern) > MAX_PATTERN or not pattern.isprintable():
             params = {"value": shorten(pattern), "max": MAX_PATTERN}
             yield Problem(code="bad_pattern", field="files", params=params)

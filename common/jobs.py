@@ -1,0 +1,377 @@
+"""The runner of every long job: exports, downloads, image pulls.
+
+A new kind of job costs a model derived from common.models.Job, a Kind derived from the
+class below, and one register() in AppConfig.ready().
+
+1. submit() commits a row and enqueues start_due().
+2. start_due(), a short task, starts `manage.py run_jobs KIND` where a job is due. That
+   process ends with the one that started it, and takes hours if it has to: no worker of
+   the task queue is held, and no task timeout applies.
+3. The process claims one job after the other by compare-and-swap, runs it and shows a
+   heartbeat meanwhile. Every write repeats the claim, so a job that was cancelled or
+   taken over is never written to.
+4. One recovery rule: a job in work without a heartbeat for SILENT_S is claimed again,
+   or fails after max_attempts. The monitor enqueues start_due() whenever is_due(), so a
+   lost notice or process costs seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+
+from django.conf import settings
+from django.db import DatabaseError, close_old_connections, connection, transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
+
+from common import broker, clock
+from common.exceptions import Conflict
+from common.models import Job, JobState, new_uid
+
+logger = logging.getLogger(__name__)
+
+TASK = "common.tasks.start_jobs"
+BEAT_S = 2.0
+BACK_OFF_S = 10.0
+LONGEST_BACK_OFF_S = 300.0
+# A process that young may not have claimed its job yet.
+STARTING_S = 5.0
+
+J = TypeVar("J", bound=Job)
+Params = dict[str, Any]
+
+
+class JobFailed(Exception):
+    """The expected end of a job that did not work. retry: it may work later, without
+    anybody's doing."""
+
+    def __init__(
+        self, code: str, params: Mapping[str, object] | None = None, retry: bool = False
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.params = dict(params or {})
+        self.retry = retry
+
+
+class JobLost(Exception):
+    """The job was cancelled, deleted or claimed by another process."""
+
+
+class Kind(Generic[J]):
+    """What differs between kinds of jobs. parallel: how many run at once. interrupted:
+    code of a job whose process was killed again and again. crashed: code of a job that
+    ended with an unexpected exception."""
+
+    name: str
+    model: type[J]
+    parallel = 1
+    max_attempts = 3
+    keep = timedelta(days=30)
+    interrupted = "job_interrupted"
+    crashed = "job_crashed"
+
+    def run(self, job: J) -> None:
+        """Do the work; report() progress now and then. Raises JobFailed or JobLost."""
+        raise NotImplementedError
+
+    def refusal(self, job: J) -> Conflict:
+        """Its state does not allow to cancel or retry it."""
+        label = job.states(job.state).label
+        return Conflict("job_not_allowed", job=str(job), state=label)
+
+    def on_event(self, event: str, job: J, actor: Any = None) -> None:
+        """Record activity: requested, cancelled, removed, done or failed."""
+
+    def discard(self, job: J) -> None:
+        """Remove what a job leaves behind that ended without a result."""
+
+    def cleanup(self) -> None:
+        """Remove leftovers of jobs without a row."""
+
+    def jobs(self) -> QuerySet[J]:
+        return self.model._default_manager.all()
+
+    def open_jobs(self) -> QuerySet[J]:
+        return self.jobs().filter(state__in=self.model.states.OPEN)
+
+
+_kinds: dict[str, Kind[Any]] = {}
+# Children of this process; polled, so that none stays a zombie.
+_started: list[tuple[str, subprocess.Popen[bytes], float]] = []
+
+
+def register(kind: Kind[Any]) -> None:
+    _kinds[kind.name] = kind
+
+
+def kind_named(name: str) -> Kind[Any]:
+    return _kinds[name]
+
+
+def kinds() -> list[Kind[Any]]:
+    return list(_kinds.values())
+
+
+def kind_of(job: Job) -> Kind[Any]:
+    return next(kind for kind in _kinds.values() if kind.model is type(job))
+
+
+# What people do with jobs
+
+
+def submit(job: J, actor: Any = None) -> J:
+    """job: not saved yet. Raises IntegrityError of a constraint of its model."""
+    with transaction.atomic():
+        job.created_by = actor if getattr(actor, "pk", None) else None
+        job.save(force_insert=True)
+        kind_of(job).on_event("requested", job, actor)
+        broker.enqueue(TASK)
+    return job
+
+
+def cancel(job: J, actor: Any = None) -> J:
+    """Its process notices at its next report. Raises Conflict."""
+    kind = kind_of(job)
+    with transaction.atomic():
+        ended = {"finished_at": timezone.now(), "retry_at": None, "heartbeat": None}
+        if (
+            not kind.open_jobs()
+            .filter(pk=job.pk)
+            .update(state=JobState.CANCELLED, **ended)
+        ):
+            raise _refusal(kind, job)
+        kind.on_event("cancelled", job, actor)
+        broker.enqueue(TASK)  # the next one may start
+    job.refresh_from_db()
+    return job
+
+
+def retry(job: J, actor: Any = None) -> J:
+    """Raises Conflict unless it failed or was cancelled; IntegrityError where another
+    open job has taken its place."""
+    kind = kind_of(job)
+    over = (JobState.FAILED, JobState.CANCELLED)
+    fresh: Params = {
+        "state": JobState.QUEUED, "claim": "", "code": "", "params": {}, "attempts": 0,
+        "finished_at": None, "retry_at": None, "retry_uptime": None,
+    }  # fmt: skip
+    with transaction.atomic():
+        if not kind.jobs().filter(pk=job.pk, state__in=over).update(**fresh):
+            raise _refusal(kind, job)
+        kind.on_event("requested", job, actor)
+        broker.enqueue(TASK)
+    job.refresh_from_db()
+    return job
+
+
+def remove(job: Job, actor: Any = None) -> None:
+    """The row and whatever is not a result. A process that works on it discards its
+    part itself."""
+    kind = kind_of(job)
+    with transaction.atomic():
+        deleted, _ = kind.jobs().filter(pk=job.pk).delete()
+        if deleted:
+            kind.on_event("removed", job, actor)
+    if job.state not in kind.model.states.WORKING:
+        kind.discard(job)
+    broker.enqueue(TASK)
+
+
+def _refusal(kind: Kind[J], job: J) -> Conflict:
+    job.refresh_from_db()
+    return kind.refusal(job)
+
+
+# Start processes
+
+
+def is_due() -> bool:
+    """Whether a job waits for a process, or lost its own."""
+    return any(_claimable(kind) for kind in _kinds.values())
+
+
+def start_due() -> None:
+    """A process too many finds nothing to claim, and ends."""
+    now = time.monotonic()
+    _started[:] = [entry for entry in _started if entry[1].poll() is None]
+    for kind in _kinds.values():
+        young = sum(
+            name == kind.name and at > now - STARTING_S for name, _, at in _started
+        )
+        for _ in range(len(_claimable(kind)) - young):
+            _started.append((kind.name, _spawn(kind), now))
+
+
+def _spawn(kind: Kind[Any]) -> subprocess.Popen[bytes]:
+    argv = [sys.executable, "manage.py", "run_jobs", kind.name, str(os.getpid())]
+    return subprocess.Popen(argv, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL)
+
+
+def _claimable(kind: Kind[J]) -> list[J]:
+    """As many as may run beside those that do; those without a process first."""
+    found = list(kind.open_jobs().order_by("pk"))
+    working = [job for job in found if job.state in kind.model.states.WORKING]
+    silent = [job for job in working if job.is_silent]
+    free = kind.parallel - (len(working) - len(silent))
+    return [*silent, *(job for job in found if job.is_due)][: max(0, free)]
+
+
+# Run jobs
+
+
+def work(kind: Kind[J], *, beats: bool = True) -> None:
+    """Until no job is due. beats: show heartbeats from a thread of its own, for work
+    that is silent for minutes."""
+    while (job := claim(kind)) is not None:
+        with _beating(job) if beats else _quiet():
+            run(kind, job)
+
+
+@transaction.atomic
+def claim(kind: Kind[J]) -> J | None:
+    """The oldest open row serves as the lock of all processes."""
+    kind.open_jobs().order_by("pk").select_for_update().first()
+    for job in _claimable(kind):
+        if take(kind, job):
+            job.refresh_from_db()
+            return job
+    return None
+
+
+def take(kind: Kind[J], job: J) -> bool:
+    """False: another process was faster, or it was started too often in vain."""
+    as_read = kind.jobs().filter(pk=job.pk, state=job.state, claim=job.claim)
+    if job.attempts >= kind.max_attempts:
+        _end(kind, job, as_read, JobState.FAILED, JobFailed(kind.interrupted))
+        return False
+    claimed: Params = {
+        "state": JobState.RUNNING,
+        "claim": new_uid(),
+        "attempts": job.attempts + 1,
+        "heartbeat": clock.uptime(),
+        "boot_id": clock.boot_id(),
+        "retry_at": None,
+        "retry_uptime": None,
+    }
+    return bool(as_read.update(**claimed, started_at=Coalesce("started_at", Now())))
+
+
+def run(kind: Kind[J], job: J) -> None:
+    """A claimed job, to its end."""
+    try:
+        kind.run(job)
+    except JobLost:
+        logger.info("job %s %s: lost", kind.name, job.uid)
+    except JobFailed as failure:
+        _fail(kind, job, failure)
+    except Exception:
+        logger.exception("job %s %s: unexpected error", kind.name, job.uid)
+        _fail(kind, job, JobFailed(kind.crashed))
+    else:
+        _end(kind, job, mine(job), JobState.DONE)
+    if not kind.jobs().filter(pk=job.pk).exists():
+        kind.discard(job)
+
+
+def mine(job: J) -> QuerySet[J]:
+    """The row, as long as nobody cancelled it or claimed it again."""
+    kind = kind_of(job)
+    found: QuerySet[J] = kind.jobs().filter(
+        pk=job.pk, claim=job.claim, state__in=job.states.WORKING
+    )
+    return found
+
+
+def report(job: Job, **fields: Any) -> None:
+    """Write progress, with a heartbeat. A database that is away costs heartbeats only.
+    Raises JobLost."""
+    try:
+        if mine(job).update(heartbeat=clock.uptime(), **fields):
+            return
+    except DatabaseError as error:
+        logger.error("job %s: cannot report progress: %s", job.uid, error)
+        close_old_connections()
+        return
+    raise JobLost
+
+
+def _fail(kind: Kind[J], job: J, failure: JobFailed) -> None:
+    attempts = mine(job).values_list("attempts", flat=True).first()
+    if failure.retry and attempts is not None and attempts < kind.max_attempts:
+        delay = min(BACK_OFF_S * 2 ** max(0, attempts - 1), LONGEST_BACK_OFF_S)
+        mine(job).update(
+            state=JobState.QUEUED,
+            code=failure.code,
+            params=failure.params,
+            heartbeat=None,
+            retry_at=timezone.now() + timedelta(seconds=delay),
+            retry_uptime=clock.uptime() + delay,
+        )
+    else:
+        _end(kind, job, mine(job), JobState.FAILED, failure)
+
+
+def _end(
+    kind: Kind[J],
+    job: J,
+    rows: QuerySet[J],
+    state: JobState,
+    failure: JobFailed | None = None,
+) -> None:
+    code, params = (failure.code, failure.params) if failure else ("", {})
+    ended = {"state": state, "code": code, "params": params}
+    with transaction.atomic():
+        if rows.update(**ended, finished_at=timezone.now(), heartbeat=None):
+            job.refresh_from_db()
+            kind.on_event(str(state), job)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _beating(job: Job) -> Iterator[None]:
+    stop = threading.Event()
+
+    def beat() -> None:
+        try:
+            while not stop.wait(BEAT_S):
+                report(job)
+        except JobLost:
+            pass  # the next report of the work itself ends it
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def cleanup() -> None:
+    """Remove jobs that are over and too old, with what they left."""
+    now = timezone.now()
+    for kind in _kinds.values():
+        over = kind.jobs().exclude(state__in=kind.model.states.OPEN)
+        ended = over.alias(ended=Coalesce("finished_at", "created_at"))
+        old = Q(ended__lt=now - kind.keep) | Q(expires_at__lt=now)
+        for job in ended.filter(old):
+            job.delete()
+            kind.discard(job)
+        kind.cleanup()
