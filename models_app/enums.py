@@ -43,7 +43,7 @@ class RunState(TextChoices):
 
 
 class PlacementPolicy(TextChoices):
-    BINPACK = "binpack", _("Fill up GPUs and machines")
+    BINPACK = "binpack", _("Pack: fill GPUs and machines up")
     SPREAD = "spread", _("Spread over GPUs and machines")
 
 

@@ -38,7 +38,7 @@ LABELS: dict[str, Promise] = {
     "network_sent_bytes": _("Network sent"),
     "requests": _("Requests"),
     "errors": _("Failed requests"),
-    "refused": _("Refused requests"),
+    "refused": _("Rejected requests"),
     "cancelled": _("Cancelled requests"),
     "prompt_tokens": _("Prompt tokens"),
     "completion_tokens": _("Generated tokens"),

@@ -24,7 +24,7 @@ class DownloadState(TextChoices):
 
     QUEUED = "queued", _("Queued")
     RUNNING = "running", _("Downloading")
-    VERIFYING = "verifying", _("Being checked")
+    VERIFYING = "verifying", _("Verifying")
     DONE = "done", _("Done")
     FAILED = "failed", _("Failed")
     CANCELLED = "cancelled", _("Cancelled")

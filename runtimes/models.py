@@ -20,7 +20,7 @@ class Node(models.Model):
 
     name = models.CharField(_("name"), max_length=255, unique=True)
     cpu_cores = models.PositiveSmallIntegerField(_("CPU cores"))
-    memory_mib = models.PositiveIntegerField(_("memory, MiB"))
+    memory_mib = models.PositiveIntegerField(_("memory (MiB)"))
     boot_id = models.CharField(max_length=36)
     version = models.PositiveBigIntegerField(default=0)
     seen_at = models.DateTimeField(_("last seen"))
@@ -40,9 +40,9 @@ class Gpu(models.Model):
     uuid = models.CharField("UUID", max_length=80, unique=True)
     index = models.PositiveSmallIntegerField(_("index"))
     name = models.CharField(_("name"), max_length=200)
-    memory_mib = models.PositiveIntegerField(_("memory, MiB"))
+    memory_mib = models.PositiveIntegerField(_("memory (MiB)"))
     free_mib = models.PositiveIntegerField(
-        _("free, MiB"), null=True, help_text=_("As the driver measures it.")
+        _("free (MiB)"), null=True, help_text=_("As measured by the GPU driver.")
     )
     present = models.BooleanField(_("present"), default=True)
     lost = models.BooleanField(

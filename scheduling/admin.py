@@ -21,7 +21,7 @@ class DecisionAdmin(ReadOnlyAdmin):
     list_display_links = None
     list_filter = ("kind", "model")
     search_fields = ("^model_name", "=code")
-    search_help_text = gettext_lazy("Start of a model's name, or a code")
+    search_help_text = gettext_lazy("Searches the start of model names, and codes")
     ordering = ("-pk",)
     fields = ("time", "kind", "model_name", "priority", "what")
 
@@ -35,7 +35,7 @@ class DecisionAdmin(ReadOnlyAdmin):
     def time(self, decision: Decision) -> str:
         return short_time(decision.at)
 
-    @admin.display(description=gettext_lazy("what"))
+    @admin.display(description=gettext_lazy("event"))
     def what(self, decision: Decision) -> str:
         return decision.message
 

@@ -72,7 +72,7 @@ def raise_priority(request: HttpRequest, model_id: int, to: int) -> HttpResponse
     except PlatformError as error:
         messages.error(request, str(error))
     else:
-        done = _("%(model)s has priority %(priority)s now.")
+        done = _("%(model)s now has priority %(priority)s.")
         params = {"model": model.name, "priority": model.priority}
         messages.success(request, done % params)
     return redirect("admin:scheduling_queue")
@@ -88,6 +88,6 @@ def lower_n_ctx(request: HttpRequest, model_id: int, to: int) -> HttpResponse:
     except PlatformError as error:
         messages.error(request, str(error))
     else:
-        done = _("%(model)s has a context of %(tokens)s tokens now.")
+        done = _("%(model)s now has a context of %(tokens)s tokens.")
         messages.success(request, done % {"model": model.name, "tokens": to})
     return redirect("admin:scheduling_queue")

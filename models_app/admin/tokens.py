@@ -59,7 +59,7 @@ class ApiTokenAdmin(PlatformAdmin):
         kwargs["queryset"] = manageable_users(request.user).filter(is_active=True)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
-    @admin.display(description=_("begins with"))
+    @admin.display(description=_("prefix"))
     def prefix(self, token: ApiToken) -> str:
         return f"{token.token_key}…"
 

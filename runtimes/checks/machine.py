@@ -42,8 +42,9 @@ def engines() -> Iterator[Finding]:
     if for_gpus and all(e.accelerator == "cpu" for e in found) and has_gpus():
         yield warning(
             "engines",
-            _("There are GPUs here, but all engines were built for the processor."),
-            _("Install one for GPUs: %(command)s") % {"command": for_gpus.install},
+            _("This machine has GPUs, but all engines were built for CPUs only."),
+            _("Install one that supports GPUs: %(command)s")
+            % {"command": for_gpus.install},
         )
 
 
@@ -91,7 +92,7 @@ def _disk(name: str, path: Path) -> Finding:
     level = room(usage.free // MIB, usage.total // MIB)
     if level == Level.OK:
         return ok(name, message)
-    advice = _("Delete what is not needed in %(path)s.") % {"path": path}
+    advice = _("Delete unneeded files in %(path)s.") % {"path": path}
     return Finding(name=name, level=level, message=message, advice=advice)
 
 
@@ -111,16 +112,16 @@ def _port(role: str, port: int, listening: dict[int, int | None]) -> Finding:
             name,
             _("Taken by another program (pid %(pid)s).")
             % {"pid": listening[port] or _("of another user")},
-            _("End it, or deploy with another %(variable)s.")
+            _("Stop it, or deploy with another %(variable)s.")
             % {"variable": f"{role.upper()}_PORT"},
         )
     if not _answers(port):
         return error(
             name,
-            _("Role %(role)s listens but does not answer.") % {"role": role},
+            _("Role %(role)s listens but does not respond.") % {"role": role},
             _("Read %(log)s.") % {"log": settings.LOG_DIR / f"{role}.log"},
         )
-    return ok(name, _("Role %(role)s answers.") % {"role": role})
+    return ok(name, _("Role %(role)s responds.") % {"role": role})
 
 
 def _is_ours(pid: int | None) -> bool:

@@ -31,6 +31,6 @@ def _labels() -> dict[str, Any]:
         "states": {value: str(label) for value, label in DownloadState.choices},
         "all": _("all files"),
         "left": _("%(time)s left"),
-        "again": _("next try at %(time)s"),
-        "lost": _("The server does not answer."),
+        "again": _("next attempt at %(time)s"),
+        "lost": _("The server does not respond."),
     }

@@ -166,7 +166,7 @@ def test_killed_engine_ends_the_page_with_reason_and_advice(site, run, opened):
     expect(reason).to_contain_text("journalctl")
     expect(opened.locator("[data-status]")).to_contain_text("ended", timeout=5000)
     site.until(lambda: len(site.runs("talker")) == 2, seconds=60)
-    expect(opened.get_by_text("There is a newer run")).to_be_visible(timeout=8000)
+    expect(opened.get_by_text("A newer run exists")).to_be_visible(timeout=8000)
 
 
 def test_follow_streams_from_a_real_server(site, run, page):

@@ -60,5 +60,5 @@ def test_command_ends_with_3_for_a_model_that_somebody_stopped(capsys):
 
 def test_command_gives_the_reason_the_model_does_not_run():
     demo.install()
-    with pytest.raises(CommandError, match="does not run"):
+    with pytest.raises(CommandError, match="is not running"):
         call_command("install_demo_model", wait=0.1)

@@ -39,13 +39,15 @@ class Command(BaseCommand):
         except NotInstalled as error:
             raise CommandError(str(error)) from error
         if model is None or model.desired_state == Desired.STOPPED:
-            self._leave(_("%(model)s was stopped or deleted: left so."), NAME)
+            self._leave(_("%(model)s was stopped or deleted; left as it is."), NAME)
         elif options["wait"]:
             self._report(wait(model, options["wait"]))
 
     def _report(self, model: ServedModel) -> None:
         if model.status == Status.WAITING:
-            self._leave(_("%(model)s waits. %(reason)s"), model.name, reason_of(model))
+            self._leave(
+                _("%(model)s is waiting. %(reason)s"), model.name, reason_of(model)
+            )
         if model.status != Status.RUNNING:
             raise CommandError(why_not(model))
 
@@ -76,7 +78,7 @@ def reason_of(model: ServedModel) -> str:
 
 def why_not(model: ServedModel) -> str:
     run = model.runs.first()
-    return _("%(model)s does not run (%(status)s). %(reason)s\n%(log)s") % {
+    return _("%(model)s is not running (%(status)s). %(reason)s\n%(log)s") % {
         "model": model.name,
         "status": Status(model.status).label,
         "reason": reason_of(model),

@@ -34,7 +34,7 @@ class Command(BaseCommand):
         if unknown:
             told = {"engines": ", ".join(unknown), "known": ", ".join(images)}
             raise CommandError(
-                _("No image is named for %(engines)s, only for %(known)s.") % told
+                _("No image is configured for %(engines)s, only for %(known)s.") % told
             )
         try:
             wanted = options["engines"] or [*missing(name)]
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         except DriverError as error:
             raise CommandError(render(error.code, error.params)) from error
         if not wanted:
-            self.stdout.write(_("All images are here."))
+            self.stdout.write(_("All images are on this machine."))
 
     def _pull(self, name: str, key: str) -> None:
         image = driver(name).images[key]

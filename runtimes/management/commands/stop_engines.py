@@ -27,7 +27,7 @@ class Command(BaseCommand):
             raise CommandError(
                 _("The database cannot be used: %(error)s") % {"error": error}
             ) from error
-        self.stdout.write(_("engines ended: %(count)s") % {"count": ended})
+        self.stdout.write(_("engines stopped: %(count)s") % {"count": ended})
 
 
 def stop_engines() -> int:
@@ -43,5 +43,5 @@ def stop_engines() -> int:
     reaped = Reaper(grace_s=0).step()
     if here.exists():
         left = ", ".join(here.values_list("uid", flat=True))
-        raise CommandError(_("Still not ended: %(runs)s") % {"runs": left})
+        raise CommandError(_("Still running: %(runs)s") % {"runs": left})
     return len(runs) + len(reaped)

@@ -58,7 +58,7 @@ def report(figures: Figures) -> list[str]:
     return [
         _("GPU utilisation: %(percent)s %%")
         % {"percent": f"{100 * figures.utilisation:.1f}"},
-        _("Waiting time until a place is found:"),
+        _("Waiting time until placement:"),
         *(
             "  "
             + waits_line
@@ -73,7 +73,7 @@ def report(figures: Figures) -> list[str]:
         _("Evictions: %(count)s") % {"count": figures.evictions},
         _("Restarts: %(count)s") % {"count": figures.restarts},
         _("GPUs lost: %(count)s") % {"count": figures.gpus_lost},
-        _("Models given up: %(count)s") % {"count": len(figures.given_up)},
+        _("Models abandoned: %(count)s") % {"count": len(figures.given_up)},
     ]
 
 

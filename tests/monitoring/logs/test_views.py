@@ -57,7 +57,7 @@ def test_older_run_links_to_the_newer_one():
     html = client.get(f"{page_of(model)}?run={writer.uid}").content.decode()
     assert f'data-log="{writer.uid}"' in html
     assert f'<option value="{newer.uid}">' in html
-    assert "There is a newer run" in html
+    assert "A newer run exists" in html
     link = client.get(reverse("admin:monitoring_run_log", args=[writer.run.pk]))
     assert link.url == f"{page_of(model)}?run={writer.uid}"
 

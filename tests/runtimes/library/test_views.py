@@ -98,7 +98,7 @@ def test_who_may_follow_the_link(root, role):
     [
         ("en", ["Model library", "Q4_K_M", "4096", "1.8 K", "Adapter (LoRA)",
                 "Incomplete", "does not exist", "points outside the model folders"]),
-        ("zh-hans", ["模型库", "适配器（LoRA）", "不完整", "预计内存", "未列出的内容"]),
+        ("zh-hans", ["模型库", "适配器（LoRA）", "不完整", "估算内存", "未列出的内容"]),
     ],
 )  # fmt: skip
 def test_page_lists_the_entries(root, language, texts):
@@ -124,7 +124,7 @@ def test_page_names_the_models_that_serve_a_file(root):
     model = builders.a_model("chat", config={"model_path": str(path)})
     page = page_of(client_as("viewer"))
     assert f"/servedmodel/{model.pk}/change/" in page
-    assert "served as" in page
+    assert "Served as" in page
 
 
 @pytest.mark.parametrize(
