@@ -7,9 +7,9 @@ class below, and one register() in AppConfig.ready().
 2. start_due(), a short task, starts `manage.py run_jobs KIND` where a job is due. That
    process ends with the one that started it, and takes hours if it has to: no worker of
    the task queue is held, and no task timeout applies.
-3. The process claims one job after the other by compare-and-swap, runs it and shows a
-   heartbeat meanwhile. Every write repeats the claim, so a job that was cancelled or
-   taken over is never written to.
+3. The process (common.job_runner) claims one job after the other by compare-and-swap,
+   runs it and shows a heartbeat meanwhile. Every write repeats the claim, so a job that
+   was cancelled or taken over is never written to.
 4. One recovery rule: a job in work without a heartbeat for SILENT_S is claimed again,
    or fails after max_attempts. The monitor enqueues start_due() whenever is_due(), so a
    lost notice or process costs seconds.
@@ -17,11 +17,9 @@ class below, and one register() in AppConfig.ready().
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,21 +27,17 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from common import broker, clock
-from common.exceptions import Conflict
-from common.models import Job, JobState, new_uid
-
-logger = logging.getLogger(__name__)
+from common import broker
+from common.exceptions import AlreadyExists, Conflict
+from common.messages import Text
+from common.models import Job, JobState
 
 TASK = "common.tasks.start_jobs"
-BEAT_S = 2.0
-BACK_OFF_S = 10.0
-LONGEST_BACK_OFF_S = 300.0
 # A process that young may not have claimed its job yet.
 STARTING_S = 5.0
 
@@ -74,6 +68,7 @@ class Kind(Generic[J]):
     ended with an unexpected exception."""
 
     name: str
+    title: Text
     model: type[J]
     parallel = 1
     max_attempts = 3
@@ -83,6 +78,18 @@ class Kind(Generic[J]):
 
     def run(self, job: J) -> None:
         """Do the work; report() progress now and then. Raises JobFailed or JobLost."""
+        raise NotImplementedError
+
+    def visible_to(self, user: Any) -> QuerySet[J]:
+        """Jobs that this user may see."""
+        raise NotImplementedError
+
+    def may_change(self, user: Any, job: J) -> bool:
+        """Whether this user, who sees the job, may cancel and retry it."""
+        raise NotImplementedError
+
+    def exists(self, job: J) -> AlreadyExists:
+        """For a job that violates a unique constraint of its model."""
         raise NotImplementedError
 
     def refusal(self, job: J) -> Conflict:
@@ -131,11 +138,12 @@ def kind_of(job: Job) -> Kind[Any]:
 
 
 def submit(job: J, actor: Any = None) -> J:
-    """job: not saved yet. Raises IntegrityError of a constraint of its model."""
-    with transaction.atomic():
-        job.created_by = actor if getattr(actor, "pk", None) else None
+    """job: not saved yet. Raises AlreadyExists."""
+    kind = kind_of(job)
+    job.created_by = actor if getattr(actor, "pk", None) else None
+    with _unique(kind, job), transaction.atomic():
         job.save(force_insert=True)
-        kind_of(job).on_event("requested", job, actor)
+        kind.on_event("requested", job, actor)
         broker.enqueue(TASK)
     return job
 
@@ -158,15 +166,14 @@ def cancel(job: J, actor: Any = None) -> J:
 
 
 def retry(job: J, actor: Any = None) -> J:
-    """Raises Conflict unless it failed or was cancelled; IntegrityError where another
-    open job has taken its place."""
+    """Raises Conflict unless it failed or was cancelled, or AlreadyExists."""
     kind = kind_of(job)
     over = (JobState.FAILED, JobState.CANCELLED)
     fresh: Params = {
         "state": JobState.QUEUED, "claim": "", "code": "", "params": {}, "attempts": 0,
         "finished_at": None, "retry_at": None, "retry_uptime": None,
     }  # fmt: skip
-    with transaction.atomic():
+    with _unique(kind, job), transaction.atomic():
         if not kind.jobs().filter(pk=job.pk, state__in=over).update(**fresh):
             raise _refusal(kind, job)
         kind.on_event("requested", job, actor)
@@ -188,6 +195,14 @@ def remove(job: Job, actor: Any = None) -> None:
     broker.enqueue(TASK)
 
 
+@contextmanager
+def _unique(kind: Kind[J], job: J) -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError:
+        raise kind.exists(job) from None
+
+
 def _refusal(kind: Kind[J], job: J) -> Conflict:
     job.refresh_from_db()
     return kind.refusal(job)
@@ -198,7 +213,7 @@ def _refusal(kind: Kind[J], job: J) -> Conflict:
 
 def is_due() -> bool:
     """Whether a job waits for a process, or lost its own."""
-    return any(_claimable(kind) for kind in _kinds.values())
+    return any(claimable(kind) for kind in _kinds.values())
 
 
 def start_due() -> None:
@@ -209,7 +224,7 @@ def start_due() -> None:
         young = sum(
             name == kind.name and at > now - STARTING_S for name, _, at in _started
         )
-        for _ in range(len(_claimable(kind)) - young):
+        for _ in range(len(claimable(kind)) - young):
             _started.append((kind.name, _spawn(kind), now))
 
 
@@ -218,7 +233,7 @@ def _spawn(kind: Kind[Any]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(argv, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL)
 
 
-def _claimable(kind: Kind[J]) -> list[J]:
+def claimable(kind: Kind[J]) -> list[J]:
     """As many as may run beside those that do; those without a process first."""
     found = list(kind.open_jobs().order_by("pk"))
     working = [job for job in found if job.state in kind.model.states.WORKING]
@@ -227,141 +242,7 @@ def _claimable(kind: Kind[J]) -> list[J]:
     return [*silent, *(job for job in found if job.is_due)][: max(0, free)]
 
 
-# Run jobs
-
-
-def work(kind: Kind[J], *, beats: bool = True) -> None:
-    """Until no job is due. beats: show heartbeats from a thread of its own, for work
-    that is silent for minutes."""
-    while (job := claim(kind)) is not None:
-        with _beating(job) if beats else _quiet():
-            run(kind, job)
-
-
-@transaction.atomic
-def claim(kind: Kind[J]) -> J | None:
-    """The oldest open row serves as the lock of all processes."""
-    kind.open_jobs().order_by("pk").select_for_update().first()
-    for job in _claimable(kind):
-        if take(kind, job):
-            job.refresh_from_db()
-            return job
-    return None
-
-
-def take(kind: Kind[J], job: J) -> bool:
-    """False: another process was faster, or it was started too often in vain."""
-    as_read = kind.jobs().filter(pk=job.pk, state=job.state, claim=job.claim)
-    if job.attempts >= kind.max_attempts:
-        _end(kind, job, as_read, JobState.FAILED, JobFailed(kind.interrupted))
-        return False
-    claimed: Params = {
-        "state": JobState.RUNNING,
-        "claim": new_uid(),
-        "attempts": job.attempts + 1,
-        "heartbeat": clock.uptime(),
-        "boot_id": clock.boot_id(),
-        "retry_at": None,
-        "retry_uptime": None,
-    }
-    return bool(as_read.update(**claimed, started_at=Coalesce("started_at", Now())))
-
-
-def run(kind: Kind[J], job: J) -> None:
-    """A claimed job, to its end."""
-    try:
-        kind.run(job)
-    except JobLost:
-        logger.info("job %s %s: lost", kind.name, job.uid)
-    except JobFailed as failure:
-        _fail(kind, job, failure)
-    except Exception:
-        logger.exception("job %s %s: unexpected error", kind.name, job.uid)
-        _fail(kind, job, JobFailed(kind.crashed))
-    else:
-        _end(kind, job, mine(job), JobState.DONE)
-    if not kind.jobs().filter(pk=job.pk).exists():
-        kind.discard(job)
-
-
-def mine(job: J) -> QuerySet[J]:
-    """The row, as long as nobody cancelled it or claimed it again."""
-    kind = kind_of(job)
-    found: QuerySet[J] = kind.jobs().filter(
-        pk=job.pk, claim=job.claim, state__in=job.states.WORKING
-    )
-    return found
-
-
-def report(job: Job, **fields: Any) -> None:
-    """Write progress, with a heartbeat. A database that is away costs heartbeats only.
-    Raises JobLost."""
-    try:
-        if mine(job).update(heartbeat=clock.uptime(), **fields):
-            return
-    except DatabaseError as error:
-        logger.error("job %s: cannot report progress: %s", job.uid, error)
-        close_old_connections()
-        return
-    raise JobLost
-
-
-def _fail(kind: Kind[J], job: J, failure: JobFailed) -> None:
-    attempts = mine(job).values_list("attempts", flat=True).first()
-    if failure.retry and attempts is not None and attempts < kind.max_attempts:
-        delay = min(BACK_OFF_S * 2 ** max(0, attempts - 1), LONGEST_BACK_OFF_S)
-        mine(job).update(
-            state=JobState.QUEUED,
-            code=failure.code,
-            params=failure.params,
-            heartbeat=None,
-            retry_at=timezone.now() + timedelta(seconds=delay),
-            retry_uptime=clock.uptime() + delay,
-        )
-    else:
-        _end(kind, job, mine(job), JobState.FAILED, failure)
-
-
-def _end(
-    kind: Kind[J],
-    job: J,
-    rows: QuerySet[J],
-    state: JobState,
-    failure: JobFailed | None = None,
-) -> None:
-    code, params = (failure.code, failure.params) if failure else ("", {})
-    ended = {"state": state, "code": code, "params": params}
-    with transaction.atomic():
-        if rows.update(**ended, finished_at=timezone.now(), heartbeat=None):
-            job.refresh_from_db()
-            kind.on_event(str(state), job)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    yield
-
-
-@contextmanager
-def _beating(job: Job) -> Iterator[None]:
-    stop = threading.Event()
-
-    def beat() -> None:
-        try:
-            while not stop.wait(BEAT_S):
-                report(job)
-        except JobLost:
-            pass  # the next report of the work itself ends it
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+# Clean up
 
 
 def cleanup() -> None:

@@ -53,6 +53,7 @@ PLATFORM = [
     _page(_("Machines and GPUs"), "memory", "runtimes_gpu_changelist"),
     _page(_("Engines"), "manufacturing", "runtimes_engines"),
     _rows(_("Runs"), "terminal", "models_app.run"),
+    _page(_("Jobs"), "task", "models_app_jobs"),
     _rows(_("Activity"), "history", "models_app.activity"),
 ]
 MONITORING = [

@@ -70,9 +70,11 @@ class ExportJobSerializer(serializers.ModelSerializer[ExportJob]):
     state = serializers.ChoiceField(choices=JobState.choices)
     format = serializers.ChoiceField(choices=FORMATS)
     progress = serializers.FloatField(help_text="0 to 1.")
-    requested_by = serializers.CharField(source="created_by.username")
-    rows = serializers.IntegerField(source="done")
-    rows_expected = serializers.IntegerField(source="total", allow_null=True)
+    requested_by = serializers.CharField(read_only=True, source="created_by.username")
+    rows = serializers.IntegerField(read_only=True, source="done")
+    rows_expected = serializers.IntegerField(
+        read_only=True, source="total", allow_null=True
+    )
     reason = ReasonSerializer(allow_null=True, help_text="Why it failed.")
     file = serializers.SerializerMethodField(allow_null=True)
 

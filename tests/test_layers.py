@@ -37,7 +37,7 @@ OWNERS = {
     "status": {"models_app/lifecycle.py"},
     "desired_state": {"models_app/lifecycle.py"},
     "generation": {"models_app/lifecycle.py"},
-    "state": {"models_app/runs.py", "common/jobs.py"},
+    "state": {"models_app/runs.py", "common/jobs.py", "common/job_runner.py"},
 }
 FORBIDDEN_IN_TESTS = {
     "mock.patch",

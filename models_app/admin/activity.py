@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
 from models_app.admin.base import ReadOnlyAdmin, log_link, short_time
+from models_app.admin.jobs import change_job, job_list
 from models_app.models import Activity
 
 
@@ -26,6 +28,19 @@ class ActivityAdmin(ReadOnlyAdmin):
     @admin.display(description=_("what"))
     def what(self, activity: Activity) -> str:
         return activity.message
+
+    def get_urls(self) -> list[URLPattern]:
+        """The page of jobs has no table of its own, so it hangs below this one."""
+        inside = self.admin_site.admin_view
+        own = [
+            path("jobs/", inside(job_list), name="models_app_jobs"),
+            path(
+                "jobs/<slug:kind>/<slug:uid>/<slug:verb>/",
+                inside(change_job),
+                name="models_app_job_change",
+            ),
+        ]
+        return own + list(super().get_urls())
 
     @admin.display(description=_("log"))
     def to_log(self, activity: Activity) -> str:

@@ -21,11 +21,11 @@ from common import jobs
 from common.messages import render
 from common.models import JobState
 from common.problems import shorten
-from models_app.permissions import VIEW, is_admin
+from models_app.permissions import VIEW
 from monitoring.api import FORMAT, PARAMETERS, raw_params
 from monitoring.exports import formats
 from monitoring.exports.answers import streamed
-from monitoring.exports.jobs import path_of, submit
+from monitoring.exports.jobs import KIND, path_of, submit
 from monitoring.history.params import parse_params
 from monitoring.models import ExportJob
 from monitoring.negotiation import IgnoreClientNegotiation
@@ -52,9 +52,8 @@ class Exports(GenericViewSet[ExportJob]):
     lookup_value_regex = "[0-9a-f]{32}"
 
     def get_queryset(self) -> QuerySet[ExportJob]:
-        found: QuerySet[ExportJob] = super().get_queryset()
-        user = self.request.user
-        return found if is_admin(user) else found.filter(created_by=user.pk)
+        visible = KIND.visible_to(self.request.user)
+        return visible.select_related("created_by").order_by("-pk")
 
     def get_object(self) -> ExportJob:
         uid = self.kwargs["uid"]

@@ -6,14 +6,18 @@ import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
-from common import jobs
+from common import job_runner, jobs
 from common.exceptions import Invalid
 from common.jobs import JobFailed, Kind
+from models_app.permissions import VIEW, is_admin
 from monitoring.exports import formats, rows
 from monitoring.exports.limits import TooManyExports, check_size
 from monitoring.exports.row import Row
@@ -60,9 +64,19 @@ class Exports(Kind[ExportJob]):
     """Each attempt starts over, so that a file is always of one piece."""
 
     name = "export"
+    title = _("Export")
     model = ExportJob
     keep = VALID
     interrupted = "export_interrupted"
+
+    def visible_to(self, user: Any) -> QuerySet[ExportJob]:
+        """A user's own; administrators see everybody's."""
+        if not user.has_perm(VIEW):
+            return self.jobs().none()
+        return self.jobs() if is_admin(user) else self.jobs().filter(created_by=user)
+
+    def may_change(self, user: Any, job: ExportJob) -> bool:
+        return True
 
     def run(self, job: ExportJob) -> None:
         path = path_of(job)
@@ -75,7 +89,7 @@ class Exports(Kind[ExportJob]):
                 ):
                     file.write(chunk)
             # Reported first: the file of a job that was lost must not appear.
-            jobs.report(
+            job_runner.report(
                 job,
                 done=job.done,
                 size_bytes=part.stat().st_size,
@@ -111,7 +125,7 @@ def _counted(job: ExportJob, selection: rows.Selection) -> Iterator[Row]:
         yield row
         job.done = number
         if number % REPORT_ROWS == 0:
-            jobs.report(job, done=number)
+            job_runner.report(job, done=number)
 
 
 def _remove(path: Path) -> None:

@@ -19,7 +19,7 @@ from common.problems import shorten
 from models_app.activity import Actor
 from models_app.permissions import ADD, VIEW
 from runtimes.downloads.serializers import DownloadRequestSerializer, DownloadSerializer
-from runtimes.downloads.submit import retry, submit
+from runtimes.downloads.submit import submit
 from runtimes.models import Download
 
 LISTED = 100
@@ -82,7 +82,7 @@ class Downloads(GenericViewSet[Download]):
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, uid: str) -> Response:
         """Goes on where it was."""
-        return self._carried_out(retry)
+        return self._carried_out(jobs.retry)
 
     def _carried_out(self, verb: Callable[[Download, Actor], Download]) -> Response:
         return self._accepted(verb(self.get_object(), self.request.user))

@@ -14,11 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 
-from common import jobs
-from common.exceptions import Conflict
+from common import job_runner
+from common.exceptions import AlreadyExists, Conflict
 from common.jobs import JobFailed, Kind
+from common.problems import Problem
 from models_app.activity import Actor, record
+from models_app.permissions import ADD, VIEW
 from runtimes.downloads.hubs import folder
 from runtimes.downloads.hubs.child import Child, Event
 from runtimes.downloads.hubs.fetcher import Spec
@@ -37,6 +41,7 @@ class Downloads(Kind[Download]):
     """A download that is tried again continues with the files that are here."""
 
     name = "download"
+    title = _("Download")
     model = Download
     max_attempts = 8
     interrupted = "download_interrupted"
@@ -51,13 +56,24 @@ class Downloads(Kind[Download]):
                     if event and event["event"] in ("done", "failed"):
                         outcome = _outcome(event)
                     else:
-                        jobs.report(job, **_progress(job, event or {}))
+                        job_runner.report(job, **_progress(job, event or {}))
         except OSError as error:
             outcome = Failed("files_unwritable", path=job.root, detail=str(error))
         if outcome is not None:
             retry = outcome.passing and _is_worth_another_try(job, outcome)
             raise JobFailed(outcome.code, outcome.params, retry)
-        jobs.report(job, done=job.total or job.done)
+        job_runner.report(job, done=job.total or job.done)
+
+    def visible_to(self, user: Any) -> QuerySet[Download]:
+        return self.jobs() if user.has_perm(VIEW) else self.jobs().none()
+
+    def may_change(self, user: Any, job: Download) -> bool:
+        return bool(user.has_perm(ADD))
+
+    def exists(self, job: Download) -> AlreadyExists:
+        params: dict[str, object] = {"path": str(job.path)}
+        problem = Problem(code="download_exists", field="folder", params=params)
+        return AlreadyExists([problem])
 
     def refusal(self, job: Download) -> Conflict:
         state = DownloadState(job.state).label

@@ -67,8 +67,10 @@ class DownloadSerializer(serializers.ModelSerializer[Download]):
     reason = ReasonSerializer(
         allow_null=True, help_text="Why it failed, or is tried again at retry_at."
     )
-    bytes_done = serializers.IntegerField(source="done")
-    bytes_total = serializers.IntegerField(source="total", allow_null=True)
+    bytes_done = serializers.IntegerField(read_only=True, source="done")
+    bytes_total = serializers.IntegerField(
+        read_only=True, source="total", allow_null=True
+    )
     created_by = serializers.SerializerMethodField(allow_null=True)
 
     class Meta:

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 from django.conf import settings
-from django.db import IntegrityError
 
 from common import jobs
 from common.exceptions import AlreadyExists, Invalid
@@ -37,19 +36,7 @@ def submit(request: DownloadRequest, actor: Actor = None) -> Download:
         root=str(root),
         folder=request.folder_name,
     )
-    try:
-        return jobs.submit(download, actor)
-    except IntegrityError:
-        raise _target_taken(download) from None
-
-
-def retry(download: Download, actor: Actor = None) -> Download:
-    """Continue with what is here. Raises Conflict, or AlreadyExists if another download
-    fills the folder."""
-    try:
-        return jobs.retry(download, actor)
-    except IntegrityError:
-        raise _target_taken(download) from None
+    return jobs.submit(download, actor)
 
 
 def writable_roots() -> list[Path]:
@@ -71,12 +58,6 @@ def _root(given: str) -> Path:
 
 def _is_writable(root: Path) -> bool:
     return root.is_dir() and os.access(root, os.W_OK | os.X_OK)
-
-
-def _target_taken(download: Download) -> AlreadyExists:
-    return AlreadyExists(
-        [_problem("download_exists", "folder", path=str(download.path))]
-    )
 
 
 def _problem(code: str, field: str, **params: object) -> Problem:

@@ -10,13 +10,15 @@ import time
 from contextlib import closing
 from typing import Any, cast
 
-from django.db import IntegrityError
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 
-from common import jobs
+from common import job_runner, jobs
 from common.exceptions import AlreadyExists, Conflict, Invalid
 from common.jobs import JobFailed, Kind
 from common.problems import Problem
 from models_app.activity import Actor, record
+from models_app.permissions import ADD, VIEW
 from runtimes.drivers.base import DriverError, Pulled
 from runtimes.models import ImagePull
 from runtimes.registry import driver
@@ -32,27 +34,12 @@ def submit(driver_name: str, key: str, actor: Actor = None) -> ImagePull:
     if key not in images:
         params: dict[str, object] = {"value": key, "allowed": list(images)}
         raise Invalid([Problem(code="no_such_image", field="image", params=params)])
-    pull = ImagePull(driver=driver_name, key=key, image=images[key])
-    try:
-        return jobs.submit(pull, actor)
-    except IntegrityError:
-        raise _exists(pull) from None
-
-
-def retry(pull: ImagePull, actor: Actor = None) -> ImagePull:
-    try:
-        return jobs.retry(pull, actor)
-    except IntegrityError:
-        raise _exists(pull) from None
-
-
-def _exists(pull: ImagePull) -> AlreadyExists:
-    params: dict[str, object] = {"image": pull.image}
-    return AlreadyExists([Problem(code="pull_exists", field="image", params=params)])
+    return jobs.submit(ImagePull(driver=driver_name, key=key, image=images[key]), actor)
 
 
 class Pulls(Kind[ImagePull]):
     name = "image_pull"
+    title = _("Image pull")
     model = ImagePull
     parallel = 4
     interrupted = "pull_interrupted"
@@ -72,6 +59,17 @@ class Pulls(Kind[ImagePull]):
         if pulled is not None:
             _report(job, pulled)
 
+    def visible_to(self, user: Any) -> QuerySet[ImagePull]:
+        return self.jobs() if user.has_perm(VIEW) else self.jobs().none()
+
+    def may_change(self, user: Any, job: ImagePull) -> bool:
+        return bool(user.has_perm(ADD))
+
+    def exists(self, job: ImagePull) -> AlreadyExists:
+        params: dict[str, object] = {"image": job.image}
+        problem = Problem(code="pull_exists", field="image", params=params)
+        return AlreadyExists([problem])
+
     def refusal(self, job: ImagePull) -> Conflict:
         return Conflict("pull_is_over", image=job.image)
 
@@ -82,7 +80,7 @@ class Pulls(Kind[ImagePull]):
 
 
 def _report(pull: ImagePull, pulled: Pulled) -> None:
-    jobs.report(
+    job_runner.report(
         pull,
         layers=pulled.layers,
         layers_done=pulled.layers_done,

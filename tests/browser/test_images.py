@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+from common import clock
+
 PAGE = "/admin/runtimes/node/engines/"
 IMAGE = "registry.example/a-rather-long-name-of-a-team/vllm:1"
 PULLS = "from runtimes.models import ImagePull\n"
@@ -15,8 +17,10 @@ def say(site, **fields):
 @pytest.fixture
 def row(site, page):
     """Of an image of which a part is here."""
-    part = {"layers": 4, "layers_done": 1, "bytes": 1000, "bytes_done": 250}
+    part = {"layers": 4, "layers_done": 1, "total": 1000, "done": 250}
     place = {"driver": "docker", "key": "vllm", "image": IMAGE, "state": "running"}
+    # As if its process were at work all along
+    part |= {"heartbeat": clock.uptime() + 3600, "boot_id": clock.boot_id()}
     site.python(f"{PULLS}ImagePull.objects.create(**{(place | part)!r})")
     page.goto(PAGE)
     yield page.locator("tr[data-image=vllm]")
@@ -27,7 +31,7 @@ def test_progress_moves_until_the_pull_is_over(site, row):
     expect(row).to_contain_text("1 of 4 layers")
     bar = row.get_by_role("progressbar")
     expect(bar).to_have_attribute("aria-valuenow", "25")
-    say(site, layers_done=3, bytes_done=900)
+    say(site, layers_done=3, done=900)
     expect(bar).to_have_attribute("aria-valuenow", "90", timeout=10_000)
     expect(row).to_contain_text("3 of 4 layers")
     say(site, state="failed", code="pull_interrupted")
@@ -40,7 +44,9 @@ def test_pull_is_cancelled_by_a_click(row):
 
 
 def test_worker_carries_a_pull(site, page):
-    site.python("from runtimes.installations import pulls\npulls.ask('docker', 'vllm')")
+    site.python(
+        "from runtimes.installations import pulls\npulls.submit('docker', 'vllm')"
+    )
     [pull] = site.until(lambda: over(site))
     assert pull["code"] in ("docker_unavailable", "pull_failed")
     page.goto("/admin/models_app/activity/")

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from common import clock, jobs
+from common import clock, job_runner, jobs
 from common.exceptions import Conflict
 from common.models import SILENT_S, JobState
 from monitoring.exports.jobs import Exports
@@ -63,7 +63,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_runs_as_many_at_once_as_it_says(kind):
     made = [jobs.submit(KINDS[kind](n)) for n in range(kind.parallel + 1)]
-    claimed = [jobs.claim(kind()) for _ in made]
+    claimed = [job_runner.claim(kind()) for _ in made]
     assert claimed == [*made[:-1], None]
     assert {job.state for job in claimed[:-1]} == {"running"}
     assert not jobs.is_due()
@@ -72,27 +72,27 @@ def test_each_kind_runs_as_many_at_once_as_it_says(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_recovers_a_job_without_heartbeat_by_the_same_rule(kind):
     job = jobs.submit(KINDS[kind](0))
-    first = jobs.claim(kind())
+    first = job_runner.claim(kind())
     assert first.started_at
     kind.model.objects.update(heartbeat=clock.uptime() - SILENT_S - 1)
-    second = jobs.claim(kind())
+    second = job_runner.claim(kind())
     assert (second, second.attempts) == (job, 2)
     assert second.claim != first.claim
     assert second.started_at == first.started_at
     with pytest.raises(jobs.JobLost):
-        jobs.report(first)
+        job_runner.report(first)
 
 
 def test_heartbeats_of_an_earlier_boot_do_not_count():
     job = a_job(state="running", heartbeat=clock.uptime(), boot_id="earlier")
     assert job.is_silent
-    assert jobs.claim(Recording()) == job
+    assert job_runner.claim(Recording()) == job
 
 
 def test_done_job_keeps_its_result():
-    kind = Recording(lambda job: jobs.report(job, done=5))
+    kind = Recording(lambda job: job_runner.report(job, done=5))
     job = a_job()
-    jobs.work(kind, beats=False)
+    job_runner.work(kind, beats=False)
     assert (fresh(job).state, job.done, job.progress) == ("done", 5, 1.0)
     assert job.finished_at and job.heartbeat is None
     assert kind.discarded == []
@@ -101,14 +101,14 @@ def test_done_job_keeps_its_result():
 def test_expected_failure_is_shown_with_its_reason():
     job = a_job()
     failure = jobs.JobFailed("export_unwritable", {"detail": "no space"})
-    jobs.work(raising(failure), beats=False)
+    job_runner.work(raising(failure), beats=False)
     assert (fresh(job).state, job.code) == ("failed", "export_unwritable")
     assert "no space" in job.reason["message"]
 
 
 def test_unexpected_failure_fails_the_job_and_is_logged(caplog):
     job = a_job()
-    jobs.work(raising(ZeroDivisionError("oops")), beats=False)
+    job_runner.work(raising(ZeroDivisionError("oops")), beats=False)
     assert (fresh(job).state, job.code) == ("failed", "job_crashed")
     assert "oops" in caplog.text
 
@@ -117,7 +117,7 @@ def test_failure_that_may_pass_is_tried_again_with_growing_delays():
     job, delays = a_job(), []
     kind = raising(jobs.JobFailed("hub_error", retry=True))
     while fresh(job).state == "queued":
-        jobs.work(kind, beats=False)
+        job_runner.work(kind, beats=False)
         if fresh(job).state == "queued":
             assert not job.is_due
             assert job.retry_at > timezone.now()
@@ -139,10 +139,10 @@ def test_lost_job_is_not_written_to(change):
             change()
         else:
             jobs.cancel(job)
-        jobs.report(job, done=1)
+        job_runner.report(job, done=1)
 
     kind, job = Recording(cancel), a_job()
-    jobs.work(kind, beats=False)
+    job_runner.work(kind, beats=False)
     if change:
         assert kind.discarded == [job.uid]
     else:
@@ -205,6 +205,6 @@ def test_heartbeat_is_shown_while_the_work_is_silent():
 
     a_job()
     threads = threading.active_count()
-    jobs.work(Recording(run))
+    job_runner.work(Recording(run))
     assert seen
     assert threading.active_count() == threads

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from common import jobs
+from common import job_runner, jobs
 from common.processes import end_with
 
 
@@ -16,4 +16,4 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         end_with(options["parent"])
-        jobs.work(jobs.kind_named(options["kind"]))
+        job_runner.work(jobs.kind_named(options["kind"]))

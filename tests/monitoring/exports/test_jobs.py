@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.test import AsyncClient
 from django.utils import timezone
 
-from common import clock, jobs
+from common import clock, job_runner, jobs
 from common.models import SILENT_S, JobState
 from monitoring.exports import formats
 from monitoring.exports.jobs import KIND, submit
@@ -62,7 +62,7 @@ def test_job_is_written_and_told(format):
     told = asked_for.json()
     assert (told["state"], told["progress"], told["file"]) == ("queued", 0, None)
     assert told["rows_expected"] == 48
-    jobs.work(KIND, beats=False)
+    job_runner.work(KIND, beats=False)
     told = api.get(f"{EXPORTS}/{told['uid']}").json()
     assert (told["state"], told["progress"], told["rows"]) == ("done", 1, 48)
     assert (
@@ -78,7 +78,7 @@ def test_file_is_fetched():
     a_history()
     user = a_user("viewer")
     job = a_job(user)
-    jobs.work(KIND, beats=False)
+    job_runner.work(KIND, beats=False)
     token = a_token(user)
 
     async def fetch():
@@ -98,7 +98,7 @@ def test_file_is_fetched():
 def test_only_its_requester_and_administrators_see_it():
     owner = a_user("viewer")
     job = a_job(owner)
-    jobs.work(KIND, beats=False)
+    job_runner.work(KIND, beats=False)
     for path in (f"{EXPORTS}/{job.uid}", f"{EXPORTS}/{job.uid}/file"):
         assert client(a_user("operator", name=path)).get(path).status_code == 404
     stranger = client(a_user("viewer", name="stranger"))
@@ -113,7 +113,7 @@ def test_only_its_requester_and_administrators_see_it():
 def test_third_at_once_is_refused():
     api = client()
     assert [ask(api).status_code for _ in range(3)] == [202, 202, 429]
-    jobs.work(KIND, beats=False)
+    job_runner.work(KIND, beats=False)
     assert ask(api).status_code == 202
 
 
@@ -131,7 +131,7 @@ def test_there_is_no_file_before_it_is_done(state):
 def test_file_is_over_after_a_day():
     user = a_user("viewer")
     job = a_job(user)
-    jobs.work(KIND, beats=False)
+    job_runner.work(KIND, beats=False)
     job.refresh_from_db()
     left = job.expires_at - timezone.now()
     assert timedelta(hours=23, minutes=59) < left <= timedelta(hours=24)
@@ -154,16 +154,16 @@ def test_one_is_written_at_a_time():
     user = a_user("viewer")
     first = a_job(user, state=JobState.RUNNING, attempts=1, **beating())
     second = a_job(user)
-    jobs.work(KIND, beats=False)
+    job_runner.work(KIND, beats=False)
     assert ExportJob.objects.get(pk=second.pk).state == "queued"
     ExportJob.objects.filter(pk=first.pk).update(state=JobState.DONE)
-    jobs.work(KIND, beats=False)
+    job_runner.work(KIND, beats=False)
     assert ExportJob.objects.get(pk=second.pk).state == "done"
 
 
 def test_one_whose_process_was_killed_is_begun_again():
     killed = a_job(a_user("viewer"), state=JobState.RUNNING, attempts=1, **silent())
-    jobs.work(KIND, beats=False)
+    job_runner.work(KIND, beats=False)
     killed.refresh_from_db()
     assert (killed.state, killed.attempts) == ("done", 2)
 
@@ -171,7 +171,7 @@ def test_one_whose_process_was_killed_is_begun_again():
 def test_one_that_always_kills_its_process_fails():
     fields = {"state": JobState.RUNNING, **silent()}
     deadly = a_job(a_user("viewer"), attempts=KIND.max_attempts, **fields)
-    jobs.work(KIND, beats=False)
+    job_runner.work(KIND, beats=False)
     deadly.refresh_from_db()
     assert (deadly.state, deadly.code) == ("failed", "export_interrupted")
 
@@ -182,7 +182,7 @@ def test_full_disk_fails_the_job_and_leaves_nothing(settings, tmp_path):
     settings.DATA_DIR = tmp_path
     (tmp_path / "exports").mkdir()
     (tmp_path / "exports" / f"{job.uid}.1.part").mkdir()  # nothing can be written there
-    jobs.work(KIND, beats=False)
+    job_runner.work(KIND, beats=False)
     job.refresh_from_db()
     assert (job.state, job.code) == ("failed", "export_unwritable")
     told = client(user).get(f"{EXPORTS}/{job.uid}").json()
@@ -195,7 +195,7 @@ def test_one_that_is_deleted_meanwhile_leaves_no_file():
     ExportJob.objects.filter(pk=job.pk).update(state=JobState.RUNNING, attempts=1)
     job.refresh_from_db()
     ExportJob.objects.all().delete()
-    jobs.run(KIND, job)
+    job_runner.run(KIND, job)
     assert not [name for name in files() if name.startswith(job.uid)]
 
 
@@ -217,7 +217,7 @@ def test_a_job_that_another_process_took_meanwhile_is_not_taken():
         created_by=a_user("viewer"), format="csv", file_name="f.csv", total=1,
     )  # fmt: skip
     rival = ExportJob.objects.get()
-    assert jobs.take(KIND, rival)
-    assert not jobs.take(KIND, job)
+    assert job_runner.take(KIND, rival)
+    assert not job_runner.take(KIND, job)
     stored = ExportJob.objects.get()
     assert (stored.state, stored.attempts) == ("running", 1)

@@ -1,6 +1,6 @@
 import pytest
 
-from common import jobs
+from common import job_runner
 from runtimes.downloads.jobs import Downloads
 from runtimes.models import Download
 from tests.api import client_of, operator, send
@@ -24,7 +24,7 @@ def test_download_is_asked_for_and_watched(root):
     assert (told["state"], told["progress"], told["bytes_total"]) == ("queued", 0, None)
     assert (told["hub"], told["files"]) == ("huggingface", ["*Q4_K_M*.gguf"])
     assert (told["path"], told["created_by"]) == (str(root / "tiny"), "operator")
-    jobs.work(Downloads(), beats=False)
+    job_runner.work(Downloads(), beats=False)
     told = api.get(f"{DOWNLOADS}/{told['uid']}").json()
     assert (told["state"], told["progress"], told["reason"]) == ("done", 1, None)
     assert told["bytes_done"] == told["bytes_total"] == 3 * 2**20
@@ -34,7 +34,7 @@ def test_download_is_asked_for_and_watched(root):
 def test_failure_says_what_to_do(root):
     api = operator(HTTP_ACCEPT_LANGUAGE="zh-hans")
     uid = ask(api, files="*Q2*").json()["uid"]
-    jobs.work(Downloads(), beats=False)
+    job_runner.work(Downloads(), beats=False)
     told = api.get(f"{DOWNLOADS}/{uid}").json()
     assert (told["state"], told["reason"]["code"]) == ("failed", "no_such_files")
     assert "没有文件匹配 *Q2*" in told["reason"]["message"]
@@ -104,7 +104,7 @@ def test_secret_is_told_to_nobody(root, settings, hub, caplog):
     settings.HUBS = dict.fromkeys(settings.HUBS, (hub.url, "hf_secret"))
     api = operator()
     uid = ask(api, repo="own/not").json()["uid"]
-    jobs.work(Downloads(), beats=False)
+    job_runner.work(Downloads(), beats=False)
     assert hub.tokens == {"Bearer hf_secret"}
     told = api.get(f"{DOWNLOADS}/{uid}").content.decode()
     row = str(Download.objects.values().get())
@@ -115,7 +115,7 @@ def test_time_of_another_try_is_told(root, hub):
     api = operator()
     uid = ask(api).json()["uid"]
     hub.statuses = {"/": 503}
-    jobs.work(Downloads(), beats=False)
+    job_runner.work(Downloads(), beats=False)
     told = api.get(f"{DOWNLOADS}/{uid}").json()
     assert (told["state"], told["reason"]["code"]) == ("queued", "hub_error")
     assert told["retry_at"]

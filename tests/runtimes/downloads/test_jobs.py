@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from common import clock, jobs
+from common import clock, job_runner, jobs
 from models_app.models import Activity
 from runtimes.downloads.hubs import folder
 from runtimes.downloads.jobs import Downloads
@@ -18,7 +18,7 @@ SILENT = {"heartbeat": 0}
 
 
 def worked(download) -> Download:
-    jobs.work(KIND, beats=False)
+    job_runner.work(KIND, beats=False)
     download.refresh_from_db()
     return download
 
@@ -57,23 +57,23 @@ def test_failure_is_told(root):
 
 def test_each_takes_the_oldest(root):
     first, second = submitted(folder="a"), submitted(folder="b")
-    assert jobs.claim(KIND) == first
-    assert jobs.claim(KIND) is None
+    assert job_runner.claim(KIND) == first
+    assert job_runner.claim(KIND) is None
     assert not jobs.is_due()
     changed(first, state="done")
     assert jobs.is_due()
-    assert jobs.claim(KIND) == second
+    assert job_runner.claim(KIND) == second
 
 
 def test_folder_of_a_killed_worker_is_gone_on_with(root, hub):
     """Taken, begun, and nobody shows a sign of life any more."""
     download = submitted(files="*.gguf")
-    assert jobs.claim(KIND) == download
+    assert job_runner.claim(KIND) == download
     part = part_of(download)
     (part / "parts").mkdir(parents=True)
     path = "parts/tiny-Q4_K_M.gguf"
     (part / path).write_bytes(hub.repos["own/tiny"][path][: 2**20])
-    assert jobs.claim(KIND) is None
+    assert job_runner.claim(KIND) is None
     changed(download, **SILENT)
     assert jobs.is_due()
     assert worked(download).state == "done"
@@ -137,25 +137,28 @@ def test_too_little_room_is_told(root, settings):
 def test_taken_once_by_two_that_saw_the_same(root):
     download = submitted()
     same = Download.objects.get()
-    assert [jobs.take(KIND, download), jobs.take(KIND, same)] == [True, False]
+    assert [job_runner.take(KIND, download), job_runner.take(KIND, same)] == [
+        True,
+        False,
+    ]
 
 
 def test_what_was_removed_leaves_nothing(root):
     """While its process was at it: that clears up when it sees so."""
     download = submitted()
-    taken = jobs.claim(KIND)
+    taken = job_runner.claim(KIND)
     part = part_of(download)
     part.mkdir()
     Download.objects.all().delete()
-    jobs.run(KIND, taken)
+    job_runner.run(KIND, taken)
     assert list(root.iterdir()) == []
 
 
 def test_cancelled_one_is_left_alone(root):
     download = submitted()
-    taken = jobs.claim(KIND)
+    taken = job_runner.claim(KIND)
     changed(download, state="cancelled")
-    jobs.run(KIND, taken)
+    job_runner.run(KIND, taken)
     download.refresh_from_db()
     assert download.state == "cancelled"
     assert not download.path.exists()

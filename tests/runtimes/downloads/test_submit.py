@@ -4,7 +4,7 @@ from common import jobs
 from common.exceptions import AlreadyExists, Conflict, Invalid
 from models_app.models import Activity
 from runtimes.downloads.hubs import folder
-from runtimes.downloads.submit import MAX_OPEN, retry, writable_roots
+from runtimes.downloads.submit import MAX_OPEN, writable_roots
 from runtimes.enums import DownloadState
 from runtimes.models import Download
 from tests.builders import a_user
@@ -98,7 +98,7 @@ def test_too_many_wait(root):
 def test_cancelled_one_is_tried_again(root):
     download = jobs.cancel(submitted())
     assert download.state == "cancelled"
-    download = retry(changed(download, code="hub_error", attempts=8))
+    download = jobs.retry(changed(download, code="hub_error", attempts=8))
     assert (download.state, download.code) == ("queued", "")
     assert download.attempts == 0
     codes = [told.code for told in Activity.objects.order_by("pk")]
@@ -109,14 +109,14 @@ def test_folder_of_another_is_not_written_to_again(root):
     download = jobs.cancel(submitted())
     submitted()
     with pytest.raises(AlreadyExists):
-        retry(download)
+        jobs.retry(download)
     download.refresh_from_db()
     assert download.state == "cancelled"
 
 
 ALLOWED = {
     jobs.cancel: DownloadState.OPEN,
-    retry: {DownloadState.FAILED, DownloadState.CANCELLED},
+    jobs.retry: {DownloadState.FAILED, DownloadState.CANCELLED},
 }
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from common import jobs
+from common import job_runner, jobs
 from common.exceptions import AlreadyExists, Conflict, Invalid
 from common.models import JobState
 from models_app.models import Activity
@@ -42,7 +42,7 @@ def told():
 
 
 def carried(pull):
-    jobs.work(KIND, beats=False)
+    job_runner.work(KIND, beats=False)
     pull.refresh_from_db()
     return pull
 
@@ -104,7 +104,7 @@ def test_pull_ends_when_it_is_cancelled(at, dockerd):
         registry.sends.clear()
         at(registry.image, dockerd.url)
         pulls.submit("docker", "vllm")
-        pull = jobs.claim(KIND)
+        pull = job_runner.claim(KIND)
         ImagePull.objects.update(state=JobState.CANCELLED)
         with pytest.raises(jobs.JobLost):
             KIND.run(pull)
@@ -115,7 +115,7 @@ def test_pull_ends_when_it_is_cancelled(at, dockerd):
 def test_pull_whose_process_was_killed_is_claimed_again(at):
     at(NOBODY)
     lost = pulls.submit("docker", "vllm")
-    assert jobs.claim(KIND) == lost
+    assert job_runner.claim(KIND) == lost
     assert not jobs.is_due()
     ImagePull.objects.update(heartbeat=0)
     assert jobs.is_due()
