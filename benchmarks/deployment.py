@@ -29,18 +29,18 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--deploys", type=int, default=3)
     parser.add_argument("--starts", type=int, default=5)
-    asked = parser.parse_args()
-    if asked.deploys:
-        deploys = [seconds_to_deploy() for _ in range(asked.deploys)]
-        say("repeated deploy to healthy, s", deploys)
+    options = parser.parse_args()
+    if options.deploys:
+        deploys = [seconds_to_deploy() for _ in range(options.deploys)]
+        show("repeated deploy to healthy, s", deploys)
     time.sleep(SETTLE_S)
     measure_idle()
-    if asked.starts:
-        starts = [seconds_to_spawn() for _ in range(asked.starts)]
-        say("start accepted to engine spawned, s", starts)
+    if options.starts:
+        starts = [seconds_to_spawn() for _ in range(options.starts)]
+        show("start accepted to engine spawned, s", starts)
 
 
-def say(what: str, seconds: list[float]) -> None:
+def show(what: str, seconds: list[float]) -> None:
     values = ", ".join(f"{value:.2f}" for value in seconds)
     print(f"{what}: median {statistics.median(seconds):.2f} ({values})")
 
@@ -92,8 +92,8 @@ def spawned(known: set[Path]) -> float:
     """When the engine of a new run was started, in seconds since boot; else 0."""
     for run in set((DATA_DIR / "runs").iterdir()) - known:
         claim = run / "claim.json"
-        if claim.exists() and (told := json.loads(claim.read_text()))["engine_pid"]:
-            return told["engine_started"] / os.sysconf("SC_CLK_TCK")
+        if claim.exists() and (handle := json.loads(claim.read_text()))["engine_pid"]:
+            return handle["engine_started"] / os.sysconf("SC_CLK_TCK")
     return 0
 
 
@@ -114,12 +114,12 @@ def request(method: str, action: str) -> dict[str, str]:
     )
     port = os.environ.get("API_PORT") or settings.get("API_PORT", "8000")
     token = (DATA_DIR / "api_token").read_text().strip()
-    asked = urllib.request.Request(
+    request = urllib.request.Request(
         f"http://127.0.0.1:{port}/api/models/{MODEL}/{action}",
         method=method,
         headers={"Authorization": f"Bearer {token}"},
     )
-    with urllib.request.urlopen(asked, timeout=30) as reply:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=30) as reply:  # noqa: S310
         answer: dict[str, str] = json.load(reply)
     return answer
 

@@ -3,7 +3,7 @@
     python benchmarks/gateway.py
 
 Starts an upstream that answers at once with a small chat completion, whole or in events
-as it is asked, and the gateway as the api role runs it (uvicorn, one process) on an
+as requested, and the gateway as the api role runs it (uvicorn, one process) on an
 installation of its own in a temporary folder. Prints the median latency of one
 connection, direct and through the gateway in turns, and the requests a second of 32.
 """
@@ -58,9 +58,9 @@ def piece(text: str, finish: str | None = None) -> object:
 
 def streamed() -> bytes:
     """The same answer in events, as llama.cpp cuts it into chunks."""
-    words = ["Hello!", " How", " can", " I", " help", " you", "?"]
+    pieces = ["Hello!", " How", " can", " I", " help", " you", "?"]
     usage = {"choices": [], "usage": ANSWER["usage"]}
-    events = [*map(piece, words), piece("", "stop"), usage]
+    events = [*map(piece, pieces), piece("", "stop"), usage]
     data = [*map(json.dumps, events), "[DONE]"]
     chunks = [f"data: {text}\n\n".encode() for text in data] + [b""]
     return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
@@ -108,15 +108,15 @@ def request(path: str, body: object, token: str) -> bytes:
 
 
 class Connection:
-    def __init__(self, port: int, asked: bytes) -> None:
+    def __init__(self, port: int, payload: bytes) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.asked = asked
+        self.payload = payload
 
-    def ask(self) -> float:
+    def send(self) -> float:
         """Seconds from the first byte sent to the last byte received."""
         began = time.perf_counter()
-        self.socket.sendall(self.asked)
+        self.socket.sendall(self.payload)
         received = b""
         while True:
             received += self.socket.recv(65536)
@@ -132,20 +132,20 @@ def latencies(connections: dict[str, Connection]) -> dict[str, list[float]]:
     """In turns, so that whatever else the machine does falls on all alike."""
     for connection in connections.values():
         for _ in range(WARM_UP):
-            connection.ask()
+            connection.send()
     found: dict[str, list[float]] = {name: [] for name in connections}
     for _ in range(ROUNDS):
         for name, connection in connections.items():
-            found[name] += [connection.ask() for _ in range(PER_ROUND)]
+            found[name] += [connection.send() for _ in range(PER_ROUND)]
     return found
 
 
-async def throughput(port: int, asked: bytes) -> float:
+async def throughput(port: int, payload: bytes) -> float:
     async def client(until: float) -> int:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         count = 0
         while time.perf_counter() < until:
-            writer.write(asked)
+            writer.write(payload)
             head = await reader.readuntil(b"\r\n\r\n")
             assert head.startswith(b"HTTP/1.1 200"), head
             await reader.readexactly(content_length(head))
@@ -243,8 +243,8 @@ def measure(upstream: int, gateway: int, token: str) -> None:
         added = f"{(p50 - direct) * 1000:.3f} ms"
         print(f"{name:28} {p50 * 1000:8.3f} {p99 * 1000:8.3f} {added:>13}")
     print(f"\n{CONNECTIONS} connections{'':14} requests/s")
-    for name, (port, asked) in requests.items():
-        print(f"{name:28} {asyncio.run(throughput(port, asked)):10.0f}")
+    for name, (port, payload) in requests.items():
+        print(f"{name:28} {asyncio.run(throughput(port, payload)):10.0f}")
 
 
 if __name__ == "__main__":

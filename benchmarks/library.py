@@ -3,7 +3,7 @@
 python benchmarks/library.py [file.gguf] [folder with room for 4 GB]
 
 Each first scan has a process of its own, and the files are read from disk: nothing is
-known of them before. The second one is told what the first one found.
+known of them before. The second scan gets the result of the first.
 """
 
 import os
@@ -44,8 +44,8 @@ def with_vocabulary(header: bytes, tokens: int, seed: int) -> bytes:
     end = begin = at + 16
     for _ in range(count):
         end += 8 + LENGTH.unpack_from(header, end)[0]
-    words = (f"t{seed}-{n:x}".encode() for n in range(tokens))
-    array = b"".join(LENGTH.pack(len(word)) + word for word in words)
+    tokens_text = (f"t{seed}-{n:x}".encode() for n in range(tokens))
+    array = b"".join(LENGTH.pack(len(word)) + word for word in tokens_text)
     longer = header[: begin - 8] + LENGTH.pack(tokens) + array + header[end:]
     return longer + bytes(-len(longer) % 32 + len(header) % 32)
 
@@ -74,8 +74,8 @@ def forget(folder: Path) -> None:
 
 def measure(name: str, folder: Path) -> None:
     command = [sys.executable, __file__, "--scan", str(folder)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    print(f"{name:<36} {told}", end="", flush=True)
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    print(f"{name:<36} {output}", end="", flush=True)
 
 
 def scan_twice(folder: Path) -> None:

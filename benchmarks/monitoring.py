@@ -37,11 +37,11 @@ def databases() -> Iterator[dict[str, dict[str, str]]]:
             yield {"SQLite": alone, "PostgreSQL": {**alone, "DATABASE_URL": url}}
 
 
-def run(program: str, environment: dict[str, str], *words: str) -> None:
+def run(program: str, environment: dict[str, str], *arguments: str) -> None:
     """Settings are read once in a process: each database gets one."""
     path = Path(__file__).with_name(program)
     env = {**os.environ, **environment}
-    if subprocess.run([sys.executable, path, *words], env=env).returncode:
+    if subprocess.run([sys.executable, path, *arguments], env=env).returncode:
         raise SystemExit(f"{program} failed")
 
 

@@ -3,7 +3,7 @@ and nvitop that look at the same machine once a second, in the same minute.
 
 GPUs are those of the tests' NVML library; engines answer /metrics as llama.cpp does.
 The peers are taken from PATH or PEERS, a virtual environment with both; what is not
-installed is said and left out.
+installed is reported and left out.
 """
 
 import os
@@ -31,11 +31,11 @@ NAMES = ("prompt_tokens_total", "prompt_tokens_cached_total", "n_decode_total",
     "prompt_seconds_total", "tokens_predicted_seconds_total", "n_tokens_max",
     "prompt_tokens_seconds", "predicted_tokens_seconds", "n_busy_slots_per_decode")
 class Handler(BaseHTTPRequestHandler):
-    asked = 0
+    requests = 0
     def do_GET(self):
-        Handler.asked += 1
+        Handler.requests += 1
         lines = [f"# HELP llamacpp:{n} Of something.\\n# TYPE llamacpp:{n} counter\\n"
-            f"llamacpp:{n} {1 if 'requests' in n else Handler.asked}" for n in NAMES]
+            f"llamacpp:{n} {1 if 'requests' in n else Handler.requests}" for n in NAMES]
         body = "\\n".join(lines).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -145,8 +145,8 @@ def main() -> None:
         print(f"  {len(gpus)} GPUs, {len(alive)} engines, {SECONDS} s:")
         for name, share in shares.items():
             print(f"  {name}: {share:.2f} % of a core")
-        told = "met" if shares["monitor"] <= LIMIT else "missed"
-        print(f"  at most {LIMIT:g} %: {told}")
+        result = "met" if shares["monitor"] <= LIMIT else "missed"
+        print(f"  at most {LIMIT:g} %: {result}")
 
 
 if __name__ == "__main__":

@@ -83,14 +83,14 @@ async def listen(url: str, token: str, late_ms: list[float]) -> None:
     headers = {"Authorization": f"Bearer {token}"}
     options = {"compression": None, "open_timeout": 60}
     async with websockets.connect(url, additional_headers=headers, **options) as client:
-        count, said = 0, time.time()
+        count, reported = 0, time.time()
         await client.send('{"seen": 0}')
         async for text in client:
             now = time.time()
             count += 1
             late_ms.append(1000 * (now - json.loads(text)["at"]))
-            if now - said > 0.5:
-                said = now
+            if now - reported > 0.5:
+                reported = now
                 await client.send(f'{{"seen": {count}}}')
 
 

@@ -32,15 +32,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--drivers", nargs="+", default=["process", "docker"])
-    asked = parser.parse_args()
-    for driver in asked.drivers:
+    options = parser.parse_args()
+    for driver in options.drivers:
         if driver == "docker" and (obstacle := why_not()):
             print(f"docker: not measured: {obstacle}")
             continue
         with daemon_for(driver) as dockerd:
-            told = measured(driver, dockerd, asked.rounds)
+            figures = measured(driver, dockerd, options.rounds)
         print(f"{driver}, load of the last minute: {os.getloadavg()[0]:.1f}")
-        for (what, goal), seconds in zip(GOALS.items(), told, strict=True):
+        for (what, goal), seconds in zip(GOALS.items(), figures, strict=True):
             median, most = statistics.median(seconds), max(seconds)
             print(f"  {what}, s: median {median:.2f}, max {most:.2f} (goal {goal})")
 
@@ -57,10 +57,10 @@ def daemon_for(driver: str) -> Iterator[Dockerd | None]:
 def measured(
     driver: str, dockerd: Dockerd | None, rounds: int
 ) -> tuple[list[float], list[float]]:
-    told = {}
+    settings = {}
     if dockerd:
-        told = {"DOCKER_HOST": dockerd.url, "DOCKER_IMAGE_LLAMACPP": IMAGE}
-    with Installation(**told) as site:
+        settings = {"DOCKER_HOST": dockerd.url, "DOCKER_IMAGE_LLAMACPP": IMAGE}
+    with Installation(**settings) as site:
         site.add("one")
         site.python(
             "from models_app.models import ServedModel\n"

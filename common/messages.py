@@ -28,7 +28,7 @@ class Reason:
     """One row of the registry.
 
     variants: messages instead, by the parameter that has to be given for them.
-    advice: what to do, where the message does not say it.
+    advice: what to do, where the message does not name it.
     subject: the preflight line that shows it.
     quotes_log: the run keeps the line of its log that best explains the end.
     labels: by parameter, of values that are codes or English phrases; %s in a phrase

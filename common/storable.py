@@ -1,4 +1,4 @@
-"""What JSON text can say but SQLite or PostgreSQL cannot store. Pure."""
+"""What JSON can express but SQLite or PostgreSQL cannot store. Pure."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     response = views.exception_handler(known, dict(context))
     if response is None or not isinstance(known, exceptions.APIException):
         logger.error("request failed", exc_info=error)
-        return Response(told("internal_error"), status=500)
+        return Response(error_body("internal_error"), status=500)
     response.data = _body_of(known)
     return response
 
@@ -53,8 +53,8 @@ def _known(error: Exception) -> Exception:
     """Django's own errors as those of the framework."""
     if isinstance(error, RequestDataTooBig):
         limit = {"max": settings.DATA_UPLOAD_MAX_MEMORY_SIZE}
-        words = render("request_too_large", limit)
-        return exceptions.ParseError(words, code="request_too_large")
+        text = render("request_too_large", limit)
+        return exceptions.ParseError(text, code="request_too_large")
     if isinstance(error, SuspiciousOperation):
         return exceptions.ParseError()
     if isinstance(error, Http404):
@@ -84,7 +84,7 @@ def _already_exists(errors: Errors) -> dict[str, Any]:
     return body(errors[0]["code"], errors[0]["message"], errors)
 
 
-def told(code: str) -> dict[str, Any]:
+def error_body(code: str) -> dict[str, Any]:
     return body(code, render(code, {}))
 
 

@@ -51,9 +51,9 @@ async def _counted(
 
 
 async def _refuse(send: Send, max_bytes: int) -> None:
-    words = render("request_too_large", {"max": max_bytes})
-    told = {"code": "request_too_large", "message": words, "errors": []}
-    content = json.dumps(told).encode()
+    text = render("request_too_large", {"max": max_bytes})
+    error = {"code": "request_too_large", "message": text, "errors": []}
+    content = json.dumps(error).encode()
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),

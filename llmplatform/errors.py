@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from common.messages import render
 from common.problems import shorten
-from llmplatform.api import told
+from llmplatform.api import error_body
 
 
 class UnknownPath(APIView):
@@ -28,11 +28,11 @@ class UnknownPath(APIView):
 
 def server_error(request: HttpRequest) -> HttpResponse:
     if request.path.startswith("/api"):
-        return JsonResponse(told("internal_error"), status=500)
+        return JsonResponse(error_body("internal_error"), status=500)
     return defaults.server_error(request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith("/api"):
-        return JsonResponse(told("bad_request"), status=400)
+        return JsonResponse(error_body("bad_request"), status=400)
     return defaults.bad_request(request, exception)

@@ -22,5 +22,5 @@ class JSONParser(parsers.JSONParser):
         try:
             return super().parse(stream, media_type, parser_context)
         except RecursionError:
-            words = render("too_deep", {"key": "JSON", "max": MAX_DEPTH})
-            raise ParseError(words, code="too_deep") from None
+            message = render("too_deep", {"key": "JSON", "max": MAX_DEPTH})
+            raise ParseError(message, code="too_deep") from None

@@ -1,4 +1,4 @@
-"""What the API's description has beyond what serializers and views say."""
+"""Additions to the API schema that serializers and views cannot express."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class BookingSerializer(serializers.Serializer[Any]):
     run = serializers.CharField()
     mib = serializers.IntegerField()
     measured_mib = serializers.IntegerField(
-        allow_null=True, help_text="null where the driver does not tell."
+        allow_null=True, help_text="null where the driver does not report it."
     )
 
 
@@ -125,7 +125,7 @@ class GpuUseSerializer(serializers.Serializer[Any]):
     memory_mib = serializers.IntegerField()
     booked = BookingSerializer(many=True)
     measured_free_mib = serializers.IntegerField(
-        allow_null=True, help_text="null where the driver does not tell."
+        allow_null=True, help_text="null where the driver does not report it."
     )
     foreign_mib = serializers.IntegerField(
         allow_null=True, help_text="Used, but not by the platform's own runs."
@@ -143,7 +143,7 @@ class MachineSerializer(serializers.Serializer[Any]):
 class DecisionSerializer(serializers.ModelSerializer[Decision]):
     model = serializers.CharField(source="model_name")
     run = serializers.SerializerMethodField()
-    reason = ReasonSerializer(help_text="In words what was decided, and why.")
+    reason = ReasonSerializer(help_text="What was decided, and why.")
 
     class Meta:
         model = Decision

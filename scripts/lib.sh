@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by the scripts beside it: where things are, words, virtual environment,
+# Sourced by the scripts beside it: paths, messages, virtual environment,
 # and the one supervisord of an installation.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
@@ -43,7 +43,7 @@ again() {
   printf '%s%s' "$prefix" "$*"
 }
 
-# What matters is said by the scripts themselves; what is written is for this user.
+# Scripts print what matters themselves; files are readable by this user only.
 manage() (
   umask 077
   LOG_LEVEL=ERROR exec "$VENV/bin/python" manage.py "$@"

@@ -15,6 +15,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 # sun_path holds 108 bytes with its closing NUL; supervisord first binds
@@ -27,14 +28,19 @@ LISTEN = "0A"
 
 
 def main() -> int:
-    asked = arguments()
-    problems = list(port_problems(asked.ports, asked.data_dir, not asked.free))
-    deadline = time.monotonic() + asked.wait
+    options = arguments()
+    check_ports = partial(
+        port_problems, options.ports, options.data_dir, not options.free
+    )
+    problems = list(check_ports())
+    deadline = time.monotonic() + options.wait
     while problems and time.monotonic() < deadline:
         time.sleep(0.2)
-        problems = list(port_problems(asked.ports, asked.data_dir, not asked.free))
-    if not asked.free:
-        problems += place_problems(asked.venv, asked.data_dir)
+        problems = list(
+            port_problems(options.ports, options.data_dir, not options.free)
+        )
+    if not options.free:
+        problems += place_problems(options.venv, options.data_dir)
     for problem in problems:
         sys.stderr.write(f"error: {problem}\n")
     return 1 if problems else 0
@@ -145,9 +151,9 @@ def name_of(pid: int | None) -> str:
     if pid is None:
         return "a process of another user"
     with contextlib.suppress(OSError):
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
         # argv of strangers may hold secrets: the program's name is enough.
-        return f"{Path(words.split(chr(0))[0]).name} (pid {pid})"
+        return f"{Path(command.split(chr(0))[0]).name} (pid {pid})"
     return f"pid {pid}"
 
 

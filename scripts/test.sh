@@ -6,7 +6,7 @@ set -euo pipefail
 unset DATA_DIR
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-# Nor may what an installation is told reach the tests, but for engines to test.
+# Settings of an installation must not reach the tests, except where engines are.
 engines_dir=${ENGINES_DIR:-}
 unset "${SETTINGS[@]}" DEBUG SECRET_KEY LOG_LEVEL
 [[ -z $engines_dir ]] || export ENGINES_DIR=$engines_dir

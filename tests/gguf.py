@@ -29,7 +29,7 @@ TENSORS = (
 def a_gguf(values=LLAMA, tensors=TENSORS) -> bytes:
     head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(values))
     for key, value in values.items():
-        head += text(key) + told(value)
+        head += text(key) + encoded(value)
     at = 0
     for name, elements, size in tensors:
         head += text(name) + struct.pack("<IQIQ", 1, elements, 0, at)
@@ -41,7 +41,7 @@ def text(value: str) -> bytes:
     return struct.pack("<Q", len(value.encode())) + value.encode()
 
 
-def told(value) -> bytes:
+def encoded(value) -> bytes:
     if isinstance(value, str):
         return struct.pack("<I", 8) + text(value)
     if not isinstance(value, list):

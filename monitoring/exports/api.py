@@ -1,4 +1,4 @@
-"""Exports in the background: asked for, watched, fetched."""
+"""Background exports: request, watch and download them."""
 
 from __future__ import annotations
 
@@ -71,10 +71,10 @@ class Exports(GenericViewSet[ExportJob]):
         responses={202: ExportJobSerializer},
     )
     def create(self, request: Request) -> Response:
-        """The same words as for `export`, in the address. At most two at once."""
-        words = parse_params(raw_params(request), also_allowed=["format"])
+        """Takes the query parameters of `export`. At most two per user at once."""
+        export_params = parse_params(raw_params(request), also_allowed=["format"])
         format = formats.check_format(request.query_params.get("format", ""))
-        job = submit(cast(User, request.user), format, words)
+        job = submit(cast(User, request.user), format, export_params)
         return Response(self.get_serializer(job).data, status=202)
 
     def retrieve(self, request: Request, uid: str) -> Response:

@@ -1,4 +1,4 @@
-"""Downloads from hubs into the model folders: asked for, watched, ended."""
+"""Downloads from hubs into the model folders."""
 
 from __future__ import annotations
 

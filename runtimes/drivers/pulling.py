@@ -44,7 +44,10 @@ class Layer:
 def pull(daemon: Daemon, image: str) -> Iterator[Pulled]:
     """Raises DriverError pull_failed, docker_unavailable."""
     try:
-        with daemon.talk(SILENCE_S) as client, closing(_asked(client, image)) as answer:
+        with (
+            daemon.talk(SILENCE_S) as client,
+            closing(_request(client, image)) as answer,
+        ):
             if not answer.ok:
                 raise PullError(answer.json()["message"])
             yield from progress(map(json.loads, answer.iter_lines()))
@@ -53,7 +56,7 @@ def pull(daemon: Daemon, image: str) -> Iterator[Pulled]:
         raise DriverError("pull_failed", image=image, detail=detail) from None
 
 
-def _asked(client: APIClient, image: str) -> Response:
+def _request(client: APIClient, image: str) -> Response:
     """docker's own pull() leaves its connection open when it is not read to the end."""
     repository, tag = parse_repository_tag(image)
     registry, _ = auth.resolve_repository_name(repository)

@@ -95,8 +95,8 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What the headers of a model's files say. paths: all files, the main one first.
-    bytes: of the weights. Empty or 0: unknown."""
+    """What the headers of a model's files contain. paths: all files, the main one
+    first. bytes: of the weights. Empty or 0: unknown."""
 
     paths: tuple[Path, ...]
     bytes: int

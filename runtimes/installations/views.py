@@ -26,12 +26,12 @@ from runtimes.registry import driver
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """Of one framework or engine. problem: why it cannot be used, in words. pull: the
+    """Of one framework or engine. problem: why it cannot be used. pull: the
     newest."""
 
     driver: str
     framework: str
-    words: str = ""
+    text: str = ""
     problem: str = ""
     is_missing: bool = False
     pull: ImagePull | None = None
@@ -67,7 +67,7 @@ def _images() -> Iterator[Image]:
 
 def _image(name: str, framework: str) -> Image:
     try:
-        words = driver(name).image(framework)
+        text = driver(name).image(framework)
     except DriverError as error:
         return Image(
             driver=name,
@@ -76,7 +76,7 @@ def _image(name: str, framework: str) -> Image:
             is_missing=error.code == "image_missing",
             pull=ImagePull.objects.filter(driver=name, key=framework).first(),
         )
-    return Image(driver=name, framework=framework, words=words)
+    return Image(driver=name, framework=framework, text=text)
 
 
 @require_POST

@@ -109,7 +109,7 @@ def library_page(request: HttpRequest) -> HttpResponse:
             Row(entry, models[entry.path], incompatible.get(entry.path))
             for entry in page.object_list
         ],
-        "troubles": [render(t.code, t.params) for t in cached.result.problems],
+        "problems": [render(t.code, t.params) for t in cached.result.problems],
         "frameworks": list(settings.FRAMEWORKS),
         "framework": framework,
         "search": search,

@@ -3,9 +3,9 @@
 PAGE = "/admin/runtimes/node/library/"
 
 
-def ask(page, **words):
+def ask(page, **texts):
     page.locator("[data-form] summary").click()
-    for name, value in words.items():
+    for name, value in texts.items():
         page.fill(f"[data-form] [name={name}]", value)
     page.locator("[data-form] summary").click()
     page.locator("[data-form] button[type=submit]").click()
@@ -44,16 +44,16 @@ def test_download_is_cancelled_and_gone_on_with(page, hub):
     page.locator("[data-downloads] li", has_text="later").wait_for(state="detached")
 
 
-def test_what_is_wrong_is_told(page):
+def test_error_is_shown_beside_its_field(page):
     page.goto(PAGE)
     ask(page, repo="no such thing", folder="never")
-    told = page.locator("[data-problem]:not([hidden])")
-    told.wait_for()
-    assert "owner/name" in told.inner_text()
+    shown = page.locator("[data-problem]:not([hidden])")
+    shown.wait_for()
+    assert "owner/name" in shown.inner_text()
     assert page.evaluate("document.activeElement.name") == "repo"
     ask(page, repo="own/none", folder="..")
     page.wait_for_function("document.activeElement.name == 'folder'")
-    assert not told.inner_text().startswith("folder")
+    assert not shown.inner_text().startswith("folder")
     page.locator("[data-form] summary").click()
     ask(page, repo="own/none", folder="none")
     failed = row(page, "none", "failed")

@@ -30,14 +30,14 @@ def test_large_export_is_made_in_the_background(page, tmp_path, format):
     assert page.locator("[data-export-status]").inner_text() == "The file is ready."
 
 
-def test_refusal_is_told(page):
-    words = "Exports at once: up to 2."
+def test_refusal_is_shown(page):
+    texts = "Exports at once: up to 2."
     page.route(EXPORT, refuse)
     page.route(
         "**/api/monitoring/exports?*",
-        lambda route: route.fulfill(status=429, body=json.dumps({"message": words})),
+        lambda route: route.fulfill(status=429, body=json.dumps({"message": texts})),
     )
     page.goto(PAGE)
     page.locator("[data-export=csv]").click()
     page.wait_for_selector("[data-export-status]:not([hidden])")
-    assert page.locator("[data-export-status]").inner_text() == words
+    assert page.locator("[data-export-status]").inner_text() == texts

@@ -51,9 +51,9 @@ def opened(page, run):
 def test_lines_appear_within_a_second_and_as_text(site, run, opened):
     expect(opened.locator(LINES).first).to_contain_text("xllamacpp_server")
     say(site, run, f"{HOSTILE}\nWARNING beware\nhalf a li")
-    said = HOSTILE.replace("\x1b[31m", "").replace("\x1b[0m", "")
+    output = HOSTILE.replace("\x1b[31m", "").replace("\x1b[0m", "")
     line = opened.locator(LINES, has_text="ERROR")
-    expect(line).to_have_text(said, timeout=1500)
+    expect(line).to_have_text(output, timeout=1500)
     expect(line).to_have_class(re.compile("pf-error"))
     expect(opened.locator(LINES, has_text="beware")).to_have_class(
         re.compile("pf-warning")
@@ -118,7 +118,7 @@ def test_reading_back_is_left_alone(site, run, opened):
     assert box.evaluate("box => box.scrollTop") > 0
 
 
-def test_server_that_comes_back_tells_the_lines_once(site, run, opened):
+def test_lines_appear_once_after_the_server_comes_back(site, run, opened):
     say(site, run, "before the fall\n")
     before = opened.locator(LINES, has_text="before the fall")
     expect(before).to_have_count(1, timeout=1500)
@@ -173,7 +173,7 @@ def test_follow_streams_from_a_real_server(site, run, page):
     page.goto("/admin/")
     cookies = "; ".join(f"{c['name']}={c['value']}" for c in page.context.cookies())
     path = f"/api/models/talker/logs?run={run['uid']}&follow=true&tail=1"
-    asked = urllib.request.Request(f"{site.url}{path}", headers={"Cookie": cookies})
-    with urllib.request.urlopen(asked, timeout=10) as answer:
+    requests = urllib.request.Request(f"{site.url}{path}", headers={"Cookie": cookies})
+    with urllib.request.urlopen(requests, timeout=10) as answer:
         assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
         assert "--- The engine was killed by another process." in answer.read().decode()

@@ -92,7 +92,7 @@ def test_all_places_that_have_to_be_are_tested(pytestconfig):
     assert not obstacles
 
 
-def test_ready_engine_listens_where_it_was_told(ready):
+def test_ready_engine_listens_on_its_port(ready):
     assert ready.health() == 200
     assert ready.driver.listens(ready.handle, ready.port)
 
@@ -120,13 +120,13 @@ def test_key_is_needed(ready):
 
 
 def test_requests_are_counted_and_answers_come_meanwhile(ready, build):
-    asked = threading.Thread(target=ready.chat, args=["Count."], kwargs=LONG)
-    asked.start()
+    payload = threading.Thread(target=ready.chat, args=["Count."], kwargs=LONG)
+    payload.start()
     if build.queues:
         until(lambda: ready.in_flight() == 1, seconds=30)
     path = build.rules.metrics_path(ready.config)
     assert ready.request("GET", path)[0] == 200
-    asked.join()
+    payload.join()
     assert ready.in_flight() == 0
 
 
@@ -178,13 +178,13 @@ def test_killed_engine_leaves_nothing_behind(start, site):
     assert engine.end_reason() == "killed"
 
 
-def test_refused_model_is_told(start, build, folder):
+def test_refused_model_ends_with_its_reason(start, build, folder):
     engine = start(build.broken(folder))
     until(lambda: not engine.driver.observe(engine.handle).alive, seconds=120)
     assert engine.end_reason() == build.reason
 
 
-def test_taken_port_is_told(start, place):
+def test_taken_port_ends_with_its_reason(start, place):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         if place.driver == "docker":

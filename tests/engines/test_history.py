@@ -112,7 +112,7 @@ def test_history_has_every_request_and_error_of_two_gateways_that_are_killed(
         site.until(lambda: in_flight(run) == FAILED)
         os.kill(site.claim(run["uid"])["engine_pid"], signal.SIGKILL)
         failed = [each.result() for each in long]
-    assert all(status == 502 or "engine_failed" in told for status, told in failed)
+    assert all(status == 502 or "engine_failed" in shown for status, shown in failed)
 
     time.sleep(WRITTEN_S)
     for port in gateways:

@@ -103,7 +103,7 @@ def test_log_holds_neither_prompts_nor_keys(engine, path, body, status):
     assert KEY not in engine.log()
 
 
-def test_taken_port_is_told(driver, model):
+def test_taken_port_ends_with_its_reason(driver, model):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         engine = Engine(driver, {"model_path": str(model)}, port=port)
@@ -121,7 +121,7 @@ def test_taken_port_is_told(driver, model):
     ],
     ids=["garbage", "empty", "missing"],
 )
-def test_bad_model_file_is_told(driver, tmp_path, content, reason):
+def test_bad_model_file_ends_with_its_reason(driver, tmp_path, content, reason):
     path = tmp_path / "bad.gguf"
     if content is not None:
         path.write_bytes(content)
@@ -131,19 +131,19 @@ def test_bad_model_file_is_told(driver, tmp_path, content, reason):
     assert "Traceback" not in engine.log()
 
 
-def test_half_a_model_is_told(driver, model, tmp_path):
+def test_half_a_model_ends_with_its_reason(driver, model, tmp_path):
     with model.open("rb") as whole:
         (tmp_path / "half.gguf").write_bytes(whole.read(3_000_000))
     engine = Engine(driver, {"model_path": str(tmp_path / "half.gguf")})
     assert engine.end_reason() == "model_file_damaged"
 
 
-def test_bad_chat_template_is_told(driver, model):
+def test_bad_chat_template_ends_with_its_reason(driver, model):
     config = {"model_path": str(model), "n_ctx": 256, "chat_template": "{% for x %}"}
     assert Engine(driver, config).end_reason() == "bad_config"
 
 
-def test_too_little_memory_is_told(driver, model):
+def test_too_little_memory_ends_with_its_reason(driver, model):
     limit = ("/bin/sh", "-c", 'ulimit -v 3000000; exec "$@"', "sh")
     engine = Engine(driver, {"model_path": str(model), "n_ctx": 1_000_000}, wrap=limit)
     assert engine.end_reason() == "out_of_memory"
@@ -159,7 +159,7 @@ def test_loading_engine_can_be_stopped(driver, tmp_path):
     assert ended(driver, engine.handle) == Exit(code=None, signal=signal.SIGTERM)
 
 
-def test_engine_killed_from_outside_is_told(driver, model):
+def test_engine_killed_from_outside_ends_with_its_reason(driver, model):
     engine = Engine(driver, {"model_path": str(model), "n_ctx": 512})
     os.kill(engine.handle.engine_pid, signal.SIGKILL)
     assert engine.end_reason() == "killed"
@@ -202,7 +202,7 @@ def test_every_extra_arg_is_an_attribute_of_the_engine():
         ),
     ],
 )
-def test_words_stand_for_the_engines_numbers(numbers, enum, prefix):
+def test_option_names_match_the_numbers_of_the_engine(numbers, enum, prefix):
     members = getattr(xllamacpp, enum).__members__
     assert numbers == {word: int(members[prefix + word.upper()]) for word in numbers}
 

@@ -21,7 +21,7 @@ def started(site, name, **config):
     return site.until_status(name, "running")[-1]
 
 
-def asked(run, tokens, prompt="One, two,"):
+def completion(run, tokens, prompt="One, two,"):
     """A connection on which an engine was asked for so many tokens."""
     wanted = {"prompt": prompt, "max_tokens": tokens, "ignore_eos": True}
     body = json.dumps(wanted)
@@ -45,7 +45,7 @@ def replaced(site, name):
 
 def test_an_engine_that_is_stopped_in_its_work_is_replaced(site):
     run = started(site, "frozen")
-    connection = asked(run, 400)
+    connection = completion(run, 400)
     time.sleep(1)
     os.kill(site.claim(run["uid"])["engine_pid"], signal.SIGSTOP)
     frozen = time.monotonic()
@@ -59,7 +59,7 @@ def test_an_engine_that_is_stopped_in_its_work_is_replaced(site):
 def test_an_engine_that_works_longer_than_that_is_not(site):
     """One step of a large prompt moves no counter until it is done."""
     run = started(site, "busy", n_ctx=8192, n_threads=1)
-    connection = asked(run, 2000, prompt="One, two, " * 1500)
+    connection = completion(run, 2000, prompt="One, two, " * 1500)
     deadline = time.monotonic() + 3 * HANG_SECONDS
     while time.monotonic() < deadline:
         assert [r["state"] for r in site.runs("busy")] == ["ready"]

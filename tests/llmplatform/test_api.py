@@ -39,7 +39,7 @@ def test_errors_have_one_shape(method, path, status, code):
 
 
 @pytest.mark.parametrize("path", [p for p in OPERATIONS if p.startswith("/api/")])
-def test_every_path_tells_what_it_takes(path):
+def test_every_path_lists_its_methods(path):
     a_model("smol")
     there = path.format(id="smol", uid="0" * 32)
     # Generation is not answered by Django; of exports and downloads there are none.

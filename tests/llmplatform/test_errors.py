@@ -29,7 +29,7 @@ def test_error_outside_of_views_is_json_under_api(path, kind, status, code):
         assert json.loads(answer.content)["code"] == code
 
 
-def test_a_host_that_is_not_ours_is_told_in_json():
+def test_foreign_host_is_refused_in_json():
     answer = Client().get("/api/models", headers={"Host": "evil.example"})
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
     assert "evil" not in answer.content.decode()

@@ -29,7 +29,7 @@ def test_chunked_body_gets_its_length():
     assert lengths(received(b"x" * 7, (b"transfer-encoding", b"chunked"))) == ("7", 7)
 
 
-def test_length_that_was_told_stays():
+def test_declared_length_stays():
     assert lengths(received(b"x" * 7, (b"content-length", b"7"))) == ("7", 7)
 
 

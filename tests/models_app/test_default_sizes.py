@@ -34,7 +34,7 @@ def test_new_model_gets_what_is_estimated(body, gpu_count):
 
 
 @pytest.mark.parametrize("mib", [0, 77])
-def test_what_is_said_counts(body, mib):
+def test_given_sizes_win_over_defaults(body, mib):
     made = create(body, gpu_count=1, gpu_memory_mib=mib, memory_mib=mib).json()
     assert (made["gpu_memory_mib"], made["memory_mib"]) == (mib, mib)
 

@@ -13,7 +13,7 @@ from tests.builders import a_model
 pytestmark = pytest.mark.django_db
 
 
-def said_by(*command) -> str:
+def output_of(*command) -> str:
     out = StringIO()
     call_command(*command, stdout=out)
     return out.getvalue()
@@ -27,14 +27,14 @@ def token_file(settings, tmp_path):
 
 
 def test_create_admin_prints_a_password_that_works_and_nothing_else():
-    password = said_by("create_admin")
+    password = output_of("create_admin")
     assert len(password.strip()) >= 20
     assert authenticate(username="admin", password=password.strip()).is_superuser
 
 
 def test_create_admin_leaves_an_account_that_is_there():
     User.objects.create_user("admin", password="kept")
-    assert said_by("create_admin") == ""
+    assert output_of("create_admin") == ""
     assert authenticate(username="admin", password="kept")
 
 
@@ -89,7 +89,7 @@ def test_list_models_prints_name_status_and_reason():
         status=Status.WAITING,
         reason_code="no_node",
     )
-    assert said_by("list_models").splitlines() == [
+    assert output_of("list_models").splitlines() == [
         "a          Not started",
         (
             "long-name  Waiting for resources  No machine has been found"

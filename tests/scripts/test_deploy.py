@@ -24,44 +24,44 @@ def site():
 
 
 @pytest.fixture(scope="module")
-def told(site):
+def output(site):
     return site.deploy()
 
 
-def printed_curl(told: str) -> str:
-    return told[told.index("curl ") :]
+def printed_curl(output: str) -> str:
+    return output[output.index("curl ") :]
 
 
-def answer(told: str) -> str:
+def answer(output: str) -> str:
     done = subprocess.run(
-        ["bash", "-c", printed_curl(told)], capture_output=True, text=True, timeout=60
+        ["bash", "-c", printed_curl(output)], capture_output=True, text=True, timeout=60
     )
     return json.loads(done.stdout)["text"]
 
 
-def test_deploy_prints_a_curl_line_that_returns_text(told):
-    assert answer(told).strip()
+def test_deploy_prints_a_curl_line_that_returns_text(output):
+    assert answer(output).strip()
 
 
-def test_deploy_keeps_its_files_to_its_user(site, told):
+def test_deploy_keeps_its_files_to_its_user(site, output):
     private = [site.data_dir, *site.data_dir.iterdir()]
     assert [p.name for p in private if p.stat().st_mode & 0o077] == []
 
 
-def test_status_shows_roles_and_model(site, told):
+def test_status_shows_roles_and_model(site, output):
     done = site.run("status-source.sh")
     assert done.returncode == 0
     assert "smollm2-135m-instruct  Running" in done.stdout
     assert site.roles().keys() == ROLES
 
 
-def test_settings_of_the_deployment_are_kept_for_later_commands(site, told):
+def test_settings_of_the_deployment_are_kept_for_later_commands(site, output):
     for name in ("WEB_PORT", "API_PORT"):
         shown = site.run("status-source.sh", **{name: ""}).stdout
         assert f"localhost:{site.env[name]}/" in shown
 
 
-def test_port_taken_by_somebody_else_stops_the_deployment_first(site, told):
+def test_port_taken_by_somebody_else_stops_the_deployment_first(site, output):
     before = site.roles()
     done = site.run("deploy-source.sh", "development", WEB_PORT=site.env["API_PORT"])
     assert done.returncode == 1
@@ -69,7 +69,7 @@ def test_port_taken_by_somebody_else_stops_the_deployment_first(site, told):
     assert site.roles() == before
 
 
-def test_roles_killed_come_back_and_the_engine_never_noticed(site, told):
+def test_roles_killed_come_back_and_the_engine_never_noticed(site, output):
     engine = site.engine_pids()
     before = site.roles()
     for pid in before.values():
@@ -78,7 +78,7 @@ def test_roles_killed_come_back_and_the_engine_never_noticed(site, told):
     site.until(lambda: doctor(site).returncode == 0, 60)
     assert not set(before.values()) & set(site.roles().values())
     assert site.engine_pids() == engine
-    assert answer(told).strip()
+    assert answer(output).strip()
 
 
 def doctor(site):
@@ -86,23 +86,23 @@ def doctor(site):
     return subprocess.run(command, cwd=ROOT, env=site.env, capture_output=True)
 
 
-def test_supervisord_killed_leaves_no_role_and_deploying_again_mends_it(site, told):
+def test_supervisord_killed_leaves_no_role_and_deploying_again_mends_it(site, output):
     engine, roles = site.engine_pids(), site.roles()
     os.kill(int((site.data_dir / "supervisord.pid").read_text()), signal.SIGKILL)
     gone = psutil.wait_procs([p for p in map(process, roles.values()) if p], 10)
     assert gone[1] == []
     told_again = site.deploy()
     assert "password" not in told_again
-    assert printed_curl(told_again) == printed_curl(told)
+    assert printed_curl(told_again) == printed_curl(output)
     assert site.engine_pids() == engine
-    assert answer(told).strip()
+    assert answer(output).strip()
 
 
 def process(pid):
     return psutil.Process(pid) if psutil.pid_exists(pid) else None
 
 
-def test_stop_leaves_the_engine_and_stop_engines_leaves_nothing(site, told):
+def test_stop_leaves_the_engine_and_stop_engines_leaves_nothing(site, output):
     [engine] = site.engine_pids()
     assert site.run("stop-source.sh").returncode == 0
     assert site.engine_pids() == [engine]
@@ -112,7 +112,7 @@ def test_stop_leaves_the_engine_and_stop_engines_leaves_nothing(site, told):
     assert site.processes() == []
 
 
-def test_wanted_model_comes_back_with_the_next_deployment(site, told):
+def test_wanted_model_comes_back_with_the_next_deployment(site, output):
     assert answer(site.deploy()).strip()
 
 

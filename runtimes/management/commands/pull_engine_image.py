@@ -11,7 +11,7 @@ from runtimes.registry import driver
 
 MIB = 2**20
 # Between two lines, where nobody watches a terminal
-SAID_EVERY_S = 10.0
+LINE_EVERY_S = 10.0
 SHOWN_EVERY_S = 0.2
 
 
@@ -32,9 +32,10 @@ class Command(BaseCommand):
         images = driver(name).images
         unknown = [key for key in options["engines"] if key not in images]
         if unknown:
-            told = {"engines": ", ".join(unknown), "known": ", ".join(images)}
+            params = {"engines": ", ".join(unknown), "known": ", ".join(images)}
             raise CommandError(
-                _("No image is configured for %(engines)s, only for %(known)s.") % told
+                _("No image is configured for %(engines)s, only for %(known)s.")
+                % params
             )
         try:
             wanted = options["engines"] or [*missing(name)]
@@ -49,20 +50,22 @@ class Command(BaseCommand):
         image = driver(name).images[key]
         self.stdout.write(_("Pulling %(image)s") % {"image": image})
         watched = self.stdout.isatty()
-        every = SHOWN_EVERY_S if watched else SAID_EVERY_S
-        said = time.monotonic()
+        every = SHOWN_EVERY_S if watched else LINE_EVERY_S
+        reported = time.monotonic()
         for pulled in driver(name).pull(key):
-            if time.monotonic() - said >= every:
-                said = time.monotonic()
-                self.stdout.write(words(pulled), ending="\r" if watched else "\n")
+            if time.monotonic() - reported >= every:
+                reported = time.monotonic()
+                self.stdout.write(
+                    progress_text(pulled), ending="\r" if watched else "\n"
+                )
         self.stdout.write(driver(name).image(key))
 
 
-def words(pulled: Pulled) -> str:
-    told = {
+def progress_text(pulled: Pulled) -> str:
+    params = {
         "done": pulled.layers_done,
         "layers": pulled.layers,
         "mib_done": pulled.bytes_done // MIB,
         "mib": pulled.bytes // MIB,
     }
-    return _("%(done)s of %(layers)s layers, %(mib_done)s of %(mib)s MiB  ") % told
+    return _("%(done)s of %(layers)s layers, %(mib_done)s of %(mib)s MiB  ") % params

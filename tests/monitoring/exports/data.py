@@ -45,7 +45,7 @@ def _a_model(key: str, name: str) -> None:
         a_bucket(Bucket10s, source, start, values)
 
 
-def asked(**fields) -> HistoryQuery:
+def a_query(**fields) -> HistoryQuery:
     defaults = {"start": START, "end": END, "metrics": METRICS, "step": 10}
     return HistoryQuery(**{**defaults, **fields})
 

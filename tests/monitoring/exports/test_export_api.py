@@ -14,7 +14,7 @@ from monitoring.exports.answers import STREAM_LIMIT, streamed
 from monitoring.exports.times import iso
 from tests.api import client_of, codes
 from tests.builders import a_token, a_user
-from tests.monitoring.exports.data import END, START, a_history, answered, asked
+from tests.monitoring.exports.data import END, START, a_history, a_query, answered
 
 EXPORT = "/api/monitoring/export"
 PARTS = {"start_time": iso(START), "end_time": iso(END)}
@@ -48,8 +48,8 @@ def test_export_is_streamed_through_asgi(format, content_type, begins):
 
     async def fetch():
         headers = {"Authorization": f"Bearer {token}"}
-        words = {"format": format, "metric": "gpu_power", **PARTS}
-        answer = await AsyncClient().get(EXPORT, words, headers=headers)
+        texts = {"format": format, "metric": "gpu_power", **PARTS}
+        answer = await AsyncClient().get(EXPORT, texts, headers=headers)
         assert answer.is_async
         data = await body_of(answer)
         answer.close()
@@ -63,7 +63,7 @@ def test_export_is_streamed_through_asgi(format, content_type, begins):
     assert data.startswith(begins)
     if format == "csv":
         lines = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
-        assert len(lines) == len(answered(asked(metrics=["gpu_power"])))
+        assert len(lines) == len(answered(a_query(metrics=["gpu_power"])))
 
 
 def stamp(seconds: int) -> str:

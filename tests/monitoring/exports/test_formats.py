@@ -13,8 +13,8 @@ from tests.monitoring.exports.data import (
     NAMES,
     START,
     a_history,
+    a_query,
     answered,
-    asked,
 )
 from tests.monitoring.history.rows import a_source
 
@@ -70,8 +70,8 @@ def known(parsed) -> dict:
 def test_parsed_export_equals_the_query(settings, format, zone):
     settings.TIME_ZONE = zone
     a_history()
-    parsed = list(PARSERS[format](exported(format, asked())))
-    expected = answered(asked())
+    parsed = list(PARSERS[format](exported(format, a_query())))
+    expected = answered(a_query())
     assert known(parsed) == expected
     assert len(expected) > 100
     assert {row["source"] for row in parsed} == {*NAMES, "0 H200", "机器一"}
@@ -92,27 +92,27 @@ def test_parsed_export_equals_the_query(settings, format, zone):
 )
 def test_rows_equal_the_query(fields):
     a_history()
-    parsed = from_json(exported("json", asked(**fields)))
-    assert known(parsed) == answered(asked(**fields))
+    parsed = from_json(exported("json", a_query(**fields)))
+    assert known(parsed) == answered(a_query(**fields))
 
 
 def test_default_step_is_the_finest_available():
     a_history()
-    assert rows.select(asked(step=None)).step == 10
-    assert rows.select(asked(step=None, start=START - 5 * 86_400)).step == 60
-    assert rows.select(asked(step=None, start=START - 100 * 86_400)).step == 3600
+    assert rows.select(a_query(step=None)).step == 10
+    assert rows.select(a_query(step=None, start=START - 5 * 86_400)).step == 60
+    assert rows.select(a_query(step=None, start=START - 100 * 86_400)).step == 3600
 
 
 def test_expected_rows_are_never_fewer_than_rows():
     a_history()
-    selection = rows.select(asked())
+    selection = rows.select(a_query())
     found = list(rows.rows(selection))
     assert len(found) <= rows.count(selection) <= 2 * len(found)
 
 
 def test_missing_values_are_empty_and_gaps_have_no_rows():
     a_history()
-    gpu = asked(metrics=["gpu_power", "gpu_temperature"])
+    gpu = a_query(metrics=["gpu_power", "gpu_temperature"])
     lines = list(from_csv(exported("csv", gpu)))
     assert len(lines) == 2 * 48  # of 60 steps, 12 are gaps
     empty = [row for row in lines if row["value"] is None]
@@ -122,7 +122,7 @@ def test_missing_values_are_empty_and_gaps_have_no_rows():
 
 def test_no_text_of_a_workbook_is_a_formula_or_an_error():
     a_history()
-    book = load_workbook(io.BytesIO(exported("xlsx", asked())))
+    book = load_workbook(io.BytesIO(exported("xlsx", a_query())))
     cells = [cell for line in book.worksheets[0].iter_rows() for cell in line]
     assert {cell.data_type for cell in cells} == {"s", "inlineStr", "n", "d"}
     texts = {cell.value for cell in cells if cell.data_type in ("s", "inlineStr")}
@@ -165,13 +165,13 @@ def test_sheets_are_split_when_full(tmp_path):
 
 @pytest.mark.parametrize("format", PARSERS)
 def test_empty_export_is_a_valid_file(format):
-    assert list(PARSERS[format](exported(format, asked()))) == []
+    assert list(PARSERS[format](exported(format, a_query()))) == []
 
 
 def test_illegal_characters_are_replaced():
     a_history()
     a_source("model", "99", name="bad\x00\x0bname", metrics=["requests"])
-    assert exported("xlsx", asked())
+    assert exported("xlsx", a_query())
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_illegal_characters_are_replaced():
 )
 def test_file_name_has_source_and_time_range(name, plain, full):
     a_source("model", "1", name=name, metrics=["requests"])
-    selection = rows.select(asked(metrics=["requests"]))
+    selection = rows.select(a_query(metrics=["requests"]))
     header = formats.disposition(formats.file_name("csv", selection))
     assert header.startswith(plain)
     assert ("filename*=UTF-8''metrics_model-%E6%A8%A1" in header) == full

@@ -16,7 +16,7 @@ from monitoring.exports.times import iso
 from monitoring.models import ExportJob
 from tests.api import client_of
 from tests.builders import a_token, a_user
-from tests.monitoring.exports.data import END, START, a_history, answered, asked
+from tests.monitoring.exports.data import END, START, a_history, a_query, answered
 
 pytestmark = pytest.mark.django_db
 
@@ -28,14 +28,14 @@ def client(user=None):
     return client_of(user or a_user("viewer"))
 
 
-def ask(api, format="csv", **words):
-    chosen = {"format": format, **PARTS, **words}
+def ask(api, format="csv", **texts):
+    chosen = {"format": format, **PARTS, **texts}
     return api.post(EXPORTS, query_params=chosen)
 
 
 def a_job(user, **fields) -> ExportJob:
-    words = {"start_time": iso(START), "end_time": iso(END), "metric": ["gpu_power"]}
-    made = submit(user, "csv", words)
+    texts = {"start_time": iso(START), "end_time": iso(END), "metric": ["gpu_power"]}
+    made = submit(user, "csv", texts)
     ExportJob.objects.filter(pk=made.pk).update(**fields)
     made.refresh_from_db()
     return made
@@ -54,23 +54,23 @@ def files() -> set[str]:
 
 
 @pytest.mark.parametrize("format", formats.FORMATS)
-def test_job_is_written_and_told(format):
+def test_export_is_written_and_reported(format):
     a_history()
     api = client()
     asked_for = ask(api, format, metric="gpu_power")
     assert asked_for.status_code == 202
-    told = asked_for.json()
-    assert (told["state"], told["progress"], told["file"]) == ("queued", 0, None)
-    assert told["rows_expected"] == 48
+    body = asked_for.json()
+    assert (body["state"], body["progress"], body["file"]) == ("queued", 0, None)
+    assert body["rows_expected"] == 48
     job_runner.work(KIND, beats=False)
-    told = api.get(f"{EXPORTS}/{told['uid']}").json()
-    assert (told["state"], told["progress"], told["rows"]) == ("done", 1, 48)
+    body = api.get(f"{EXPORTS}/{body['uid']}").json()
+    assert (body["state"], body["progress"], body["rows"]) == ("done", 1, 48)
     assert (
-        told["size_bytes"]
-        == (formats.folder() / f"{told['uid']}.{format}").stat().st_size
+        body["size_bytes"]
+        == (formats.folder() / f"{body['uid']}.{format}").stat().st_size
     )
-    assert told["file"] == f"{EXPORTS}/{told['uid']}/file"
-    assert [job["uid"] for job in api.get(EXPORTS).json()] == [told["uid"]]
+    assert body["file"] == f"{EXPORTS}/{body['uid']}/file"
+    assert [job["uid"] for job in api.get(EXPORTS).json()] == [body["uid"]]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -92,7 +92,7 @@ def test_file_is_fetched():
     assert int(answer["Content-Length"]) == len(data)
     assert job.file_name in answer["Content-Disposition"]
     lines = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
-    assert len(lines) == len(answered(asked(metrics=["gpu_power"])))
+    assert len(lines) == len(answered(a_query(metrics=["gpu_power"])))
 
 
 def test_only_its_requester_and_administrators_see_it():
@@ -143,7 +143,7 @@ def test_file_is_over_after_a_day():
     assert not [name for name in files() if name.startswith(job.uid)]
 
 
-def test_words_of_a_range_are_fixed_when_asked():
+def test_relative_range_is_fixed_at_the_request():
     api = client()
     ask(api, range="1h", start_time="", end_time="")
     request = ExportJob.objects.get().request
@@ -185,8 +185,8 @@ def test_full_disk_fails_the_job_and_leaves_nothing(settings, tmp_path):
     job_runner.work(KIND, beats=False)
     job.refresh_from_db()
     assert (job.state, job.code) == ("failed", "export_unwritable")
-    told = client(user).get(f"{EXPORTS}/{job.uid}").json()
-    assert told["reason"]["message"].startswith("The file could not be written: ")
+    body = client(user).get(f"{EXPORTS}/{job.uid}").json()
+    assert body["reason"]["message"].startswith("The file could not be written: ")
 
 
 def test_one_that_is_deleted_meanwhile_leaves_no_file():

@@ -62,7 +62,7 @@ def test_broker_is_lost(lost_broker, settings, embedded, advice):
     assert advice in finding.advice
 
 
-def test_worker_is_not_heard_of():
+def test_silent_worker_is_reported():
     assert only(doctor.worker).level == Level.ERROR
 
 

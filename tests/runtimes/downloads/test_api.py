@@ -16,28 +16,36 @@ def ask(api, **body):
     return send(api, "POST", DOWNLOADS, {**BODY, **body})
 
 
-def test_download_is_asked_for_and_watched(root):
+def test_download_is_requested_and_watched(root):
     api = operator()
-    asked = ask(api)
-    assert asked.status_code == 202
-    told = asked.json()
-    assert (told["state"], told["progress"], told["bytes_total"]) == ("queued", 0, None)
-    assert (told["hub"], told["files"]) == ("huggingface", ["*Q4_K_M*.gguf"])
-    assert (told["path"], told["created_by"]) == (str(root / "tiny"), "operator")
+    request = ask(api)
+    assert request.status_code == 202
+    shown = request.json()
+    assert (shown["state"], shown["progress"], shown["bytes_total"]) == (
+        "queued",
+        0,
+        None,
+    )
+    assert (shown["hub"], shown["files"]) == ("huggingface", ["*Q4_K_M*.gguf"])
+    assert (shown["path"], shown["created_by"]) == (str(root / "tiny"), "operator")
     job_runner.work(Downloads(), beats=False)
-    told = api.get(f"{DOWNLOADS}/{told['uid']}").json()
-    assert (told["state"], told["progress"], told["reason"]) == ("done", 1, None)
-    assert told["bytes_done"] == told["bytes_total"] == 3 * 2**20
-    assert [one["uid"] for one in api.get(DOWNLOADS).json()] == [told["uid"]]
+    shown = api.get(f"{DOWNLOADS}/{shown['uid']}").json()
+    assert (shown["state"], shown["progress"], shown["reason"]) == (
+        "done",
+        1,
+        None,
+    )
+    assert shown["bytes_done"] == shown["bytes_total"] == 3 * 2**20
+    assert [one["uid"] for one in api.get(DOWNLOADS).json()] == [shown["uid"]]
 
 
 def test_failure_says_what_to_do(root):
     api = operator(HTTP_ACCEPT_LANGUAGE="zh-hans")
     uid = ask(api, files="*Q2*").json()["uid"]
     job_runner.work(Downloads(), beats=False)
-    told = api.get(f"{DOWNLOADS}/{uid}").json()
-    assert (told["state"], told["reason"]["code"]) == ("failed", "no_such_files")
-    assert "没有文件匹配 *Q2*" in told["reason"]["message"]
+    shown = api.get(f"{DOWNLOADS}/{uid}").json()
+    assert (shown["state"], shown["reason"]["code"]) == ("failed", "no_such_files")
+    assert "没有文件匹配 *Q2*" in shown["reason"]["message"]
 
 
 BAD = [
@@ -87,8 +95,8 @@ def test_download_is_cancelled_tried_again_and_removed(root):
 def test_viewer_only_looks_on(root):
     ask(operator())
     viewer = client_of(a_user("viewer"))
-    [told] = viewer.get(DOWNLOADS).json()
-    assert viewer.post(f"{DOWNLOADS}/{told['uid']}/cancel").status_code == 403
+    [shown] = viewer.get(DOWNLOADS).json()
+    assert viewer.post(f"{DOWNLOADS}/{shown['uid']}/cancel").status_code == 403
 
 
 @pytest.mark.parametrize("number", [1, 3])
@@ -100,22 +108,22 @@ def test_list_asks_a_fixed_number_of_times(root, django_assert_num_queries, numb
         assert len(api.get(DOWNLOADS).json()) == number
 
 
-def test_secret_is_told_to_nobody(root, settings, hub, caplog):
+def test_secret_is_never_shown(root, settings, hub, caplog):
     settings.HUBS = dict.fromkeys(settings.HUBS, (hub.url, "hf_secret"))
     api = operator()
     uid = ask(api, repo="own/not").json()["uid"]
     job_runner.work(Downloads(), beats=False)
     assert hub.tokens == {"Bearer hf_secret"}
-    told = api.get(f"{DOWNLOADS}/{uid}").content.decode()
+    shown = api.get(f"{DOWNLOADS}/{uid}").content.decode()
     row = str(Download.objects.values().get())
-    assert "hf_secret" not in told + row + caplog.text
+    assert "hf_secret" not in shown + row + caplog.text
 
 
-def test_time_of_another_try_is_told(root, hub):
+def test_time_of_the_next_attempt_is_shown(root, hub):
     api = operator()
     uid = ask(api).json()["uid"]
     hub.statuses = {"/": 503}
     job_runner.work(Downloads(), beats=False)
-    told = api.get(f"{DOWNLOADS}/{uid}").json()
-    assert (told["state"], told["reason"]["code"]) == ("queued", "hub_error")
-    assert told["retry_at"]
+    shown = api.get(f"{DOWNLOADS}/{uid}").json()
+    assert (shown["state"], shown["reason"]["code"]) == ("queued", "hub_error")
+    assert shown["retry_at"]

@@ -42,17 +42,17 @@ def test_download_is_carried_through(root, hub, kind):
     assert download.finished_at
     assert files_in(root / "tiny") == wanted
     assert [path.name for path in root.iterdir()] == ["tiny"]
-    told = Activity.objects.latest("pk")
-    assert (told.code, told.params["repo"]) == ("download_done", "own/tiny")
+    shown = Activity.objects.latest("pk")
+    assert (shown.code, shown.params["repo"]) == ("download_done", "own/tiny")
 
 
-def test_failure_is_told(root):
+def test_failure_is_reported_with_its_reason(root):
     download = worked(submitted(repo="own/not"))
     assert (download.state, download.code) == ("failed", "repo_not_found")
     assert "own/not" in download.reason["message"]
-    told = Activity.objects.latest("pk")
-    assert told.code == "download_failed"
-    assert download.reason["message"] in told.message
+    shown = Activity.objects.latest("pk")
+    assert shown.code == "download_failed"
+    assert download.reason["message"] in shown.message
 
 
 def test_each_takes_the_oldest(root):
@@ -97,7 +97,7 @@ def test_passing_failure_is_tried_again_later(root, hub):
     assert (download.state, download.code) == ("done", "")
 
 
-def test_hub_that_never_answered_is_told_at_once(root, settings):
+def test_hub_that_never_answered_fails_at_once(root, settings):
     settings.HUBS = dict.fromkeys(settings.HUBS, ("http://127.0.0.1:9", ""))
     download = worked(submitted())
     assert (download.state, download.code) == ("failed", "hub_unreachable")
@@ -127,7 +127,7 @@ def test_folder_that_another_process_holds(root):
     os.close(held)
 
 
-def test_too_little_room_is_told(root, settings):
+def test_too_little_room_fails(root, settings):
     settings.DOWNLOAD_RESERVE_MIB = 2**40
     download = worked(submitted())
     assert (download.state, download.code) == ("failed", "disk_too_small")

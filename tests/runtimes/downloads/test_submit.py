@@ -20,7 +20,7 @@ def refused(kind=Invalid, **fields) -> list[tuple[str, str]]:
     return [(problem.field, problem.code) for problem in caught.value.problems]
 
 
-def test_download_is_asked_for(root):
+def test_download_is_submitted(root):
     user = a_user("operator")
     download = submitted(user, files="*.gguf, *.json\ntokenizer*", revision=" v1 ")
     assert (download.state, download.repo, download.revision) == (
@@ -30,8 +30,8 @@ def test_download_is_asked_for(root):
     )
     assert download.patterns == ["*.gguf", "*.json", "tokenizer*"]
     assert download.path == root / "tiny"
-    told = Activity.objects.get()
-    assert (told.code, told.actor) == ("download_asked", user)
+    shown = Activity.objects.get()
+    assert (shown.code, shown.actor) == ("download_asked", user)
 
 
 REPOS = [
@@ -101,7 +101,7 @@ def test_cancelled_one_is_tried_again(root):
     download = jobs.retry(changed(download, code="hub_error", attempts=8))
     assert (download.state, download.code) == ("queued", "")
     assert download.attempts == 0
-    codes = [told.code for told in Activity.objects.order_by("pk")]
+    codes = [shown.code for shown in Activity.objects.order_by("pk")]
     assert codes == ["download_asked", "download_cancelled", "download_asked"]
 
 

@@ -209,12 +209,12 @@ CAUSES = {
 
 
 @pytest.mark.parametrize("name", CAUSES)
-def test_telling_line_is_the_first_that_complains(name):
+def test_quoted_line_is_the_first_error(name):
     log = f"context 512 for 4 requests\n\n{LLAMACPP[name][0]}"
     assert cause_line(log) == CAUSES[name]
 
 
-def test_telling_line_of_vllm_is_the_cause():
+def test_quoted_line_of_vllm_is_the_cause():
     line = cause_line(f"(APIServer pid=1) WARNING an error\n{VLLM['no weights'][0]}")
     assert line == "RuntimeError: Cannot find any model weights with `/models/m`"
     long = cause_line(VLLM["long context"][0])

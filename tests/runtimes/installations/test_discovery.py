@@ -86,7 +86,7 @@ def test_binary_on_the_path_reports_its_version(tmp_path, devices, accelerator):
     )
 
 
-def test_binary_that_tells_nothing_is_still_one(tmp_path):
+def test_binary_without_output_is_still_found(tmp_path):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "llama-server").symlink_to("/bin/false")
     engine = find("llama-server")

@@ -37,7 +37,7 @@ def at(settings, tmp_path):
     driver.cache_clear()
 
 
-def told():
+def activity_codes():
     return [activity.code for activity in Activity.objects.order_by("pk")]
 
 
@@ -47,14 +47,14 @@ def carried(pull):
     return pull
 
 
-def test_image_that_was_asked_for_is_pulled(at, dockerd):
+def test_requested_image_is_pulled(at, dockerd):
     with serving("team/asked", [500_000, 1000]) as registry:
         at(registry.image, dockerd.url)
         pull = carried(pulls.submit("docker", "vllm", a_user("operator")))
     assert (pull.state, pull.layers, pull.layers_done) == ("done", 2, 2)
     assert pull.total == pull.done > 500_000
     assert driver("docker").image("vllm").startswith(registry.image)
-    assert told() == ["image_asked", "image_done"]
+    assert activity_codes() == ["image_asked", "image_done"]
     assert carried(pull).state == "done"
 
 
@@ -63,11 +63,11 @@ def test_pull_that_fails_says_why(at, dockerd):
     pull = carried(pulls.submit("docker", "vllm"))
     assert pull.state == JobState.FAILED
     assert "connection refused" in pull.reason["message"]
-    assert told() == ["image_asked", "image_failed"]
+    assert activity_codes() == ["image_asked", "image_failed"]
     assert pulls.submit("docker", "vllm").state == JobState.QUEUED
 
 
-def test_daemon_that_is_away_is_told(at):
+def test_unavailable_daemon_fails_the_pull(at):
     at(NOBODY)
     pull = carried(pulls.submit("docker", "vllm"))
     assert (pull.state, pull.code) == (JobState.FAILED, "docker_unavailable")
@@ -96,7 +96,7 @@ def test_cancelled_pull_is_not_begun(at):
     assert carried(pull).state == JobState.CANCELLED
     with pytest.raises(Conflict, match="already ended"):
         jobs.cancel(pull)
-    assert told() == ["image_asked", "image_cancelled"]
+    assert activity_codes() == ["image_asked", "image_cancelled"]
 
 
 def test_pull_ends_when_it_is_cancelled(at, dockerd):
@@ -145,8 +145,8 @@ def test_page_offers_to_pull_and_shows_how_far_it_is(at, dockerd):
     at(NOBODY, dockerd.url)
     page = client_as("operator")
     assert ">Pull</button>" in page.get(PAGE).content.decode()
-    asked = {"driver": "docker", "framework": "vllm"}
-    assert page.post(f"{PAGE}pull/", asked).status_code == 302
+    request = {"driver": "docker", "framework": "vllm"}
+    assert page.post(f"{PAGE}pull/", request).status_code == 302
     pull = ImagePull.objects.get()
     figures = {"layers": 4, "layers_done": 1, "total": 8 * 2**20, "done": 2**21}
     ImagePull.objects.update(state=JobState.RUNNING, **figures)
@@ -158,7 +158,7 @@ def test_page_offers_to_pull_and_shows_how_far_it_is(at, dockerd):
     assert pull.state == JobState.CANCELLED
 
 
-def test_page_tells_why_the_last_pull_failed(at, dockerd):
+def test_page_shows_why_the_last_pull_failed(at, dockerd):
     at(NOBODY, dockerd.url)
     carried(pulls.submit("docker", "vllm"))
     assert "could not be pulled" in client_as("viewer").get(PAGE).content.decode()
@@ -180,7 +180,7 @@ def test_page_refuses_what_cannot_be(at):
 def test_only_who_may_add_models_may_pull(at, role):
     at(NOBODY)
     page = client_as(role)
-    asked = {"driver": "docker", "framework": "vllm"}
-    assert page.post(f"{PAGE}pull/", asked).status_code == 403
+    request = {"driver": "docker", "framework": "vllm"}
+    assert page.post(f"{PAGE}pull/", request).status_code == 403
     pull = pulls.submit("docker", "vllm")
     assert page.post(f"{PAGE}pull/{pull.uid}/cancel/").status_code == 403

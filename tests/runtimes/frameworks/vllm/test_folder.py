@@ -130,8 +130,6 @@ def test_description_that_is_none_is_reported(tmp_path, text):
         ({"quantization_config": {"quant_method": "awq"}}, ""),
     ],
 )
-def test_files_that_do_not_tell_their_type_have_that_of_the_model(
-    tmp_path, config, kind
-):
+def test_files_without_a_type_have_that_of_the_model(tmp_path, config, kind):
     files = {"pytorch_model.bin": bytes(8)}
     assert folder_shape(a_folder(tmp_path, files, **config)).weights == {kind: 8}
