@@ -29,7 +29,9 @@ def test_send_spares_a_later_process_with_this_pid():
 def test_environment_is_read_whole():
     env = {"A": "1=2", "B": "", "C": "模型"}
     with subprocess.Popen(["sleep", "60"], env=env) as process:
-        seen = until(lambda: procfs.environment(process.pid))
+        # Before exec, the child still has the environment of its parent.
+        until(lambda: b"A" in procfs.environment(process.pid))
+        seen = procfs.environment(process.pid)
         process.kill()
     assert (seen[b"A"], seen[b"B"], seen[b"C"]) == (b"1=2", b"", "模型".encode())
     assert procfs.environment(process.pid) == {}
