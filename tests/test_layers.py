@@ -2,7 +2,9 @@
 import-linter's part (pyproject.toml)."""
 
 import ast
+import re
 import subprocess
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -79,6 +81,26 @@ def written_fields(node: ast.AST) -> set[str]:
     if is_method and node.func.attr in {"update", "update_or_create"}:
         return {keyword.arg for keyword in node.keywords if keyword.arg}
     return set()
+
+
+def test_modules_that_claim_to_be_pure_are_under_the_contract():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    [pure] = (
+        contract["source_modules"]
+        for contract in contracts["tool"]["importlinter"]["contracts"]
+        if contract["name"] == "Pure cores import no Django"
+    )
+    claiming = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in sources(*PRODUCT)
+        if re.search(r"\bPure\b", ast.get_docstring(ast.parse(path.read_text())) or "")
+    }
+    assert len(claiming) > 20
+    assert [
+        name
+        for name in sorted(claiming)
+        if not any(f"{name}.".startswith(f"{package}.") for package in pure)
+    ] == []
 
 
 def test_only_settings_read_the_environment():
