@@ -168,13 +168,13 @@ REASONS = (
     Reason("job_not_allowed", _("%(job)s is %(state)s: this cannot be done now.")),
     Reason(
         "job_interrupted",
-        _("Its process was killed again and again."),
+        _("Its process was killed repeatedly."),
         advice=_("See the logs of the worker and of the machine, then try again."),
         fault=Fault.MACHINE,
     ),
     Reason(
         "job_crashed",
-        _("It ended with an unexpected error. The platform's log says which."),
+        _("It ended with an unexpected error. See the platform's log for details."),
         fault=Fault.PLATFORM,
     ),
     Reason(

@@ -114,8 +114,8 @@ class ServedModelForm(forms.ModelForm):  # type: ignore[type-arg]
             "priority", "preemptible", "preempts", "placement", "replicas",
         )  # fmt: skip
         widgets = {"description": UnfoldAdminTextareaWidget({"rows": 3})}
-        labels = {"name": _("Model name"), "gpu_count": _("GPUs needed")}
-        help_texts = {"display_name": _("Shown to people instead of the name.")}
+        labels = {"name": _("Model name"), "gpu_count": _("GPU count")}
+        help_texts = {"display_name": _("Shown in place of the name.")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -153,7 +153,7 @@ def _config_help() -> str:
 
 class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
     days = forms.IntegerField(
-        label=_("Valid for, days"),
+        label=_("Valid for (days)"),
         min_value=1,
         max_value=MAX_DAYS,
         initial=lambda: knox_settings.TOKEN_TTL.days,

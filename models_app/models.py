@@ -49,7 +49,7 @@ class ServedModel(models.Model):
         _("GPUs"), default=0, validators=[MaxValueValidator(64)]
     )
     gpu_memory_mib = models.PositiveIntegerField(
-        _("GPU memory, MiB"), default=0, validators=[MaxValueValidator(64 * 2**20)],
+        _("GPU memory (MiB)"), default=0, validators=[MaxValueValidator(64 * 2**20)],
         help_text=_("Total for one replica, split evenly over its GPUs."),
     )  # fmt: skip
     cpu_cores = models.PositiveSmallIntegerField(
@@ -60,7 +60,7 @@ class ServedModel(models.Model):
         ),
     )  # fmt: skip
     memory_mib = models.PositiveIntegerField(
-        _("memory, MiB"), default=0, validators=[MaxValueValidator(64 * 2**20)]
+        _("memory (MiB)"), default=0, validators=[MaxValueValidator(64 * 2**20)]
     )
     priority = models.PositiveSmallIntegerField(
         _("priority"), default=5,
@@ -69,7 +69,7 @@ class ServedModel(models.Model):
     )  # fmt: skip
     preemptible = models.BooleanField(_("preemptible"), default=True)
     preempts = models.BooleanField(
-        _("preempts"), default=True,
+        _("can preempt"), default=True,
         help_text=_("May displace preemptible models with a lower priority."),
     )  # fmt: skip
     placement = models.CharField(
@@ -176,7 +176,7 @@ class Run(models.Model):
     # How often another process had taken its port
     port_changes = models.PositiveSmallIntegerField(default=0, editable=False)
     cpu_cores = models.PositiveSmallIntegerField(_("CPU cores"))
-    memory_mib = models.PositiveIntegerField(_("memory, MiB"))
+    memory_mib = models.PositiveIntegerField(_("memory (MiB)"))
     gpu_uuids = models.JSONField(_("GPUs"), default=list)
     # Free on each of its GPUs, at least, before it was placed
     gpu_room_mib = models.PositiveIntegerField(null=True, editable=False)
@@ -207,7 +207,7 @@ class Run(models.Model):
     end_params = models.JSONField(default=dict)
     exit_code = models.IntegerField(_("exit code"), null=True)
     exit_signal = models.IntegerField(_("exit signal"), null=True)
-    log_tail = models.TextField(_("end of the log"), blank=True)
+    log_tail = models.TextField(_("log tail"), blank=True)
 
     objects = RunQuerySet.as_manager()
 
@@ -262,13 +262,13 @@ class Activity(models.Model):
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
-    actor_name = models.CharField(_("who"), max_length=150, blank=True)
+    actor_name = models.CharField(_("actor"), max_length=150, blank=True)
     model = models.ForeignKey(
         ServedModel, models.SET_NULL, null=True, related_name="activity"
     )
     model_name = models.CharField(_("model"), max_length=63, blank=True)
     run = models.ForeignKey(Run, models.SET_NULL, null=True, related_name="activity")
-    code = models.CharField(_("what"), max_length=40)
+    code = models.CharField(_("event"), max_length=40)
     params = models.JSONField(default=dict)
     reason_code = models.CharField(max_length=40, blank=True)
     reason_params = models.JSONField(default=dict)

@@ -57,16 +57,18 @@ class GpuAdmin(MachineryAdmin):
     list_filter = ("mode", "present", "lost", "node")
     list_select_related = ("node",)
     search_fields = ("^node__name", "^uuid")
-    search_help_text = _("Start of a machine's name or of a GPU's UUID")
+    search_help_text = _("Searches the start of machine names and GPU UUIDs")
     ordering = ("node", "index")
     fields = (
         "uuid", "node", "index", "name", "mode", "health", "unhealthy_since",
         "memory_mib", "free_mib", "present",
     )  # fmt: skip
     actions = (
-        to_mode(GpuMode.OPEN, _("Open for models")),
-        to_mode(GpuMode.EXCLUDED, _("Exclude: no new models, those there stay")),
-        to_mode(GpuMode.DRAINED, _("Drain: models there move elsewhere")),
+        to_mode(GpuMode.OPEN, _("Open: accept models")),
+        to_mode(
+            GpuMode.EXCLUDED, _("Exclude: accept no new models, keep running ones")
+        ),
+        to_mode(GpuMode.DRAINED, _("Drain: move its models elsewhere")),
         "healthy_selected",
     )
 
@@ -88,7 +90,7 @@ class GpuAdmin(MachineryAdmin):
             if mark_healthy(gpu, request.user):
                 messages.success(request, render("gpu_is_healthy", params))
             else:
-                text = gettext("GPU %(gpu)s was not unhealthy.") % params
+                text = gettext("GPU %(gpu)s was not marked as unhealthy.") % params
                 messages.info(request, text)
 
 

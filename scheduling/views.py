@@ -88,6 +88,6 @@ def lower_n_ctx(request: HttpRequest, model_id: int, to: int) -> HttpResponse:
     except PlatformError as error:
         messages.error(request, str(error))
     else:
-        done = _("%(model)s now has a context of %(tokens)s tokens.")
+        done = _("%(model)s now has a %(tokens)s tokens of context.")
         messages.success(request, done % {"model": model.name, "tokens": to})
     return redirect("admin:scheduling_queue")

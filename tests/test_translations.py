@@ -9,6 +9,12 @@ from tests.conftest import LOCALE
 from tests.phrases import phrases
 
 PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|\{\w*\}")
+# Chinese, then an ordinary word or the other way round; values and code stand apart.
+WORD = "(API|CPU|GPU|GGUF|JSON|KV|HTTP|UID|UUID|XID|Docker|Excel|Hugging Face|token)"
+CODE = "[A-Za-z0-9_./@-]"
+SPACED_WORD = re.compile(
+    f"[\u4e00-\u9fff] {WORD}(?!{CODE})|(?<!{CODE}){WORD} [\u4e00-\u9fff]"
+)
 MARKUP = re.compile(r"</?\w[^>]*>")
 
 
@@ -41,6 +47,21 @@ def test_chinese_keeps_placeholders_and_markup(chinese, pattern):
         != sorted(pattern.findall(message.string))
     ]
     assert different == []
+
+
+def test_chinese_has_no_translation_without_a_use(chinese):
+    used = {phrase for phrase, _where in phrases()}
+    unused = [
+        message.id
+        for message in chinese
+        if message.id and message.id not in used and not message.auto_comments
+    ]
+    assert unused == []
+
+
+def test_chinese_sets_ordinary_words_without_spaces(chinese):
+    spaced = [m.string for m in chinese if m.id and SPACED_WORD.search(m.string)]
+    assert spaced == []
 
 
 def test_extraction_finds_python_templates_and_lazy_phrases():

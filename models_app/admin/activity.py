@@ -17,7 +17,7 @@ class ActivityAdmin(ReadOnlyAdmin):
     list_display_links = None
     list_filter = ("model",)
     search_fields = ("^model_name", "^actor_name", "=code")
-    search_help_text = _("Beginning of a model or user name, or a code")
+    search_help_text = _("Searches the start of model and user names, and codes")
     ordering = ("-pk",)
     fields = ("time", "model_name", "what", "actor_name")
 
@@ -25,7 +25,7 @@ class ActivityAdmin(ReadOnlyAdmin):
     def time(self, activity: Activity) -> str:
         return short_time(activity.at)
 
-    @admin.display(description=_("what"))
+    @admin.display(description=_("event"))
     def what(self, activity: Activity) -> str:
         return activity.message
 

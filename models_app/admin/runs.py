@@ -24,7 +24,7 @@ class RunAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     list_filter = ("state", "model")
     search_fields = ("^model__name", "^uid")
-    search_help_text = _("Beginning of a model name or run UID")
+    search_help_text = _("Searches the start of model names and run UIDs")
     list_select_related = ("model",)
     ordering = ("-pk",)
     fieldsets = (
@@ -70,11 +70,11 @@ class RunAdmin(ReadOnlyAdmin):
     def ended(self, run: Run) -> str:
         return short_time(run.ended_at)
 
-    @admin.display(description=_("why it ended"))
+    @admin.display(description=_("end reason"))
     def why(self, run: Run) -> str:
         return run.end_reason
 
-    @admin.display(description=_("what to do"))
+    @admin.display(description=_("advice"))
     def what_to_do(self, run: Run) -> str:
         return advise(run.end_code, run.end_params)
 
@@ -82,7 +82,7 @@ class RunAdmin(ReadOnlyAdmin):
     def to_log(self, run: Run) -> SafeString:
         return log_link(run.pk)
 
-    @admin.display(description=_("end of the log"))
+    @admin.display(description=_("log tail"))
     def log(self, run: Run) -> SafeString:
         return render_to_string(
             "admin/models_app/run/log.html", {"log": log_lines(run)}

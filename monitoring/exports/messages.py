@@ -37,14 +37,14 @@ REASONS = (
     ),
     Reason(
         "export_interrupted",
-        _("The process that wrote it was killed again and again."),
-        advice=_("Export fewer metrics or a shorter time, or try again."),
+        _("The process that wrote it was killed repeatedly."),
+        advice=_("Export fewer metrics or a shorter range, or try again."),
         fault=Fault.MACHINE,
     ),
     Reason(
         "export_unwritable",
         _("The file could not be written: %(detail)s."),
-        advice=_("Make room in the data folder, then try again."),
+        advice=_("Free some space in the data folder, then try again."),
         fault=Fault.MACHINE,
     ),
 )

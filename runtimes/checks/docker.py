@@ -54,7 +54,7 @@ def _daemon(
     if models and not daemon.live_restore:
         yield warning(
             name,
-            _("Engines end when the Docker daemon is restarted."),
+            _("Engines stop when the Docker daemon is restarted."),
             _('Set "live-restore": true in its daemon.json.'),
         )
 
@@ -62,11 +62,13 @@ def _daemon(
 def _away(name: str, away: DriverError, models: list[ServedModel]) -> Finding:
     message = render(away.code, away.params)
     if not models:
-        return ok(name, _("No model needs it. %(message)s") % {"message": message})
+        return ok(
+            name, _("Not needed by any model. %(message)s") % {"message": message}
+        )
     return warning(
         name,
         message,
-        _("Start Docker, and let the platform's user use it: group docker."),
+        _("Start Docker, and add the platform's user to the group docker."),
     )
 
 
@@ -98,11 +100,11 @@ def _gpus(name: str, daemon: About) -> Iterator[Finding]:
     if not has_gpus():
         return
     if _supports_gpus(daemon):
-        yield ok(f"{name} gpus", _("Containers can have GPUs."))
+        yield ok(f"{name} gpus", _("Containers can use GPUs."))
         return
     yield warning(
         f"{name} gpus",
-        _("There are GPUs here, but containers cannot have any."),
+        _("This machine has GPUs, but containers cannot use them."),
         gpu_advice(),
     )
 

@@ -47,14 +47,14 @@ def database() -> Iterator[Finding]:
     except (DatabaseError, MigrationSchemaMissing) as failure:
         yield error(
             "database",
-            _("Cannot be used: %(error)s") % {"error": failure},
+            _("Unavailable: %(error)s") % {"error": failure},
             _("Check DATABASE_URL, and that the database server is running."),
         )
         return
     if pending:
         yield error(
             "database",
-            _("%(count)s migrations are not applied.") % {"count": len(pending)},
+            _("Unapplied migrations: %(count)s.") % {"count": len(pending)},
             _("Run: ./manage.py migrate"),
         )
     else:
@@ -67,7 +67,7 @@ def broker() -> Iterator[Finding]:
     except BrokerError as failure:
         yield error(
             "broker",
-            _("Does not answer: %(error)s") % {"error": failure},
+            _("Does not respond: %(error)s") % {"error": failure},
             start_roles()
             if settings.EMBEDDED_BROKER
             else _("Check REDIS_URL, and that the Redis or Valkey server is running."),
@@ -84,9 +84,9 @@ def worker() -> Iterator[Finding]:
     except BrokerError:
         alive = []
     if alive:
-        yield ok("worker", _("%(count)s running.") % {"count": len(alive)})
+        yield ok("worker", _("Running: %(count)s.") % {"count": len(alive)})
     else:
-        yield error("worker", _("No task queue has been heard of."), start_roles())
+        yield error("worker", _("No task queue has reported."), start_roles())
 
 
 def monitor() -> Iterator[Finding]:
@@ -95,14 +95,14 @@ def monitor() -> Iterator[Finding]:
     except DatabaseError:
         node = None
     if node is None:
-        yield error("monitor", _("Has never been here."), start_roles())
+        yield error("monitor", _("Has never reported."), start_roles())
     elif timezone.now() - node.seen_at > SEEN_WITHIN:
         at = f"{node.seen_at:%Y-%m-%d %H:%M:%S %Z}"
         yield error(
-            "monitor", _("Was last here at %(at)s.") % {"at": at}, start_roles()
+            "monitor", _("Last reported at %(at)s.") % {"at": at}, start_roles()
         )
     else:
-        yield ok("monitor", _("Watches %(node)s.") % {"node": node.name})
+        yield ok("monitor", _("Monitors %(node)s.") % {"node": node.name})
 
 
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (

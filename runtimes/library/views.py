@@ -126,7 +126,7 @@ def rescan(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     scan = cached_scan(refresh=True).result
     summary = {"count": len(scan.entries), "seconds": f"{scan.seconds:.1f}"}
-    done = _("Models and files found: %(count)s, in %(seconds)s s.")
+    done = _("Models and files found: %(count)s (%(seconds)s s).")
     messages.success(request, done % summary)
     return redirect("admin:runtimes_library")
 
@@ -139,7 +139,7 @@ def add(request: HttpRequest) -> HttpResponse:
     path = request.GET.get("path", "")
     entry = find_entry(path)
     if entry is None or not entry.addable:
-        gone = _("%(path)s cannot be added: it has changed, or is no longer there.")
+        gone = _("%(path)s cannot be added: it has changed or no longer exists.")
         messages.error(request, gone % {"path": shorten(path, PATH_SHOWN)})
         return redirect("admin:runtimes_library")
     form = reverse("admin:models_app_servedmodel_add")

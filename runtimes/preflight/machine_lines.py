@@ -54,7 +54,7 @@ def memory(candidate: Candidate) -> Finding:
         return _no_machine("memory")
     estimate = _estimate(candidate)
     if isinstance(estimate, Problem) and estimate.code != "no_estimate":
-        advice = _("Set the memory by hand.")
+        advice = _("Set the memory manually.")
         return warning("memory", render(estimate.code, estimate.params), advice)
     share = estimate.host if isinstance(estimate, Estimate) else None
     taken, given = _measured(candidate).memory_mib or 0, candidate.model.memory_mib

@@ -61,7 +61,7 @@ def config(candidate: Candidate) -> Finding:
     key = candidate.rules.context_key
     if most and candidate.model.config.get(key, 0) > most:
         return _too_long(candidate, key, most)
-    text = _("%(count)s settings, all valid.")
+    text = _("Settings: %(count)s, all valid.")
     return ok("config", text % {"count": len(candidate.model.config)})
 
 
@@ -72,7 +72,7 @@ def _too_long(candidate: Candidate, key: str, most: int) -> Finding:
     advice = _("Set %(key)s to %(most)s or less. Above that, answers get worse.")
     if candidate.rules.context_is_limited:
         advice = _(
-            "Set %(key)s to %(most)s or less: the engine does not start with more."
+            "Set %(key)s to %(most)s or less; the engine does not start with more."
         )
     return warning("config", text % params, advice % params)
 
@@ -85,7 +85,7 @@ def path(candidate: Candidate) -> Finding | None:
         return None
     if candidate.place.startswith("/") or candidate.inspection.config:
         return ok("path", candidate.place)
-    message = _("%(model)s is downloaded when it is started.")
+    message = _("%(model)s will be downloaded at the start.")
     advice = _("Download it first to make sure that it is complete.")
     return warning("path", message % {"model": candidate.place}, advice)
 
@@ -97,7 +97,7 @@ def _found(candidate: Candidate, contents: Contents) -> Finding:
         message = _(
             "%(model)s is in a folder of this machine that containers cannot access."
         )
-        advice = _("Give the folder of the model, in one of: %(roots)s.") % {
+        advice = _("Enter the folder of the model, in one of: %(roots)s.") % {
             "roots": ", ".join(map(str, settings.MODEL_ROOTS))
         }
         return warning("path", message % {"model": candidate.place}, advice)
@@ -114,7 +114,7 @@ def permission(candidate: Candidate) -> Finding | None:
     params = {"user": ":".join(map(str, user))}
     closed = unreadable(contents.paths, settings.MODEL_ROOTS, user)
     if closed is None:
-        return ok("permission", _("User %(user)s of the engine can read it.") % params)
+        return ok("permission", _("The engine's user %(user)s can read it.") % params)
     return warning(
         "permission",
         _("User %(user)s of the engine cannot read %(path)s.")

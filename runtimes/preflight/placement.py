@@ -61,6 +61,6 @@ def _evicts(forecast: Forecast) -> Finding:
 def _advice(subject: str) -> str:
     if subject == "gpus":
         return _(
-            "Open a GPU on the machines page, or request fewer GPUs or less memory."
+            "Open a GPU under Machines and GPUs, or request fewer GPUs or less memory."
         )
     return _("Request less, or use a larger machine.")

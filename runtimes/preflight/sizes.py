@@ -11,7 +11,9 @@ from runtimes.library.scanner.units import format_mib
 
 def port_finding(first: int, last: int, free: int, replicas: int) -> Finding:
     params = {"first": first, "last": last, "free": free, "total": last - first + 1}
-    message = _("%(free)s of %(total)s are free, %(first)s to %(last)s.") % params
+    message = (
+        _("%(free)s of %(total)s ports from %(first)s to %(last)s are free.") % params
+    )
     if free >= replicas:
         return ok("port", message)
     advice = _("Set ENGINE_PORT_FIRST and ENGINE_PORT_LAST to a wider range.")
@@ -68,8 +70,7 @@ def _booked(given_mib: int, largest_mib: int) -> str:
 
 def _estimated(share: Share) -> str:
     text = _(
-        "Estimated %(total)s: weights %(weights)s, context %(context)s, the rest"
-        " %(rest)s."
+        "Estimated %(total)s: weights %(weights)s, context %(context)s, other %(rest)s."
     )
     return text % {
         "total": format_mib(share.total_mib),

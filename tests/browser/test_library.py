@@ -43,7 +43,7 @@ def test_file_becomes_a_model_with_two_clicks(site, page, row):
 def test_search_and_scan_again_stay_on_the_page(page, row):
     page.fill("[name=search]", "no such model")
     page.press("[name=search]", "Enter")
-    expect(page.get_by_text("Nothing here matches the search.")).to_be_visible()
+    expect(page.get_by_text("No models match the search.")).to_be_visible()
     page.get_by_role("button", name="Scan again").click()
     expect(page.get_by_text(re.compile("Models and files found: [12]"))).to_be_visible()
     expect(row).to_be_visible()

@@ -117,9 +117,9 @@ def test_history_escapes_its_url():
     ("url", "texts"),
     [
         ("/admin/", ["实时数据已中断", "未检测到GPU", "网络"]),
-        (GPUS, ["GPU 监控", "未检测到GPU"]),
+        (GPUS, ["GPU监控", "未检测到GPU"]),
         (MODELS, ["模型监控", "响应时间", "百分位"]),
-        (HISTORY, ["历史数据", "24 小时", "导出"]),
+        (HISTORY, ["历史数据", "24小时", "导出"]),
     ],
 )
 def test_pages_are_translated(url, texts):

@@ -52,7 +52,7 @@ def test_pages_need_the_view_permission(role, url):
 @pytest.mark.parametrize(
     ("language", "texts"),
     [
-        ("en", ["Needs 2 CPU cores; 0 of 2 are free on here.", "room reserved on",
+        ("en", ["Needs 2 CPU cores; 0 of 2 are free on here.", "reserved machine:",
                 "10000 of 24000 MiB allocated",
                 "measured: 9000 MiB free, 5000 MiB used by"]),
         ("zh-hans", ["调度队列", "等待中的模型", "停止 low（优先级 3）",

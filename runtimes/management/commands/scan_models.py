@@ -42,7 +42,7 @@ class Command(BaseCommand):
         for problem in cached.result.problems:
             self._warn(problem)
         summary = {"count": len(rows), "seconds": f"{cached.result.seconds:.1f}"}
-        done = _("Models and files found: %(count)s, in %(seconds)s s.")
+        done = _("Models and files found: %(count)s (%(seconds)s s).")
         self.stdout.write(done % summary)
 
     def _warn(self, problem: Any) -> None:

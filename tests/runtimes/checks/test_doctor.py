@@ -198,5 +198,5 @@ def test_command_works_where_there_is_no_database_yet(tmp_path):
         text=True,
     )
     assert done.returncode == 1
-    assert "not applied" in done.stdout
+    assert "Unapplied" in done.stdout
     assert "Traceback" not in done.stderr

@@ -86,7 +86,7 @@ def test_ports_of_runs_and_other_processes_are_taken(gguf, settings):
         settings.ENGINE_PORTS = range(first, first + 2)
         found = line(gguf, "port", replicas=2)
         assert found.level == "warning"
-        assert found.message.startswith("1 of 2 are free")
+        assert found.message.startswith("1 of 2 ports")
         a_run(a_model(), port=first + 1, node=settings.NODE_NAME)
         assert line(gguf, "port").level == "error"
 

@@ -118,7 +118,7 @@ def test_vllm_starts_with_no_longer_context_than_the_models(root):
     config = {"model_name": str(folder), "max_model_len": 8193}
     found_ = found(config, framework="vllm")["config"]
     assert found_.level == "warning"
-    assert found_.advice.endswith("8192 or less: the engine does not start with more.")
+    assert found_.advice.endswith("8192 or less; the engine does not start with more.")
 
 
 def outside(root):

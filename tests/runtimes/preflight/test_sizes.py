@@ -19,7 +19,7 @@ SHARE = Share(
 def test_port_for_each_replica(free, replicas, level):
     found = port_finding(21000, 21999, free, replicas)
     assert (found.name, found.level) == ("port", level)
-    assert found.message == f"{free} of 1000 are free, 21000 to 21999."
+    assert found.message == f"{free} of 1000 ports from 21000 to 21999 are free."
     assert bool(found.advice) == (level != "ok")
 
 
@@ -50,7 +50,7 @@ def test_memory_is_compared_with_the_allocation_and_the_machines(
 def test_memory_message_lists_its_parts():
     found = memory_finding(SHARE, 5120, 2048, 65_536)
     assert found.message == (
-        "Estimated 4.7 GiB: weights 3.9 GiB, context 500 MiB, the rest 356 MiB. Its"
+        "Estimated 4.7 GiB: weights 3.9 GiB, context 500 MiB, other 356 MiB. Its"
         " runs have used up to 5 GiB. 2 GiB are allocated to it; the largest machine"
         " has 64 GiB."
     )
