@@ -40,13 +40,19 @@ def _page(title: Any, icon: str, name: str) -> dict[str, Any]:
     }
 
 
+def _exact(link: dict[str, Any]) -> dict[str, Any]:
+    """A link that stays inactive on pages below it that have links of their own."""
+    return {**link, "active": lambda request: request.path == str(link["link"])}
+
+
 PLATFORM = [
-    {
-        "title": _("Dashboard"),
-        "icon": "dashboard",
-        "link": reverse_lazy("admin:index"),
-        "active": lambda request: request.path == str(reverse_lazy("admin:index")),
-    },
+    _exact(
+        {
+            "title": _("Dashboard"),
+            "icon": "dashboard",
+            "link": reverse_lazy("admin:index"),
+        }
+    ),
     _rows(_("Models"), "deployed_code", "models_app.servedmodel"),
     _page(_("Model library"), "library_books", "runtimes_library"),
     _page(_("Queue"), "low_priority", "scheduling_queue"),
@@ -54,7 +60,7 @@ PLATFORM = [
     _page(_("Engines"), "manufacturing", "runtimes_engines"),
     _rows(_("Runs"), "terminal", "models_app.run"),
     _page(_("Jobs"), "task", "models_app_jobs"),
-    _rows(_("Activity"), "history", "models_app.activity"),
+    _exact(_rows(_("Activity"), "history", "models_app.activity")),
 ]
 MONITORING = [
     _page(_("GPU monitoring"), "developer_board", "monitoring_gpus"),

@@ -1,5 +1,7 @@
 """The page of jobs: who sees and changes which of them."""
 
+import re
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -151,3 +153,9 @@ def test_page_is_in_chinese(each):
     html = client_as("admin").get(PAGE, headers={"accept-language": "zh-hans"})
     text = html.content.decode()
     assert "任务" in text and "镜像拉取" in text
+
+
+def test_only_its_own_link_is_active(each):
+    html = client_as("admin").get(PAGE).content.decode()
+    active = re.findall(r'<a href="([^"]+)"[^>]*class="[^"]*\bactive\b', html)
+    assert active == [PAGE]
