@@ -19,8 +19,7 @@ OURS = ("DATA_DIR", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
 
 class Deployed:
     def __init__(self):
-        # Short: Unix sockets lie in it.
-        self.data_dir = Path(tempfile.mkdtemp(prefix="llmplatform-", dir="/tmp"))
+        self.data_dir = Path(tempfile.mkdtemp(prefix="deployed-"))
         web, api = free_ports(2)
         kept = {k: v for k, v in os.environ.items() if k not in OURS}
         self.env = {

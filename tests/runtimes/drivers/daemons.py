@@ -39,8 +39,7 @@ def why_not() -> str:
 @contextmanager
 def running() -> "Iterator[Dockerd]":
     """A daemon with the image of engines."""
-    # Paths of sockets have 108 characters at most.
-    with tempfile.TemporaryDirectory(prefix="dockerd-", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="dockerd-") as folder:
         daemon = Dockerd(Path(folder))
         daemon.start()
         try:
