@@ -173,9 +173,10 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = ApiToken
         fields = ("user", "name")
+        labels = {"user": _("User")}
         help_texts = {
             "user": _("The token has the permissions of this user."),
-            "name": _("To recognise the token, such as the program that uses it."),
+            "name": _("Identifies the token, such as the program that uses it."),
         }
 
 

@@ -59,8 +59,8 @@ class Gpu(models.Model):
     unhealthy_boot = models.CharField(max_length=36, blank=True)
 
     class Meta:
-        verbose_name = "GPU"
-        verbose_name_plural = "GPUs"
+        verbose_name = _("GPU")
+        verbose_name_plural = _("GPUs")
         ordering = ("node", "index")
         constraints = [
             models.CheckConstraint(

@@ -2,7 +2,7 @@ import re
 
 import pytest
 from babel.messages.pofile import read_po
-from django.utils.translation import override
+from django.utils.translation import gettext, override
 
 from models_app.enums import Operation, Status
 from tests.conftest import LOCALE
@@ -93,3 +93,12 @@ def test_status_labels_are_those_of_the_guide(status, text):
 def test_operation_labels_are_those_of_the_guide(operation, text):
     with override("zh-hans"):
         assert str(Operation(operation).label) == text
+
+
+@pytest.mark.parametrize(
+    ("english", "translated"),
+    [("staff status", "管理界面登录权限"), ("groups", "用户组"), ("Filters", "筛选")],
+)
+def test_labels_of_libraries_follow_the_glossary(english, translated):
+    with override("zh-hans"):
+        assert gettext(english) == translated

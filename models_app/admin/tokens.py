@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from models_app.admin.base import COPY_SCRIPT, PlatformAdmin
+from models_app.admin.base import COPY_SCRIPT, PlatformAdmin, short_time
 from models_app.forms import TokenForm
 from models_app.models import ApiToken
 from models_app.permissions import manageable_users
@@ -28,11 +28,11 @@ class ApiTokenAdmin(PlatformAdmin):
     fields = ("user", "name", "days", "scope")
     list_display = (
         "name",
-        "user",
+        "owner",
         "prefix",
         "restriction",
-        "created",
-        "expiry",
+        "created_at",
+        "expires_at",
         "revoke",
     )
     list_display_links = None
@@ -58,6 +58,18 @@ class ApiTokenAdmin(PlatformAdmin):
     ) -> Any:
         kwargs["queryset"] = manageable_users(request.user).filter(is_active=True)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    @admin.display(description=_("user"), ordering="user__username")
+    def owner(self, token: ApiToken) -> str:
+        return str(token.user)
+
+    @admin.display(description=_("created"), ordering="created")
+    def created_at(self, token: ApiToken) -> str:
+        return short_time(token.created)
+
+    @admin.display(description=_("expires"), ordering="expiry")
+    def expires_at(self, token: ApiToken) -> str:
+        return short_time(token.expiry)
 
     @admin.display(description=_("prefix"))
     def prefix(self, token: ApiToken) -> str:
