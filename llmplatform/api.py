@@ -1,4 +1,4 @@
-"""What every part of the API shares: pages of lists and the shape of errors."""
+"""Pagination and the shape of errors, shared by the whole REST API."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ class Pagination(PageNumberPagination):
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
-    """Every error as {code, message, errors: [{code, field, message}]}."""
+    """Render every error as {code, message, errors: [{code, field, message}]}."""
     if isinstance(error, Conflict):
         return Response(_conflict(error), status=409)
     if isinstance(error, AlreadyExists):
         return Response(_already_exists(_problems(error)), status=409)
     if isinstance(error, Invalid):
         return Response(_invalid(_problems(error)), status=400)
-    known = _known(error)
-    response = views.exception_handler(known, dict(context))
-    if response is None or not isinstance(known, exceptions.APIException):
+    drf_error = _to_drf(error)
+    response = views.exception_handler(drf_error, dict(context))
+    if response is None or not isinstance(drf_error, exceptions.APIException):
         logger.error("request failed", exc_info=error)
         return Response(error_body("internal_error"), status=500)
-    response.data = _body_of(known)
+    response.data = _body_of(drf_error)
     return response
 
 
-def _known(error: Exception) -> Exception:
-    """Django's own errors as those of the framework."""
+def _to_drf(error: Exception) -> Exception:
+    """Convert Django's exceptions to those of the REST framework."""
     if isinstance(error, RequestDataTooBig):
         limit = {"max": settings.DATA_UPLOAD_MAX_MEMORY_SIZE}
         text = render("request_too_large", limit)
@@ -66,8 +66,8 @@ def _known(error: Exception) -> Exception:
 
 def _body_of(error: exceptions.APIException) -> dict[str, Any]:
     if isinstance(error, exceptions.ValidationError):
-        return _invalid(list(_flat(error.detail)))
-    first = next(_flat(error.detail))
+        return _invalid(list(_flatten(error.detail)))
+    first = next(_flatten(error.detail))
     return body(first["code"], first["message"])
 
 
@@ -76,8 +76,8 @@ def body(code: str, message: str, errors: Errors | None = None) -> dict[str, Any
 
 
 def _conflict(error: Conflict) -> dict[str, Any]:
-    about = {k: v for k, v in error.params.items() if k in ("status", "allowed")}
-    return {**body(error.code, str(error)), **about}
+    details = {k: v for k, v in error.params.items() if k in ("status", "allowed")}
+    return {**body(error.code, str(error)), **details}
 
 
 def _already_exists(errors: Errors) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def error_body(code: str) -> dict[str, Any]:
 
 
 def _invalid(errors: Errors) -> dict[str, Any]:
-    """The first error is the message, for clients that show only one."""
+    """The first error becomes the message, for clients that show only one."""
     field, message = errors[0]["field"], errors[0]["message"]
     if field and field not in message:
         message = f"{field}: {message}"
@@ -108,13 +108,15 @@ def _problems(error: Invalid) -> Errors:
     ]
 
 
-def _flat(detail: Any, field: str = "") -> Iterator[dict[str, Any]]:
+def _flatten(detail: Any, field: str = "") -> Iterator[dict[str, Any]]:
     if isinstance(detail, exceptions.ErrorDetail):
         yield {"code": detail.code, "field": field, "message": str(detail)}
     elif isinstance(detail, dict):
         for key, value in detail.items():
-            own = key == api_settings.NON_FIELD_ERRORS_KEY
-            yield from _flat(value, field if own else f"{field}.{key}".lstrip("."))
+            is_general = key == api_settings.NON_FIELD_ERRORS_KEY
+            yield from _flatten(
+                value, field if is_general else f"{field}.{key}".lstrip(".")
+            )
     else:
         for item in detail:
-            yield from _flat(item, field)
+            yield from _flatten(item, field)

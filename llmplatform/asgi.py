@@ -19,7 +19,7 @@ from gateway.app import Gateway  # noqa: E402
 from gateway.http import Receive, Scope, Send  # noqa: E402
 from gateway.routes.loader import Loader  # noqa: E402
 from gateway.usage.reporter import UsageReporter  # noqa: E402
-from llmplatform.bodies import limited  # noqa: E402
+from llmplatform.bodies import limit_bodies  # noqa: E402
 from monitoring.history.recorder import Recorder  # noqa: E402
 from monitoring.live.admission import Admission  # noqa: E402
 from monitoring.live.consumers import LiveConsumer  # noqa: E402
@@ -29,7 +29,7 @@ from monitoring.logs.feeds import FEEDS  # noqa: E402
 
 LIVE = "/ws/live"
 
-django = limited(to_django, settings.MAX_BODY_BYTES)  # type: ignore[arg-type]
+django = limit_bodies(to_django, settings.MAX_BODY_BYTES)  # type: ignore[arg-type]
 loader = Loader()
 subscription = Subscription(settings.REDIS_URL)
 gateway = Gateway(loader, subscription)

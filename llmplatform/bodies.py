@@ -1,5 +1,5 @@
-"""A limit for bodies sent to Django, which would write all of one to disk before it
-asks who sent it."""
+"""Limit the size of request bodies, because Django stores a whole body before it
+authenticates the request."""
 
 from __future__ import annotations
 
@@ -16,41 +16,42 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
-def limited(app: App, max_bytes: int) -> App:
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+def limit_bodies(app: App, max_bytes: int) -> App:
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        announced = headers.get(b"content-length", b"0")
-        if announced.isdigit() and int(announced) <= max_bytes:
-            await _counted(app, max_bytes, scope, receive, send)
+        content_length = headers.get(b"content-length", b"0")
+        if content_length.isdigit() and int(content_length) <= max_bytes:
+            await _forward(app, max_bytes, scope, receive, send)
         else:
-            await _refuse(send, max_bytes)
+            await _reject(send, max_bytes)
 
-    return answer
+    return application
 
 
-async def _counted(
+async def _forward(
     app: App, max_bytes: int, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """For bodies of unannounced length: past the limit, the client seems to be gone."""
-    seen, started = 0, False
+    """A body without Content-Length that exceeds the limit looks to the application
+    like a client that has disconnected."""
+    received, has_started = 0, False
 
-    async def counting() -> Message:
-        nonlocal seen
+    async def count_received() -> Message:
+        nonlocal received
         message = await receive()
-        seen += len(message.get("body", b""))
-        return message if seen <= max_bytes else {"type": "http.disconnect"}
+        received += len(message.get("body", b""))
+        return message if received <= max_bytes else {"type": "http.disconnect"}
 
-    async def noting(message: Message) -> None:
-        nonlocal started
-        started = True
+    async def note_start(message: Message) -> None:
+        nonlocal has_started
+        has_started = True
         await send(message)
 
-    await app(scope, counting, noting)
-    if seen > max_bytes and not started:
-        await _refuse(send, max_bytes)
+    await app(scope, count_received, note_start)
+    if received > max_bytes and not has_started:
+        await _reject(send, max_bytes)
 
 
-async def _refuse(send: Send, max_bytes: int) -> None:
+async def _reject(send: Send, max_bytes: int) -> None:
     text = render("request_too_large", {"max": max_bytes})
     error = {"code": "request_too_large", "message": text, "errors": []}
     content = json.dumps(error).encode()

@@ -1,4 +1,4 @@
-"""System checks of the settings: run by every command, so that nothing starts on a
+"""System checks of the settings. Every command runs them, so nothing starts with a
 configuration that cannot work."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-# sun_path holds 108 bytes with its closing NUL.
+# sun_path has 108 bytes, including the terminating NUL.
 SOCKET_PATH_BYTES = 107
 
 
@@ -26,7 +26,7 @@ def broker_socket() -> Iterator[CheckMessage]:
     if settings.EMBEDDED_BROKER and length > SOCKET_PATH_BYTES:
         yield Error(
             f"{settings.EMBEDDED_BROKER_SOCKET} has {length} bytes; a Unix socket's"
-            f" path has at most {SOCKET_PATH_BYTES}.",
+            f" path may have at most {SOCKET_PATH_BYTES}.",
             hint="Choose a shorter DATA_DIR, or set REDIS_URL.",
             id="llmplatform.E001",
         )
@@ -35,8 +35,8 @@ def broker_socket() -> Iterator[CheckMessage]:
 def data_dir() -> Iterator[CheckMessage]:
     if not os.access(settings.DATA_DIR, os.R_OK | os.W_OK | os.X_OK):
         yield Error(
-            f"DATA_DIR {settings.DATA_DIR} is not a directory this user can write.",
-            hint="Give it to this user, or set another DATA_DIR.",
+            f"DATA_DIR {settings.DATA_DIR} is not a writable directory.",
+            hint="Change its owner, or set another DATA_DIR.",
             id="llmplatform.E002",
         )
 
@@ -46,30 +46,30 @@ def model_roots() -> Iterator[CheckMessage]:
     for root in map(Path.resolve, settings.MODEL_ROOTS):
         if root.is_relative_to(runs) or runs.is_relative_to(root):
             yield Error(
-                f"The model folder {root} and {runs} lie in each other: what engines"
-                " write could be served as a model.",
-                hint="Take it out of MODEL_ROOTS, or set another DATA_DIR.",
+                f"The model folder {root} and {runs} overlap: files written by engines"
+                " could be served as models.",
+                hint="Remove it from MODEL_ROOTS, or set another DATA_DIR.",
                 id="llmplatform.E003",
             )
 
 
 def ports() -> Iterator[CheckMessage]:
-    chosen = {"WEB_PORT": settings.WEB_PORT, "API_PORT": settings.API_PORT}
-    for name, port in chosen.items():
+    server_ports = {"WEB_PORT": settings.WEB_PORT, "API_PORT": settings.API_PORT}
+    for name, port in server_ports.items():
         if not 1 <= port <= 65535:
             yield Error(
                 f"{name} is {port}.", hint="Use 1 to 65535.", id="llmplatform.E004"
             )
         if port in settings.ENGINE_PORTS:
             yield Error(
-                f"{name} {port} is one of the engines' ports.",
+                f"{name} {port} is in the range of the engines' ports.",
                 hint="Change it, or ENGINE_PORT_FIRST and ENGINE_PORT_LAST.",
                 id="llmplatform.E005",
             )
     if settings.WEB_PORT == settings.API_PORT:
         yield Error(
             f"WEB_PORT and API_PORT are both {settings.WEB_PORT}.",
-            hint="The two servers need a port each.",
+            hint="Each of the two servers needs its own port.",
             id="llmplatform.E006",
         )
 
@@ -79,8 +79,8 @@ def engine_ports() -> Iterator[CheckMessage]:
     if not ports or ports[0] < 1 or ports[-1] > 65535:
         yield Error(
             f"ENGINE_PORT_FIRST {ports.start} to ENGINE_PORT_LAST {ports.stop - 1}"
-            " are not a range of ports.",
-            hint="Use 1 to 65535, the first not above the last.",
+            " is not a range of ports.",
+            hint="Use 1 to 65535, the first not greater than the last.",
             id="llmplatform.E007",
         )
 

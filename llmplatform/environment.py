@@ -1,7 +1,7 @@
-"""How settings read the environment: variables first, then DATA_DIR/platform.env.
+"""Read settings from environment variables, then from DATA_DIR/platform.env.
 
-The file holds what deployment chose (ports, database, ...), so that a command typed by
-hand sees the same installation as the roles under supervisor.
+Deployment writes its choices (ports, database, ...) to that file, so that a command run
+by hand sees the same installation as the roles under supervisord.
 """
 
 import os
@@ -18,7 +18,7 @@ class Environment:
         self.file = _read_file(self.data_dir / "platform.env")
 
     def text(self, name: str, default: str = "") -> str:
-        """Value of NAME, or content of the file that NAME_FILE names."""
+        """The content of the file named by NAME_FILE, or the value of NAME."""
         if path := self.variables.get(f"{name}_FILE"):
             return Path(path).read_text().strip()
         return self.variables.get(name) or self.file.get(name) or default
@@ -28,7 +28,7 @@ class Environment:
         try:
             return int(value)
         except ValueError:
-            raise SystemExit(f"{name}={value!r}: a whole number is needed") from None
+            raise SystemExit(f"{name}={value!r}: must be an integer") from None
 
     def flag(self, name: str, default: bool = False) -> bool:
         return self.text(name, str(default)).lower() in {"1", "true", "yes", "on"}
@@ -37,8 +37,8 @@ class Environment:
         return [part.strip() for part in self.text(name, default).split(",") if part]
 
     def secret_key(self) -> str:
-        """SECRET_KEY, or one made on first use and kept in DATA_DIR/secret_key."""
-        return self.text("SECRET_KEY") or _made_once(self.data_dir / "secret_key")
+        """SECRET_KEY, or a key generated once and kept in DATA_DIR/secret_key."""
+        return self.text("SECRET_KEY") or _generate_once(self.data_dir / "secret_key")
 
 
 def _read_file(path: Path) -> dict[str, str]:
@@ -49,13 +49,13 @@ def _read_file(path: Path) -> dict[str, str]:
     return {name.strip(): value.strip() for name, value in pairs}
 
 
-def _made_once(path: Path) -> str:
+def _generate_once(path: Path) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         draft.touch(mode=0o600)
         draft.write_text(secrets.token_urlsafe(64))
-        # Two roles may start at once: link() lets exactly one draft become the key.
+        # Two roles may start at the same time: link() makes exactly one draft the key.
         try:
             os.link(draft, path)
         except FileExistsError:

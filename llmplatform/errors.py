@@ -1,4 +1,4 @@
-"""Errors outside of the API's views: JSON under /api, plain pages elsewhere."""
+"""Error handlers outside the API's views: JSON under /api, plain pages elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from llmplatform.api import error_body
 
 
 class UnknownPath(APIView):
-    """What no other view answers."""
+    """Answers every /api path that has no view."""
 
     authentication_classes = ()
     permission_classes = ()

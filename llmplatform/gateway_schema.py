@@ -1,4 +1,4 @@
-"""The gateway's part of the API's description: its requests never reach Django."""
+"""The gateway's part of the OpenAPI schema; its requests never reach Django."""
 
 from __future__ import annotations
 
@@ -150,18 +150,21 @@ def _operation(name: str, summary: str) -> Schema:
 
 
 def _post(name: str, summary: str, kind: str, error: str) -> Schema:
-    """With `"stream": true` the answer is a stream of server-sent events."""
-    answer = _content("GenerateResponse" if kind == "Generate" else kind)
-    answer["content"]["text/event-stream"] = {"schema": TEXT}
+    """With `"stream": true` the response is a stream of server-sent events."""
+    response = _content("GenerateResponse" if kind == "Generate" else kind)
+    response["content"]["text/event-stream"] = {"schema": TEXT}
     return {
         **_operation(name, summary),
-        "requestBody": {"required": True, **_content(f"{kind}Request", of=None)},
-        "responses": {"200": answer, **_errors(error, *ERRORS)},
+        "requestBody": {
+            "required": True,
+            **_content(f"{kind}Request", description=None),
+        },
+        "responses": {"200": response, **_errors(error, *ERRORS)},
     }
 
 
-def _content(schema: str, of: str | None = "") -> Schema:
-    described = {} if of is None else {"description": of}
+def _content(schema: str, description: str | None = "") -> Schema:
+    described = {} if description is None else {"description": description}
     return {**described, "content": {"application/json": {"schema": _ref(schema)}}}
 
 

@@ -1,10 +1,10 @@
-"""What goes to the log, and how much of it."""
+"""Log filters."""
 
 import logging
 
 
 class WithoutTraceback(logging.Filter):
-    """For what strangers can cause at will: a line each, not a page each."""
+    """For errors that unauthenticated clients can cause: one line, not a page."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.exc_info = None

@@ -1,4 +1,4 @@
-"""How the API reads what it is sent."""
+"""The API's JSON parser, which rejects deeply nested documents."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from typing import Any
 from drf_spectacular.contrib.knox_auth_token import KnoxTokenScheme
 
 Schema = dict[str, Any]
-# On which operations each error is possible
 ERRORS = {
     "400": "What was sent is not valid.",
     "401": "No token, or one that is not valid.",
@@ -26,22 +25,22 @@ class BearerScheme(KnoxTokenScheme):  # type: ignore[no-untyped-call]
 def without_slashes(
     endpoints: list[tuple[Any, ...]], **_: Any
 ) -> list[tuple[Any, ...]]:
-    """Both forms of a path work; the one without a slash at its end is shown."""
+    """Paths work with and without a trailing slash; the schema shows them without."""
     return [(path.rstrip("/"), *rest) for path, *rest in endpoints]
 
 
 def add_errors(result: Schema, **_: Any) -> Schema:
-    """Of the management API; the gateway's operations describe their own."""
+    """For the management API; the gateway's operations define their own."""
     result["components"]["schemas"]["Error"] = ERROR
-    for path, method, operation in _own(result):
-        for status in _possible(path, method, operation):
+    for path, method, operation in _management_operations(result):
+        for status in _possible_statuses(path, method, operation):
             operation["responses"][status] = _response(ERRORS[status])
     return result
 
 
 def name_ids(result: Schema, **_: Any) -> Schema:
-    """Paths take a name as well as an id."""
-    for _path, _method, operation in _own(result):
+    """Paths accept a name in place of an id."""
+    for _path, _method, operation in _management_operations(result):
         for parameter in operation.get("parameters", []):
             if parameter["in"] == "path" and parameter["name"] == "id":
                 parameter["description"] = "id or name of a model"
@@ -49,14 +48,14 @@ def name_ids(result: Schema, **_: Any) -> Schema:
     return result
 
 
-def _own(result: Schema) -> Iterator[tuple[str, str, Schema]]:
+def _management_operations(result: Schema) -> Iterator[tuple[str, str, Schema]]:
     for path, operations in result["paths"].items():
         for method, operation in operations.items():
             if "inference" not in operation["tags"]:
                 yield path, method, operation
 
 
-def _possible(path: str, method: str, operation: Schema) -> list[str]:
+def _possible_statuses(path: str, method: str, operation: Schema) -> list[str]:
     places = {parameter["in"] for parameter in operation.get("parameters", [])}
     takes_input = "requestBody" in operation or "query" in places
     changes_one = "{id}" in path and method != "get"

@@ -16,7 +16,7 @@ from llmplatform.environment import Environment
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment(os.environ, BASE_DIR)
 
-# Where things are
+# Paths, node and ports
 DATA_DIR = env.data_dir
 RUNS_DIR = DATA_DIR / "runs"
 LOG_DIR = DATA_DIR / "logs"
@@ -37,7 +37,7 @@ DEBUG = env.flag("DEBUG")
 HTTPS = env.flag("HTTPS")
 
 
-def own_names() -> str:
+def local_hosts() -> str:
     addresses = [
         f"[{a.address.split('%')[0]}]" if a.family == socket.AF_INET6 else a.address
         for interface in psutil.net_if_addrs().values()
@@ -47,7 +47,7 @@ def own_names() -> str:
     return ",".join([".localhost", socket.gethostname(), *addresses])
 
 
-ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", own_names())
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", local_hosts())
 CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
@@ -99,7 +99,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "llmplatform.middleware.length_of_chunked_bodies",
+    "llmplatform.middleware.set_length_of_chunked_bodies",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -112,7 +112,7 @@ ROOT_URLCONF = "llmplatform.urls"
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 ASGI_APPLICATION = "llmplatform.asgi.application"
-APPEND_SLASH = False  # the API takes both forms; the admin's redirects are its own
+APPEND_SLASH = False  # the API accepts both forms; the admin redirects by itself
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -130,7 +130,7 @@ TEMPLATES = [
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-# Served straight from the packages: no collectstatic step that could be forgotten.
+# Static files are served from the packages; there is no collectstatic to forget.
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
@@ -214,7 +214,7 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# Engines: what can be run, and how
+# Engines: frameworks, hubs, drivers and limits
 FRAMEWORKS = {
     "llama.cpp": "runtimes.frameworks.llamacpp.framework.LlamaCpp",
     "vllm": "runtimes.frameworks.vllm.framework.Vllm",
@@ -225,7 +225,7 @@ ENGINE_DOWNLOADS = env.flag("ENGINE_DOWNLOADS")  # of models, from a hub
 HUB_DIR = Path(
     env.text("HF_HUB_CACHE") or f"{env.text('HF_HOME', '~/.cache/huggingface')}/hub"
 ).expanduser()
-# Address and token of each hub that people may download from
+# Endpoint and token of each hub
 HUBS = {
     "huggingface": (
         env.text("HF_ENDPOINT", "https://huggingface.co").rstrip("/"),
@@ -236,12 +236,12 @@ HUBS = {
         env.text("MODELSCOPE_API_TOKEN"),
     ),
 }
-DOWNLOAD_RESERVE_MIB = env.number("DOWNLOAD_RESERVE_MIB", 1024)  # of disk, stays free
+DOWNLOAD_RESERVE_MIB = env.number("DOWNLOAD_RESERVE_MIB", 1024)  # kept free on disk
 DRIVERS = {
     "process": "runtimes.drivers.process.ProcessDriver",
     "docker": "runtimes.drivers.docker.DockerDriver",
 }
-ENGINE_ENVIRONMENT = env.variables  # the driver passes on what engines need of it
+ENGINE_ENVIRONMENT = env.variables  # the driver passes on a selection
 DRIVER_OPTIONS: dict[str, dict[str, Any]] = {
     "process": {"environment": ENGINE_ENVIRONMENT},
     "docker": {
@@ -259,12 +259,12 @@ DRIVER_OPTIONS: dict[str, dict[str, Any]] = {
 DRAIN_SECONDS = env.number("DRAIN_SECONDS", 30)
 LAUNCH_RETRY_SECONDS = 5
 TERMINATE_SECONDS = env.number("TERMINATE_SECONDS", 10)
-HANG_SECONDS = env.number("HANG_SECONDS", 120)  # without any sign of work
+HANG_SECONDS = env.number("HANG_SECONDS", 120)  # without progress
 START_SECONDS = env.number("START_SECONDS", 600)
 BACK_OFF_SECONDS = env.number("BACK_OFF_SECONDS", 10)
 MAX_ATTEMPTS = env.number("MAX_ATTEMPTS", 8)
-FAILPOINT = env.text("FAILPOINT")  # for tests of crashes only
-KEPT_RUNS = env.number("KEPT_RUNS", 50)  # ended runs and their logs, per model
+FAILPOINT = env.text("FAILPOINT")  # for crash tests only
+KEPT_RUNS = env.number("KEPT_RUNS", 50)  # ended runs with logs, per model
 ACTIVITY_DAYS = env.number("ACTIVITY_DAYS", 365)
 DECISION_DAYS = env.number("DECISION_DAYS", 30)
 PLACEMENT = env.text("PLACEMENT", "binpack")  # or spread
@@ -274,19 +274,19 @@ COOL_DOWN_SECONDS = env.number("COOL_DOWN_SECONDS", 60)
 GPU_RESERVE_MIB = env.number("GPU_RESERVE_MIB", 256)
 RESERVED_MEMORY_MIB = env.number("RESERVED_MEMORY_MIB", 1024)
 
-# History of what is measured, by width of its buckets
+# Retention of history, by bucket width
 HISTORY_10S_HOURS = env.number("HISTORY_10S_HOURS", 48)
 HISTORY_1M_DAYS = env.number("HISTORY_1M_DAYS", 30)
 HISTORY_1H_DAYS = env.number("HISTORY_1H_DAYS", 730)
-HISTORY_MAX_MIB = env.number("HISTORY_MAX_MIB", 4096)  # the oldest of it goes
-# With less free in DATA_DIR, SQLite is kept for what is configured.
+HISTORY_MAX_MIB = env.number("HISTORY_MAX_MIB", 4096)  # the oldest is deleted
+# With less free in DATA_DIR, SQLite stores configuration but no more history.
 STORE_MIN_FREE_MIB = env.number("STORE_MIN_FREE_MIB", 512)
 
-# Who may read /metrics without a token, such as 10.1.2.0/24. Not by default: behind a
-# proxy on this machine, everybody comes from 127.0.0.1.
+# Networks that may read /metrics without a token, such as 10.1.2.0/24. Empty by
+# default: behind a local proxy, every client has the address 127.0.0.1.
 METRICS_NETWORKS = env.items("METRICS_NETWORKS")
 
-# Words
+# Language and time
 LANGUAGE_CODE = env.text("LANGUAGE_CODE", "en")
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
@@ -304,7 +304,7 @@ LOGGING = {
     },
     "filters": {"one_line": {"()": "llmplatform.logs.WithoutTraceback"}},
     "loggers": {
-        # A line for each task would be two a second.
+        # One line per task would be two lines a second.
         "django-q": {"level": "WARNING"},
         "django.security.DisallowedHost": {"filters": ["one_line"]},
     },

@@ -1,4 +1,4 @@
-"""Look and navigation of the admin."""
+"""Appearance and navigation of the admin."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 VIEW_MODELS = "models_app.view_servedmodel"
 
 
-def _may(permission: str) -> Callable[[HttpRequest], bool]:
+def _has_permission(permission: str) -> Callable[[HttpRequest], bool]:
     return lambda request: request.user.has_perm(permission)
 
 
-def _rows(title: Any, icon: str, model: str) -> dict[str, Any]:
-    """A link to the list of a model ("app.model"), for those who may view it."""
+def _changelist(title: Any, icon: str, model: str) -> dict[str, Any]:
+    """A link to the changelist of a model ("app.model"), for users who may view it."""
     app, name = model.split(".")
     return {
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
-        "permission": _may(f"{app}.view_{name}"),
+        "permission": _has_permission(f"{app}.view_{name}"),
     }
 
 
 def _page(title: Any, icon: str, name: str) -> dict[str, Any]:
-    """A link to a page of the admin that is no list, for those who view models."""
+    """A link to another page of the admin, for users who may view models."""
     return {
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{name}"),
-        "permission": _may(VIEW_MODELS),
+        "permission": _has_permission(VIEW_MODELS),
     }
 
 
@@ -53,14 +53,14 @@ PLATFORM = [
             "link": reverse_lazy("admin:index"),
         }
     ),
-    _rows(_("Models"), "deployed_code", "models_app.servedmodel"),
+    _changelist(_("Models"), "deployed_code", "models_app.servedmodel"),
     _page(_("Model library"), "library_books", "runtimes_library"),
     _page(_("Queue"), "low_priority", "scheduling_queue"),
     _page(_("Machines and GPUs"), "memory", "runtimes_gpu_changelist"),
     _page(_("Engines"), "manufacturing", "runtimes_engines"),
-    _rows(_("Runs"), "terminal", "models_app.run"),
+    _changelist(_("Runs"), "terminal", "models_app.run"),
     _page(_("Jobs"), "task", "models_app_jobs"),
-    _exact(_rows(_("Activity"), "history", "models_app.activity")),
+    _exact(_changelist(_("Activity"), "history", "models_app.activity")),
 ]
 MONITORING = [
     _page(_("GPU monitoring"), "developer_board", "monitoring_gpus"),
@@ -68,9 +68,9 @@ MONITORING = [
     _page(_("History"), "query_stats", "monitoring_history"),
 ]
 ACCESS = [
-    _rows(_("API tokens"), "key", "models_app.apitoken"),
-    _rows(_("Users"), "person", "auth.user"),
-    _rows(_("Groups"), "group", "auth.group"),
+    _changelist(_("API tokens"), "key", "models_app.apitoken"),
+    _changelist(_("Users"), "person", "auth.user"),
+    _changelist(_("Groups"), "group", "auth.group"),
 ]
 
 UNFOLD: dict[str, Any] = {

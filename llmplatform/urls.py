@@ -17,7 +17,7 @@ from scheduling.api import Scheduling
 
 
 class Router(DefaultRouter):
-    """Takes each path with and without a slash at its end."""
+    """Accepts each path with and without a trailing slash."""
 
     include_format_suffixes = False
 
@@ -27,7 +27,7 @@ class Router(DefaultRouter):
 
 
 router = Router()
-router.register("models", Drafts, basename="draft")  # ahead of names of models
+router.register("models", Drafts, basename="draft")  # before the names of models
 router.register("models", ServedModels, basename="model")
 router.register("monitoring/exports", Exports, basename="export")
 router.register("monitoring", Monitoring, basename="monitoring")

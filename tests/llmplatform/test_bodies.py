@@ -1,6 +1,6 @@
 import pytest
 
-from llmplatform.bodies import limited
+from llmplatform.bodies import limit_bodies
 
 
 async def app(scope, receive, send):
@@ -29,7 +29,7 @@ async def answer(chunks, headers=()):
     async def send(message):
         sent.append(message)
 
-    await limited(app, 10)({"headers": headers}, receive, send)
+    await limit_bodies(app, 10)({"headers": headers}, receive, send)
     return sent[0]["status"], sent[1]["body"]
 
 

@@ -5,7 +5,7 @@ from django.core.exceptions import RequestDataTooBig
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse
 
-from llmplatform.middleware import length_of_chunked_bodies
+from llmplatform.middleware import set_length_of_chunked_bodies
 
 
 def received(body: bytes, *headers: tuple[bytes, bytes]) -> ASGIRequest:
@@ -14,14 +14,14 @@ def received(body: bytes, *headers: tuple[bytes, bytes]) -> ASGIRequest:
 
 
 def lengths(request) -> tuple[str | None, int]:
-    """Length as told, and as read."""
+    """Content-Length, and the length of the body."""
     seen = []
 
     def view(request):
         seen.append((request.META.get("CONTENT_LENGTH"), len(request.body)))
         return HttpResponse()
 
-    length_of_chunked_bodies(view)(request)
+    set_length_of_chunked_bodies(view)(request)
     return seen[0]
 
 
