@@ -41,7 +41,7 @@ def test_new_model_is_checked_before_it_is_saved(page, path):
     assert status_text(page) == "The model can be started."
     assert list(levels(page)) == [
         "Configuration", "Path", "Permission", "Format", "Architecture", "Engine",
-        "Image", "Ports", "Processor", "Memory", "GPUs", "Placement",
+        "Image", "Ports", "CPU", "Memory", "GPUs", "Placement",
     ]  # fmt: skip
     assert set(levels(page).values()) == {"ok"}
     assert page.url.endswith(ADD)
