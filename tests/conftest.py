@@ -38,6 +38,7 @@ class ByFile(LoadScopeScheduling):
 
 
 def pytest_xdist_make_scheduler(config, log):
+    config.option.loadscopereorder = False  # the order below, not largest file first
     return ByFile(config, log)
 
 
