@@ -82,7 +82,7 @@ def test_command_pulls_what_is_missing(installed):
         assert list(missing("docker")) == ["vllm"]
         assert registry.image in run_command("pull_engine_image")
     assert list(missing("docker")) == []
-    assert run_command("pull_engine_image") == "All images are here.\n"
+    assert run_command("pull_engine_image") == "All images are on this machine.\n"
 
 
 def test_command_reports_what_is_wrong(installed):
