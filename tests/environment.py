@@ -7,6 +7,7 @@ import ctypes
 import fcntl
 import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -62,12 +63,15 @@ def pytest_addoption(parser):
 
 
 def start_broker() -> subprocess.Popen[bytes]:
+    parent = os.getpid()
     process = subprocess.Popen(
         [
             str(get_binary_path()),
             *("--port", "0", "--unixsocket", str(SOCKET), "--save", ""),
             *("--dir", str(DATA_DIR), "--logfile", str(DATA_DIR / "broker.log")),
-        ]
+        ],
+        # A worker of xdist that is slow to end is killed, and runs no exit handlers.
+        preexec_fn=lambda: guard.die_with_parent(signal.SIGKILL, parent),
     )
     client = redis.Redis(unix_socket_path=str(SOCKET))
     for _ in range(100):

@@ -31,7 +31,7 @@ def test_command_lists_what_there_is(root, capsys):
         ["model", str(root / "tiny.gguf")],
     ]
     assert rows[2][:7] == ["llama.cpp", "llama", "1.8", "K", "Q4_K_M", "4096", "1.7"]
-    assert rows[3][:5] == ["Models", "and", "files", "found:", "3,"]
+    assert rows[3][:5] == ["Models", "and", "files", "found:", "3"]
     assert "does not exist" in output.err
     assert f"The folder {root.parent / 'none'} does not exist." in output.err
 

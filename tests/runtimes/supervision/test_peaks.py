@@ -1,4 +1,5 @@
 import sys
+import time
 
 import pytest
 
@@ -25,8 +26,15 @@ def engines():
 def a_serving_run(engines, state=RunState.READY, **fields):
     run = a_run(a_wanted_model(), state, driver="process", **fields)
     run.handle = engines.start(run.uid, shell(SCRIPT)).to_json()
-    until(lambda: (engines.memory_mib(handle_of(run)) or 0) > 35)
+    until(lambda: has_settled(engines, run))
     return run
+
+
+def has_settled(engines, run):
+    """Whether it holds its memory, and no longer grows."""
+    before = engines.memory_mib(handle_of(run)) or 0
+    time.sleep(0.3)
+    return before > 35 and engines.memory_mib(handle_of(run)) == before
 
 
 def stored():
