@@ -108,6 +108,7 @@ def test_engine_without_a_live_run_is_reaped(site, running):
         f"Run.objects.get(uid={running['uid']!r}).delete()"
     )
     site.until(lambda: pid not in site.engines(), 30)
-    [reaped] = site.rows("select * from models_app_activity where code='engine_reaped'")
+    query = "select * from models_app_activity where code='engine_reaped'"
+    [reaped] = site.until(lambda: site.rows(query))  # written after the kill
     assert json.loads(reaped["params"]) == {"uid": running["uid"]}
     site.start("worker")
