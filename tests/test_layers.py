@@ -64,12 +64,13 @@ def sources(*folders: str, suffixes=frozenset({".py"})) -> list[Path]:
 
 
 @cache
+def nodes_of(path: Path) -> list[tuple[str, ast.AST]]:
+    name = str(path.relative_to(ROOT))
+    return [(name, node) for node in ast.walk(ast.parse(path.read_text()))]
+
+
 def nodes(*folders: str) -> list[tuple[str, ast.AST]]:
-    return [
-        (str(path.relative_to(ROOT)), node)
-        for path in sources(*folders)
-        for node in ast.walk(ast.parse(path.read_text()))
-    ]
+    return [node for path in sources(*folders) for node in nodes_of(path)]
 
 
 def written_fields(node: ast.AST) -> set[str]:
@@ -131,6 +132,17 @@ def test_only_common_uses_broker_clients():
         if {"redis", "valkey"} & imported_packages(node)
     }
     assert users == {"common/broker.py"}
+
+
+def test_no_task_waits_in_a_way_that_swallows_its_cancellation():
+    """asyncio.wait_for does in Python 3.11, when what it waits for ends at the same
+    time; asyncio.timeout does not."""
+    waiting = {
+        path
+        for path, node in nodes(*PRODUCT)
+        if isinstance(node, ast.Attribute) and node.attr == "wait_for"
+    }
+    assert waiting == set()
 
 
 @pytest.mark.parametrize("field", OWNERS)

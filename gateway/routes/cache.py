@@ -71,7 +71,8 @@ class RouteCache:
         self.start()
         if self.table is None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._load_attempted.wait(), self.timing.wait_s)
+                async with asyncio.timeout(self.timing.wait_s):
+                    await self._load_attempted.wait()
         return self.table
 
     async def reload_for_token(self, digest: str) -> RoutingTable | None:
@@ -99,9 +100,8 @@ class RouteCache:
             await self._reload()
             await asyncio.sleep(self.timing.gap_s)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(
-                    self._changed.wait(), self.timing.period_s - self.timing.gap_s
-                )
+                async with asyncio.timeout(self.timing.period_s - self.timing.gap_s):
+                    await self._changed.wait()
             self._changed.clear()
 
     async def _reload(self) -> None:

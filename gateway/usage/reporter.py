@@ -77,7 +77,8 @@ class UsageReporter:
         last = self._thread.submit(self._history.write, force=True)
         self._thread.submit(connections.close_all)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.wrap_future(last), CLOSE_TIMEOUT_S)
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await asyncio.wrap_future(last)
         self._thread.shutdown(wait=False)
 
     async def _run(self) -> None:

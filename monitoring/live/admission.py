@@ -82,7 +82,8 @@ class Admission:
             await asyncio.sleep(self.timing.gap_s)
             with contextlib.suppress(TimeoutError):
                 rest = self.timing.period_s - self.timing.gap_s
-                await asyncio.wait_for(self._changed.wait(), rest)
+                async with asyncio.timeout(rest):
+                    await self._changed.wait()
             self._changed.clear()
             try:
                 await self._check()

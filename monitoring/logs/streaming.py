@@ -128,8 +128,8 @@ async def _is_allowed(credential: Credential) -> bool:
 
 async def _next(batches: AsyncGenerator[Batch, None], deadline: float) -> Batch | None:
     """None at the end. Raises TimeoutError."""
-    left = deadline - time.monotonic()
-    return await asyncio.wait_for(anext(batches, None), left)
+    async with asyncio.timeout(deadline - time.monotonic()):
+        return await anext(batches, None)
 
 
 def _format(batch: Batch, search: str, language: str) -> str:

@@ -75,6 +75,15 @@ async def test_change_reloads_at_once(started, loader):
     assert time.monotonic() - began < SLOW_TIMER.period_s / 2
 
 
+async def test_change_during_close_does_not_keep_it_open(started, loader):
+    routes = started(loader, timing=SLOW_TIMER)
+    await until(lambda: loader.count == 1)
+    await asyncio.sleep(2 * SLOW_TIMER.gap_s)
+    routes._on_change("")
+    async with asyncio.timeout(5):
+        await routes.close()
+
+
 async def test_many_changes_cause_few_reloads(started, loader):
     started(loader, settings.REDIS_URL, Timing(period_s=60, gap_s=0.2))
     await until(lambda: loader.count == 2)
