@@ -253,6 +253,8 @@ def cleanup() -> None:
         ended = over.alias(ended=Coalesce("finished_at", "created_at"))
         old = Q(ended__lt=now - kind.keep) | Q(expires_at__lt=now)
         for job in ended.filter(old):
-            job.delete()
-            kind.discard(job)
+            # It may have been retried since it was read.
+            deleted, _ = over.filter(pk=job.pk, state=job.state).delete()
+            if deleted:
+                kind.discard(job)
         kind.cleanup()

@@ -185,6 +185,26 @@ def test_jobs_that_are_over_are_removed_in_time():
     assert len(gone) == 2
 
 
+def test_job_that_is_retried_during_cleanup_stays():
+    old = timezone.now() - Exports.keep - timedelta(minutes=1)
+    pair = [a_job(state="failed", finished_at=old) for _ in range(2)]
+
+    class Slow(Recording):
+        def discard(self, job):
+            super().discard(job)
+            [other] = [each for each in pair if each.uid != job.uid]
+            jobs.retry(other)
+
+    kind = Slow()
+    jobs.register(kind)
+    try:
+        jobs.cleanup()
+    finally:
+        jobs.register(Exports())
+    assert [job.state for job in ExportJob.objects.all()] == ["queued"]
+    assert len(kind.discarded) == 1
+
+
 def test_submitter_is_the_owner(django_user_model):
     user = django_user_model.objects.create_user("ann")
     assert jobs.submit(KINDS[Downloads](0), user).created_by == user
