@@ -72,8 +72,8 @@ def initial_config(text: str) -> dict[str, Any]:
 class TagsField(TagField):  # type: ignore[misc]
     widget = TagWidget({"class": " ".join(INPUT_CLASSES)})
 
-    def clean(self, value: str) -> list[str]:
-        tags: list[str] = super().clean(value.replace("，", ","))
+    def clean(self, value: str | None) -> list[str]:
+        tags: list[str] = super().clean((value or "").replace("，", ","))
         if len(tags) > MAX_TAGS or any(len(tag) > TAG_LENGTH for tag in tags):
             raise forms.ValidationError(
                 _("At most %(count)s tags of %(length)s characters each."),

@@ -227,6 +227,15 @@ def test_add_explains_what_is_wrong_at_its_field(
     assert not ServedModel.objects.exclude(name="taken").exists()
 
 
+@pytest.mark.parametrize("field", sorted(form("")))
+def test_post_may_lack_any_field(operator, model_file, field):
+    fields = form(model_file)
+    del fields[field]
+    answer = operator.post(f"{LIST}add/", fields)
+    rejected = answer.status_code == 200 and answer.context["adminform"].errors
+    assert answer.status_code == 302 or list(rejected) == [field]
+
+
 def test_every_problem_of_a_config_is_a_line_of_its_own(operator, model_file):
     config = f'{{"model_path": "{model_file}", "n_ctx": 0, "top_p": 7}}'
     answer = operator.post(f"{LIST}add/", form(model_file, config=config))
