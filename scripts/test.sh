@@ -38,7 +38,7 @@ main() {
   local python=$VENV/bin/python
   if [[ ${1:-} == --quick ]]; then
     shift
-    set -- -m "$QUICK" "$@"
+    set -- -m "$QUICK" --hypothesis-profile quick "$@"
   else
     install_chromium
   fi
@@ -60,7 +60,8 @@ main() {
     --fail-level WARNING
   step "API schema (when stale: make schema)" \
     diff docs/openapi.yaml <(manage spectacular --lang en)
-  "$python" -m pytest -n auto "$@"
+  # One more than cores: tests wait for processes much of the time.
+  "$python" -m pytest -n "$(($(nproc) + 1))" "$@"
 }
 
 main "$@"

@@ -12,6 +12,7 @@ from tests.runtimes.drivers.daemons import running, why_not
 
 # The same examples in each run: what is found on one machine is found on all.
 settings.register_profile("fixed", derandomize=True, deadline=None)
+settings.register_profile("quick", settings.get_profile("fixed"), max_examples=25)
 settings.load_profile("fixed")
 
 TESTS = Path(__file__).parent
@@ -87,6 +88,12 @@ def translations():
 def _quick_passwords(settings):
     """The real hasher takes a third of a second by design."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _static_files_on_demand(settings):
+    """Otherwise each test client lists them all, a quarter of a test's time."""
+    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture(autouse=True)

@@ -27,14 +27,14 @@ TENSORS = (
 
 
 def a_gguf(values=LLAMA, tensors=TENSORS) -> bytes:
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(values))
+    head = bytearray(b"GGUF") + struct.pack("<IQQ", 3, len(tensors), len(values))
     for key, value in values.items():
         head += text(key) + encoded(value)
     at = 0
     for name, elements, size in tensors:
         head += text(name) + struct.pack("<IQIQ", 1, elements, 0, at)
         at += size
-    return head + bytes(-len(head) % ALIGNMENT) + bytes(at)
+    return bytes(head + bytes(-len(head) % ALIGNMENT + at))
 
 
 def text(value: str) -> bytes:

@@ -131,7 +131,7 @@ def test_model_runs_serves_logs_and_stops(client, path, monitor):
     send(client, "POST", "/api/models/hello/stop", {})
     until(lambda: state_after_a_step(monitor, run) == RunState.ENDED)
     assert run.end_code == "stopped"
-    assert driver("process").owned() == {}
+    until(lambda: driver("process").owned() == {})
 
 
 def state_after_a_step(monitor, run):

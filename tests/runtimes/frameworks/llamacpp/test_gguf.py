@@ -128,7 +128,7 @@ def test_hostile_header_is_refused_at_once(path, content, code, what):
 @pytest.mark.parametrize(
     "values",
     [
-        {f"k{number}": [1000] * 4096 for number in range(500)},
+        {f"k{number}": [1000] * 4096 for number in range(150)},
         {f"k{number}": "x" * 4096 for number in range(4000)},
         {f"k{number}{'x' * 4096}": 1 for number in range(4000)},
     ],
