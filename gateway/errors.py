@@ -9,6 +9,7 @@ from typing import Any
 import gateway.messages  # noqa: F401 -- registers its codes
 from common.messages import render
 from common.problems import Problem
+from common.requests import with_request_id
 from gateway.routes.table import Route
 from models_app.enums import ALLOWED, Operation, Status
 
@@ -119,7 +120,7 @@ def platform_error(error: GatewayError) -> dict[str, Any]:
         for problem in error.problems
     ]
     body = {"code": error.code, "message": error.message, "errors": errors}
-    return {**body, **error.extra_fields}
+    return with_request_id({**body, **error.extra_fields})
 
 
 def openai_error(error: GatewayError) -> dict[str, Any]:
@@ -133,4 +134,4 @@ def openai_error(error: GatewayError) -> dict[str, Any]:
         "param": first.field if first else None,
         "code": OPENAI_CODES.get(code, code),
     }
-    return {"error": body}
+    return {"error": with_request_id(body)}

@@ -20,6 +20,7 @@ from rest_framework.settings import api_settings
 
 from common.exceptions import AlreadyExists, Conflict, Invalid
 from common.messages import render
+from common.requests import with_request_id
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def _body_of(error: exceptions.APIException) -> dict[str, Any]:
 
 
 def body(code: str, message: str, errors: Errors | None = None) -> dict[str, Any]:
-    return {"code": code, "message": message, "errors": errors or []}
+    return with_request_id({"code": code, "message": message, "errors": errors or []})
 
 
 def _conflict(error: Conflict) -> dict[str, Any]:

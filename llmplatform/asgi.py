@@ -1,4 +1,5 @@
-"""The ASGI application of both servers: the gateway, websockets and Django.
+"""The ASGI application of both servers: the gateway, websockets and Django, behind
+the policy (llmplatform.policy).
 
 uvicorn announces its start and stop (lifespan). daphne does not, so the gateway starts
 its background work with the first request.
@@ -19,7 +20,8 @@ from gateway.app import Gateway  # noqa: E402
 from gateway.http import Receive, Scope, Send  # noqa: E402
 from gateway.routes.loader import Loader  # noqa: E402
 from gateway.usage.reporter import UsageReporter  # noqa: E402
-from llmplatform.bodies import limit_bodies  # noqa: E402
+from llmplatform.policy.bodies import limit_bodies  # noqa: E402
+from llmplatform.policy.stack import guard  # noqa: E402
 from monitoring.history.recorder import Recorder  # noqa: E402
 from monitoring.live.admission import Admission  # noqa: E402
 from monitoring.live.consumers import LiveConsumer  # noqa: E402
@@ -77,8 +79,13 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "lifespan.shutdown.complete"})
 
 
-PROTOCOLS = {"http": http, "websocket": websocket, "lifespan": lifespan}
+async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+    await (http if scope["type"] == "http" else websocket)(scope, receive, send)
+
+
+guarded = guard(serve)
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    await PROTOCOLS[scope["type"]](scope, receive, send)
+    served = lifespan if scope["type"] == "lifespan" else guarded
+    await served(scope, receive, send)

@@ -32,7 +32,9 @@ async def test_unknown_websocket_path_is_closed():
     async def send(message):
         sent.append(message["type"])
 
-    await application({"type": "websocket", "path": "/ws"}, receive, send)
+    await application(
+        {"type": "websocket", "path": "/ws", "headers": []}, receive, send
+    )
     assert sent == ["websocket.close"]
 
 

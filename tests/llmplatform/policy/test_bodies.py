@@ -1,6 +1,6 @@
 import pytest
 
-from llmplatform.bodies import limit_bodies
+from llmplatform.policy.bodies import limit_bodies
 
 
 async def app(scope, receive, send):

@@ -4,16 +4,10 @@ authenticates the request."""
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
 
 from common.messages import render
-
-Message = MutableMapping[str, Any]
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from gateway.http import Message, Receive, Scope, Send
+from llmplatform.policy.base import App
 
 
 def limit_bodies(app: App, max_bytes: int) -> App:

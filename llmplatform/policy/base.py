@@ -1,0 +1,88 @@
+"""What the layers share: the types of ASGI, headers, and how to refuse a request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any
+
+from django.utils import translation
+
+from gateway import urls
+from gateway.errors import GatewayError, platform_error
+from gateway.http import Message, Receive, Scope, Send
+from gateway.messages import preferred_language
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Layer = Callable[[App], App]
+Header = tuple[bytes, bytes]
+Headers = list[Header]
+
+API_PREFIXES = ("/api", "/v1")
+
+
+def compose(app: App, layers: Iterable[Layer]) -> App:
+    """The first layer becomes the outermost."""
+    for layer in reversed(list(layers)):
+        app = layer(app)
+    return app
+
+
+def values(headers: Iterable[Header], name: bytes) -> Iterator[bytes]:
+    return (value for key, value in headers if key.lower() == name)
+
+
+def header(scope: Scope, name: bytes) -> bytes:
+    """The first value; empty if the header is missing. name: in lower case."""
+    return next(values(scope["headers"], name), b"")
+
+
+def with_headers(headers: Iterable[Header], *new: Header) -> Headers:
+    """headers, with new in the place of those that have the same names."""
+    names = {name for name, _ in new}
+    return [*(pair for pair in headers if pair[0].lower() not in names), *new]
+
+
+def is_api_path(path: str) -> bool:
+    """Of the REST API or the gateway: what answers there is never a page."""
+    return any(path == p or path.startswith(f"{p}/") for p in API_PREFIXES)
+
+
+def on_response(send: Send, change: Callable[[Message], None]) -> Send:
+    """change: of the message that starts the response, in place."""
+
+    async def changed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            change(message)
+        await send(message)
+
+    return changed
+
+
+async def refuse(
+    scope: Scope, receive: Receive, send: Send, error: GatewayError
+) -> None:
+    """Answer in the format of the path: OpenAI's under /v1, else the platform's. A
+    websocket is closed before it is accepted, which servers answer with 403."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.close"})
+        return
+    content = _content(scope, error)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+        *error.headers,
+    ]
+    start = {"type": "http.response.start", "status": error.status}
+    await send({**start, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+def _content(scope: Scope, error: GatewayError) -> bytes:
+    is_gateway = urls.is_gateway_path(scope["path"])
+    to_dict = urls.resolve(scope["path"]).format_error if is_gateway else platform_error
+    accept = header(scope, b"accept-language").decode("latin-1")
+    with translation.override(preferred_language(accept)):
+        body: dict[str, Any] = to_dict(error)
+    return json.dumps(body, ensure_ascii=False).encode()
