@@ -266,6 +266,7 @@ MAX_ATTEMPTS = env.number("MAX_ATTEMPTS", 8)
 FAILPOINT = env.text("FAILPOINT")  # for crash tests only
 KEPT_RUNS = env.number("KEPT_RUNS", 50)  # ended runs with logs, per model
 ACTIVITY_DAYS = env.number("ACTIVITY_DAYS", 365)
+EXPIRED_TOKEN_DAYS = env.number("EXPIRED_TOKEN_DAYS", 90)  # listed after they expire
 DECISION_DAYS = env.number("DECISION_DAYS", 30)
 PLACEMENT = env.text("PLACEMENT", "binpack")  # or spread
 PRIORITY_GAP = env.number("PRIORITY_GAP", 1)

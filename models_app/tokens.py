@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
@@ -48,6 +49,16 @@ def delete_token(token: ApiToken, actor: Actor = None) -> None:
         deleted, _ = ApiToken.objects.filter(pk=token.pk).delete()
         if deleted:
             _record("token_deleted", token, actor)
+
+
+def delete_expired_tokens(now: datetime) -> int:
+    """Those that expired EXPIRED_TOKEN_DAYS ago. now: common.retention's, because a
+    wrong clock must not delete any."""
+    oldest = now - timedelta(days=settings.EXPIRED_TOKEN_DAYS)
+    old = ApiToken.objects.filter(expiry__lt=oldest).select_related("user")
+    for token in old:
+        delete_token(token)
+    return len(old)
 
 
 def _record(code: str, token: ApiToken, actor: Actor) -> None:

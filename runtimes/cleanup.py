@@ -1,4 +1,4 @@
-"""Deletes old runs, their logs and old activity, which would grow without end."""
+"""Deletes old runs, logs, activity and tokens, which would grow without end."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import logging
 from datetime import timedelta
 
 from django.conf import settings
-from django.utils import timezone
 
+from common.retention import retention_now
 from models_app.models import Activity, Run
+from models_app.tokens import delete_expired_tokens
 from runtimes.registry import drivers
 
 logger = logging.getLogger(__name__)
 
 
 def delete_old_runs() -> None:
-    """Runs that have ended, old activity, and files of runs without a row, whose model
-    was deleted."""
+    """Runs that have ended, old activity, expired tokens, and files of runs without a
+    row, whose model was deleted."""
     recent = Run.objects.newest_per_model(settings.KEPT_RUNS).values("pk")
     old = Run.objects.ended().exclude(pk__in=recent)
     removed, _ = old.delete()
-    oldest = timezone.now() - timedelta(days=settings.ACTIVITY_DAYS)
+    now = retention_now()
+    oldest = now - timedelta(days=settings.ACTIVITY_DAYS)
     expired, _ = Activity.objects.filter(at__lt=oldest).delete()
+    tokens = delete_expired_tokens(now)
     discarded = _discard_orphans()
     logger.info(
-        "cleanup: %d run and %d activity rows, %d run folders deleted",
-        removed, expired, discarded,
+        "cleanup: %d run and %d activity rows, %d tokens, %d run folders deleted",
+        removed, expired, tokens, discarded,
     )  # fmt: skip
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from django.conf import settings
-from django.utils import timezone
 
+from common.retention import retention_now
 from models_app.models import Run, ServedModel
 from scheduling.enums import DecisionKind
 from scheduling.models import Decision
@@ -56,5 +56,5 @@ def _record(
         run_uid=run.uid if run else "", code=code, params=dict(params),
     )  # fmt: skip
     if decision.pk % CLEANUP_EVERY == 0:
-        oldest = timezone.now() - timedelta(days=settings.DECISION_DAYS)
+        oldest = retention_now() - timedelta(days=settings.DECISION_DAYS)
         Decision.objects.filter(at__lt=oldest).delete()

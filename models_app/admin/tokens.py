@@ -69,6 +69,8 @@ class ApiTokenAdmin(PlatformAdmin):
 
     @admin.display(description=_("expires"), ordering="expiry")
     def expires_at(self, token: ApiToken) -> str:
+        if token.is_expired:
+            return _("%(time)s (expired)") % {"time": short_time(token.expiry)}
         return short_time(token.expiry)
 
     @admin.display(description=_("prefix"))

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.db.models import F
 from django.utils import timezone
 
 from common.exceptions import Invalid
@@ -35,6 +36,22 @@ def test_token_is_refused_once_expired():
     client = client_of()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
     assert client.get("/api/models").status_code == 401
+
+
+@pytest.mark.parametrize("days", [31, 400])
+def test_clock_ahead_destroys_no_token(days):
+    """An hour of use with a clock ahead by so many days, which is then set right."""
+    user = a_user("viewer")
+    made = {name: create_token(user, name, 30)[1] for name in ("one", "two")}
+    ahead = timedelta(days=days)
+    ApiToken.objects.update(expiry=F("expiry") - ahead)
+    client = client_of()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {made['one']}")
+    assert client.get("/api/models").status_code == 401
+    assert all(token.is_expired for token in ApiToken.objects.all())
+    ApiToken.objects.update(expiry=F("expiry") + ahead)
+    assert client.get("/api/models").status_code == 200
+    assert ApiToken.objects.count() == 2
 
 
 def test_creating_and_deleting_a_token_is_announced(django_capture_on_commit_callbacks):

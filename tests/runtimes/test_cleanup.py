@@ -1,14 +1,16 @@
+import json
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
+from common import clock
 from common.models import new_uid
 from models_app.enums import RunState
-from models_app.models import Activity, Run
+from models_app.models import Activity, ApiToken, Run
 from runtimes.cleanup import delete_old_runs
 from runtimes.registry import driver
-from tests.builders import a_run, a_wanted_model
+from tests.builders import a_run, a_token, a_user, a_wanted_model
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +41,47 @@ def test_cleanup_deletes_old_activity(settings):
     Activity.objects.filter(pk=old.pk).update(at=timezone.now() - timedelta(days=11))
     delete_old_runs()
     assert list(Activity.objects.all()) == [new]
+
+
+@pytest.fixture
+def clock_jumped(settings, tmp_path):
+    """The retention clock was last written days ago, but no time has passed."""
+    settings.DATA_DIR = tmp_path
+
+    def jump(days: int) -> None:
+        seen = timezone.now() - timedelta(days=days)
+        stored = {"seen": seen.timestamp(), "uptime": clock.uptime()}
+        stored["boot_id"] = clock.boot_id()
+        (tmp_path / "retention_clock.json").write_text(json.dumps(stored))
+
+    return jump
+
+
+def a_token_expired(days_ago: int) -> ApiToken:
+    a_token(a_user("viewer"))
+    ApiToken.objects.update(expiry=timezone.now() - timedelta(days=days_ago))
+    return ApiToken.objects.get()
+
+
+@pytest.mark.parametrize(("days_ago", "kept"), [(1, True), (29, True), (31, False)])
+def test_cleanup_deletes_tokens_long_expired_and_records_it(settings, days_ago, kept):
+    settings.EXPIRED_TOKEN_DAYS = 30
+    a_token_expired(days_ago)
+    delete_old_runs()
+    assert ApiToken.objects.exists() is kept
+    assert Activity.objects.filter(code="token_deleted").exists() is not kept
+
+
+@pytest.mark.parametrize("days", [31, 400])
+def test_cleanup_deletes_nothing_when_the_clock_jumped(clock_jumped, settings, days):
+    settings.EXPIRED_TOKEN_DAYS = settings.ACTIVITY_DAYS = 1
+    a_token_expired(days - 1)
+    event = Activity.objects.create(code="start_requested")
+    Activity.objects.update(at=timezone.now() - timedelta(days=days - 1))
+    clock_jumped(days)
+    delete_old_runs()
+    assert ApiToken.objects.exists()
+    assert list(Activity.objects.all()) == [event]
 
 
 def test_cleanup_deletes_files_of_runs_without_a_row():

@@ -1,5 +1,8 @@
+from datetime import timedelta
+
 import pytest
 from django.contrib.sessions.models import Session
+from django.utils import timezone
 from knox.crypto import hash_token
 
 from models_app.models import Activity, ApiToken
@@ -133,3 +136,9 @@ def test_token_may_be_restricted(admin, scope, kept):
     admin.post(f"{LIST}add/", form)
     assert ApiToken.objects.get().scopes == kept
     assert ("reading /metrics" in admin.get(LIST).content.decode()) == bool(kept)
+
+
+def test_expired_token_stays_listed_as_expired(admin):
+    a_token(a_user(name="robot"), "nightly")
+    ApiToken.objects.update(expiry=timezone.now() - timedelta(days=1))
+    assert "(expired)" in admin.get(LIST).content.decode()
