@@ -19,9 +19,12 @@ class Environment:
 
     def text(self, name: str, default: str = "") -> str:
         """The content of the file named by NAME_FILE, or the value of NAME."""
-        if path := self.variables.get(f"{name}_FILE"):
-            return Path(path).read_text().strip()
-        return self.variables.get(name) or self.file.get(name) or default
+        for source in (self.variables, self.file):
+            if path := source.get(f"{name}_FILE"):
+                return Path(path).read_text().strip()
+            if value := source.get(name):
+                return value
+        return default
 
     def number(self, name: str, default: int) -> int:
         value = self.text(name, str(default))

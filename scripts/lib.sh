@@ -13,13 +13,20 @@ DATA_DIR=${DATA_DIR%/}
 export VENV DATA_DIR
 # A shell set up for another Django project would send commands there.
 unset DJANGO_SETTINGS_MODULE
-# What a deployment keeps in platform.env, when it is given.
-# shellcheck disable=SC2034  # used by those that source this file
-SETTINGS=(WEB_PORT API_PORT DATABASE_URL REDIS_URL MODEL_ROOTS ALLOWED_HOSTS
-  CSRF_TRUSTED_ORIGINS HTTPS TRUST_PROXY NODE_NAME ENGINE_PORT_FIRST ENGINE_PORT_LAST
-  LANGUAGE_CODE TIME_ZONE ENGINES_DIR ENGINE_DOWNLOADS HF_ENDPOINT HF_TOKEN
-  MODELSCOPE_ENDPOINT MODELSCOPE_API_TOKEN DOWNLOAD_RESERVE_MIB
-  EXPIRED_TOKEN_DAYS)
+# Every setting of llmplatform/settings.py that a deployment keeps in platform.env once it
+# is given, also as NAME_FILE.
+SETTINGS=(WEB_PORT API_PORT DATABASE_URL REDIS_URL MODEL_ROOTS NODE_NAME
+  SECRET_KEY SECRET_KEY_FALLBACKS HTTPS ALLOWED_HOSTS CSRF_TRUSTED_ORIGINS TRUST_PROXY
+  API_TOKEN_DAYS METRICS_NETWORKS LANGUAGE_CODE TIME_ZONE LOG_LEVEL
+  ENGINE_PORT_FIRST ENGINE_PORT_LAST ENGINES_DIR ENGINE_DOWNLOADS
+  HF_HOME HF_HUB_CACHE HF_ENDPOINT HF_TOKEN MODELSCOPE_ENDPOINT MODELSCOPE_API_TOKEN
+  DOWNLOAD_RESERVE_MIB
+  DOCKER_HOST DOCKER_USER DOCKER_IMAGE_LLAMACPP DOCKER_IMAGE_VLLM DOCKER_IMAGE_VLLM_CPU
+  DRAIN_SECONDS TERMINATE_SECONDS HANG_SECONDS START_SECONDS BACK_OFF_SECONDS
+  MAX_ATTEMPTS KEPT_RUNS ACTIVITY_DAYS DECISION_DAYS EXPIRED_TOKEN_DAYS
+  PLACEMENT PRIORITY_GAP MIN_RUNNING_SECONDS COOL_DOWN_SECONDS
+  GPU_RESERVE_MIB RESERVED_MEMORY_MIB
+  HISTORY_10S_HOURS HISTORY_1M_DAYS HISTORY_1H_DAYS HISTORY_MAX_MIB STORE_MIN_FREE_MIB)
 
 say() { printf '%s\n' "$*"; }
 
@@ -36,6 +43,22 @@ setting() {
   fi
   printf '%s' "${value:-$2}"
 }
+
+keep_settings() (
+  file=$DATA_DIR/platform.env
+  umask 077
+  for name in "${SETTINGS[@]}"; do
+    for given in "$name" "${name}_FILE"; do
+      value=${!given:-}
+      [[ -n $value ]] || continue
+      [[ $value != *$'\n'* ]] || die "$given holds a line break"
+      # The other form would win, or come back when this one is removed.
+      grep -vE "^${name}(_FILE)?=" "$file" >"$file.new" || true
+      printf '%s=%s\n' "$given" "$value" >>"$file.new"
+      mv "$file.new" "$file"
+    done
+  done
+)
 
 # A command as it has to be typed again: with DATA_DIR where it is not the default.
 again() {

@@ -7,9 +7,9 @@ unset DATA_DIR
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # Settings of an installation must not reach the tests, except where engines are.
-engines_dir=${ENGINES_DIR:-}
-unset "${SETTINGS[@]}" DEBUG SECRET_KEY LOG_LEVEL
-[[ -z $engines_dir ]] || export ENGINES_DIR=$engines_dir
+for name in "${SETTINGS[@]}" DEBUG; do
+  [[ $name =~ ^(ENGINES_DIR|DOCKER_HOST)$ ]] || unset "$name" "${name}_FILE"
+done
 
 step() {
   local name=$1 began=$SECONDS output
