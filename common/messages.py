@@ -131,7 +131,21 @@ EXPECTED = {
     "1 to %s characters": _("1 to %s characters long"),
     "list of at least one message": _("a list of at least one message"),
     "object with role and content": _("an object with role and content"),
-    "string or list of %s": _("a string or a list of %s"),
+    "list": _("a list"),
+    "list of a token and a number or false": _(
+        "a list of a token and a number or false"
+    ),
+    "none, auto, required or an object that names a function": _(
+        "none, auto, required or an object that names a function"
+    ),
+    "object with type function and a function with a name": _(
+        "an object with type function and a function with a name"
+    ),
+    "string or list of strings": _("a string or a list of strings"),
+    "string that is not empty": _("a string that is not empty"),
+    "string, list of strings, list of tokens or list of lists of tokens": _(
+        "a string, a list of strings, a list of tokens or a list of lists of tokens"
+    ),
 }
 REASONS = (
     Reason(
@@ -152,6 +166,16 @@ REASONS = (
         },
     ),
     Reason("missing_key", _("%(key)s is required.")),
+    Reason(
+        "field_without_effect",
+        _("The engine of this model does not support %(key)s. Leave it out."),
+        variants={
+            "allowed": _(
+                "The engine of this model does not support this value of %(key)s."
+                " Leave it out, or use %(allowed)s."
+            )
+        },
+    ),
     Reason(
         "too_deep",
         _("%(key)s is nested too deeply. At most %(max)s levels are allowed."),

@@ -55,12 +55,30 @@ REASONS = (
         _("The engine of model %(model)s did not respond in time."),
     ),
     Reason("engine_refused", _("The engine of model %(model)s rejected the request.")),
+    # In every language, since clients match the phrase of OpenAI's API.
     Reason(
         "context_too_long",
         _(
-            "The request has %(value)s tokens. At most %(max)s are allowed (the model's"
-            " n_ctx)."
+            "This model's maximum context length is %(max)s tokens. The request is"
+            " longer."
         ),
+        variants={
+            "value": _(
+                "This model's maximum context length is %(max)s tokens. The request has"
+                " %(value)s tokens."
+            )
+        },
+    ),
+    Reason(
+        "response_too_large",
+        _(
+            "The response exceeds %(max)s MiB. Set stream to true, or request fewer"
+            " tokens or log probabilities."
+        ),
+    ),
+    Reason(
+        "unknown_tool",
+        _("tool_choice names the function %(value)s. Functions in tools: %(allowed)s."),
     ),
 )
 register(REASONS)

@@ -16,13 +16,25 @@ from gateway.routes.table import Route
 MESSAGE_LIMIT = 500
 RETRY_AFTER_S = 1
 CLIENT_ERRORS = frozenset({400, 413, 422, 429})
-# llama.cpp answers some invalid requests with 500.
+# llama.cpp answers with 500 also what is wrong with a request and so always will be:
+# any exception but one of its kinds. Failures of its own are "Compute error." and such.
 CLIENT_ERROR_UNDER_500 = re.compile(
-    r"^Failed to parse (tools|messages)|input is not supported"
+    r"^(?!Invalid input batch)"
+    r"(Failed to (parse|load image|tokenize)|(Cannot|Invalid|Missing|Expected|Unknown"
+    r"|Unsupported|Unable to generate parser)\b"
+    r"|.*(not supported|does not support|param requires|is required|incompatible"
+    r"|too large to process|Jinja|[Tt]emplate|raise_exception))",
+    re.DOTALL | re.IGNORECASE,
+)
+# vLLM and llama-cpp-python
+CONTEXT_LIMIT = re.compile(r"maximum context length is (\d+) tokens")
+CONTEXT_TOKENS = re.compile(
+    r"(?:requested|contains(?: at least)?) (\d+) (?:input )?tok"
 )
 INTERNALS = re.compile(r"\[json\.exception[^\]]*\]\s*|\s*- hint:.*", re.DOTALL)
 LOADING = 503
-NOT_SUPPORTED = 501
+# 404: vLLM has no such path for the kind of this model.
+NOT_SUPPORTED = frozenset({404, 501})
 
 
 class EngineRejectedError(Exception):
@@ -59,16 +71,26 @@ def _error(route: Route, status: int, body: dict[str, object]) -> GatewayError:
     message = str(error.get("message") or "")
     if status == LOADING:
         return _loading(route)
-    if error.get("type") == "exceed_context_size_error":
-        tokens, limit = error.get("n_prompt_tokens"), error.get("n_ctx")
-        return GatewayError(400, "context_too_long", {"value": tokens, "max": limit})
-    if status == NOT_SUPPORTED or (
+    if too_long := _context_too_long(error, message):
+        return too_long
+    if status in NOT_SUPPORTED or (
         status == 500 and CLIENT_ERROR_UNDER_500.search(message)
     ):
         return _rejected(route, 400, message)
     if status in CLIENT_ERRORS:
         return _rejected(route, status, message)
     return engine_failed(route)
+
+
+def _context_too_long(error: dict[str, object], message: str) -> GatewayError | None:
+    tokens, limit = error.get("n_prompt_tokens"), error.get("n_ctx")
+    if error.get("type") != "exceed_context_size_error":
+        found = CONTEXT_LIMIT.search(message)
+        if found is None:
+            return None
+        counted = CONTEXT_TOKENS.search(message)
+        tokens, limit = int(counted[1]) if counted else 0, int(found[1])
+    return GatewayError(400, "context_too_long", {"value": tokens, "max": limit})
 
 
 def _rejected(route: Route, status: int, message: str) -> GatewayError:
