@@ -21,9 +21,11 @@ class ResponseTranslator(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineRequest:
     """path and content: as sent to the engine. stream: whether the client wants a
-    stream; engines stream in any case, see gateway.protocol.assembly."""
+    stream; engines stream in any case, see gateway.protocol.assembly.
+    completions_per_prompt: OpenAI's n."""
 
     path: str
     content: bytes
     stream: bool
     translator: ResponseTranslator
+    completions_per_prompt: int = 1

@@ -1,0 +1,43 @@
+"""Add up the usage of a response. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Json = dict[str, object]
+COUNTS = ("prompt_tokens", "completion_tokens")
+
+
+class UsageSum:
+    """llama.cpp sends a usage object for each completion, vLLM one for all of them."""
+
+    def __init__(self, completions_per_prompt: int = 1) -> None:
+        self._per_prompt = completions_per_prompt
+        self._count = 0
+        self._last: Json = {}
+        self._sums = dict.fromkeys(COUNTS, 0)
+
+    def add(self, usage: Mapping[str, object]) -> None:
+        self._count += 1
+        self._last = dict(usage)
+        for name in COUNTS:
+            value = usage.get(name)
+            self._sums[name] += value if isinstance(value, int) else 0
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether total() is what the engine sent."""
+        return self._count <= 1
+
+    def total(self) -> Json:
+        """Empty without usage. As in OpenAI's API, a prompt counts once, whatever the
+        number of its completions."""
+        if self.is_exact:
+            return self._last
+        completion = self._sums["completion_tokens"]
+        prompt = self._sums["prompt_tokens"] // self._per_prompt
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+        }
