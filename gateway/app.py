@@ -15,6 +15,7 @@ from functools import partial
 
 from django.utils import translation
 
+from common.dialects import Body
 from common.problems import shorten
 from common.subscription import Subscription
 from gateway import urls
@@ -26,7 +27,7 @@ from gateway.errors import GatewayError, model_not_found
 from gateway.http import ClientDisconnectedError, Receive, Request, Scope, Send
 from gateway.messages import preferred_language
 from gateway.protocol.sse import format_event
-from gateway.protocol.validation import Body, InvalidJsonError, parse_json
+from gateway.protocol.validation import InvalidJsonError, parse_json
 from gateway.relay import Relay
 from gateway.routes.cache import DEFAULT_TIMING, RouteCache, Timing
 from gateway.routes.table import Route, RoutingTable

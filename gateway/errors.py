@@ -10,6 +10,7 @@ import gateway.messages  # noqa: F401 -- registers its codes
 from common.messages import render
 from common.problems import Problem
 from common.requests import with_request_id
+from gateway.engines.client import MAX_RESPONSE_BYTES
 from gateway.routes.table import Route
 from models_app.enums import ALLOWED, Operation, Status
 
@@ -77,6 +78,11 @@ def engine_failed(route: Route) -> GatewayError:
 
 def engine_timeout(route: Route) -> GatewayError:
     return GatewayError(504, "engine_timeout", {"model": route.name})
+
+
+def response_too_large() -> GatewayError:
+    params = {"max": MAX_RESPONSE_BYTES // 2**20}
+    return GatewayError(400, "response_too_large", params)
 
 
 def not_serving(route: Route) -> GatewayError:

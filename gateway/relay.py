@@ -12,6 +12,8 @@ from gateway.engines.client import (
     EngineClient,
     EngineTimeoutError,
     EngineUnreachableError,
+    ResponseTooLargeError,
+    bounded,
 )
 from gateway.engines.errors import (
     EngineRejectedError,
@@ -19,7 +21,12 @@ from gateway.engines.errors import (
     error_from_response,
     parse_response,
 )
-from gateway.errors import engine_failed, engine_timeout, not_serving
+from gateway.errors import (
+    engine_failed,
+    engine_timeout,
+    not_serving,
+    response_too_large,
+)
 from gateway.http import EVENT_STREAM, Request
 from gateway.protocol.assembly import ResponseAssembler
 from gateway.protocol.sse import (
@@ -82,12 +89,14 @@ class Relay:
             raise error_from_body(self.route, error.body) from None
         except EventTooLongError as error:
             raise EngineUnreachableError from error
+        except ResponseTooLargeError:
+            raise response_too_large() from None
 
     async def _forward(
         self, response: aiohttp.ClientResponse, replica: Replica
     ) -> None:
         if response.status != 200:
-            content = await response.read()
+            content = await _read(response)
             error = error_from_response(self.route, response.status, content)
             if error.status >= 500:
                 self._log_failure(replica, f"status {response.status}")
@@ -96,7 +105,7 @@ class Relay:
             await self._forward_events(response)
             return
         is_stream = response.content_type == "text/event-stream"
-        content = await (self._assemble(response) if is_stream else response.read())
+        content = await (self._assemble if is_stream else _read)(response)
         translator = self.engine_request.translator
         await self.request.respond(200, translator.translate_body(content))
 
@@ -117,9 +126,11 @@ class Relay:
             await self.request.write(content)
 
     async def _assemble(self, response: aiohttp.ClientResponse) -> bytes:
-        """Raises EngineRejectedError, EventTooLongError, EngineUnreachableError."""
-        splitter, assembler = EventSplitter(), ResponseAssembler()
-        async for chunk in response.content.iter_any():
+        """Raises EngineRejectedError, EventTooLongError, EngineUnreachableError,
+        ResponseTooLargeError."""
+        splitter = EventSplitter()
+        assembler = ResponseAssembler(self.engine_request.completions_per_prompt)
+        async for chunk in bounded(response):
             _feed(assembler, self._record_tokens(splitter.feed(chunk)))
         _feed(assembler, self._record_tokens(splitter.flush()))
         if not assembler.done:
@@ -144,6 +155,10 @@ class Relay:
             replica.run_uid,
             cause,
         )
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    return b"".join([chunk async for chunk in bounded(response)])
 
 
 def _feed(assembler: ResponseAssembler, events: list[bytes]) -> None:

@@ -14,6 +14,7 @@ from django.core.checks import CheckMessage, Error, register
 
 # sun_path has 108 bytes, including the terminating NUL.
 SOCKET_PATH_BYTES = 107
+UNKNOWN_FIELDS = ("reject", "drop")
 
 
 @register()
@@ -97,6 +98,15 @@ def metrics_networks() -> Iterator[CheckMessage]:
             )
 
 
+def gateway() -> Iterator[CheckMessage]:
+    if settings.GATEWAY_UNKNOWN_FIELDS not in UNKNOWN_FIELDS:
+        yield Error(
+            f"GATEWAY_UNKNOWN_FIELDS is {settings.GATEWAY_UNKNOWN_FIELDS!r}.",
+            hint=f"Use {' or '.join(UNKNOWN_FIELDS)}.",
+            id="llmplatform.E009",
+        )
+
+
 CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     broker_socket,
     data_dir,
@@ -104,4 +114,5 @@ CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     ports,
     engine_ports,
     metrics_networks,
+    gateway,
 )

@@ -24,7 +24,11 @@ TEXT: Schema = {"type": "string"}
 INTEGER: Schema = {"type": "integer"}
 STOP: Schema = {"oneOf": [TEXT, _list(TEXT)]}
 SAMPLING: dict[str, Schema] = {
-    "max_tokens": {"type": "integer", "minimum": 1},
+    "max_tokens": {
+        "type": "integer",
+        "minimum": -1,
+        "description": "-1: as many as the context holds.",
+    },
     "temperature": {"type": "number", "minimum": 0, "maximum": 2},
     "top_p": {"type": "number", "minimum": 0, "maximum": 1},
     "stop": STOP,

@@ -214,6 +214,10 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+# Fields of inference requests that neither OpenAI's API nor the model's engine has:
+# reject or drop
+GATEWAY_UNKNOWN_FIELDS = env.text("GATEWAY_UNKNOWN_FIELDS", "reject")
+
 # Engines: frameworks, hubs, drivers and limits
 FRAMEWORKS = {
     "llama.cpp": "runtimes.frameworks.llamacpp.framework.LlamaCpp",

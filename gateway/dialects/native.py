@@ -11,21 +11,16 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from common.problems import Problem, unknown_fields
+from common.checks import Check, of_type
+from common.dialects import Body
+from common.problems import Problem
 from gateway.dialects.base import EngineRequest
+from gateway.dialects.payload import engine_payload, field_problems, given
 from gateway.engines.errors import parse_response
 from gateway.errors import validation_error
+from gateway.protocol.fields import SAMPLING
 from gateway.protocol.sse import DONE, NULL, event_data, format_event
-from gateway.protocol.validation import (
-    SAMPLING,
-    Body,
-    Check,
-    dump_json,
-    each_message,
-    is_text_message,
-    of_type,
-    validate,
-)
+from gateway.protocol.validation import dump_json, each_message, is_text_message
 from gateway.routes.table import Route
 from gateway.usage.tracker import RequestStats, Usage
 
@@ -39,25 +34,24 @@ FIELDS: dict[str, Check] = {
 
 def build_request(body: Body, route: Route, stats: RequestStats) -> EngineRequest:
     """Raises GatewayError validation_error, InvalidJsonError."""
+    body = given(body)
     if problems := list(_problems(body)):
         raise validation_error(*problems)
-    params = {k: v for k, v in body.items() if k in SAMPLING and v is not None}
-    stream = params.pop("stream", False)
     messages = body.get("messages") or [{"role": "user", "content": body["prompt"]}]
-    payload = {"model": route.name, "messages": messages, **route.sampling, **params}
+    payload = {"model": route.name, "messages": messages, **route.sampling}
+    payload |= engine_payload(body, SAMPLING, route)
     payload |= {"stream": True, "stream_options": {"include_usage": True}}
     return EngineRequest(
         path=ENGINE_PATH,
         content=dump_json(payload),
-        stream=stream,
+        stream=body.get("stream", False),
         translator=NativeTranslator(route.name, stats),
     )
 
 
 def _problems(body: Body) -> Iterator[Problem]:
-    yield from unknown_fields(body, list(FIELDS))
-    yield from validate(body, FIELDS)
-    if (body.get("prompt") is None) == (body.get("messages") is None):
+    yield from field_problems(body, FIELDS)
+    if ("prompt" in body) == ("messages" in body):
         yield Problem(code="prompt_or_messages", field="prompt")
 
 

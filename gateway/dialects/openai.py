@@ -1,62 +1,61 @@
 """OpenAI's dialect.
 
-Bodies and responses pass through unchanged, except that the gateway sets the model's
-name and its default sampling parameters, and reads the usage.
+Bodies are checked and responses passed through. The gateway sets the model's name and
+its default sampling parameters, reads the usage and adds it up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from common.problems import Problem
+from common.checks import Check, of_type
+from common.dialects import Body
 from gateway.dialects.base import EngineRequest
+from gateway.dialects.payload import engine_payload, field_problems, given
 from gateway.engines.errors import parse_response
 from gateway.errors import GatewayError, validation_error
-from gateway.protocol.sse import DONE, NULL, event_data, parse_object
-from gateway.protocol.validation import (
-    INT32_MAX,
-    SAMPLING,
-    Body,
-    Check,
-    dump_json,
-    each_message,
-    has_role,
-    integer,
-    missing,
-    of_type,
-    validate,
-)
+from gateway.protocol import fields
+from gateway.protocol.sse import DONE, NULL, event_data, format_event, parse_object
+from gateway.protocol.usage_sum import UsageSum
+from gateway.protocol.validation import dump_json, missing, validate
 from gateway.routes.table import Route, RoutingTable
 from gateway.usage.tracker import RequestStats, Usage
 
 MODEL: Mapping[str, Check] = {"model": of_type(str, "string")}
-COMMON: Mapping[str, Check] = {
-    **SAMPLING,
-    "max_completion_tokens": integer(1, INT32_MAX),
-    "stream_options": of_type(dict, "object"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """is_generation: takes sampling parameters and can stream."""
+    """name: of its fields in an EngineDialect. is_generation: takes sampling parameters
+    and can stream."""
 
+    name: str
     path: str
     required: str
-    checks: Mapping[str, Check]
+    fields: Mapping[str, Check]
     is_generation: bool = True
 
 
 CHAT = Endpoint(
+    name="chat",
     path="/v1/chat/completions",
     required="messages",
-    checks={"messages": each_message(has_role), **COMMON},
+    fields=fields.CHAT,
 )
-COMPLETIONS = Endpoint(path="/v1/completions", required="prompt", checks=COMMON)
+COMPLETIONS = Endpoint(
+    name="completions",
+    path="/v1/completions",
+    required="prompt",
+    fields=fields.COMPLETIONS,
+)
 EMBEDDINGS = Endpoint(
-    path="/v1/embeddings", required="input", checks={}, is_generation=False
+    name="embeddings",
+    path="/v1/embeddings",
+    required="input",
+    fields=fields.EMBEDDINGS,
+    is_generation=False,
 )
 
 
@@ -71,37 +70,45 @@ def build_request(
     endpoint: Endpoint, body: Body, route: Route, stats: RequestStats
 ) -> EngineRequest:
     """Raises GatewayError, InvalidJsonError."""
-    if problems := list(_problems(endpoint, body)):
+    body = given(body)
+    known = {**endpoint.fields, **getattr(route.dialect, endpoint.name)}
+    if problems := [
+        *missing(body, [endpoint.required]),
+        # Without a replica its engine's own fields are not known.
+        *field_problems(body, known, all_known=bool(route.replicas)),
+    ]:
         raise validation_error(*problems)
     if endpoint is EMBEDDINGS and route.replicas and not route.embeds:
         raise GatewayError(400, "no_embeddings", {"model": route.name})
-    payload = {**body, "model": route.name}
+    payload = {**engine_payload(body, known, route), "model": route.name}
     options = body.get("stream_options") or {}
     if endpoint.is_generation:
-        payload |= {k: v for k, v in route.sampling.items() if body.get(k) is None}
+        payload |= {k: v for k, v in route.sampling.items() if k not in body}
         payload["stream"] = True
-        payload["stream_options"] = {**options, "include_usage": True}
+        payload["stream_options"] = {"include_usage": True}
+    n = body.get("n", 1)
     return EngineRequest(
         path=endpoint.path,
         content=dump_json(payload),
         stream=endpoint.is_generation and bool(body.get("stream")),
-        translator=OpenAITranslator(stats, bool(options.get("include_usage"))),
+        completions_per_prompt=n,
+        translator=OpenAITranslator(stats, bool(options.get("include_usage")), n),
     )
 
 
-def _problems(endpoint: Endpoint, body: Body) -> Iterator[Problem]:
-    yield from missing(body, [endpoint.required])
-    yield from validate(body, endpoint.checks)
-
-
 class OpenAITranslator:
-    def __init__(self, stats: RequestStats, include_usage: bool) -> None:
+    """Keeps the usage, wherever an engine puts it, for one event before the last: the
+    place where OpenAI's API has it, for clients that request it."""
+
+    def __init__(self, stats: RequestStats, include_usage: bool, n: int) -> None:
         self.done = False
         self._stats = stats
         self._include_usage = include_usage
+        self._usage = UsageSum(n)
+        self._last_event = b""
 
     def translate_body(self, content: bytes) -> bytes:
-        self._read_usage(parse_response(content))
+        self._record(parse_response(content).get("usage"))
         return content
 
     def translate_event(self, event: bytes) -> bytes:
@@ -110,20 +117,32 @@ class OpenAITranslator:
             return b""
         if data == DONE:
             self.done = True
-        elif b'"usage"' in data:
-            return self._translate_usage(event, parse_object(data))
-        elif data.startswith(b'{"error"'):
+            return self._usage_event() + event
+        if b'"usage"' in data:
+            return self._take_usage(event, parse_object(data))
+        if data.startswith(b'{"error"'):
             parse_response(data)
         return event
 
-    def _translate_usage(self, event: bytes, chunk: dict[str, Any]) -> bytes:
-        """Drops an event that only holds the usage, unless the client requested it."""
-        self._read_usage(chunk)
-        is_usage_only = chunk.get("choices") == [] and chunk.get("usage")
-        return event if self._include_usage or not is_usage_only else b""
+    def _take_usage(self, event: bytes, chunk: dict[str, Any]) -> bytes:
+        usage = chunk.get("usage")
+        if not isinstance(usage, dict):
+            return event
+        self._usage.add(usage)
+        self._record(self._usage.total())
+        if chunk.get("choices") == [] and self._usage.is_exact:
+            self._last_event = event
+            return b""
+        last = {**chunk, "choices": [], "usage": self._usage.total()}
+        self._last_event = format_event(dump_json(last))
+        del chunk["usage"]
+        return format_event(dump_json(chunk)) if chunk.get("choices") else b""
 
-    def _read_usage(self, response: dict[str, Any]) -> None:
-        self._stats.usage = Usage.parse(response.get("usage")) or self._stats.usage
+    def _usage_event(self) -> bytes:
+        return self._last_event if self._include_usage else b""
+
+    def _record(self, usage: object) -> None:
+        self._stats.usage = Usage.parse(usage) or self._stats.usage
 
 
 def model_list(table: RoutingTable) -> dict[str, object]:

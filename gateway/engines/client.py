@@ -13,6 +13,9 @@ from gateway.routes.table import Replica
 
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 600
+# Of a response that is held in memory as a whole: 150,000 tokens, or a tenth of that
+# with log probabilities. In memory it takes several times as much.
+MAX_RESPONSE_BYTES = 32 * 2**20
 
 
 class EngineUnreachableError(Exception):
@@ -21,6 +24,20 @@ class EngineUnreachableError(Exception):
 
 class EngineTimeoutError(Exception):
     """The engine sent nothing for READ_TIMEOUT_S."""
+
+
+class ResponseTooLargeError(Exception):
+    """Larger than MAX_RESPONSE_BYTES."""
+
+
+async def bounded(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """The body in chunks. Raises ResponseTooLargeError."""
+    size = 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        if size > MAX_RESPONSE_BYTES:
+            raise ResponseTooLargeError
+        yield chunk
 
 
 class EngineClient:

@@ -1,25 +1,19 @@
 """Parse a request body and check its fields. Pure.
 
-Types are JSON's, not Python's: true is not an integer, 1 is a number. null means
-absent, as in OpenAI's API.
+null means absent, as in OpenAI's API.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
-from common.problems import Problem, out_of_range, unknown_fields, wrong_type
+from common.checks import Check
+from common.dialects import Body
+from common.problems import Problem, unknown_fields, wrong_type
 
-Body = dict[str, Any]
-Check = Callable[[str, object], Problem | None]
-
-INT32_MAX = 2**31 - 1
-INT64_MAX = 2**63 - 1
-MAX_STOPS = 16
-STOPS = f"string or list of 1 to {MAX_STOPS} strings, none of them empty"
 ROLES = ("system", "user", "assistant", "tool")
 
 
@@ -77,39 +71,6 @@ def missing(body: Body, names: Iterable[str]) -> Iterator[Problem]:
             yield Problem(code="missing_key", field=name, params={"key": name})
 
 
-def integer(low: int, high: int) -> Check:
-    def check(name: str, value: object) -> Problem | None:
-        if not isinstance(value, int) or isinstance(value, bool):
-            return wrong_type(name, value, "integer")
-        return None if low <= value <= high else out_of_range(name, value, low, high)
-
-    return check
-
-
-def number(low: int, high: int) -> Check:
-    def check(name: str, value: object) -> Problem | None:
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            return wrong_type(name, value, "number")
-        return None if low <= value <= high else out_of_range(name, value, low, high)
-
-    return check
-
-
-def of_type(kind: type, expected: str) -> Check:
-    def check(name: str, value: object) -> Problem | None:
-        return None if isinstance(value, kind) else wrong_type(name, value, expected)
-
-    return check
-
-
-def stop_strings(name: str, value: object) -> Problem | None:
-    stops = value if isinstance(value, list) else [value]
-    is_valid = all(isinstance(stop, str) and stop for stop in stops)
-    if is_valid and 1 <= len(stops) <= MAX_STOPS:
-        return None
-    return wrong_type(name, value, STOPS)
-
-
 def each_message(check: Check) -> Check:
     def check_all(name: str, value: object) -> Problem | None:
         if not isinstance(value, list) or not value:
@@ -139,13 +100,3 @@ def is_text_message(name: str, message: object) -> Problem | None:
         return wrong_type(f"{name}.content", content, "string")
     problems = unknown_fields(body, ["role", "content"])
     return next((replace(p, field=f"{name}.{p.field}") for p in problems), None)
-
-
-SAMPLING: Mapping[str, Check] = {
-    "max_tokens": integer(1, INT32_MAX),
-    "temperature": number(0, 2),
-    "top_p": number(0, 1),
-    "stop": stop_strings,
-    "seed": integer(-INT64_MAX - 1, INT64_MAX),
-    "stream": of_type(bool, "true or false"),
-}

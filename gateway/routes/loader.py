@@ -9,6 +9,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.db import close_old_connections, connections
 
+from common.dialects import OPENAI, EngineDialect
 from common.enums import Retry
 from common.exceptions import PlatformError
 from common.messages import find
@@ -90,6 +91,7 @@ def _route(model: ServedModel, runs: list[Run]) -> Route:
         retry_after_s=_retry_after(model),
         sampling=_sampling(newest) if newest else {},
         embeds=newest is not None and _embeds(newest),
+        dialect=_dialect(newest) if newest else OPENAI,
         replicas=tuple(_replica(run) for run in current),
         created=int(model.created_at.timestamp()),
     )
@@ -121,6 +123,13 @@ def _embeds(run: Run) -> bool:
         return framework(run.framework).embeds(run.config)
     except PlatformError:
         return False
+
+
+def _dialect(run: Run) -> EngineDialect:
+    try:
+        return framework(run.framework).dialect(run.config)
+    except PlatformError:
+        return OPENAI
 
 
 def _grants() -> dict[str, Grant]:

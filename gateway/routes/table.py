@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from common.dialects import OPENAI, EngineDialect
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
@@ -38,6 +40,7 @@ class Route:
     retry_after_s: int | None = None
     sampling: Mapping[str, float] = field(default_factory=dict)
     embeds: bool = False
+    dialect: EngineDialect = OPENAI
     replicas: tuple[Replica, ...] = ()
     created: int = 0
 

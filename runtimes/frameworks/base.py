@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from common.dialects import OPENAI, EngineDialect
 from common.problems import Problem
 from runtimes.frameworks.candidates import Candidate, Folder, Kind
 from runtimes.frameworks.engines import Engine, EngineKind
@@ -215,6 +216,10 @@ class Framework(ABC):
     def embeds(self, config: Config) -> bool:
         """Whether the model answers requests for embeddings."""
         return False
+
+    def dialect(self, config: Config) -> EngineDialect:
+        """What the engine reads of requests; a field that is not there is refused."""
+        return OPENAI
 
     def metrics(self, text: str) -> EngineMetrics | None:
         """Parses the answer of metrics_path(); None: there are no metrics in it."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import asynccontextmanager
 
 import pytest
 from django.conf import settings
@@ -10,7 +11,7 @@ from common.subscription import Subscription
 from gateway.app import Gateway
 from gateway.routes.cache import Timing
 from gateway.routes.table import Replica
-from tests.engines.client import KEY, LLAMA
+from tests.engines.client import KEY, LLAMA, Engine
 from tests.gateway.client import (
     CHAT,
     GENERATE,
@@ -29,8 +30,8 @@ SAY = {"messages": [{"role": "user", "content": "What is 2 + 2?"}], **FIXED}
 LONG = {"prompt": "Count to a thousand.", "max_tokens": 400, "temperature": 1.5}
 
 
-@pytest.fixture
-async def gateway(engine):
+@asynccontextmanager
+async def in_front_of(engine):
     url = f"http://127.0.0.1:{engine.port}"
     replica = Replica(run_uid=engine.uid, base_url=url, api_key=KEY)
     loader = FakeLoader()
@@ -40,6 +41,12 @@ async def gateway(engine):
     yield gateway
     await gateway.close()
     await subscription.close()
+
+
+@pytest.fixture
+async def gateway(engine):
+    async with in_front_of(engine) as gateway:
+        yield gateway
 
 
 def shape(value):
@@ -69,6 +76,119 @@ async def test_complete_response_matches_the_engines(gateway, engine, path, body
     assert [{k: c[k] for k in names if k in c} for c in through["choices"]] == [
         {k: c[k] for k in names if k in c} for c in direct["choices"]
     ]
+
+
+TOOL = {"type": "function", "function": {"name": "look"}}
+# Seconds for the engine, or GiB for the gateway, before they were bounded
+EXPENSIVE = (
+    {"logprobs": True, "top_logprobs": 2147483647, "ignore_eos": True},
+    {"dry_multiplier": 1, "dry_sequence_breakers": ["a" * 10_000] * 100},
+    {"logit_bias": {str(token): 1 for token in range(100_000)}},
+    {"grammar": "root ::= " + " | ".join(f'"{n:06}"' for n in range(5000))},
+)
+REFUSED = (
+    {"reasoning_format": "nonsense"},
+    {"tool_choice": TOOL},
+    {"tools": [TOOL], "tool_choice": {**TOOL, "function": {"name": "leap"}}},
+    {"grammar": 'root ::= "a"', "json_schema": {"type": "object"}},
+    {"grammar": "root ::= ((("},
+    {"messages": [{"role": "user"}]},
+    {
+        "messages": [
+            {"role": "user", "content": [{"type": "image_url", "image_url": {}}]}
+        ]
+    },
+)
+
+
+@pytest.mark.parametrize("fields", EXPENSIVE, ids=lambda fields: [*fields][-1])
+async def test_expensive_request_is_rejected(gateway, fields):
+    body = {**SAY, "model": "smol", **fields}
+    response = await fetch(gateway, "POST", CHAT, body)
+    assert response.status == 400
+    assert response.json["error"]["param"].partition(".")[0] in fields
+
+
+@pytest.mark.parametrize("fields", REFUSED, ids=str)
+async def test_request_that_can_never_succeed_is_400(gateway, fields):
+    body = {**SAY, "model": "smol", **fields}
+    response = await fetch(gateway, "POST", CHAT, body)
+    assert (response.status, response.json["error"]["type"]) == (
+        400,
+        "invalid_request_error",
+    )
+    assert response.json["error"]["message"]
+
+
+async def test_tools_without_jinja_are_400_with_the_engines_message(driver, model):
+    extra = {"use_jinja": False}
+    engine = Engine(driver, {"model_path": str(model), "extra_args": extra})
+    engine.wait_until_ready()
+    async with in_front_of(engine) as gateway:
+        body = {**SAY, "model": "smol", "tools": [TOOL]}
+        response = await fetch(gateway, "POST", CHAT, body)
+    assert (response.status, response.json["error"]["code"]) == (400, "engine_refused")
+    assert "jinja" in response.json["error"]["message"]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_long_prompt_has_openais_code_and_phrase(gateway, stream):
+    body = {"model": "smol", "prompt": "hello " * 3000, "stream": stream}
+    response = await fetch(gateway, "POST", "/v1/completions", body)
+    error = response.json["error"]
+    assert (response.status, error["code"]) == (400, "context_length_exceeded")
+    assert "This model's maximum context length is 512 tokens" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "prompts", "completions"),
+    [
+        (CHAT, {**SAY, "n": 2}, 1, 2),
+        ("/v1/completions", {**FIXED, "prompt": ["Hello"] * 4}, 4, 4),
+        ("/v1/completions", {**FIXED, "prompt": ["Hello"] * 2, "n": 2}, 2, 4),
+    ],
+)
+async def test_usage_is_of_all_completions(gateway, path, body, prompts, completions):
+    body = {**body, "model": "smol", "ignore_eos": True}
+    one = {**body, "n": 1}
+    if "prompt" in body:
+        one["prompt"] = body["prompt"][0]
+    single = (await fetch(gateway, "POST", path, one)).json["usage"]
+    expected = {
+        "prompt_tokens": single["prompt_tokens"] * prompts,
+        "completion_tokens": 8 * completions,
+    }
+    expected["total_tokens"] = sum(expected.values())
+    whole = await fetch(gateway, "POST", path, body)
+    assert len(whole.json["choices"]) == completions
+    assert whole.json["usage"] == expected
+    options = {"stream": True, "stream_options": {"include_usage": True}}
+    streamed = await fetch(gateway, "POST", path, {**body, **options})
+    usages = [e["usage"] for e in streamed.events[:-1] if e.get("usage")]
+    assert usages == [expected]
+    assert streamed.events[-2]["choices"] == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "tokens"),
+    [
+        ({"max_tokens": 0}, 1),
+        ({"max_tokens": -1, "stop": ["."]}, None),
+        ({"max_tokens": 3, "stop": []}, 3),
+        ({"max_tokens": 3, "stop": [f"stop {n}" for n in range(40)]}, 3),
+        ({"max_tokens": 3, "n_predict": 30}, 3),
+        ({"max_tokens": 3, "user": "ann", "store": False, "metadata": {}}, 3),
+        ({"max_completion_tokens": 3, "response_format": {"type": "text"}}, 3),
+    ],
+)
+@pytest.mark.parametrize("path", [CHAT, "/v1/completions"])
+async def test_fields_of_other_servers_are_accepted(gateway, path, fields, tokens):
+    body = {"model": "smol", "temperature": 0, "seed": 1, **fields}
+    body |= {"messages": SAY["messages"]} if path == CHAT else {"prompt": "Once"}
+    response = await fetch(gateway, "POST", path, body)
+    assert response.status == 200
+    found = response.json["usage"]["completion_tokens"]
+    assert found == tokens if tokens else found > 1
 
 
 def busy(engine):

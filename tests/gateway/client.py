@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import uvicorn
 
 from gateway.routes.table import Grant, Route, RoutingTable
+from runtimes.frameworks.llamacpp.requests import SERVER_DIALECT
 
 TOKEN = "token-of-an-operator"
 GENERATE = "/api/models/smol/generate"
@@ -69,6 +70,7 @@ async def fetch(app, method, path, body=None, *, token=TOKEN, headers=(), chunks
 
 def a_route(name="smol", *replicas, **fields):
     defaults = {"model_id": 7, "status": "running", "retry_after_s": 1, "created": 9}
+    defaults["dialect"] = SERVER_DIALECT
     return Route(name=name, replicas=replicas, **{**defaults, **fields})
 
 

@@ -69,6 +69,7 @@ async def test_chat_passes_body_and_answer_through(gateway, engine):
     response = await fetch(gateway, "POST", CHAT, body)
     assert response.json["choices"][0]["message"]["content"] == "Hello! 你好"
     assert (response.json["model"], response.json["usage"]) == ("smol", USAGE)
+    del body["max_tokens"]
     assert engine.body == {**body, "model": "smol", **STREAMED}
 
 
@@ -106,10 +107,13 @@ async def test_completions_of_several_prompts_stream_only_what_clients_read(gate
     assert None not in response.events
 
 
-async def test_completions_stream_keeps_usage_in_its_last_piece(gateway, counts):
+@pytest.mark.parametrize("usages", [0, 1])
+async def test_completions_stream_has_usage_only_on_request(gateway, counts, usages):
     body = {"model": "smol", "prompt": "a", "stream": True}
+    body |= {"stream_options": {"include_usage": bool(usages)}}
     response = await fetch(gateway, "POST", "/v1/completions", body)
-    assert response.events[-2]["usage"] == USAGE
+    with_usage = [event for event in response.events[:-1] if "usage" in event]
+    assert [(e["choices"], e["usage"]) for e in with_usage] == [([], USAGE)] * usages
     assert counts()["completion_tokens"] == 3
 
 

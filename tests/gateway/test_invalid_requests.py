@@ -88,7 +88,7 @@ async def test_invalid_field_of_generate_is_named(gateway, engine, body, field, 
         ({"messages": None}, "messages", "missing_key"),
         ({"stream": "yes"}, "stream", "wrong_type"),
         ({"stream_options": 5}, "stream_options", "wrong_type"),
-        ({"max_completion_tokens": 0}, "max_completion_tokens", "out_of_range"),
+        ({"max_completion_tokens": -2}, "max_completion_tokens", "out_of_range"),
     ],
 )
 async def test_invalid_field_of_chat_is_named(gateway, engine, change, param, code):

@@ -166,7 +166,7 @@ async def test_pieces_arrive_as_they_are_generated(gateway, engine):
             ),
             400,
             "context_too_long",
-            "3001 tokens. At most 512",
+            "context length is 512 tokens. The request has 3001",
         ),
         ((503, {"error": {"message": "Loading model"}}), 503, "engine_busy", "smol"),
         ((500, {"error": {"message": "at 0xdead"}}), 502, "engine_failed", "smol"),
@@ -192,6 +192,17 @@ async def test_context_too_long_has_openais_code(gateway, engine):
         400,
         "context_length_exceeded",
     )
+
+
+@pytest.mark.parametrize(("path", "body"), BOTH[:2])
+async def test_response_that_is_too_large_to_assemble_is_400(
+    gateway, engine, counts, path, body
+):
+    engine.script.pieces = ("x" * 60_000,) * 700
+    response = await fetch(gateway, "POST", path, body)
+    assert (response.status, code_of(response)) == (400, "response_too_large")
+    assert engine.sent < 40_000_000
+    assert counts() == {"requests": 1, "refused": 1}
 
 
 @pytest.mark.parametrize(("path", "body"), BOTH)

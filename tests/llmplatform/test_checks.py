@@ -25,6 +25,7 @@ def test_settings_of_the_tests_are_fine():
         ({"DATA_DIR": Path("/nowhere")}, ["llmplatform.E002"]),
         ({"METRICS_NETWORKS": ["10.1.2.0/24", "::1/128"]}, []),
         ({"METRICS_NETWORKS": ["10.1.2.3/24"]}, ["llmplatform.E008"]),
+        ({"GATEWAY_UNKNOWN_FIELDS": "ignore"}, ["llmplatform.E009"]),
         ({"MODEL_ROOTS": [Path("/")]}, ["llmplatform.E003"]),
         ({"EMBEDDED_BROKER_SOCKET": Path("/" + 107 * "x")}, ["llmplatform.E001"]),
         ({"EMBEDDED_BROKER_SOCKET": Path("/" + 106 * "x")}, []),

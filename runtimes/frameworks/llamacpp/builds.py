@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from common.dialects import EngineDialect
 from runtimes.frameworks.base import Command, Config, Placement
 from runtimes.frameworks.fields import Choice, Field, integer_of
 from runtimes.frameworks.llamacpp.options import (
@@ -22,6 +23,7 @@ from runtimes.frameworks.llamacpp.options import (
     PYTHON_BINDING,
     build_kind,
 )
+from runtimes.frameworks.llamacpp.requests import PYTHON_DIALECT, SERVER_DIALECT
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 PASSED_ON = ("n_batch", "embedding", "chat_template")
@@ -49,6 +51,7 @@ class Build:
     metrics_path: str = "/metrics"
     idle_path: str = ""
     lacks: frozenset[str] = frozenset()
+    dialect: EngineDialect = SERVER_DIALECT
 
 
 def build_of(config: Config) -> Build:
@@ -273,6 +276,7 @@ BUILDS = {
             metrics_path=PYTHON_METRICS,
             # Which has to wait for its turn: once it answers, nothing is in flight.
             idle_path="/v1/models",
+            dialect=PYTHON_DIALECT,
             lacks=frozenset(
                 {"chat_template", "n_parallel", *(EXTRA_ARGS.keys() - PYTHON_HAS)}
             ),

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+from common.dialects import EngineDialect
 from common.problems import Problem
 from runtimes.frameworks.base import (
     Command,
@@ -118,6 +119,9 @@ class LlamaCpp(Framework):
 
     def embeds(self, config: Config) -> bool:
         return config.get("embedding") is True
+
+    def dialect(self, config: Config) -> EngineDialect:
+        return build_of(config).dialect
 
     def metrics(self, text: str) -> EngineMetrics | None:
         return llamacpp_metrics.read(text)

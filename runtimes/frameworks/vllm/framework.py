@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
+from common.dialects import EngineDialect
 from common.problems import Problem
 from runtimes.frameworks.base import (
     Command,
@@ -45,6 +46,7 @@ from runtimes.frameworks.vllm.model import (
     is_folder,
 )
 from runtimes.frameworks.vllm.options import CONFIG, EXTRA_ARGS, FLAGS, KINDS
+from runtimes.frameworks.vllm.requests import DIALECT
 
 TENSOR_PARALLEL = "tensor_parallel_size"
 # Run as it is by vLLM's own Python, in a virtual environment or an image.
@@ -117,6 +119,9 @@ class Vllm(Framework):
 
     def memory(self, config: Config, gpu_count: int) -> Estimate | Problem:
         return memory(config, gpu_count)
+
+    def dialect(self, config: Config) -> EngineDialect:
+        return DIALECT
 
     def metrics(self, text: str) -> EngineMetrics | None:
         return vllm_metrics.read(text)
@@ -194,6 +199,8 @@ def _environment(placement: Placement) -> dict[str, str]:
     offline = "0" if placement.downloads else "1"
     env = {
         "VLLM_NO_USAGE_STATS": "1",
+        # Its own default is 4, as of OpenAI's API.
+        "VLLM_MAX_STOP_STRINGS": "128",
         "VLLM_DO_NOT_TRACK": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_OFFLINE": offline,

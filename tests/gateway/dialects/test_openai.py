@@ -17,6 +17,7 @@ from tests.gateway.client import CHAT_BODY, STREAMED, a_route
 from tests.gateway.engine import Script, stream
 
 PROMPT = {"model": "smol", "prompt": "a"}
+TOOL = {"type": "function", "function": {"name": "look"}}
 INPUT = {"model": "smol", "input": "a"}
 SMOL = a_route(embeds=True, sampling={"temperature": 0.5})
 
@@ -25,7 +26,7 @@ SMOL = a_route(embeds=True, sampling={"temperature": 0.5})
     ("endpoint", "body", "more"),
     [
         (CHAT, CHAT_BODY, {"temperature": 0.5}),
-        (CHAT, {**CHAT_BODY, "temperature": 1, "tools": [{}]}, {}),
+        (CHAT, {**CHAT_BODY, "temperature": 1, "tools": [TOOL]}, {}),
         (CHAT, {**CHAT_BODY, "model": "7"}, {"model": "smol", "temperature": 0.5}),
         (
             CHAT,
@@ -35,10 +36,10 @@ SMOL = a_route(embeds=True, sampling={"temperature": 0.5})
         (
             COMPLETIONS,
             {**PROMPT, "stream": True, "stream_options": {"x": 1}},
-            {"temperature": 0.5, "stream_options": {"x": 1, "include_usage": True}},
+            {"temperature": 0.5},
         ),
         (COMPLETIONS, {**PROMPT, "prompt": [1, 2]}, {"temperature": 0.5}),
-        (EMBEDDINGS, {**INPUT, "stream": True}, {}),
+        (EMBEDDINGS, {**INPUT, "dimensions": 4}, {}),
     ],
 )
 def test_body_passes_through_with_defaults(endpoint, body, more):
@@ -71,17 +72,35 @@ def test_model_must_be_a_string(body):
     assert [problem.field for problem in caught.value.problems] == ["model"]
 
 
+def chunk(choices, **more):
+    content = json.dumps({"id": "c1", "choices": choices, **more})
+    return f"data: {content}\n\n".encode()
+
+
+def through(translator, *events):
+    """Data of the events that reach the client."""
+    content = b"".join(map(translator.translate_event, events))
+    data = [line for line in content.decode().split("\n\n") if line]
+    return [json.loads(line.removeprefix("data: ")) for line in data[:-1]], data[-1]
+
+
+def usage(prompt, completion):
+    total = prompt + completion
+    counts = {"prompt_tokens": prompt, "completion_tokens": completion}
+    return {**counts, "total_tokens": total}
+
+
 @pytest.mark.parametrize("include_usage", [True, False])
-@pytest.mark.parametrize("path", [CHAT.path, COMPLETIONS.path])
-def test_stream_is_the_same_however_bytes_are_split(path, include_usage):
+def test_stream_is_the_same_however_bytes_are_split(include_usage):
     body = {"model": "smol", "stream_options": {"include_usage": True}}
-    sent = [b": ping\n\n", *stream(path, body, Script(pieces=('"usage"', "\n\n")))]
+    script = Script(pieces=('"usage"', "\n\n"))
+    sent = [b": ping\n\n", *stream(CHAT.path, body, script)]
     alone = b'"choices": []'
     expected = [event for event in sent if include_usage or alone not in event]
     content = b"".join(sent)
     for size in (1, 7, 64, len(content)):
         stats = RequestStats()
-        translator = OpenAITranslator(stats, include_usage)
+        translator = OpenAITranslator(stats, include_usage, 1)
         splitter, received = EventSplitter(), b""
         for begin in range(0, len(content), size):
             pieces = splitter.feed(content[begin : begin + size])
@@ -91,21 +110,58 @@ def test_stream_is_the_same_however_bytes_are_split(path, include_usage):
         assert stats.usage == Usage(prompt_tokens=31, completion_tokens=3)
 
 
-def test_last_usage_of_a_stream_counts():
-    """As vLLM sends them with continuous_usage_stats."""
+ONE, TWO = {"index": 0, "finish_reason": "stop"}, {"index": 1, "finish_reason": "stop"}
+DONE_EVENT = b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize("include_usage", [True, False])
+@pytest.mark.parametrize(
+    ("n", "events", "choices", "total"),
+    [
+        pytest.param(
+            2,
+            [
+                chunk([ONE]),
+                chunk([], usage=usage(9, 4)),
+                chunk([TWO]),
+                chunk([], usage=usage(9, 5)),
+            ],
+            [[ONE], [TWO]],
+            usage(9, 9),
+            id="llama.cpp, chat",
+        ),
+        pytest.param(
+            1,
+            [chunk([ONE], usage=usage(2, 3)), chunk([TWO], usage=usage(4, 5))],
+            [[ONE], [TWO]],
+            usage(6, 8),
+            id="llama.cpp, completions",
+        ),
+        pytest.param(
+            2,
+            [chunk([ONE]), chunk([TWO]), chunk([], usage=usage(9, 8))],
+            [[ONE], [TWO]],
+            usage(9, 8),
+            id="vLLM",
+        ),
+        pytest.param(1, [chunk([], usage=None)], [[]], None, id="no usage"),
+    ],
+)
+def test_stream_has_one_usage_chunk_with_the_sum(
+    n, events, choices, total, include_usage
+):
     stats = RequestStats()
-    translator = OpenAITranslator(stats, include_usage=False)
-    for completion in range(3):
-        usage = {"prompt_tokens": 5, "completion_tokens": completion}
-        event = {"choices": [{}], "usage": usage}
-        content = b"data: " + json.dumps(event).encode() + b"\n\n"
-        assert translator.translate_event(content) == content
-    assert stats.usage == Usage(prompt_tokens=5, completion_tokens=2)
-
-
-def test_empty_choices_without_usage_pass():
-    event = b'data: {"choices": [], "usage": null}\n\n'
-    assert (
-        OpenAITranslator(RequestStats(), include_usage=False).translate_event(event)
-        == event
-    )
+    translator = OpenAITranslator(stats, include_usage, n)
+    pieces, done = through(translator, *events, DONE_EVENT)
+    assert done == "data: [DONE]"
+    with_usage = [piece for piece in pieces if piece.get("usage")]
+    rest = [piece["choices"] for piece in pieces if piece not in with_usage]
+    assert rest == choices
+    if total and include_usage:
+        assert with_usage == [{"id": "c1", "choices": [], "usage": total}]
+        assert pieces[-1] == with_usage[0]
+    else:
+        assert with_usage == []
+    if total:
+        assert stats.usage.prompt_tokens == total["prompt_tokens"]
+        assert stats.usage.completion_tokens == total["completion_tokens"]
