@@ -86,16 +86,17 @@ def engine_ports() -> Iterator[CheckMessage]:
         )
 
 
-def metrics_networks() -> Iterator[CheckMessage]:
-    for text in settings.METRICS_NETWORKS:
-        try:
-            ip_network(text)
-        except ValueError as error:
-            yield Error(
-                f"METRICS_NETWORKS: {error}.",
-                hint="Use networks such as 10.1.2.0/24, separated by commas.",
-                id="llmplatform.E008",
-            )
+def networks() -> Iterator[CheckMessage]:
+    for name in ("METRICS_NETWORKS", "DOWNLOAD_NETWORKS"):
+        for text in getattr(settings, name):
+            try:
+                ip_network(text)
+            except ValueError as error:
+                yield Error(
+                    f"{name}: {error}.",
+                    hint="Use networks such as 10.1.2.0/24, separated by commas.",
+                    id="llmplatform.E008",
+                )
 
 
 def gateway() -> Iterator[CheckMessage]:
@@ -113,6 +114,6 @@ CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     model_roots,
     ports,
     engine_ports,
-    metrics_networks,
+    networks,
     gateway,
 )

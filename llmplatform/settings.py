@@ -241,6 +241,7 @@ HUBS = {
     ),
 }
 DOWNLOAD_RESERVE_MIB = env.number("DOWNLOAD_RESERVE_MIB", 1024)  # kept free on disk
+DOWNLOAD_NETWORKS = env.items("DOWNLOAD_NETWORKS")  # private, where hubs keep files
 DRIVERS = {
     "process": "runtimes.drivers.process.ProcessDriver",
     "docker": "runtimes.drivers.docker.DockerDriver",

@@ -121,6 +121,7 @@ def _spec(download: Download) -> Spec:
         uid=download.uid,
         inode=download.inode,
         reserve=settings.DOWNLOAD_RESERVE_MIB * 2**20,
+        networks=settings.DOWNLOAD_NETWORKS,
         parent=os.getpid(),
     )
 

@@ -10,6 +10,13 @@ REASONS = (
         "bad_repo",
         _("%(value)s is not a repository name. It must have the form owner/name."),
     ),
+    Reason(
+        "repo_elsewhere",
+        _(
+            "%(value)s is not an address at the hub %(endpoint)s. Enter owner/name, or"
+            " the address of a repository there."
+        ),
+    ),
     Reason("bad_revision", _("%(value)s is not a branch, tag or commit.")),
     Reason(
         "bad_folder",
@@ -143,6 +150,27 @@ REASONS = (
         _(
             "The checksum of %(path)s did not match the hub's in two attempts. Try"
             " again, or use another address of the hub."
+        ),
+    ),
+    Reason(
+        "file_size_differs",
+        _(
+            "The hub lists %(path)s with %(size)s bytes but sent a different number."
+            " The download was stopped."
+        ),
+    ),
+    Reason(
+        "address_refused",
+        _(
+            "The hub redirected to %(address)s, which is not a public address. If its"
+            " files are kept there, add the network to DOWNLOAD_NETWORKS."
+        ),
+    ),
+    Reason(
+        "response_too_large",
+        _(
+            "A response of the hub needs more than %(max)s MiB of memory. Check"
+            " HF_ENDPOINT or MODELSCOPE_ENDPOINT."
         ),
     ),
     Reason("download_cut", _("The hub sent only part of %(path)s.")),

@@ -18,6 +18,7 @@ REVISION = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._/-]{0,99})?")
 FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 MAX_PATTERNS = 50
 MAX_PATTERN = 200
+DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +55,13 @@ class DownloadRequest:
         return self.folder.strip() or self.repo_name.rpartition("/")[2]
 
 
-def problems(request: DownloadRequest) -> Iterator[Problem]:
-    """Of the text alone: only the hub knows whether there is such a repository."""
+def problems(request: DownloadRequest, endpoint: str) -> Iterator[Problem]:
+    """Of the text alone: only the hub knows whether there is such a repository.
+    endpoint: URL of the hub."""
+    if "://" in request.repo and not _is_at(request.repo.strip(), endpoint):
+        given = {"value": shorten(request.repo.strip()), "endpoint": endpoint}
+        yield Problem(code="repo_elsewhere", field="repo", params=given)
+        return
     repo = REPO if request.hub == "modelscope" else SHORT_REPO
     checks = [
         ("repo", "bad_repo", repo, request.repo_name),
@@ -72,6 +78,24 @@ def problems(request: DownloadRequest) -> Iterator[Problem]:
         if len(pattern) > MAX_PATTERN or not pattern.isprintable():
             params = {"value": shorten(pattern), "max": MAX_PATTERN}
             yield Problem(code="bad_pattern", field="files", params=params)
+
+
+def _is_at(url: str, endpoint: str) -> bool:
+    try:
+        return _site(url) == _site(endpoint)
+    except ValueError:  # brackets that are no IPv6 address, or a bad port
+        return False
+
+
+def _site(url: str) -> tuple[str, int]:
+    """Host and port; 0: the default of the scheme. A hub's pages may have a www where
+    its API has none."""
+    parts = urlsplit(url)
+    if parts.scheme not in DEFAULT_PORTS:
+        raise ValueError(url)
+    port = parts.port or 0
+    host = (parts.hostname or "").removeprefix("www.")
+    return host, 0 if port == DEFAULT_PORTS[parts.scheme] else port
 
 
 def root_problem(root: Path, roots: list[Path]) -> Problem | None:

@@ -20,7 +20,8 @@ MAX_OPEN = 50
 
 def submit(request: DownloadRequest, actor: Actor = None) -> Download:
     """Raises Invalid, or AlreadyExists for a folder that is there or being filled."""
-    if found := list(problems(request)):
+    endpoint, _ = settings.HUBS[request.hub]
+    if found := list(problems(request, endpoint)):
         raise Invalid(found)
     root = _root(request.root)
     target = root / request.folder_name

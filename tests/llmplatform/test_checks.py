@@ -26,6 +26,8 @@ def test_settings_of_the_tests_are_fine():
         ({"METRICS_NETWORKS": ["10.1.2.0/24", "::1/128"]}, []),
         ({"METRICS_NETWORKS": ["10.1.2.3/24"]}, ["llmplatform.E008"]),
         ({"GATEWAY_UNKNOWN_FIELDS": "ignore"}, ["llmplatform.E009"]),
+        ({"DOWNLOAD_NETWORKS": ["10.0.0.0/8"]}, []),
+        ({"DOWNLOAD_NETWORKS": ["10.0.0.0/33"]}, ["llmplatform.E008"]),
         ({"MODEL_ROOTS": [Path("/")]}, ["llmplatform.E003"]),
         ({"EMBEDDED_BROKER_SOCKET": Path("/" + 107 * "x")}, ["llmplatform.E001"]),
         ({"EMBEDDED_BROKER_SOCKET": Path("/" + 106 * "x")}, []),

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from common.processes import end_with
-from runtimes.downloads.hubs import folder
+from runtimes.downloads.hubs import folder, network
 from runtimes.downloads.hubs.remote import Failed, Hub, Listing, RemoteFile, select
 
 EVENT_S = 0.5
@@ -36,7 +36,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 class Spec:
     """hub: huggingface or modelscope. token: a secret, hence the standard
     input. commit: from the first listing, if any, because branches move. inode: of the
-    hidden folder, if it exists. parent: pid of the process that started this one."""
+    hidden folder, if it exists. networks: private ones that the hub may redirect to.
+    parent: pid of the process that started this one."""
 
     hub: str
     endpoint: str
@@ -50,6 +51,7 @@ class Spec:
     uid: str
     inode: int
     reserve: int
+    networks: list[str]
     parent: int
 
     def text(self) -> str:
@@ -69,9 +71,12 @@ def main() -> None:
     sys.stdout = sys.stderr  # what a library prints goes to the log
     spec = Spec(**json.load(sys.stdin))
     end_with(spec.parent)
+    network.limit_memory()
+    network.guard(spec.endpoint, spec.networks)
     try:
         run(spec)
-    except Failed as failed:
+    except (Failed, MemoryError) as error:
+        failed = failure_of(error)
         if failed.code != "download_is_held":
             folder.discard_if_empty(spec.part)
         emit("failed", code=failed.code, params=failed.params, passing=failed.passing)
@@ -81,6 +86,12 @@ def main() -> None:
             "failed", code=code, params={"path": spec.root, "detail": str(error)[:200]}
         )
     os._exit(0)  # a library's threads must not delay the exit
+
+
+def failure_of(error: Failed | MemoryError) -> Failed:
+    if isinstance(error, Failed):
+        return error
+    return Failed("response_too_large", max=network.MAX_MEMORY_MIB)
 
 
 def emit(event: str, **fields: Any) -> None:

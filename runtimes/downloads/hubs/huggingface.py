@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
 import httpx2
@@ -96,7 +96,7 @@ class HuggingFace:
                 url, headers = self._location(repo, revision, file.path)
                 http_get(
                     url,
-                    out,
+                    cast(BinaryIO, Bounded(out, file)),
                     resume_size=here,
                     headers=headers,
                     expected_size=file.size,
@@ -136,6 +136,23 @@ class HuggingFace:
         detail = f"{type(error).__name__}: {error}"[:200]
         code = "hub_unreachable"
         return Failed(code, passing=True, endpoint=self.endpoint, detail=detail)
+
+
+class Bounded:
+    """The part of a file that http_get uses; cut off at the size in the listing."""
+
+    def __init__(self, out: BinaryIO, file: RemoteFile) -> None:
+        self.out = out
+        self.file = file
+        self.tell, self.seek, self.truncate = out.tell, out.seek, out.truncate
+
+    def write(self, data: bytes) -> int:
+        left = self.file.size - self.out.tell()
+        written = self.out.write(data[: max(0, left)])
+        if len(data) > left:
+            path, size = self.file.path, self.file.size
+            raise Failed("file_size_differs", path=path, size=size)
+        return written
 
 
 def _file(entry: RepoFile) -> RemoteFile:

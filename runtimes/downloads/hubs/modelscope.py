@@ -80,18 +80,17 @@ class ModelScope:
             )
         except FileDownloadError as error:
             path, first = next(iter(error.failed_files.items()), ("", error))
-            raise self._failed(first, repo, revision, path) from error
+            size = next((file.size for file in files if file.path == path), 0)
+            if isinstance(first, FileSizeMismatchError):
+                raise Failed("file_size_differs", path=path, size=size) from error
+            raise self._failed(first, repo, revision) from error
         except HubError as error:
             raise self._failed(error, repo, revision) from error
 
-    def _failed(
-        self, error: BaseException, repo: str, revision: str, path: str = ""
-    ) -> BaseException:
+    def _failed(self, error: BaseException, repo: str, revision: str) -> BaseException:
         for each in (error, error.__cause__):
-            if each and is_of_disk(each):
+            if isinstance(each, (Failed, MemoryError)) or (each and is_of_disk(each)):
                 return each
-        if isinstance(error, FileSizeMismatchError):
-            return Failed("checksum_mismatch", path=path)
         if isinstance(error, APIError) and error.status_code:
             repository = {"repo": repo, "revision": revision or "master"}
             setting = "MODELSCOPE_API_TOKEN"

@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import time
+import zlib
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -31,7 +32,9 @@ class Hub:
     many bytes the answers for a path end, one each; spoilt: paths whose content is not
     what the listing says; statuses: by how a path of the API begins; pause_s: after
     each chunk; lies: of each entry of a listing; endless: a page of a listing names
-    itself as the next."""
+    itself as the next; longer: bytes sent after the content of a path; redirects: URLs
+    that the content of a path is said to be at; bomb: MiB of spaces in a compressed
+    listing."""
 
     def __init__(self, repos):
         self.repos = repos
@@ -46,6 +49,9 @@ class Hub:
         self.pause_s = 0.0
         self.lies = {}
         self.endless = False
+        self.longer = {}
+        self.redirects = {}
+        self.bomb = 0
         self.server = Server(("127.0.0.1", 0), Answer)
         self.server.hub = self
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -176,6 +182,13 @@ class Answer(BaseHTTPRequestHandler):
     # both
 
     def content(self, path, data, headers):
+        if location := self.hub.redirects.get(path):
+            self.send_response(302)
+            for name, value in {**headers, "Location": location}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         byte_range = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         first = int(byte_range[1]) if byte_range else 0
         if path in self.hub.spoilt:
@@ -187,7 +200,12 @@ class Answer(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(rest)))
+        if longer := self.hub.longer.get(path):
+            rest += bytes(longer)
+            self.close_connection = True
+            self.send_header("Connection", "close")
+        else:
+            self.send_header("Content-Length", str(len(rest)))
         self.end_headers()
         if self.command == "GET":
             self.hub.requests.append((self.command, path, first))
@@ -210,6 +228,9 @@ class Answer(BaseHTTPRequestHandler):
     def respond(self, body, status=200, code="", link=""):
         text = json.dumps(body).encode()
         self.send_response(status)
+        if self.hub.bomb and status == 200:
+            text = compressed(text, self.hub.bomb)
+            self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
         if code:
@@ -222,6 +243,12 @@ class Answer(BaseHTTPRequestHandler):
 
     def refuse(self, status, code):
         self.respond({"error": code, "Code": status, "Message": "no"}, status, code)
+
+
+def compressed(text, mib):
+    packer = zlib.compressobj(wbits=31)
+    packed = [packer.compress(b" " * 2**20) for _ in range(mib)]
+    return b"".join([*packed, packer.compress(text), packer.flush()])
 
 
 def entry(path, data):

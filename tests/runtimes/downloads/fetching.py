@@ -15,6 +15,7 @@ def a_spec(server, root, **fields) -> Spec:
         **{"hub": "huggingface", "endpoint": server.url, "token": ""},
         **{"repo": "own/tiny", "revision": "", "commit": "", "patterns": []},
         **{"root": str(root), "folder": "tiny", "uid": UID, "inode": 0, "reserve": 0},
+        "networks": [],
         "parent": os.getpid(),
     }
     return Spec(**{**defaults, **fields})

@@ -34,7 +34,13 @@ def test_download_is_submitted(root):
     assert (shown.code, shown.actor) == ("download_asked", user)
 
 
+PUBLIC = {
+    "huggingface": ("https://huggingface.co", ""),
+    "modelscope": ("https://modelscope.cn", ""),
+}
 REPOS = [
+    ("huggingface", "http://huggingface.co:80/own/tiny", "own/tiny"),
+    ("modelscope", "https://www.modelscope.cn/models/own/tiny", "own/tiny"),
     ("huggingface", "https://huggingface.co/own/tiny/tree/main", "own/tiny"),
     ("modelscope", "https://modelscope.cn/models/own/tiny/files", "own/tiny"),
     ("huggingface", " gpt2 ", "gpt2"),
@@ -42,8 +48,29 @@ REPOS = [
 
 
 @pytest.mark.parametrize(("kind", "given", "repo"), REPOS)
-def test_address_of_a_page_names_its_repository(root, kind, given, repo):
+def test_address_of_a_page_names_its_repository(root, settings, kind, given, repo):
+    settings.HUBS = PUBLIC
     assert submitted(hub=kind, repo=given).repo == repo
+
+
+ELSEWHERE = [
+    ("huggingface", "http://127.0.0.1:6379/x"),
+    ("huggingface", "https://huggingface.co:6379/own/tiny"),
+    ("huggingface", "https://huggingface.co@127.0.0.1/own/tiny"),
+    ("huggingface", "https://modelscope.cn/models/own/tiny"),
+    ("huggingface", "file:///own/tiny"),
+    ("huggingface", "https://huggingface.co:x/own/tiny"),
+    ("modelscope", "https://huggingface.co/own/tiny"),
+    ("huggingface", "http://["),
+    ("huggingface", "https://a]b/own/tiny"),
+]
+
+
+@pytest.mark.parametrize(("kind", "given"), ELSEWHERE)
+def test_address_of_another_site_is_refused(root, settings, kind, given):
+    settings.HUBS = PUBLIC
+    assert refused(hub=kind, repo=given) == [("repo", "repo_elsewhere")]
+    assert not Download.objects.exists()
 
 
 BAD = [
@@ -51,8 +78,7 @@ BAD = [
     ({"repo": "", "folder": "x"}, "repo", "bad_repo"),
     ({"repo": "../up", "folder": "x"}, "repo", "bad_repo"),
     ({"repo": "a b/c"}, "repo", "bad_repo"),
-    ({"repo": "http://["}, "repo", "bad_repo"),
-    ({"repo": "https://a]b/own/tiny"}, "repo", "bad_repo"),
+    ({"repo": "127.0.0.1:6379/x"}, "repo", "bad_repo"),
     ({"hub": "modelscope", "repo": "gpt2"}, "repo", "bad_repo"),
     ({"revision": "a b"}, "revision", "bad_revision"),
     ({"revision": "../main"}, "revision", "bad_revision"),

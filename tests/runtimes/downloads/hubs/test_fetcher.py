@@ -8,6 +8,7 @@ import pytest
 
 from runtimes.downloads.hubs import folder
 from runtimes.downloads.hubs.child import Child
+from tests.runtimes.downloads.fake_hubs import Hub
 from tests.runtimes.downloads.fetching import (
     SOURCE,
     UID,
@@ -183,6 +184,75 @@ def test_listing_without_an_end_is_given_up(hub, tmp_path):
     hub.repos["own/tiny"] |= {f"{number}.json": b"{}" for number in range(5000)}
     hub.endless = True
     assert ended(hub, tmp_path) == failed("too_many_files")
+
+
+def test_file_larger_than_listed_is_cut_off(hub, tmp_path, kind):
+    hub.longer = {"config.json": 64 * MIB}
+    last = fetched(hub, tmp_path, hub=kind, patterns=["config.json"])[-1]
+    assert last["code"] == "file_size_differs"
+    assert last["params"] == {"path": "config.json", "size": 2}
+    assert not (tmp_path / "tiny").exists()
+    assert sum(map(len, files_in(a_spec(hub, tmp_path).part).values())) < 2 * MIB
+
+
+def test_file_larger_than_its_empty_listing_is_cut_off(hub, tmp_path, kind):
+    hub.longer = {"empty.txt": 64 * MIB}
+    last = fetched(hub, tmp_path, hub=kind, patterns=["empty.txt"])[-1]
+    assert last["event"] == "done" or last["code"] == "file_size_differs"
+    assert hub.sent["empty.txt"] < 32 * MIB
+
+
+def test_compressed_listing_is_bounded(hub, tmp_path, kind):
+    hub.bomb = 1024
+    assert ended(hub, tmp_path, hub=kind) == failed("response_too_large")
+
+
+def test_compressed_listing_of_usual_size_is_read(hub, tmp_path, kind):
+    hub.bomb = 1
+    assert ended(hub, tmp_path, hub=kind) == DONE
+
+
+INSIDE = [
+    ("http://127.0.0.1:{port}/x", "127.0.0.1:{port}"),
+    ("http://localhost:{port}/x", "127.0.0.1:{port}"),
+    ("http://[::1]:{port}/x", "[::1]:{port}"),
+    ("http://[::ffff:127.0.0.1]:{port}/x", "127.0.0.1:{port}"),
+    ("http://169.254.169.254/latest", "169.254.169.254:80"),
+    ("http://10.0.0.1/x", "10.0.0.1:80"),
+    ("http://0.0.0.0:{port}/x", "0.0.0.0:{port}"),
+]
+
+
+@pytest.mark.parametrize(("location", "address"), INSIDE)
+def test_redirect_inside_is_refused(hub, tmp_path, kind, location, address):
+    with Hub({}) as inside:
+        port = inside.server.server_port
+        hub.redirects = {Q4: location.format(port=port)}
+        last = fetched(hub, tmp_path, hub=kind, patterns=[Q4])[-1]
+        assert (last["event"], last.get("code")) == failed("address_refused")
+        shown = last["params"]["address"]
+        assert shown in (address.format(port=port), f"[::1]:{port}")
+
+
+def test_redirect_within_the_hub_is_followed(hub, tmp_path, kind):
+    hub.repos["own/other"] = {"README.md": hub.repos["own/tiny"][Q4]}
+    path = {"huggingface": "own/other/resolve/main/README.md"}.get(
+        kind, "api/v1/models/own/other/repo?FilePath=README.md"
+    )
+    hub.redirects = {Q4: f"{hub.url}/{path}"}
+    assert ended(hub, tmp_path, hub=kind, patterns=[Q4]) == DONE
+
+
+def test_redirect_into_an_admitted_network_is_followed(hub, tmp_path, kind):
+    with Hub({"own/tiny": hub.repos["own/tiny"]}) as inside:
+        path = {"huggingface": f"own/tiny/resolve/main/{Q4}"}.get(
+            kind, f"api/v1/models/own/tiny/repo?FilePath={Q4}"
+        )
+        hub.redirects = {Q4: f"{inside.url}/{path}"}
+        networks = ["127.0.0.0/8"]
+        fields = {"hub": kind, "patterns": [Q4], "networks": networks}
+        assert ended(hub, tmp_path, **fields) == DONE
+        assert inside.firsts(Q4) == [0]
 
 
 def test_token_goes_to_the_hub(hub, tmp_path, kind):
