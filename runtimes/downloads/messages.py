@@ -167,7 +167,7 @@ REASONS = (
         ),
     ),
     Reason(
-        "response_too_large",
+        "hub_response_too_large",
         _(
             "A response of the hub needs more than %(max)s MiB of memory. Check"
             " HF_ENDPOINT or MODELSCOPE_ENDPOINT."

@@ -91,7 +91,7 @@ def main() -> None:
 def failure_of(error: Failed | MemoryError) -> Failed:
     if isinstance(error, Failed):
         return error
-    return Failed("response_too_large", max=network.MAX_MEMORY_MIB)
+    return Failed("hub_response_too_large", max=network.MAX_MEMORY_MIB)
 
 
 def emit(event: str, **fields: Any) -> None:

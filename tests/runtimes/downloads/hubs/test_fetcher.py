@@ -204,7 +204,7 @@ def test_file_larger_than_its_empty_listing_is_cut_off(hub, tmp_path, kind):
 
 def test_compressed_listing_is_bounded(hub, tmp_path, kind):
     hub.bomb = 1024
-    assert ended(hub, tmp_path, hub=kind) == failed("response_too_large")
+    assert ended(hub, tmp_path, hub=kind) == failed("hub_response_too_large")
 
 
 def test_compressed_listing_of_usual_size_is_read(hub, tmp_path, kind):
