@@ -97,7 +97,7 @@ def test_list_takes_a_fixed_number_of_queries(django_assert_num_queries, count):
         model.tags.add("a", "b")
     client = client_of(a_user("viewer"))
     # token, its user's tokens, permissions (2); count, models, tags
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(6):
         assert len(names(client.get("/api/models"))) == count
 
 
@@ -109,6 +109,6 @@ def test_activity_takes_a_fixed_number_of_queries(django_assert_num_queries, cou
         record("run_ready", model=model, run=run, params={"node": "here"})
     client = client_of(a_user("viewer"))
     # token, its user's tokens, permissions (2); model, tags, count, activity
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(7):
         page = client.get("/api/models/smol/activity").json()
     assert page["count"] == count

@@ -111,7 +111,7 @@ def test_queue_takes_a_constant_number_of_queries(count, django_assert_num_queri
         a_wanted_model(f"m{n}", cpu_cores=2, priority=3)
     client = viewer()
     client.get(QUEUE)
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(10):
         assert len(client.get(QUEUE).json()) == count
 
 
@@ -209,7 +209,7 @@ def test_resources_take_a_constant_number_of_queries(count, django_assert_num_qu
             Allocation.objects.create(run=run, gpu=gpu, mib=100)
     client = viewer()
     client.get(RESOURCES)
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(11):
         assert len(client.get(RESOURCES).json()) == count
 
 

@@ -104,7 +104,7 @@ def test_list_asks_a_fixed_number_of_times(root, django_assert_num_queries, numb
     api = operator()
     for index in range(number):
         ask(api, folder=f"n{index}")
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         assert len(api.get(DOWNLOADS).json()) == number
 
 
