@@ -17,6 +17,7 @@ from rest_framework.viewsets import ModelViewSet
 
 from common.messages import render
 from models_app.activity import Actor
+from models_app.approvals import approve
 from models_app.editing import create_model, delete_model, update_model
 from models_app.filters import ServedModelFilter, ShortSearch, StableOrdering
 from models_app.lifecycle import request_restart, request_start, request_stop
@@ -80,6 +81,13 @@ class ServedModels(ModelViewSet[ServedModel]):
     @action(detail=True, methods=["post"])
     def restart(self, request: Request, id: str) -> Response:
         return self._accept(request_restart)
+
+    @extend_schema(request=None, responses=ServedModelSerializer)
+    @action(detail=True, methods=["post"])
+    def approve(self, request: Request, id: str) -> Response:
+        """Approve the settings that only administrators may set, as they are now."""
+        model = approve(self.get_object(), self.request.user)
+        return Response(self.get_serializer(model).data)
 
     def _accept(self, verb: Callable[[ServedModel, Actor], ServedModel]) -> Response:
         model = verb(self.get_object(), self.request.user)

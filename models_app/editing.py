@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from common import broker
 from common.exceptions import Conflict, Invalid
+from models_app import approvals
 from models_app.activity import Actor, record
 from models_app.enums import Operation
 from models_app.lifecycle import require
@@ -25,11 +26,13 @@ from models_app.validation import duplicate_name
 def create_model(fields: Mapping[str, Any], actor: Actor = None) -> ServedModel:
     """Raises Invalid duplicate_name when another request was faster."""
     columns = {name: value for name, value in fields.items() if name != "tags"}
+    approvable = approvals.setup_of(ServedModel(**columns)).parts()
     with transaction.atomic():
         with _name_is_free(columns["name"]):
             model = ServedModel.objects.create(**columns)
         model.tags.set(fields.get("tags", ()))
         record("model_created", model=model, actor=actor)
+        approvals.approve_new(model, approvable, actor)
         broker.notify_change()
     return model
 
@@ -43,6 +46,7 @@ def update_model(
     Raises Conflict on a rename while not stopped, or when the model is gone; Invalid
     duplicate_name when another request was faster.
     """
+    review = approvals.review(model, changes, actor)
     with transaction.atomic():
         current = _locked(model)
         columns, tags = _differences(current, changes)
@@ -54,6 +58,7 @@ def update_model(
             record(
                 "model_updated", model=current, actor=actor, params={"fields": fields}
             )
+            approvals.settle(current, review, actor)
             broker.notify_change()
     model.refresh_from_db()
     return model

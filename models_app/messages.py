@@ -2,6 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from common.enums import Fault, Retry
 from common.messages import Reason
 from models_app.enums import Operation, Status
 from models_app.models import ServedModel
@@ -11,6 +12,15 @@ OPERATION = dict(Operation.choices)
 FIELDS = {
     field.name: field.verbose_name
     for field in (*ServedModel._meta.fields, *ServedModel._meta.many_to_many)
+}
+# What an approval is bound to
+PARTS = {
+    "framework": _("framework"),
+    "driver": _("driver"),
+    "engine": _("engine"),
+    "model": _("model path"),
+    "files": _("model files"),
+    "value": _("value"),
 }
 REASONS = (
     # Operations and status
@@ -62,6 +72,28 @@ REASONS = (
         ),
     ),
     Reason("admin_only", _("Only administrators may set %(key)s.")),
+    Reason(
+        "approval_required",
+        _("%(key)s must be approved by an administrator."),
+        advice=_(
+            "An administrator can approve it on the model's page or with POST"
+            " /api/models/NAME/approve, after checking what it applies to. Then start"
+            " the model again."
+        ),
+        retry=Retry.NEVER,
+        fault=Fault.CONFIGURATION,
+        variants={
+            "changed": _(
+                "%(key)s must be approved again by an administrator. Changed since the"
+                " last approval: %(changed)s."
+            )
+        },
+        labels={"changed": PARTS},
+    ),
+    Reason(
+        "nothing_to_approve",
+        _("Model %(model)s has no settings that need an administrator's approval."),
+    ),
     Reason("no_such_model", _("Model %(value)s does not exist.")),
     Reason(
         "search_too_long",
@@ -83,6 +115,12 @@ REASONS = (
         "model_updated",
         _("Model %(model)s was changed: %(fields)s."),
         labels={"fields": FIELDS},
+    ),
+    Reason("approval_granted", _("Approved for %(model)s: %(keys)s.")),
+    Reason(
+        "approval_lapsed",
+        _("The approval of %(key)s of %(model)s lapsed. Changed: %(changed)s."),
+        labels={"changed": PARTS},
     ),
     Reason("model_deleted", _("Model %(model)s was deleted.")),
     Reason("start_requested", _("A start of %(model)s was requested.")),

@@ -115,6 +115,7 @@ class ServedModel(models.Model):
         permissions = [
             ("operate_servedmodel", _("Can start, stop and restart models")),
             ("use_servedmodel", _("Can send inference requests to models")),
+            ("approve_servedmodel", _("Can approve administrators' settings")),
         ]
         constraints = [
             CheckConstraint(
@@ -149,6 +150,26 @@ class ServedModel(models.Model):
     @property
     def reason(self) -> dict[str, Any] | None:
         return reason_of(self.reason_code, self.reason_params)
+
+
+class Approval(models.Model):
+    """An administrator's consent to one key of a configuration, as models_app.approvals
+    binds it. parts: by name, what it applies to, so that a change can be named."""
+
+    model = models.ForeignKey(ServedModel, models.CASCADE, related_name="approvals")
+    key = models.CharField(_("setting"), max_length=100)
+    parts = models.JSONField(default=dict)
+    approved_by = models.CharField(_("approved by"), max_length=150, blank=True)
+    approved_at = models.DateTimeField(_("approved"), auto_now=True)
+
+    class Meta:
+        ordering = ("key",)
+        constraints = [
+            UniqueConstraint(F("model"), F("key"), name="one_approval_per_key")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model.name}: {self.key}"
 
 
 def new_key() -> str:

@@ -17,6 +17,7 @@ ADD = "models_app.add_servedmodel"
 CHANGE = "models_app.change_servedmodel"
 DELETE = "models_app.delete_servedmodel"
 OPERATE = "models_app.operate_servedmodel"
+APPROVE = "models_app.approve_servedmodel"
 USE = "models_app.use_servedmodel"
 
 _VIEWER = ("view_servedmodel", "view_run", "view_activity")
@@ -25,7 +26,7 @@ _OPERATOR = (
     "use_servedmodel",
 )  # fmt: skip
 _ADMIN = (
-    *_OPERATOR, "delete_servedmodel",
+    *_OPERATOR, "delete_servedmodel", "approve_servedmodel",
     "view_apitoken", "add_apitoken", "change_apitoken", "delete_apitoken",
     "view_user", "add_user", "change_user", "delete_user", "view_group",
 )  # fmt: skip
@@ -44,6 +45,7 @@ BY_ACTION = {
     "start": OPERATE,
     "stop": OPERATE,
     "restart": OPERATE,
+    "approve": APPROVE,
     "preview": ADD,
     "scan_again": ADD,
     "preflight": ADD,

@@ -43,6 +43,10 @@ frameworks: Port[Callable[[str], Framework]] = Port("a framework registry")
 machine_limits: Port[Callable[[Fields], Iterable[Problem]]] = Port("machine limits")
 # Estimated memory of a new model; empty where no estimate is possible.
 default_sizes: Port[Callable[[Fields], Mapping[str, int]]] = Port("default sizes")
+# What approvals are bound to, of a framework, driver, config and number of GPUs. Raises
+# PlatformError of an unknown framework or driver.
+Fingerprint = Callable[[str, str, Mapping[str, object], int], Mapping[str, str]]
+fingerprint: Port[Fingerprint] = Port("fingerprints")
 # The end of a run's log, at most so many bytes.
 log_tail: Port[Callable[[Run, int], str]] = Port("the log tail")
 

@@ -51,7 +51,8 @@ class Drafts(GenericViewSet[ServedModel]):
         """Would it start here, and if not, what to do."""
         context = self.get_serializer_context()
         found = preflight(
-            with_changes(*parse_draft(UncheckedDraftSerializer, request.data, context))
+            with_changes(*parse_draft(UncheckedDraftSerializer, request.data, context)),
+            request.user,
         )
         report = {"ok": is_ok(found), "findings": found}
         return Response(PreflightSerializer(report).data)

@@ -13,6 +13,7 @@ class RuntimesConfig(AppConfig):
         from runtimes import messages, registry, sizing
         from runtimes.downloads import messages as downloads
         from runtimes.downloads.jobs import Downloads
+        from runtimes.fingerprint import fingerprint
         from runtimes.installations import messages as installations
         from runtimes.installations.pulls import Pulls
         from runtimes.library import messages as library
@@ -25,6 +26,7 @@ class RuntimesConfig(AppConfig):
         ports.frameworks.provide(registry.framework)
         ports.machine_limits.provide(limits.problems)
         ports.default_sizes.provide(sizing.defaults)
+        ports.fingerprint.provide(fingerprint)
         ports.log_tail.provide(read.tail)
         jobs.register(Downloads())
         jobs.register(Pulls())

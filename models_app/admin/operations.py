@@ -12,15 +12,18 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from common.exceptions import Conflict
 from common.messages import render
 from models_app.activity import Actor
+from models_app.approvals import approve
 from models_app.enums import Operation
 from models_app.lifecycle import request_restart, request_start, request_stop
 from models_app.models import ServedModel
-from models_app.permissions import OPERATE
+from models_app.permissions import APPROVE, OPERATE
 
 VERBS: dict[Operation, Callable[[ServedModel, Actor], ServedModel]] = {
     Operation.START: request_start,
@@ -28,6 +31,10 @@ VERBS: dict[Operation, Callable[[ServedModel, Actor], ServedModel]] = {
     Operation.RESTART: request_restart,
 }
 BulkAction = Callable[[Any, HttpRequest, "QuerySet[ServedModel]"], None]
+
+
+def may_approve(request: HttpRequest) -> bool:
+    return request.user.has_perm(APPROVE)
 
 
 def may_operate(request: HttpRequest) -> bool:
@@ -49,6 +56,35 @@ def operate(request: HttpRequest, model_id: int, operation: str) -> HttpResponse
     model = get_object_or_404(ServedModel, pk=model_id)
     _operate(request, model, Operation(operation))
     return redirect(_return_url(request, model))
+
+
+@require_POST
+def approve_settings(request: HttpRequest, model_id: int) -> HttpResponse:
+    if not may_approve(request):
+        raise PermissionDenied
+    model = get_object_or_404(ServedModel, pk=model_id)
+    _approve(request, model)
+    return redirect(_return_url(request, model))
+
+
+@admin.action(
+    permissions=["approve"], description=_("Approve administrators' settings")
+)
+def approve_selected(
+    _: Any, request: HttpRequest, queryset: QuerySet[ServedModel]
+) -> None:
+    for model in queryset:
+        _approve(request, model)
+
+
+def _approve(request: HttpRequest, model: ServedModel) -> None:
+    try:
+        approve(model, _actor(request))
+    except Conflict as conflict:
+        messages.error(request, str(conflict))
+    else:
+        text = gettext("The settings of %(model)s were approved.")
+        messages.success(request, text % {"model": model.name})
 
 
 def bulk(operation: Operation) -> BulkAction:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 
 from common.exceptions import PlatformError
-from models_app.admin.operations import buttons, may_operate
+from models_app.admin.operations import buttons, may_approve, may_operate
+from models_app.approvals import setup_of
 from models_app.enums import Operation
-from models_app.models import Activity, Run, ServedModel
+from models_app.models import Activity, Approval, Run, ServedModel
 from models_app.permissions import DELETE
 from models_app.ports import log_tail
 
@@ -20,9 +21,19 @@ EVENTS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """A setting that needs an administrator's approval, and its last one."""
+
+    key: str
+    approval: Approval | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Panel:
     model: ServedModel
     operations: list[Operation]
+    approvals: list[Consent]
+    may_approve: bool
     stop_to_delete: bool
     live_runs: list[Run]
     ended_runs: list[Run]
@@ -43,6 +54,8 @@ def panel_of(model: ServedModel, request: HttpRequest) -> Panel:
     return Panel(
         model=model,
         operations=buttons(model) if may_operate(request) else [],
+        approvals=_approvals(model),
+        may_approve=may_approve(request),
         stop_to_delete=_may_delete(request) and Operation.DELETE not in allowed,
         live_runs=live,
         ended_runs=ended,
@@ -50,6 +63,13 @@ def panel_of(model: ServedModel, request: HttpRequest) -> Panel:
         log=log_lines(newest) if newest else "",
         activity=list(model.activity.newest()[:EVENTS]),
     )
+
+
+def _approvals(model: ServedModel) -> list[Consent]:
+    """Without a look at the model's files: this is shown every two seconds."""
+    keys = setup_of(model).keys()
+    known = {row.key: row for row in model.approvals.all()} if keys else {}
+    return [Consent(key=key, approval=known.get(key)) for key in keys]
 
 
 def log_lines(run: Run) -> str:

@@ -18,7 +18,14 @@ from models_app.admin.base import LIVE_SCRIPT
 from models_app.admin.deletion import DeletesStopped, delete_selected
 from models_app.admin.filters import FrameworkFilter, TagFilter
 from models_app.admin.live import MAX_ROWS, PAGES, live_panel, live_rows
-from models_app.admin.operations import bulk, may_operate, operate
+from models_app.admin.operations import (
+    approve_selected,
+    approve_settings,
+    bulk,
+    may_approve,
+    may_operate,
+    operate,
+)
 from models_app.admin.panel import panel_of
 from models_app.editing import create_model, update_model
 from models_app.enums import Operation
@@ -60,6 +67,7 @@ class ServedModelAdmin(DeletesStopped):
         bulk(Operation.START),
         bulk(Operation.STOP),
         bulk(Operation.RESTART),
+        approve_selected,
         delete_selected,
     )
 
@@ -70,6 +78,9 @@ class ServedModelAdmin(DeletesStopped):
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
         return may_operate(request)
+
+    def has_approve_permission(self, request: HttpRequest) -> bool:
+        return may_approve(request)
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         columns = self.list_display
@@ -176,6 +187,11 @@ class ServedModelAdmin(DeletesStopped):
         own = [
             path("live/", inside(live_rows), name=f"{name}_live_rows"),
             path("<int:model_id>/live/", inside(live_panel), name=f"{name}_live_panel"),
+            path(
+                "<int:model_id>/approve/",
+                inside(approve_settings),
+                name=f"{name}_approve",
+            ),
             path(
                 "<int:model_id>/<slug:operation>/now/",
                 inside(operate),

@@ -14,7 +14,10 @@ from django.utils.translation import gettext as _
 from common.exceptions import PlatformError
 from common.messages import advise, render
 from common.problems import Problem
+from models_app import approvals
+from models_app.activity import Actor
 from models_app.models import ServedModel
+from models_app.permissions import is_admin
 from runtimes.checks.finding import Finding, Level, error
 from runtimes.inspection import inspect
 from runtimes.machine.limits import too_large
@@ -30,8 +33,9 @@ LIMITED = (
 )
 
 
-def preflight(model: ServedModel) -> list[Finding]:
-    """The model need not be saved, nor its config be valid."""
+def preflight(model: ServedModel, actor: Actor = None) -> list[Finding]:
+    """The model need not be saved, nor its config be valid. actor: who would save it;
+    what administrators save, they approve."""
     try:
         rules = framework(model.framework)
         inspection = inspect(rules, model.driver, model.config, model.gpu_count)
@@ -45,17 +49,31 @@ def preflight(model: ServedModel) -> list[Finding]:
     except PlatformError as missing:
         advice = _("Choose an installed framework and driver.")
         return [error("config", str(missing), advice)]
-    return [*_lines(candidate)]
+    return [*_lines(candidate, _lapsed(candidate, actor))]
 
 
 def is_ok(findings: Iterable[Finding]) -> bool:
     return not any(finding.level == Level.ERROR for finding in findings)
 
 
-def _lines(candidate: Candidate) -> Iterator[Finding]:
+def _lapsed(candidate: Candidate, actor: Actor) -> list[Problem]:
+    model = candidate.model
+    if model.pk is None or candidate.inspection.problems:
+        return []
+    setup = approvals.setup_of(model)
+    if not setup.keys():
+        return []
+    if is_admin(actor):
+        saved = ServedModel.objects.filter(pk=model.pk).first()
+        if saved and approvals.setup_of(saved) != setup:
+            return []
+    return approvals.missing(model.pk, setup)
+
+
+def _lines(candidate: Candidate, lapsed: Iterable[Problem]) -> Iterator[Finding]:
     fields = {name: getattr(candidate.model, name) for name in LIMITED}
     problems: dict[str, list[Problem]] = defaultdict(list)
-    for problem in candidate.inspection.problems:
+    for problem in (*candidate.inspection.problems, *lapsed):
         problems[subject_of(problem)].append(problem)
     for problem in too_large(fields):
         problems[size_subject_of(problem)].append(problem)

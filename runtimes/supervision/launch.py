@@ -20,6 +20,7 @@ from django.db.models import Min
 from common import clock
 from common.failpoints import reach
 from common.problems import Problem
+from models_app import approvals
 from models_app.activity import record
 from models_app.enums import RunState
 from models_app.models import Run
@@ -63,11 +64,23 @@ def _may_start(run: Run) -> bool:
     if problems := problems_of(run):
         _refuse(run, problems[0])
         return False
+    if lapsed := approvals.missing(run.model_id, _setup(run)):
+        end(run, lapsed[0].code, dict(lapsed[0].params))
+        return False
     while is_taken(run.port):
         if not change_port(run):
             end(run, "port_in_use")
             return False
     return move(run, RunState.STARTING, deadline=clock.uptime() + SPAWN_DUE_S)
+
+
+def _setup(run: Run) -> approvals.Setup:
+    return approvals.Setup(
+        framework=run.framework,
+        driver=run.driver,
+        config=run.config,
+        gpu_count=len(run.gpu_uuids),
+    )
 
 
 def _refuse(run: Run, problem: Problem) -> None:

@@ -19,6 +19,7 @@ OPERATIONS = {
     "/api/models/{id}": {"get", "put", "patch", "delete"},
     "/api/models/{id}/activity": {"get"},
     "/api/models/{id}/generate": {"post"},
+    "/api/models/{id}/approve": {"post"},
     "/api/models/{id}/logs": {"get"},
     "/api/models/{id}/restart": {"post"},
     "/api/models/{id}/start": {"post"},

@@ -22,6 +22,7 @@ VERBS = {
     ("POST", "/api/models/smol/start"): (403, 202, 202, 403, 401),
     ("POST", "/api/models/busy/stop"): (403, 202, 202, 403, 401),
     ("POST", "/api/models/busy/restart"): (403, 202, 202, 403, 401),
+    ("POST", "/api/models/smol/approve"): (403, 403, 409, 403, 401),
     ("GET", "/api/models/smol/status"): (200, 200, 200, 403, 401),
     ("GET", "/api/models/smol/logs"): (200, 200, 200, 403, 401),
     ("GET", "/api/models/smol/activity"): (200, 200, 200, 403, 401),

@@ -3,12 +3,14 @@ from pathlib import Path
 
 import pytest
 
+from common.messages import advise
+from models_app.approvals import approve
 from models_app.enums import RunState, Status
 from models_app.models import Run
 from runtimes.drivers.base import Handle
 from runtimes.registry import driver
 from runtimes.supervision.launch import launch, store_handle
-from tests.builders import a_run, a_wanted_model
+from tests.builders import a_run, a_user, a_wanted_model
 from tests.environment import DATA_DIR
 from tests.gguf import LLAMA, a_gguf
 
@@ -68,6 +70,25 @@ def test_launch_of_what_no_engine_can_load_ends_with_a_reason(
     run.refresh_from_db()
     assert (run.end_code, run.end_params["cause"]["code"]) == (code, cause)
     assert "%(" not in run.end_reason
+
+
+def test_launch_without_a_valid_approval_ends_with_the_reason(gguf):
+    config = {"model_path": gguf, "extra_args": {"swa_full": True}}
+    model = a_wanted_model(config=config)
+    approve(model, a_user("admin"))
+    Path(gguf).write_bytes(a_gguf({**LLAMA, "general.name": "swapped"}))
+    run = a_run(model)
+    launch(run.uid)
+    run.refresh_from_db()
+    assert run.end_code == "approval_required"
+    assert run.end_reason == (
+        "extra_args must be approved again by an administrator. Changed since the last"
+        " approval: model files."
+    )
+    assert "POST /api/models/NAME/approve" in advise(run.end_code, run.end_params)
+    assert driver("process").find(run.uid) is None
+    run.model.refresh_from_db()
+    assert run.model.status == Status.ERROR
 
 
 @pytest.fixture
