@@ -108,6 +108,29 @@ def gateway() -> Iterator[CheckMessage]:
         )
 
 
+# What browsers' preload lists demand
+PRELOAD_S = 31_536_000
+
+
+def hsts() -> Iterator[CheckMessage]:
+    if settings.SECURE_HSTS_SECONDS < 0:
+        yield Error(
+            f"HSTS_SECONDS is {settings.SECURE_HSTS_SECONDS}.",
+            hint="Use 0 for no HSTS, or a number of seconds.",
+            id="llmplatform.E040",
+        )
+    elif settings.SECURE_HSTS_PRELOAD and not (
+        settings.SECURE_HSTS_INCLUDE_SUBDOMAINS
+        and settings.SECURE_HSTS_SECONDS >= PRELOAD_S
+    ):
+        yield Error(
+            "HSTS_PRELOAD needs HTTPS=1, HSTS_INCLUDE_SUBDOMAINS=1 and HSTS_SECONDS of"
+            f" {PRELOAD_S} or more.",
+            hint="Set them, or remove HSTS_PRELOAD.",
+            id="llmplatform.E041",
+        )
+
+
 CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     broker_socket,
     data_dir,
@@ -116,4 +139,5 @@ CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     engine_ports,
     networks,
     gateway,
+    hsts,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.contrib.knox_auth_token import KnoxTokenScheme
 
 Schema = dict[str, Any]
@@ -20,6 +21,17 @@ ERRORS = {
 class BearerScheme(KnoxTokenScheme):  # type: ignore[no-untyped-call]
     target_class = "models_app.authentication.BearerAuthentication"
     name = "token"
+
+
+class CookieScheme(SessionScheme):  # type: ignore[no-untyped-call]
+    """Without the name of this installation, so that one schema suits all."""
+
+    priority = 0
+
+    def get_security_definition(self, auto_schema: Any) -> Schema:
+        description = "Of a browser; its full name ends with an id of the installation."
+        cookie = {"type": "apiKey", "in": "cookie", "name": "sessionid"}
+        return {**cookie, "description": description}
 
 
 def without_slashes(

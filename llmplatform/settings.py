@@ -8,6 +8,7 @@ from typing import Any
 
 import dj_database_url
 import psutil
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from llmplatform import theme
@@ -50,12 +51,22 @@ def local_hosts() -> str:
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", local_hosts())
 CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
 SECURE_SSL_REDIRECT = HTTPS
-SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+# Browsers then refuse plain HTTP to every port of the host: a day unless it is raised.
+SECURE_HSTS_SECONDS = env.number("HSTS_SECONDS", 86_400) if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("HSTS_INCLUDE_SUBDOMAINS")
+SECURE_HSTS_PRELOAD = env.flag("HSTS_PRELOAD")
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # they are a choice
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("TRUST_PROXY") else None
 )
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
+# Browsers send cookies to every port of a host: without names of its own, a second
+# installation there would end the sessions of the first.
+INSTALLATION_ID = salted_hmac("installation", "", secret=SECRET_KEY).hexdigest()[:12]
+SESSION_COOKIE_NAME = f"sessionid_{INSTALLATION_ID}"
+CSRF_COOKIE_NAME = f"csrftoken_{INSTALLATION_ID}"
+LANGUAGE_COOKIE_NAME = f"language_{INSTALLATION_ID}"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # no cookie
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"

@@ -1,4 +1,5 @@
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from models_app.models import ApiToken
@@ -89,7 +90,7 @@ def test_a_session_needs_the_csrf_token_to_write(with_token):
     headers = {}
     if with_token:
         client.get("/admin/login/")
-        client.cookies["csrftoken"] = token = "a" * 32
+        client.cookies[settings.CSRF_COOKIE_NAME] = token = "a" * 32
         headers = {"X-CSRFToken": token}
     answer = client.post(
         "/api/models", a_body(), content_type="application/json", headers=headers

@@ -4,6 +4,12 @@ import pytest
 
 from llmplatform.checks import configuration
 
+PRELOAD = {
+    "SECURE_HSTS_SECONDS": 31_536_000,
+    "SECURE_HSTS_INCLUDE_SUBDOMAINS": True,
+    "SECURE_HSTS_PRELOAD": True,
+}
+
 
 def ids() -> list[str]:
     return [message.id for message in configuration(None)]
@@ -28,6 +34,11 @@ def test_settings_of_the_tests_are_fine():
         ({"GATEWAY_UNKNOWN_FIELDS": "ignore"}, ["llmplatform.E009"]),
         ({"DOWNLOAD_NETWORKS": ["10.0.0.0/8"]}, []),
         ({"DOWNLOAD_NETWORKS": ["10.0.0.0/33"]}, ["llmplatform.E008"]),
+        ({"SECURE_HSTS_SECONDS": 0}, []),
+        ({"SECURE_HSTS_SECONDS": -1}, ["llmplatform.E040"]),
+        ({**PRELOAD}, []),
+        ({**PRELOAD, "SECURE_HSTS_SECONDS": 86_400}, ["llmplatform.E041"]),
+        ({**PRELOAD, "SECURE_HSTS_INCLUDE_SUBDOMAINS": False}, ["llmplatform.E041"]),
         ({"MODEL_ROOTS": [Path("/")]}, ["llmplatform.E003"]),
         ({"EMBEDDED_BROKER_SOCKET": Path("/" + 107 * "x")}, ["llmplatform.E001"]),
         ({"EMBEDDED_BROKER_SOCKET": Path("/" + 106 * "x")}, []),

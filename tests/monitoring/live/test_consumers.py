@@ -3,6 +3,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.contrib.sessions.models import Session
 from django.test import Client
@@ -219,7 +220,7 @@ async def test_slow_client_skips_to_the_newest_message(server, client):
 
 def log_out(user):
     client = Client()
-    client.cookies["sessionid"] = Session.objects.get().session_key
+    client.cookies[settings.SESSION_COOKIE_NAME] = Session.objects.get().session_key
     client.post("/admin/logout/")
 
 
