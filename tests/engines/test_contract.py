@@ -12,10 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gateway.dialects.openai import CHAT, COMPLETIONS, build_request
+from gateway.engines.errors import error_from_response
+from gateway.usage.tracker import RequestStats
 from runtimes.drivers.base import DriverError
 from tests.engines.builds import REQUIRED, places
 from tests.engines.client import KEY, Engine
 from tests.engines.sites import Containers, Processes
+from tests.gateway.client import a_route
 from tests.runtimes.processes import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
@@ -111,6 +115,37 @@ def test_engine_streams(ready):
     assert status == 200
     assert len(lines) > 3
     assert lines[-1] == "data: [DONE]"
+
+
+def test_prompt_longer_than_the_context_is_recognised(ready):
+    status, text = ready.chat("hello " * 3000, **SAY)
+    error = error_from_response(a_route(), status, text.encode())
+    assert (error.status, error.code) == (400, "context_too_long")
+    assert "This model's maximum context length is 512 tokens" in error.message
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"stop": [f"stop {n}" for n in range(40)], "max_tokens": 3},
+        {"stop": [], "max_tokens": 0},
+        {"stop": ["."], "max_tokens": -1},
+        {"max_completion_tokens": 3, "n": 1, "user": "ann", "store": False},
+        {"response_format": {"type": "text"}, "seed": 1, "max_tokens": 3},
+        {"logit_bias": {"5": -100}, "presence_penalty": 1, "max_tokens": 3},
+    ],
+    ids=lambda fields: "-".join(fields),
+)
+@pytest.mark.parametrize("endpoint", [CHAT, COMPLETIONS], ids=["chat", "completions"])
+def test_engine_takes_what_the_gateway_makes_of_a_request(ready, endpoint, fields):
+    body = {"model": "smol", "temperature": 0, **fields}
+    messages = [{"role": "user", "content": "What is 2 + 2?"}]
+    body |= {"prompt": "Once"} if endpoint is COMPLETIONS else {"messages": messages}
+    route = a_route(dialect=ready.rules.dialect(ready.config))
+    request = build_request(endpoint, body, route, RequestStats())
+    payload = json.loads(request.content) | {"stream": False, "stream_options": None}
+    status, text = ready.request("POST", request.path, payload)
+    assert (status, "choices" in text) == (200, True), text
 
 
 def test_key_is_needed(ready):
