@@ -14,6 +14,7 @@ Check = Callable[[str, object], Problem | None]
 
 INT32_MAX = 2**31 - 1
 INT64_MAX = 2**63 - 1
+MAX_DEPTH = 900  # about where Python's encoder gives up
 
 
 def integer(low: int, high: int) -> Check:
@@ -99,7 +100,11 @@ def sized(check: Check, max_bytes: int) -> Check:
     def check_size(name: str, value: object) -> Problem | None:
         if problem := check(name, value):
             return problem
-        size = len(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+        try:
+            size = len(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+        except RecursionError:
+            params = {"key": name, "max": MAX_DEPTH}
+            return Problem(code="too_deep", field=name, params=params)
         if size > max_bytes:
             return out_of_range(name, size, 0, f"{max_bytes} bytes")
         return None

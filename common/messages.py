@@ -147,6 +147,11 @@ EXPECTED = {
         "a string, a list of strings, a list of tokens or a list of lists of tokens"
     ),
 }
+MOST = {
+    "%s bytes": _("%s bytes"),
+    "%s completions": _("%s completions"),
+    "%s items": _("%s items"),
+}
 REASONS = (
     Reason(
         "unknown_field",
@@ -164,6 +169,7 @@ REASONS = (
         variants={
             "no_gpus": _("%(key)s must be 0, not %(value)s: no machine here has a GPU.")
         },
+        labels={"max": MOST},
     ),
     Reason("missing_key", _("%(key)s is required.")),
     Reason(

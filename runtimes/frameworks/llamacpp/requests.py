@@ -145,7 +145,12 @@ def _adapt(body: Body) -> Body:
     return body
 
 
-SERVER_DIALECT = EngineDialect(chat=CHAT, completions=COMPLETIONS, adapt=_adapt)
+SERVER_DIALECT = EngineDialect(
+    chat=CHAT,
+    completions=COMPLETIONS,
+    embeddings={"dimensions": without_effect(), "embd_normalize": integer(-1, 100)},
+    adapt=_adapt,
+)
 # It keeps no logits to make log probabilities of.
 PYTHON_DIALECT = EngineDialect(
     chat={
@@ -159,5 +164,6 @@ PYTHON_DIALECT = EngineDialect(
         "logprobs": without_effect(),
         "suffix": text(MAX_OPTIONS_BYTES),
     },
-    embeddings={"encoding_format": without_effect("float")},
+    # Clients of OpenAI request base64 on their own, and read numbers as well.
+    embeddings={"dimensions": without_effect()},
 )

@@ -39,7 +39,7 @@ SMOL = a_route(embeds=True, sampling={"temperature": 0.5})
             {"temperature": 0.5},
         ),
         (COMPLETIONS, {**PROMPT, "prompt": [1, 2]}, {"temperature": 0.5}),
-        (EMBEDDINGS, {**INPUT, "dimensions": 4}, {}),
+        (EMBEDDINGS, {**INPUT, "encoding_format": "base64"}, {}),
     ],
 )
 def test_body_passes_through_with_defaults(endpoint, body, more):

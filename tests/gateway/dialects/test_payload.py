@@ -105,6 +105,9 @@ def test_fields_of_openai_clients_are_accepted(route, dialect):
         (VLLM, CHAT, "stop_token_ids", [1, 2]),
         (VLLM, COMPLETIONS, "response_format", {"type": "json_object"}),
         (VLLM, EMBEDDINGS, "truncate_prompt_tokens", 10),
+        (VLLM, EMBEDDINGS, "dimensions", 64),
+        (PYTHON_DIALECT, EMBEDDINGS, "encoding_format", "base64"),
+        (SERVER_DIALECT, EMBEDDINGS, "embd_normalize", -1),
     ],
 )
 def test_field_of_an_engine_is_passed_on(route, dialect, endpoint, name, value):
@@ -144,6 +147,10 @@ def test_field_of_an_engine_is_passed_on(route, dialect, endpoint, name, value):
         (VLLM, CHAT, "bad_words", ["x"] * 129, "out_of_range"),
         (OPENAI, CHAT, "top_k", 5, "unknown_field"),
         (SERVER_DIALECT, EMBEDDINGS, "stream", True, "unknown_field"),
+        (SERVER_DIALECT, EMBEDDINGS, "dimensions", 64, "field_without_effect"),
+        (PYTHON_DIALECT, EMBEDDINGS, "dimensions", 64, "field_without_effect"),
+        (VLLM, EMBEDDINGS, "dimensions", 0, "out_of_range"),
+        (VLLM, EMBEDDINGS, "input", ["a"] * 2049, "out_of_range"),
     ],
 )
 def test_field_is_rejected_by_name(route, dialect, endpoint, name, value, code):
