@@ -19,7 +19,8 @@ from common.dialects import Body
 from common.problems import shorten
 from common.subscription import Subscription
 from gateway import urls
-from gateway.auth import authenticate
+from gateway.admission import Admission
+from gateway.auth import Caller, authenticate
 from gateway.dialects import native, openai
 from gateway.dialects.base import EngineRequest
 from gateway.engines.client import EngineClient
@@ -48,6 +49,7 @@ class Gateway:
         self.routes = RouteCache(load, subscription, timing)
         self.engines = EngineClient()
         self.usage = UsageTracker()
+        self.admission = Admission()
         self.handlers: dict[str, Callable[[Request, str], Awaitable[None]]] = {
             urls.GENERATE: self._generate,
             urls.CHAT: partial(self._openai, openai.CHAT),
@@ -92,36 +94,46 @@ class Gateway:
             )
         return await self.handlers[match.endpoint](request, match.key)
 
-    async def _authenticate(self, request: Request) -> RoutingTable:
+    async def _authenticate(self, request: Request) -> Caller:
         return await authenticate(request.headers.get(b"authorization"), self.routes)
 
     async def _generate(self, request: Request, model: str) -> None:
-        route = _find_route(await self._authenticate(request), model)
-        await self._serve(request, route, native.build_request, None)
+        caller = await self._authenticate(request)
+        route = _find_route(caller.table, model)
+        await self._serve(request, caller, route, native.build_request, None)
 
     async def _openai(
         self, endpoint: openai.Endpoint, request: Request, _key: str
     ) -> None:
-        table = await self._authenticate(request)
+        caller = await self._authenticate(request)
         body = parse_json(await request.body())
-        route = _find_route(table, openai.model_name(body))
-        await self._serve(request, route, partial(openai.build_request, endpoint), body)
+        route = _find_route(caller.table, openai.model_name(body))
+        build = partial(openai.build_request, endpoint)
+        await self._serve(request, caller, route, build, body)
 
     async def _serve(
-        self, request: Request, route: Route, build: BuildRequest, body: Body | None
+        self,
+        request: Request,
+        caller: Caller,
+        route: Route,
+        build: BuildRequest,
+        body: Body | None,
     ) -> None:
         with self.usage.track(route.model_id) as stats, _record_outcome(stats):
             if body is None:
                 body = parse_json(await request.body())
             engine_request = build(body, route, stats)
             relay = Relay(self.engines, request, route, engine_request, stats)
-            await request.cancel_on_disconnect(relay.run())
+            with self.admission.admit(caller.digest, route, body):
+                await request.cancel_on_disconnect(relay.run())
 
     async def _list_models(self, request: Request, _key: str) -> None:
-        await request.respond_json(openai.model_list(await self._authenticate(request)))
+        caller = await self._authenticate(request)
+        await request.respond_json(openai.model_list(caller.table))
 
     async def _get_model(self, request: Request, model: str) -> None:
-        route = _find_route(await self._authenticate(request), model)
+        caller = await self._authenticate(request)
+        route = _find_route(caller.table, model)
         await request.respond_json(openai.model_object(route))
 
 

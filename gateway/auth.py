@@ -6,27 +6,35 @@ Cookies are ignored, so a web page cannot send requests in its visitor's name.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 from knox.crypto import hash_token
 
 from gateway.errors import GatewayError
 from gateway.routes.cache import RouteCache
-from gateway.routes.table import Grant, RoutingTable
+from gateway.routes.table import RoutingTable
 
 RETRY_AFTER_S = 5
 
 
-async def authenticate(header: bytes | None, routes: RouteCache) -> RoutingTable:
-    """The routing table, once it shows that the caller may use models. Raises
-    GatewayError."""
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """digest: of the token. table: the one that allows the request."""
+
+    digest: str
+    table: RoutingTable
+
+
+async def authenticate(header: bytes | None, routes: RouteCache) -> Caller:
+    """Raises GatewayError unless the caller may use models."""
     digest = hash_token(_parse_token(header))
     table = await routes.current()
     if table is not None and digest not in table.grants:
         table = await routes.reload_for_token(digest)
     if table is None:
         raise GatewayError(503, "routes_unknown", retry_after_s=RETRY_AFTER_S)
-    _check_grant(table.grants.get(digest))
-    return table
+    check_grant(table, digest)
+    return Caller(digest, table)
 
 
 def _parse_token(header: bytes | None) -> str:
@@ -39,7 +47,9 @@ def _parse_token(header: bytes | None) -> str:
     return token.decode()
 
 
-def _check_grant(grant: Grant | None) -> None:
+def check_grant(table: RoutingTable, digest: str) -> None:
+    """Raises GatewayError unless the token exists, is valid and may use models."""
+    grant = table.grants.get(digest)
     if grant is None or (grant.expires_at and grant.expires_at <= time.time()):
         raise _invalid_token()
     if not grant.can_use:

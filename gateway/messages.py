@@ -29,6 +29,20 @@ REASONS = (
     Reason(
         "prompt_or_messages", _("Either prompt or messages is required, but not both.")
     ),
+    Reason(
+        "too_many_requests",
+        _(
+            "Too many requests of this token to model %(model)s at once. At most"
+            " %(max)s are allowed. Try again."
+        ),
+    ),
+    Reason(
+        "too_many_prompts",
+        _(
+            "%(key)s requests %(value)s results at once. At most %(max)s are allowed in"
+            " one request."
+        ),
+    ),
     Reason("no_embeddings", _("Model %(model)s does not support embeddings.")),
     Reason(
         "model_not_running",

@@ -291,6 +291,9 @@ COOL_DOWN_SECONDS = env.number("COOL_DOWN_SECONDS", 60)
 GPU_RESERVE_MIB = env.number("GPU_RESERVE_MIB", 256)
 RESERVED_MEMORY_MIB = env.number("RESERVED_MEMORY_MIB", 1024)
 
+# Gateway: requests in flight of one token to one model; 0: no limit
+MAX_REQUESTS_PER_TOKEN = env.number("MAX_REQUESTS_PER_TOKEN", 16)
+
 # Retention of history, by bucket width
 HISTORY_10S_HOURS = env.number("HISTORY_10S_HOURS", 48)
 HISTORY_1M_DAYS = env.number("HISTORY_1M_DAYS", 30)
