@@ -108,7 +108,6 @@ def gateway() -> Iterator[CheckMessage]:
         )
 
 
-<<<<<<< HEAD
 # What browsers' preload lists demand
 PRELOAD_S = 31_536_000
 
@@ -129,14 +128,15 @@ def hsts() -> Iterator[CheckMessage]:
             f" {PRELOAD_S} or more.",
             hint="Set them, or remove HSTS_PRELOAD.",
             id="llmplatform.E041",
-=======
+        )
+
+
 def request_limit() -> Iterator[CheckMessage]:
     if settings.MAX_REQUESTS_PER_TOKEN < 0:
         yield Error(
             f"MAX_REQUESTS_PER_TOKEN is {settings.MAX_REQUESTS_PER_TOKEN}.",
             hint="Use 1 or more, or 0 for no limit.",
             id="llmplatform.E010",
->>>>>>> ffaca7b (Limit the requests of a token that a model serves at once)
         )
 
 
@@ -148,9 +148,6 @@ CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     engine_ports,
     networks,
     gateway,
-<<<<<<< HEAD
     hsts,
-=======
     request_limit,
->>>>>>> ffaca7b (Limit the requests of a token that a model serves at once)
 )
