@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -39,8 +39,13 @@ def accepted(name: str) -> Callable[[Any], Any]:
     )
 
 
+LIVE_RUNS = Prefetch(
+    "runs", Run.objects.live().order_by("replica", "pk"), to_attr="live_runs"
+)
+
+
 class ServedModels(ModelViewSet[ServedModel]):
-    queryset = ServedModel.objects.prefetch_related("tags")  # type: ignore[misc]
+    queryset = ServedModel.objects.prefetch_related("tags", LIVE_RUNS)  # type: ignore[misc]
     serializer_class = ServedModelSerializer
     filter_backends = [DjangoFilterBackend, ShortSearch, StableOrdering]
     filterset_class = ServedModelFilter
@@ -52,7 +57,8 @@ class ServedModels(ModelViewSet[ServedModel]):
 
     def get_object(self) -> ServedModel:
         """By id or name; the filters of the list do not apply."""
-        model = model_named(self.get_queryset(), self.kwargs["id"])
+        models = cast(ServedModelQuerySet, self.get_queryset())
+        model = model_named(models, self.kwargs["id"])
         self.check_object_permissions(self.request, model)
         return model
 
@@ -103,13 +109,6 @@ class ServedModels(ModelViewSet[ServedModel]):
         events = self.get_object().activity.newest().select_related("run")
         page = self.paginate_queryset(cast(Any, events))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
-
-    def get_queryset(self) -> Any:
-        models: QuerySet[ServedModel] = super().get_queryset()
-        if self.action == "status":
-            live = Run.objects.live().order_by("replica", "pk")
-            return models.prefetch_related(Prefetch("runs", live, to_attr="live_runs"))
-        return models
 
 
 def model_named(models: ServedModelQuerySet, name_or_id: str) -> ServedModel:

@@ -27,6 +27,8 @@ from models_app.enums import (
 )
 from models_app.querysets import ActivityQuerySet, RunQuerySet, ServedModelQuerySet
 
+# Of a run, beside its config and GPUs
+FIXED = ("framework", "driver")
 # At least one letter, so that a name can never be taken for an id in a path.
 name_is_slug = RegexValidator(
     r"^(?=.*[a-z])[a-z0-9](?:[a-z0-9._-]{0,61}[a-z0-9])?$",
@@ -271,6 +273,18 @@ class Run(models.Model):
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def outdated_fields(self) -> list[str]:
+        """Fields of the model that were changed since this run was placed, such as
+        `config.n_ctx`. None for a run that a restart has replaced already."""
+        model = self.model
+        if self.generation != model.generation:
+            return []
+        pairs = {name: (getattr(self, name), getattr(model, name)) for name in FIXED}
+        pairs["gpu_count"] = (len(self.gpu_uuids), model.gpu_count)
+        for key in self.config.keys() | model.config.keys():
+            pairs[f"config.{key}"] = (self.config.get(key), model.config.get(key))
+        return sorted(name for name, (old, new) in pairs.items() if old != new)
 
     @property
     def end_reason(self) -> str:

@@ -75,7 +75,30 @@ class Operations(serializers.ListField):
     child = serializers.ChoiceField(choices=Operation.choices)
 
 
-class ServedModelSerializer(serializers.ModelSerializer[ServedModel]):
+# Needs a model with its live runs prefetched as live_runs; one that was just changed
+# may lack them
+class RestartSerializer(serializers.ModelSerializer[ServedModel]):
+    restart_required = serializers.SerializerMethodField(
+        help_text="A run still uses an earlier configuration. Restart to apply it."
+    )
+    changed_fields = serializers.SerializerMethodField(
+        help_text="What was changed since such a run was placed, as in `config.n_ctx`."
+    )
+
+    class Meta:
+        model = ServedModel
+        fields = read_only_fields = ("restart_required", "changed_fields")
+
+    def get_restart_required(self, model: ServedModel) -> bool:
+        return bool(self.get_changed_fields(model))
+
+    def get_changed_fields(self, model: ServedModel) -> list[str]:
+        runs = getattr(model, "live_runs", None)
+        live = model.runs.live() if runs is None else runs
+        return sorted({name for run in live for name in run.outdated_fields()})
+
+
+class ServedModelSerializer(RestartSerializer):
     serializer_field_mapping = {
         **serializers.ModelSerializer.serializer_field_mapping,
         models.PositiveSmallIntegerField: WholeNumber,
@@ -101,7 +124,7 @@ class ServedModelSerializer(serializers.ModelSerializer[ServedModel]):
             "config", "gpu_count", "gpu_memory_mib", "cpu_cores", "memory_mib",
             "priority", "preemptible", "preempts", "placement", "pinned_gpus",
             "replicas", "desired_state", "status", "reason", "allowed_operations",
-            "created_at", "updated_at", "force",
+            *RestartSerializer.Meta.fields, "created_at", "updated_at", "force",
         )  # fmt: skip
         read_only_fields = ("desired_state", "status")
         # Without the uniqueness of the field itself: validation has a code for it.
@@ -202,8 +225,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         )  # fmt: skip
 
 
-# Needs a model with its live runs prefetched as live_runs
-class StatusSerializer(serializers.ModelSerializer[ServedModel]):
+class StatusSerializer(RestartSerializer):
     reason = ReasonSerializer(read_only=True, allow_null=True)
     allowed_operations = Operations(read_only=True)
     ready_replicas = serializers.SerializerMethodField()
@@ -213,7 +235,7 @@ class StatusSerializer(serializers.ModelSerializer[ServedModel]):
         model = ServedModel
         fields = read_only_fields = (
             "id", "name", "status", "desired_state", "reason", "allowed_operations",
-            "replicas", "ready_replicas", "runs",
+            *RestartSerializer.Meta.fields, "replicas", "ready_replicas", "runs",
         )  # fmt: skip
 
     def get_ready_replicas(self, model: Any) -> int:

@@ -43,7 +43,7 @@ class Panel:
 
     @property
     def restart_needed(self) -> bool:
-        return any(_differs(run, self.model) for run in self.live_runs)
+        return any(run.outdated_fields() for run in self.live_runs)
 
 
 def panel_of(model: ServedModel, request: HttpRequest) -> Panel:
@@ -82,10 +82,3 @@ def log_lines(run: Run) -> str:
 
 def _may_delete(request: HttpRequest) -> bool:
     return request.user.has_perm(DELETE)
-
-
-def _differs(run: Run, model: ServedModel) -> bool:
-    """The run uses an earlier configuration."""
-    started = (run.framework, run.driver, run.config, len(run.gpu_uuids))
-    configured = (model.framework, model.driver, model.config, model.gpu_count)
-    return run.generation == model.generation and started != configured

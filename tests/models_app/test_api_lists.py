@@ -96,8 +96,8 @@ def test_list_takes_a_fixed_number_of_queries(django_assert_num_queries, count):
         model = a_model(f"model-{number}")
         model.tags.add("a", "b")
     client = client_of(a_user("viewer"))
-    # token, its user's tokens, permissions (2); count, models, tags
-    with django_assert_num_queries(6):
+    # token, its user's tokens, permissions (2); count, models, tags, runs
+    with django_assert_num_queries(7):
         assert len(names(client.get("/api/models"))) == count
 
 
@@ -108,7 +108,7 @@ def test_activity_takes_a_fixed_number_of_queries(django_assert_num_queries, cou
     for _ in range(count):
         record("run_ready", model=model, run=run, params={"node": "here"})
     client = client_of(a_user("viewer"))
-    # token, its user's tokens, permissions (2); model, tags, count, activity
-    with django_assert_num_queries(7):
+    # token, its user's tokens, permissions (2); model, tags, runs, count, activity
+    with django_assert_num_queries(8):
         page = client.get("/api/models/smol/activity").json()
     assert page["count"] == count

@@ -1,8 +1,9 @@
 import pytest
 
+from models_app.enums import RunState, Status
 from models_app.models import Activity, ServedModel
 from tests.api import a_body, a_gguf, administrator, client_of, codes, operator, send
-from tests.builders import a_model, a_node, a_user
+from tests.builders import a_model, a_node, a_run, a_user, a_wanted_model
 
 pytestmark = pytest.mark.django_db
 
@@ -11,7 +12,7 @@ FIELDS = {
     "config", "gpu_count", "gpu_memory_mib", "cpu_cores", "memory_mib", "priority",
     "preemptible", "preempts", "placement", "pinned_gpus", "replicas",
     "desired_state", "status", "reason", "allowed_operations",
-    "created_at", "updated_at",
+    "restart_required", "changed_fields", "created_at", "updated_at",
 }  # fmt: skip
 
 
@@ -291,3 +292,43 @@ def test_create_refuses_what_no_machine_could_give_unless_forced():
     answer = send(client, "POST", "/api/models", {**body, "force": True})
     assert answer.status_code == 201
     assert "force" not in answer.json()
+
+
+EDITS = [
+    ({}, []),
+    ({"description": "new", "priority": 9, "replicas": 2}, []),
+    ({"config": {"n_ctx": 1024}}, ["config.n_ctx"]),
+    ({"config": {"n_ctx": 1024, "n_batch": 64}}, ["config.n_batch", "config.n_ctx"]),
+    ({"gpu_count": 2}, ["gpu_count"]),
+]
+
+
+@pytest.mark.parametrize(("changes", "fields"), EDITS)
+def test_edit_of_a_running_model_reports_what_a_restart_applies(changes, fields):
+    config = {"model_path": a_gguf(), "n_ctx": 512}
+    model = a_wanted_model("smol", config=config)
+    a_run(model, RunState.READY)
+    a_run(a_wanted_model("other"), RunState.READY)
+    if "config" in changes:
+        changes = {**changes, "config": {**config, **changes["config"]}}
+    client = operator()
+    edited = send(client, "PATCH", "/api/models/smol", changes)
+    [_other, listed] = client.get("/api/models").json()["results"]
+    for body in (
+        edited.json(),
+        listed,
+        client.get("/api/models/smol").json(),
+        client.get("/api/models/smol/status").json(),
+    ):
+        assert body["restart_required"] is bool(fields)
+        assert body["changed_fields"] == fields
+
+
+def test_restart_and_stop_need_no_other_restart():
+    model = a_wanted_model("smol", status=Status.RUNNING, gpu_count=1)
+    a_run(model, RunState.READY)
+    client = operator()
+    assert client.get("/api/models/smol").json()["changed_fields"] == ["gpu_count"]
+    restarted = client.post("/api/models/smol/restart").json()
+    assert (restarted["restart_required"], restarted["changed_fields"]) == (False, [])
+    assert client.get("/api/models/smol").json()["restart_required"] is False

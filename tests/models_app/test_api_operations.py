@@ -52,6 +52,8 @@ def test_status_of_a_model_without_runs():
         "desired_state": "stopped",
         "reason": None,
         "allowed_operations": ["start", "rename", "delete"],
+        "restart_required": False,
+        "changed_fields": [],
         "replicas": 1,
         "ready_replicas": 0,
         "runs": [],
