@@ -1,7 +1,11 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class CommonConfig(AppConfig):
-    """No tables of its own: an app for the sake of its command."""
-
     name = "common"
+
+    def ready(self) -> None:
+        from common.database import record_version
+
+        post_migrate.connect(record_version, sender=self)

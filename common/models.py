@@ -1,4 +1,5 @@
-"""The abstract job: work that takes longer than a request or a task of the queue."""
+"""The abstract job (work that takes longer than a request or a task of the queue), and
+the versions that applied migrations."""
 
 from __future__ import annotations
 
@@ -107,3 +108,21 @@ class Job(models.Model):
     @property
     def percent(self) -> int:
         return int(100 * self.progress)
+
+
+class AppliedMigration(models.Model):
+    """Which version of the code applied a migration; see common.database."""
+
+    app = models.CharField(max_length=255)
+    name = models.CharField(max_length=255)
+    version = models.CharField(max_length=100)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["app", "name"], name="one_row_for_each_migration"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.app}.{self.name}"

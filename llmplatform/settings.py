@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from llmplatform import theme
 from llmplatform.environment import Environment
 
+VERSION = "0.1.0"
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment(os.environ, BASE_DIR)
 
@@ -206,7 +207,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "LLM推理服务 API",
-    "VERSION": "0.1.0",
+    "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -11,9 +11,10 @@ import logging
 import random
 from collections.abc import Iterable, Mapping
 from functools import partial
+from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, ProgrammingError, transaction
 
 from common import broker, clock
 from common.enums import Fault, Retry
@@ -26,6 +27,7 @@ from models_app.models import Run, ServedModel
 from models_app.runs import request_run_stop
 from runtimes.models import Gpu, Node
 from scheduling import decisions
+from scheduling.failures import Failures, summary
 from scheduling.models import Allocation
 from scheduling.planner.types import Placement, Plan, Reason, Snapshot, Stop
 
@@ -33,6 +35,11 @@ logger = logging.getLogger(__name__)
 
 # A launch that has not started by then was lost with its worker and is sent again.
 LAUNCH_DUE_S = 5
+
+# Not of the connection: the database would refuse the same rows again.
+REFUSALS = (DataError, IntegrityError, ProgrammingError)
+# Of placements, by model id
+FAILURES = Failures(settings.BACK_OFF_SECONDS)
 
 
 class StalePlan(Exception):
@@ -53,31 +60,55 @@ def apply_plan(plan: Plan, snapshot: Snapshot) -> None:
     _stop(plan.stops)
     versions = {node.name: node.version for node in snapshot.nodes}
     try:
-        without_port = _place_all(plan.placements, versions)
-    except (StalePlan, IntegrityError) as error:
+        not_placed = _place_all(plan.placements, versions)
+    except StalePlan as error:
         logger.info("plan was stale, planning again: %s", error)
         broker.wake_scheduler()
         return
     reach("explain.started")
     placed = {p.model_id for p in plan.placements}
     reasons = {id: why for id, why in plan.reasons.items() if id not in placed}
-    _explain({**reasons, **without_port}, busy={run.model_id for run in snapshot.runs})
+    _explain({**reasons, **not_placed}, busy={run.model_id for run in snapshot.runs})
 
 
 def _place_all(
     placements: Iterable[Placement], versions: dict[str, int]
 ) -> dict[int, Reason]:
-    """By model id, the reasons of those without a free port. Increments versions."""
-    without_port = {}
+    """By model id, the reasons of those that were not placed. Increments versions."""
+    reasons = {}
     for placement in placements:
+        if FAILURES.is_held(placement.model_id, clock.uptime()):
+            reasons[placement.model_id] = _refused(placement)
+            continue
         try:
             place(placement, versions[placement.node])
         except NoFreePort as error:
-            without_port[placement.model_id] = error.reason
+            reasons[placement.model_id] = error.reason
+        except REFUSALS as error:
+            _record_refusal(placement, error)
+            reasons[placement.model_id] = _refused(placement)
         else:
+            FAILURES.forget(placement.model_id)
             versions[placement.node] += 1
             reach("place.done")
-    return without_port
+    return reasons
+
+
+def _record_refusal(placement: Placement, error: Exception) -> None:
+    """Raises StalePlan the first time: another plan may have taken the replica or the
+    port. The second time in a row, that is not the cause, and only this model waits."""
+    text = summary(error)
+    if FAILURES.record(placement.model_id, text, clock.uptime()):
+        logger.warning("model %s was not placed: %s", placement.model_id, text)
+    failure = FAILURES.get(placement.model_id)
+    if failure and failure.count == 1:
+        raise StalePlan(text) from error
+
+
+def _refused(placement: Placement) -> Reason:
+    failure = FAILURES.get(placement.model_id)
+    params: dict[str, Any] = {"error": failure.text if failure else ""}
+    return Reason(status="waiting", code="placement_refused", params=params)
 
 
 def _stop(stops: Iterable[Stop]) -> None:
@@ -97,8 +128,8 @@ def _stop(stops: Iterable[Stop]) -> None:
 
 
 def place(placement: Placement, version: int) -> Run:
-    """Raises StalePlan, NoFreePort, or IntegrityError if another plan has taken the
-    replica or the port."""
+    """Raises StalePlan, NoFreePort, or IntegrityError if, among others, another plan
+    has taken the replica or the port."""
     with transaction.atomic():
         node = Node.objects.filter(name=placement.node, version=version)
         if not node.update(version=version + 1):

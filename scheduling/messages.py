@@ -38,6 +38,15 @@ REASONS = (
         ),
         fault=Fault.PLATFORM,
     ),
+    Reason(
+        "placement_refused",
+        _("The database refuses to store its run: %(error)s"),
+        advice=_(
+            "It is tried again ever less often. Deploy the version that migrated the"
+            " database, and read worker.log."
+        ),
+        fault=Fault.PLATFORM,
+    ),
     # Why a model is in error
     Reason(
         "retrying",

@@ -140,6 +140,7 @@ main() {
   install_platform
   keep_settings
   compile_translations
+  manage prepare --check || die "nothing was stopped or changed"
   stop_roles
   preflight --free --wait 10
   say "preparing the database"

@@ -129,7 +129,7 @@ def _is_ours(pid: int | None) -> bool:
         argv = psutil.Process(pid).cmdline() if pid else []
     except psutil.Error:
         return False
-    return "llmplatform.asgi:application" in argv
+    return "llmplatform.server:application" in argv
 
 
 def _answers(port: int) -> bool:

@@ -4,6 +4,7 @@ last process gone. The tests build on each other, in this order."""
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 
 import psutil
@@ -66,6 +67,21 @@ def test_port_taken_by_somebody_else_stops_the_deployment_first(site, output):
     done = site.run("deploy-source.sh", "development", WEB_PORT=site.env["API_PORT"])
     assert done.returncode == 1
     assert "are both" in done.stderr
+    assert site.roles() == before
+
+
+def test_newer_database_stops_the_deployment_first(site, output):
+    before = site.roles()
+    with sqlite3.connect(site.data_dir / "db.sqlite3", timeout=20) as database:
+        database.execute(
+            "INSERT INTO django_migrations (app, name, applied)"
+            " VALUES ('models_app', '0999_newer', '2026-01-01')"
+        )
+    done = site.run("deploy-source.sh", "development")
+    with sqlite3.connect(site.data_dir / "db.sqlite3", timeout=20) as database:
+        database.execute("DELETE FROM django_migrations WHERE name = '0999_newer'")
+    assert done.returncode == 1
+    assert "models_app.0999_newer" in done.stderr
     assert site.roles() == before
 
 

@@ -2,8 +2,9 @@ import signal
 import threading
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from common.database import NewerDatabase, refuse_at_start
 from monitoring.monitor import Monitor
 
 
@@ -12,6 +13,10 @@ class Command(BaseCommand):
     requires_migrations_checks = True
 
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            refuse_at_start()
+        except NewerDatabase as error:
+            raise CommandError(str(error)) from error
         stopping = threading.Event()
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, lambda *_: stopping.set())

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 from django.utils.translation import gettext as _
 
+from common.database import NewerDatabase, refuse_newer_database
 from runtimes.demo import NotInstalled, install
 
 
@@ -17,15 +18,22 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--demo", action="store_true", help="with the demo model")
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="only check that this code can use the database",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            self._prepare(demo=options["demo"])
+            refuse_newer_database()
+            if not options["check"]:
+                self._prepare(demo=options["demo"])
         except DatabaseError as error:
             raise CommandError(
                 _("The database cannot be used: %(error)s") % {"error": error}
             ) from error
-        except NotInstalled as error:
+        except (NewerDatabase, NotInstalled) as error:
             raise CommandError(str(error)) from error
 
     def _prepare(self, *, demo: bool) -> None:

@@ -18,9 +18,12 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.util import register_after_fork
 from typing import Any
 
+from django.core.management.base import CommandError
 from django.utils.module_loading import autodiscover_modules
 from django_q import cluster
 from django_q.management.commands import qcluster
+
+from common.database import NewerDatabase, refuse_at_start
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +55,10 @@ class Sentinel(cluster.Sentinel):  # type: ignore[misc]
 
 class Command(qcluster.Command):  # type: ignore[misc]
     def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            refuse_at_start()
+        except NewerDatabase as error:
+            raise CommandError(str(error)) from error
         register_after_fork(self, die_with_parent)
         # The only way in: Cluster.start() takes the class from its module.
         cluster.Sentinel = Sentinel
