@@ -123,7 +123,8 @@ SAMPLING: Mapping[str, Check] = {
 UNUSED: Mapping[str, Check] = dict.fromkeys(
     (
         *("user", "store", "metadata", "service_tier", "safety_identifier"),
-        *("prompt_cache_key", "prompt_cache_retention", "prediction"),
+        *("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"),
+        "prediction",
     ),
     lambda _name, _value: None,
 )
@@ -154,6 +155,7 @@ CHAT: Mapping[str, Check] = {
     "function_call": without_effect(),
     "verbosity": without_effect("medium"),
     "web_search_options": without_effect(),
+    "moderation": without_effect(),
 }
 COMPLETIONS: Mapping[str, Check] = {
     "prompt": prompts(MAX_COMPLETIONS),

@@ -72,6 +72,8 @@ OPENAI_CLIENTS = {
     "service_tier": "auto",
     "safety_identifier": "x",
     "prompt_cache_key": "x",
+    "prompt_cache_options": {},
+    "prompt_cache_retention": "24h",
 }
 READ_BY_ENGINES = {
     "seed": 1,
