@@ -120,15 +120,41 @@ async def test_request_that_can_never_succeed_is_400(gateway, fields):
     assert response.json["error"]["message"]
 
 
-async def test_tools_without_jinja_are_400_with_the_engines_message(driver, model):
-    extra = {"use_jinja": False}
-    engine = Engine(driver, {"model_path": str(model), "extra_args": extra})
+# Reads the arguments of calls as an object, as those of most models with tools do
+TEMPLATE = """\
+{%- for message in messages %}{{- message.role + ': ' + (message.content or '') }}
+{%- for call in message.tool_calls or [] %}
+{%- for key, value in call.function.arguments.items() %}{{- key }}={{- value }}
+{%- endfor %}{%- endfor %}{%- endfor %}"""
+BROKEN_CALL = {"id": "1", **TOOL, "function": {"name": "look", "arguments": '{"city":'}}
+HISTORY = [
+    *SAY["messages"],
+    {"role": "assistant", "content": None, "tool_calls": [BROKEN_CALL]},
+    {"role": "tool", "tool_call_id": "1", "content": "nothing"},
+]
+
+
+@pytest.mark.parametrize(
+    ("config", "fields", "message"),
+    [
+        ({"extra_args": {"use_jinja": False}}, {"tools": [TOOL]}, "--jinja"),
+        ({"chat_template": TEMPLATE}, {"messages": HISTORY}, "arguments as JSON"),
+    ],
+    ids=["tools without jinja", "broken history"],
+)
+@pytest.mark.parametrize("stream", [True, False])
+async def test_request_beyond_the_model_is_400_with_the_engines_message(
+    driver, model, config, fields, message, stream
+):
+    engine = Engine(driver, {"model_path": str(model), **config})
     engine.wait_until_ready()
     async with in_front_of(engine) as gateway:
-        body = {**SAY, "model": "smol", "tools": [TOOL]}
+        body = {**SAY, "model": "smol", "stream": stream, **fields}
         response = await fetch(gateway, "POST", CHAT, body)
-    assert (response.status, response.json["error"]["code"]) == (400, "engine_refused")
-    assert "jinja" in response.json["error"]["message"]
+    driver.kill(engine.handle)
+    error = response.json["error"]
+    assert (response.status, error["code"]) == (400, "engine_refused")
+    assert message in error["message"]
 
 
 @pytest.mark.parametrize("stream", [True, False])
