@@ -14,6 +14,7 @@ from django.core.checks import CheckMessage, Error, register
 
 # sun_path has 108 bytes, including the terminating NUL.
 SOCKET_PATH_BYTES = 107
+PASSWORD_SHORTEST = 8
 UNKNOWN_FIELDS = ("reject", "drop")
 
 
@@ -140,6 +141,27 @@ def request_limit() -> Iterator[CheckMessage]:
         )
 
 
+def accounts() -> Iterator[CheckMessage]:
+    if settings.SESSION_COOKIE_AGE < 60:
+        yield Error(
+            f"SESSION_IDLE_MINUTES is {settings.SESSION_COOKIE_AGE // 60}.",
+            hint="Use 1 or more.",
+            id="llmplatform.E050",
+        )
+    if settings.PASSWORD_MIN_LENGTH < PASSWORD_SHORTEST:
+        yield Error(
+            f"PASSWORD_MIN_LENGTH is {settings.PASSWORD_MIN_LENGTH}.",
+            hint=f"Use {PASSWORD_SHORTEST} or more.",
+            id="llmplatform.E051",
+        )
+    if settings.EXPIRED_TOKEN_DAYS < 0:
+        yield Error(
+            f"EXPIRED_TOKEN_DAYS is {settings.EXPIRED_TOKEN_DAYS}.",
+            hint="Use 0 or more.",
+            id="llmplatform.E052",
+        )
+
+
 CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     broker_socket,
     data_dir,
@@ -150,4 +172,5 @@ CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     gateway,
     hsts,
     request_limit,
+    accounts,
 )

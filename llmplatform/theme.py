@@ -68,7 +68,10 @@ MONITORING = [
     _page(_("History"), "query_stats", "monitoring_history"),
 ]
 ACCESS = [
-    _changelist(_("API tokens"), "key", "models_app.apitoken"),
+    {
+        **_changelist(_("API tokens"), "key", "models_app.apitoken"),
+        "permission": lambda request: True,  # everybody has a list of their own
+    },
     _changelist(_("Users"), "person", "auth.user"),
     _changelist(_("Groups"), "group", "auth.group"),
 ]

@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.routers import DefaultRouter
 
 from llmplatform.errors import UnknownPath
+from models_app.accounts.api import Tokens
 from models_app.api import ServedModels
 from monitoring.api import Monitoring, System
 from monitoring.exports.api import Exports
@@ -34,6 +35,7 @@ router.register("monitoring", Monitoring, basename="monitoring")
 router.register("system", System, basename="system")
 router.register("scheduling", Scheduling, basename="scheduling")
 router.register("library/downloads", Downloads, basename="download")
+router.register("tokens", Tokens, basename="token")
 router.register("library", Library, basename="library")
 
 to_admin = RedirectView.as_view(url=reverse_lazy("admin:index"))

@@ -10,8 +10,10 @@ class ModelsAppConfig(AppConfig):
     def ready(self) -> None:
         from common.messages import register
         from models_app import messages, signals
+        from models_app.accounts import signals as accounts
         from models_app.permissions import create_groups
 
         register(messages.REASONS)
         post_migrate.connect(create_groups, sender=self)
         signals.connect()
+        accounts.connect()

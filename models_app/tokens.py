@@ -51,6 +51,11 @@ def delete_token(token: ApiToken, actor: Actor = None) -> None:
             _record("token_deleted", token, actor)
 
 
+def delete_tokens_of(user: User, actor: Actor = None) -> None:
+    for token in ApiToken.objects.filter(user=user).select_related("user"):
+        delete_token(token, actor)
+
+
 def delete_expired_tokens(now: datetime) -> int:
     """Those that expired EXPIRED_TOKEN_DAYS ago. now: common.retention's, because a
     wrong clock must not delete any."""

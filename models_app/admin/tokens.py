@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import ForeignKey, QuerySet
+from django.db.models import ForeignKey, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -19,6 +19,7 @@ from models_app.models import ApiToken
 from models_app.permissions import manageable_users
 from models_app.tokens import create_token, delete_token
 
+VIEW_TOKENS = "models_app.view_apitoken"
 CREATED = "admin/models_app/apitoken/created.html"
 
 
@@ -44,14 +45,30 @@ class ApiTokenAdmin(PlatformAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
         tokens: QuerySet[ApiToken] = super().get_queryset(request)
-        return tokens.filter(user__in=manageable_users(request.user))
+        own = Q(user=request.user)
+        if not request.user.has_perm(VIEW_TOKENS):
+            return tokens.filter(own)
+        return tokens.filter(own | Q(user__in=manageable_users(request.user)))
+
+    # Everybody sees and revokes their own tokens.
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return True
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return obj is None or self._may_see(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        if obj is None or obj.user_id == request.user.pk:
+            return True
+        permitted: bool = super().has_delete_permission(request, obj)
+        return permitted and self._may_see(request, obj)
+
+    def _may_see(self, request: HttpRequest, token: ApiToken) -> bool:
+        return self.get_queryset(request).filter(pk=token.pk).exists()
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
-        columns = self.list_display
-        return columns if self.has_delete_permission(request) else columns[:-1]
 
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any

@@ -19,6 +19,8 @@ OPERATIONS = {
     "/api/models/{id}": {"get", "put", "patch", "delete"},
     "/api/models/{id}/activity": {"get"},
     "/api/models/{id}/generate": {"post"},
+    "/api/tokens": {"get"},
+    "/api/tokens/{prefix}": {"delete"},
     "/api/models/{id}/approve": {"post"},
     "/api/models/{id}/logs": {"get"},
     "/api/models/{id}/restart": {"post"},

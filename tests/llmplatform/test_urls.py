@@ -41,4 +41,5 @@ def test_root_leads_to_the_lists():
         "library/downloads": "http://testserver/api/library/downloads",
         "models": "http://testserver/api/models",
         "monitoring/exports": "http://testserver/api/monitoring/exports",
+        "tokens": "http://testserver/api/tokens",
     }

@@ -27,7 +27,7 @@ PAGES = {
     "models_app_activity_changelist": (LOGIN, NO, OK, OK, OK, OK),
     "models_app_jobs": (LOGIN, NO, OK, OK, OK, OK),
     "models_app_activity_add": (LOGIN, NO, NO, NO, NO, NO),
-    "models_app_apitoken_changelist": (LOGIN, NO, NO, NO, OK, OK),
+    "models_app_apitoken_changelist": (LOGIN, OK, OK, OK, OK, OK),
     "models_app_apitoken_add": (LOGIN, NO, NO, NO, OK, OK),
     "auth_user_changelist": (LOGIN, NO, NO, NO, OK, OK),
     "auth_user_add": (LOGIN, NO, NO, NO, OK, OK),

@@ -1,0 +1,1 @@
+"""Accounts of people: passwords, sessions, their own tokens, and what is recorded."""
