@@ -85,6 +85,8 @@ EXPENSIVE = (
     {"dry_multiplier": 1, "dry_sequence_breakers": ["a" * 10_000] * 100},
     {"logit_bias": {str(token): 1 for token in range(100_000)}},
     {"grammar": "root ::= " + " | ".join(f'"{n:06}"' for n in range(5000))},
+    {"json_schema": {"properties": {f"p{n}": {} for n in range(1000)}}},
+    {"response_format": {"properties": {f"p{n}": {} for n in range(1000)}}},
 )
 REFUSED = (
     {"reasoning_format": "nonsense"},

@@ -17,6 +17,7 @@ from common.checks import (
     integer,
     list_of,
     mapping,
+    narrow,
     number,
     of_type,
     sized,
@@ -39,7 +40,7 @@ PAIR = "list of a token and a number or false"
 
 OPTIONS = sized(of_type(dict, "object"), MAX_OPTIONS_BYTES)
 GRAMMAR = text(MAX_GRAMMAR_BYTES)
-SCHEMA = sized(of_type(dict, "object"), MAX_GRAMMAR_BYTES)
+SCHEMA = narrow(sized(of_type(dict, "object"), MAX_GRAMMAR_BYTES), 256, 1024)
 COUNT = integer(0, INT32_MAX)
 COUNT_OR_ALL = integer(-1, INT32_MAX)
 FRACTION = number(0, 1)
