@@ -132,12 +132,18 @@ def hsts() -> Iterator[CheckMessage]:
         )
 
 
-def request_limit() -> Iterator[CheckMessage]:
+def gateway_limits() -> Iterator[CheckMessage]:
     if settings.MAX_REQUESTS_PER_TOKEN < 0:
         yield Error(
             f"MAX_REQUESTS_PER_TOKEN is {settings.MAX_REQUESTS_PER_TOKEN}.",
             hint="Use 1 or more, or 0 for no limit.",
             id="llmplatform.E010",
+        )
+    if settings.STREAM_KEEPALIVE_SECONDS < 1:
+        yield Error(
+            f"STREAM_KEEPALIVE_SECONDS is {settings.STREAM_KEEPALIVE_SECONDS}.",
+            hint="Use 1 or more.",
+            id="llmplatform.E011",
         )
 
 
@@ -171,6 +177,6 @@ CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     networks,
     gateway,
     hsts,
-    request_limit,
+    gateway_limits,
     accounts,
 )
