@@ -27,7 +27,7 @@ RUN pip install --quiet -c constraints.txt xllamacpp
 
 FROM engine AS engine-llamacpp
 COPY --from=build-llamacpp /opt/venv /opt/venv
-COPY runtimes/engines /opt/engine/runtimes/engines
+COPY runtimes/engines /opt/engine
 ENV PYTHONPATH=/opt/engine
 
 FROM build AS build-platform

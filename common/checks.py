@@ -112,31 +112,6 @@ def sized(check: Check, max_bytes: int) -> Check:
     return check_size
 
 
-def narrow(check: Check, most_keys: int, most_items: int) -> Check:
-    """And no object and no list in it, at any depth, has more than so many."""
-
-    def check_width(name: str, value: object) -> Problem | None:
-        if problem := check(name, value):
-            return problem
-        pending = [value]
-        while pending:
-            each = pending.pop()
-            if isinstance(each, dict) and len(each) > most_keys:
-                return out_of_range(name, len(each), 0, f"{most_keys} keys")
-            if isinstance(each, list) and len(each) > most_items:
-                return out_of_range(name, len(each), 0, f"{most_items} items")
-            pending += _contents(each)
-        return None
-
-    return check_width
-
-
-def _contents(value: object) -> list[object]:
-    if isinstance(value, dict):
-        return list(value.values())
-    return value if isinstance(value, list) else []
-
-
 def without_effect(*neutral: object) -> Check:
     """For a field that an engine ignores: only values that ask for nothing."""
 

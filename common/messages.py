@@ -151,7 +151,6 @@ MOST = {
     "%s bytes": _("%s bytes"),
     "%s completions": _("%s completions"),
     "%s items": _("%s items"),
-    "%s keys": _("%s keys"),
 }
 REASONS = (
     Reason(

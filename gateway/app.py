@@ -20,7 +20,7 @@ from common.problems import shorten
 from common.subscription import Subscription
 from gateway import urls
 from gateway.admission import Admission
-from gateway.auth import Caller, authenticate, check_grant
+from gateway.auth import Caller, authenticate
 from gateway.dialects import native, openai
 from gateway.dialects.base import EngineRequest
 from gateway.engines.client import EngineClient
@@ -125,13 +125,7 @@ class Gateway:
             engine_request = build(body, route, stats)
             relay = Relay(self.engines, request, route, engine_request, stats)
             with self.admission.admit(caller.digest, route, body):
-                self._check_access(caller)
-                check = partial(self._check_access, caller)
-                await request.cancel_on_disconnect(relay.run(), check)
-
-    def _check_access(self, caller: Caller) -> None:
-        """By the current table: access may have ended since the request began."""
-        check_grant(self.routes.table or caller.table, caller.digest)
+                await request.cancel_on_disconnect(relay.run())
 
     async def _list_models(self, request: Request, _key: str) -> None:
         caller = await self._authenticate(request)

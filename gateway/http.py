@@ -16,7 +16,6 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 
 MAX_BODY_BYTES = 10 * 2**20
-ACCESS_CHECK_S = 1
 JSON = (b"content-type", b"application/json")
 EVENT_STREAM = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -83,17 +82,13 @@ class Request:
         self.response_finished = True
         await self._send({"type": "http.response.body", "body": content})
 
-    async def cancel_on_disconnect(
-        self, work: Coroutine[Any, Any, None], check_access: Callable[[], None]
-    ) -> None:
+    async def cancel_on_disconnect(self, work: Coroutine[Any, Any, None]) -> None:
         """Run work, which must not read the body: that has been read already. Raises
-        ClientDisconnectedError as soon as the client leaves, and what check_access()
-        raises within ACCESS_CHECK_S."""
+        ClientDisconnectedError as soon as the client leaves."""
         worker = asyncio.ensure_future(work)
         watcher = asyncio.ensure_future(self._wait_for_disconnect())
         try:
-            while not await _first_done({worker, watcher}):
-                check_access()
+            await asyncio.wait({worker, watcher}, return_when=asyncio.FIRST_COMPLETED)
             if not worker.done() and not self.response_finished:
                 raise ClientDisconnectedError
             await worker
@@ -105,14 +100,6 @@ class Request:
     async def _wait_for_disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-
-
-async def _first_done(tasks: set[asyncio.Future[None]]) -> set[asyncio.Future[None]]:
-    """Empty if none of them ends within ACCESS_CHECK_S."""
-    done, _pending = await asyncio.wait(
-        tasks, timeout=ACCESS_CHECK_S, return_when=asyncio.FIRST_COMPLETED
-    )
-    return done
 
 
 def _too_large() -> GatewayError:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import aiohttp
 
@@ -29,8 +27,7 @@ from gateway.errors import (
     not_serving,
     response_too_large,
 )
-from gateway.event_stream import EventStream
-from gateway.http import Request
+from gateway.http import EVENT_STREAM, Request
 from gateway.protocol.assembly import ResponseAssembler
 from gateway.protocol.sse import (
     DONE,
@@ -47,44 +44,29 @@ from models_app.enums import Status
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Relay:
     engines: EngineClient
     request: Request
     route: Route
     engine_request: EngineRequest
     stats: RequestStats
-    stream: EventStream = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.stream = EventStream(self.request)
 
     async def run(self) -> None:
-        """If a replica fails before the client has received events, tries one other.
+        """If a replica fails before the response has started, tries one other replica.
         Raises GatewayError."""
         replicas = self.route.replicas
         if self.route.status != Status.RUNNING or not replicas:
             raise not_serving(self.route)
-        async with self._kept_alive():
-            await self._send_to_one_of(replicas)
-
-    def _kept_alive(self) -> AbstractAsyncContextManager[None]:
-        is_stream = self.engine_request.stream
-        return self.stream.kept_alive() if is_stream else nullcontext()
-
-    async def _send_to_one_of(self, replicas: Sequence[Replica]) -> None:
         replica = self.engines.choose(replicas)
         others = [other for other in replicas if other != replica]
         try:
             await self._send_to(replica)
         except EngineUnreachableError as error:
             self._log_failure(replica, error)
-            if self._has_responded() or not others:
+            if self.request.response_started or not others:
                 raise engine_failed(self.route) from None
             await self._retry(self.engines.choose(others))
-
-    def _has_responded(self) -> bool:
-        return self.stream.has_events or self.request.response_finished
 
     async def _retry(self, replica: Replica) -> None:
         self.stats.first_token_at = None
@@ -134,11 +116,14 @@ class Relay:
         await self._write(self._record_tokens(splitter.flush()))
         if not self.engine_request.translator.done:
             raise EngineUnreachableError("the stream ended early")
-        await self.stream.finish()
+        await self.request.finish()
 
     async def _write(self, events: list[bytes]) -> None:
-        translate = self.engine_request.translator.translate_event
-        await self.stream.write(b"".join(map(translate, events)))
+        content = b"".join(map(self.engine_request.translator.translate_event, events))
+        if content and not self.request.response_started:
+            await self.request.start_response(200, EVENT_STREAM)
+        if content:
+            await self.request.write(content)
 
     async def _assemble(self, response: aiohttp.ClientResponse) -> bytes:
         """Raises EngineRejectedError, EventTooLongError, EngineUnreachableError,

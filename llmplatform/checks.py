@@ -12,8 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-# sun_path has 108 bytes, including the terminating NUL.
-SOCKET_PATH_BYTES = 107
+from common.sockets import MAX_PATH_BYTES, longest_socket
+
 PASSWORD_SHORTEST = 8
 UNKNOWN_FIELDS = ("reject", "drop")
 
@@ -25,12 +25,24 @@ def configuration(app_configs: Any, **_: Any) -> list[CheckMessage]:
 
 def broker_socket() -> Iterator[CheckMessage]:
     length = len(os.fsencode(settings.EMBEDDED_BROKER_SOCKET))
-    if settings.EMBEDDED_BROKER and length > SOCKET_PATH_BYTES:
+    if settings.EMBEDDED_BROKER and length > MAX_PATH_BYTES:
         yield Error(
             f"{settings.EMBEDDED_BROKER_SOCKET} has {length} bytes; a Unix socket's"
-            f" path may have at most {SOCKET_PATH_BYTES}.",
+            f" path may have at most {MAX_PATH_BYTES}.",
             hint="Choose a shorter DATA_DIR, or set REDIS_URL.",
             id="llmplatform.E001",
+        )
+
+
+def engine_sockets() -> Iterator[CheckMessage]:
+    path = longest_socket(settings.RUNS_DIR)
+    length = len(os.fsencode(path))
+    if length > MAX_PATH_BYTES:
+        yield Error(
+            f"{path}, the socket of an engine, has {length} bytes; a Unix socket's path"
+            f" may have at most {MAX_PATH_BYTES}.",
+            hint="Choose a shorter DATA_DIR.",
+            id="llmplatform.E015",
         )
 
 
@@ -132,18 +144,12 @@ def hsts() -> Iterator[CheckMessage]:
         )
 
 
-def gateway_limits() -> Iterator[CheckMessage]:
+def request_limit() -> Iterator[CheckMessage]:
     if settings.MAX_REQUESTS_PER_TOKEN < 0:
         yield Error(
             f"MAX_REQUESTS_PER_TOKEN is {settings.MAX_REQUESTS_PER_TOKEN}.",
             hint="Use 1 or more, or 0 for no limit.",
             id="llmplatform.E010",
-        )
-    if settings.STREAM_KEEPALIVE_SECONDS < 1:
-        yield Error(
-            f"STREAM_KEEPALIVE_SECONDS is {settings.STREAM_KEEPALIVE_SECONDS}.",
-            hint="Use 1 or more.",
-            id="llmplatform.E011",
         )
 
 
@@ -170,6 +176,7 @@ def accounts() -> Iterator[CheckMessage]:
 
 CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     broker_socket,
+    engine_sockets,
     data_dir,
     model_roots,
     ports,
@@ -177,6 +184,6 @@ CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     networks,
     gateway,
     hsts,
-    gateway_limits,
+    request_limit,
     accounts,
 )

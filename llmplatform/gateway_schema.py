@@ -113,7 +113,6 @@ ERRORS = {
     "403": "The user may not use models.",
     "404": "There is no such model.",
     "409": "The model is stopped.",
-    "429": "Too many requests of this token at once; see Retry-After.",
     "503": "The model is starting or waits for resources; see Retry-After.",
 }
 ID = {

@@ -265,8 +265,21 @@ DRIVERS = {
     "docker": "runtimes.drivers.docker.DockerDriver",
 }
 ENGINE_ENVIRONMENT = env.variables  # the driver passes on a selection
+# Engines that run as processes see the system, models and these folders, and no data of
+# the platform. A platform that runs as root runs them as another user.
+ENGINE_SANDBOX = env.flag("ENGINE_SANDBOX", default=True)
+ENGINE_READ_PATHS = [Path(path) for path in env.items("ENGINE_READ_PATHS")]
+ENGINE_UID = env.number("ENGINE_UID", 0)  # that user; 0: one that nobody else has
+ENGINE_ISOLATION: dict[str, Any] = {
+    "user": ENGINE_UID,
+    "write": (HUB_DIR,) if ENGINE_DOWNLOADS else (),
+    "home": DATA_DIR / "engine-home",
+}
 DRIVER_OPTIONS: dict[str, dict[str, Any]] = {
-    "process": {"environment": ENGINE_ENVIRONMENT},
+    "process": {
+        "environment": {**ENGINE_ENVIRONMENT, "HF_HUB_CACHE": str(HUB_DIR)},
+        "isolation": ENGINE_ISOLATION if ENGINE_SANDBOX else None,
+    },
     "docker": {
         "url": env.text("DOCKER_HOST", "unix:///var/run/docker.sock"),
         "images": {
@@ -300,8 +313,6 @@ RESERVED_MEMORY_MIB = env.number("RESERVED_MEMORY_MIB", 1024)
 
 # Gateway: requests in flight of one token to one model; 0: no limit
 MAX_REQUESTS_PER_TOKEN = env.number("MAX_REQUESTS_PER_TOKEN", 16)
-# A stream without data gets a comment this often; below the idle timeout of proxies
-STREAM_KEEPALIVE_SECONDS = env.number("STREAM_KEEPALIVE_SECONDS", 10)
 
 # Retention of history, by bucket width
 HISTORY_10S_HOURS = env.number("HISTORY_10S_HOURS", 48)

@@ -14,8 +14,10 @@ from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 from taggit.managers import TaggableManager
 
+from common.fields import EncryptedTextField
 from common.messages import reason_of, render
 from common.models import new_uid
+from common.sockets import socket_of
 from models_app.enums import (
     ALLOWED,
     Desired,
@@ -196,7 +198,8 @@ class Run(models.Model):
     config = models.JSONField(_("configuration"), default=dict)
     # Where, and what it holds there
     node = models.CharField(_("machine"), max_length=255)
-    port = models.PositiveIntegerField(_("port"))
+    # None: the engine listens on a Unix socket
+    port = models.PositiveIntegerField(_("port"), null=True)
     # How often another process had taken its port
     port_changes = models.PositiveSmallIntegerField(default=0, editable=False)
     cpu_cores = models.PositiveSmallIntegerField(_("CPU cores"))
@@ -212,7 +215,7 @@ class Run(models.Model):
     traffic = models.FloatField(default=0, editable=False)
     # The driver cannot see its engine now; the run is assumed to go on
     unseen = models.BooleanField(default=False, editable=False)
-    engine_key = models.CharField(max_length=64, default=new_key, editable=False)
+    engine_key = EncryptedTextField(default=new_key, editable=False)
     handle = models.JSONField(null=True, editable=False)
     # Seconds of common.clock.uptime() under boot_id
     boot_id = models.CharField(max_length=36)
@@ -272,7 +275,12 @@ class Run(models.Model):
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}" if self.port else "http://localhost"
+
+    @property
+    def socket(self) -> str:
+        """Path of the engine's Unix socket; empty: it listens on base_url."""
+        return "" if self.port else str(socket_of(settings.RUNS_DIR, self.uid))
 
     def outdated_fields(self) -> list[str]:
         """Fields of the model that were changed since this run was placed, such as

@@ -13,7 +13,6 @@ from django.db.models.signals import m2m_changed, post_delete, post_save
 from django.utils import timezone
 
 from common import broker
-from models_app.models import ApiToken
 
 LOGIN = frozenset({"last_login"})
 CHANGED = frozenset({"post_add", "post_remove", "post_clear"})
@@ -23,11 +22,9 @@ def connect() -> None:
     post_save.connect(_saved, sender=User)
     post_delete.connect(_deleted, sender=User)
     post_delete.connect(_deleted, sender=Group)
-    post_delete.connect(_deleted, sender=ApiToken)
     post_delete.connect(_logged_out, sender=Session)
     m2m_changed.connect(_regrouped, sender=User.groups.through)
     m2m_changed.connect(_regrouped, sender=User.user_permissions.through)
-    m2m_changed.connect(_regrouped, sender=Group.permissions.through)
 
 
 def _saved(update_fields: frozenset[str] | None = None, **_: Any) -> None:

@@ -4,12 +4,14 @@
    ever gets the claim, so a run never has two engines; the others just exit.
 2. Starts the engine in its own session; copies its output to engine.log, rotated.
 3. SIGTERM: SIGTERM to the engine's group. SIGUSR1: SIGKILL to it. Nothing else ends it.
-4. Engine gone: kills every process it left behind, writes exit.json, exits.
+4. An engine that takes more memory than spec.json allows gets SIGKILL.
+5. Engine gone: kills every process it left behind, removes what they wrote, writes
+   exit.json, exits.
 
 kill -9 of this process takes the engine along. Standard library only, and few modules
 of it, since every run has a shim: typing and pathlib would cost 0.6 MiB each.
 """
-# ruff: noqa: PTH105, PTH108, PTH123, PTH208
+# ruff: noqa: PTH100, PTH105, PTH108, PTH120, PTH123
 
 from __future__ import annotations
 
@@ -22,8 +24,15 @@ import signal
 import sys
 import time
 
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from runtimes.proc import boot_id, children, started_at
+from runtimes.shim_memory import MemoryLimit, OomKills
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NoReturn
 
 READ_BYTES = 65_536
@@ -33,13 +42,9 @@ CANNOT_EXECUTE = 127
 HANDLED = (signal.SIGTERM, signal.SIGUSR1, signal.SIGCHLD)
 IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ)
 FORWARDED = {signal.SIGTERM: signal.SIGTERM, signal.SIGUSR1: signal.SIGKILL}
-STATE, PARENT, START_TIME = 3, 4, 22  # fields of /proc/PID/stat
 # Written before there is an engine: a disk that is full by then can still take the end.
 EXIT_DRAFT = "exit.draft"
 EXIT_BYTES = 128
-CGROUPS = "/sys/fs/cgroup"
-# Kills by the kernel that are older were not of the engine that ends now.
-OOM_MEMORY_MS = 60_000
 
 
 def main(run_dir: str) -> None:
@@ -126,8 +131,11 @@ def run(spec: dict[str, Any], claim: dict[str, Any], wake: int, settled: int) ->
     name_engine(claim, engine)
     os.close(settled)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    ended = supervise(engine, log, output, wake)
+    limit = MemoryLimit(engine, spec.get("memory_mib", 0))
+    ended = supervise(engine, log, output, wake, limit)
     kill_the_rest(engine)
+    for folder in spec.get("scratch", ()):
+        remove_tree(folder)
     os.set_blocking(output, False)
     while copy_log(output, log):
         continue
@@ -217,70 +225,29 @@ class RotatingLog:
             self.descriptor = -1
 
 
-def supervise(engine: int, log: RotatingLog, output: int, wake: int) -> dict[str, Any]:
+def supervise(
+    engine: int, log: RotatingLog, output: int, wake: int, limit: MemoryLimit
+) -> dict[str, Any]:
     """Until the engine has ended; it is left unreaped, so that its group keeps its
     number. Shape: {"code": int | None, "signal": int | None, "at": epoch seconds,
-    "oom": whether its control group lost one for memory, a minute or two before}."""
+    "oom": whether its control group lost one for memory, a minute or two before,
+    "over_mib": what it used when that was too much, else 0}."""
     poll = select.poll()
     poll.register(output, select.POLLIN)
     poll.register(wake, select.POLLIN)
     kills = OomKills(engine)
     while True:
-        ready = {descriptor for descriptor, _ in poll.poll(OOM_MEMORY_MS)}
+        ready = {descriptor for descriptor, _ in poll.poll(limit.period_ms)}
         kills.count()
+        if limit.is_exceeded():
+            signal_group(engine, signal.SIGKILL)
         if output in ready and not copy_log(output, log):
             poll.unregister(output)  # the engine closed its output and may go on
         if wake in ready:
             pass_on(os.read(wake, READ_BYTES), engine)
             ended = engine_end(engine)
             if ended:
-                return {**ended, "oom": kills.any}
-
-
-class OomKills:
-    """Kills for memory in the control group of a process, whichever they hit."""
-
-    def __init__(self, pid: int) -> None:
-        self.counter = oom_counter(pid)
-        self.before = self.last = oom_kills(self.counter)
-        self.counted_at = time.monotonic()
-
-    def count(self) -> None:
-        """Two counts are kept: a large process may die right after the newer one."""
-        if time.monotonic() - self.counted_at >= OOM_MEMORY_MS / 1000:
-            self.before, self.last = self.last, oom_kills(self.counter)
-            self.counted_at = time.monotonic()
-
-    @property
-    def any(self) -> bool:
-        return oom_kills(self.counter) > self.before
-
-
-def oom_counter(pid: int) -> str:
-    """The file where its group's are counted, else the whole machine's."""
-    for line in text_of(f"/proc/{pid}/cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
-        counter = f"{CGROUPS}{path}/memory.events.local"
-        if "memory" in controllers.split(","):
-            counter = f"{CGROUPS}/memory{path}/memory.oom_control"
-        if text_of(counter):
-            return counter
-    return "/proc/vmstat"
-
-
-def oom_kills(counter: str) -> int:
-    """0 where the kernel does not count them."""
-    _, _, count = f"\n{text_of(counter)}".partition("\noom_kill ")
-    return int(count.split()[0]) if count else 0
-
-
-def text_of(path: str) -> str:
-    """Empty if it cannot be read."""
-    try:
-        with open(path) as file:
-            return file.read()
-    except OSError:
-        return ""
+                return {**ended, "oom": kills.any, "over_mib": limit.over_mib}
 
 
 def copy_log(output: int, log: RotatingLog) -> bool:
@@ -334,38 +301,10 @@ def kill_the_rest(engine: int) -> None:
             return
 
 
-def children() -> list[int]:
-    # Not every kernel has /proc/PID/task/TID/children.
-    me = str(os.getpid()).encode()
-    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    return [pid for pid in pids if stat_fields(pid).get(PARENT) == me]
-
-
 def record_exit(ended: dict[str, Any]) -> None:
     with open(os.open(EXIT_DRAFT, os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
         file.write(json.dumps(ended).ljust(EXIT_BYTES))
     os.replace(EXIT_DRAFT, "exit.json")
-
-
-def stat_fields(pid: int) -> dict[int, bytes]:
-    """Of /proc/PID/stat, numbered as in its manual; empty if there is no such process
-    or it may not be looked at."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            after_name = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return {}
-    return dict(enumerate(after_name, start=STATE))
-
-
-def started_at(pid: int) -> int | None:
-    """Clock ticks since boot; None for the dead, zombies too."""
-    fields = stat_fields(pid)
-    return int(fields[START_TIME]) if fields.get(STATE, b"X") not in b"XZ" else None
-
-
-def boot_id() -> str:
-    return text_of("/proc/sys/kernel/random/boot_id").strip()
 
 
 def write(name: str, text: str) -> None:
@@ -381,6 +320,23 @@ def try_to_write(name: str, text: str) -> bool:
         sys.stderr.write(f"shim: {name}: {error}\n")
         return False
     return True
+
+
+def remove_tree(folder: str) -> None:
+    """As far as possible: what is left goes with the run's own folder."""
+    for at, folders, files in os.walk(folder, topdown=False):
+        for name in files:
+            try_to_remove(os.unlink, f"{at}/{name}")
+        for name in folders:
+            try_to_remove(os.rmdir, f"{at}/{name}")
+    try_to_remove(os.rmdir, folder)
+
+
+def try_to_remove(remover: Callable[[str], None], path: str) -> None:
+    try:
+        remover(path)
+    except OSError:
+        return
 
 
 def remove(name: str) -> None:

@@ -25,7 +25,9 @@ from models_app.enums import Desired, Status
 from models_app.lifecycle import Blocked, reconcile_status
 from models_app.models import Run, ServedModel
 from models_app.runs import request_run_stop
+from runtimes.drivers.procfs import ports_in_use
 from runtimes.models import Gpu, Node
+from runtimes.registry import driver
 from scheduling import decisions
 from scheduling.failures import Failures, summary
 from scheduling.models import Allocation
@@ -161,7 +163,7 @@ def _create_run(model: ServedModel, placement: Placement) -> Run:
         driver=model.driver,
         config=model.config,
         node=placement.node,
-        port=_free_port(placement.node),
+        port=_port_for(model.driver, placement.node),
         cpu_cores=placement.cpu_cores,
         memory_mib=placement.memory_mib,
         gpu_uuids=[uuid for uuid, _ in placement.gpus],
@@ -177,10 +179,14 @@ def _create_run(model: ServedModel, placement: Placement) -> Run:
     return run
 
 
-def _free_port(node: str) -> int:
-    """A random port that no live run has. A launch that finds it in use by another
-    process draws again."""
+def _port_for(driver_name: str, node: str) -> int | None:
+    """A random port that nobody has, where engines need one. A launch that finds it in
+    use by then draws again."""
+    if not driver(driver_name).engine_host:
+        return None
     taken = set(Run.objects.live().filter(node=node).values_list("port", flat=True))
+    if node == settings.NODE_NAME:
+        taken |= ports_in_use()
     free = [port for port in settings.ENGINE_PORTS if port not in taken]
     if not free:
         raise NoFreePort(node)

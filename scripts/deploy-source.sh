@@ -131,6 +131,7 @@ wait_for_demo() {
 
 main() {
   parse "$@"
+  [[ $EUID != 0 ]] || say "warning: running as root; deploy as a user of its own instead"
   PYTHON_FOUND=$(find_python)
   WEB_PORT=$(setting WEB_PORT 3000)
   API_PORT=$(setting API_PORT 8000)

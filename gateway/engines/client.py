@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 
@@ -46,7 +47,7 @@ class EngineClient:
     def __init__(self, read_timeout_s: float = READ_TIMEOUT_S) -> None:
         self.read_timeout_s = read_timeout_s
         self.in_flight: Counter[str] = Counter()
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[str, aiohttp.ClientSession] = {}  # by socket
         self._turn = 0
 
     def choose(self, replicas: Sequence[Replica]) -> Replica:
@@ -68,7 +69,8 @@ class EngineClient:
         }
         self.in_flight[replica.run_uid] += 1
         try:
-            async with self._open_session().post(
+            session = await self._session(replica.socket)
+            async with session.post(
                 replica.base_url + path,
                 data=content,
                 headers=headers,
@@ -85,28 +87,38 @@ class EngineClient:
             self._release(replica)
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        while self._sessions:
+            await self._sessions.popitem()[1].close()
 
     def _release(self, replica: Replica) -> None:
         self.in_flight[replica.run_uid] -= 1
         if not self.in_flight[replica.run_uid]:
             del self.in_flight[replica.run_uid]
 
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                # llama.cpp closes its connection after each stream without announcing
-                # it. A request on a kept-alive connection may hit that moment, which
-                # looks like an engine crash. A new connection costs 0.25 ms.
-                connector=aiohttp.TCPConnector(limit=0, force_close=True),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(
-                    total=None,
-                    sock_connect=CONNECT_TIMEOUT_S,
-                    sock_read=self.read_timeout_s,
-                ),
-                skip_auto_headers=("User-Agent", "Accept-Encoding"),
-            )
-        return self._session
+    async def _session(self, socket: str) -> aiohttp.ClientSession:
+        if socket not in self._sessions:
+            gone = [path for path in self._sessions if path and not Path(path).exists()]
+            self._sessions[socket] = self._new_session(socket)
+            for path in gone:
+                await self._sessions.pop(path).close()
+        return self._sessions[socket]
+
+    def _new_session(self, socket: str) -> aiohttp.ClientSession:
+        # llama.cpp closes its connection after each stream without announcing it. A
+        # request on a kept-alive connection may hit that moment, which looks like an
+        # engine crash. A new connection costs 0.25 ms.
+        connector = (
+            aiohttp.UnixConnector(socket, limit=0, force_close=True)
+            if socket
+            else aiohttp.TCPConnector(limit=0, force_close=True)
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(
+                total=None,
+                sock_connect=CONNECT_TIMEOUT_S,
+                sock_read=self.read_timeout_s,
+            ),
+            skip_auto_headers=("User-Agent", "Accept-Encoding"),
+        )

@@ -18,7 +18,6 @@ from common.checks import (
     integer,
     list_of,
     mapping,
-    narrow,
     number,
     of_type,
     sized,
@@ -37,10 +36,9 @@ MAX_LOGPROBS = 20
 MAX_BIASES = 1024
 MAX_TOOLS = 128
 MAX_TOOLS_BYTES = 256 * 1024
+# Engines compile a schema into a grammar in time quadratic in its size, and generate
+# for nobody else meanwhile.
 MAX_SCHEMA_BYTES = 32 * 1024
-# Engines compile a schema into a grammar in time quadratic in its optional properties,
-# and generate for nobody else meanwhile: 256 take a second, 1,000 take ten.
-MAX_KEYS, MAX_ITEMS = 256, 1024
 UNLIMITED = -1
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 PROMPT = "string, list of strings, list of tokens or list of lists of tokens"
@@ -98,14 +96,11 @@ def tool_choice(name: str, value: object) -> Problem | None:
 
 def response_format(*types: str) -> Check:
     def check(name: str, value: object) -> Problem | None:
-        if problem := SCHEMA(name, value):
+        if problem := sized(of_type(dict, "object"), MAX_SCHEMA_BYTES)(name, value):
             return problem
         return choice(*types)(f"{name}.type", cast(Body, value).get("type"))
 
     return check
-
-
-SCHEMA = narrow(sized(of_type(dict, "object"), MAX_SCHEMA_BYTES), MAX_KEYS, MAX_ITEMS)
 
 
 def stream_options(name: str, value: object) -> Problem | None:
@@ -149,9 +144,7 @@ CHAT: Mapping[str, Check] = {
     **GENERATION,
     "logprobs": boolean,
     "top_logprobs": integer(0, MAX_LOGPROBS),
-    "tools": narrow(
-        sized(list_of(tool, MAX_TOOLS), MAX_TOOLS_BYTES), MAX_KEYS, MAX_ITEMS
-    ),
+    "tools": sized(list_of(tool, MAX_TOOLS), MAX_TOOLS_BYTES),
     "tool_choice": tool_choice,
     "parallel_tool_calls": boolean,
     "response_format": response_format("text", "json_object", "json_schema"),

@@ -98,7 +98,12 @@ def _route(model: ServedModel, runs: list[Run]) -> Route:
 
 
 def _replica(run: Run) -> Replica:
-    return Replica(run_uid=run.uid, base_url=run.base_url, api_key=run.engine_key)
+    return Replica(
+        run_uid=run.uid,
+        base_url=run.base_url,
+        socket=run.socket,
+        api_key=run.engine_key,
+    )
 
 
 def _retry_after(model: ServedModel) -> int | None:

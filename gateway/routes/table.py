@@ -23,8 +23,11 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replica:
+    """socket: path of the Unix socket on which it listens; empty: on base_url."""
+
     run_uid: str
     base_url: str
+    socket: str = ""
     api_key: str = field(repr=False)
 
 

@@ -112,6 +112,7 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     broker,
     machine.engines,
     machine.gpus,
+    machine.isolation,
     docker.docker,
     machine.disk,
     machine.ports,

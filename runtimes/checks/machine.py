@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from django.utils.translation import gettext as _
 from runtimes.checks.finding import Finding, Level, error, ok, start_roles, warning
 from runtimes.frameworks.engines import Place
 from runtimes.installations import discovery
+from runtimes.sandbox import landlock_abi
 
 MIB = 2**20
 LEAST_FREE_MIB = 256
@@ -70,6 +72,33 @@ def ports() -> Iterator[Finding]:
     }
     for role, port in (("web", settings.WEB_PORT), ("api", settings.API_PORT)):
         yield _port(role, port, listening)
+
+
+def isolation() -> Iterator[Finding]:
+    """Of engines that run as processes."""
+    if os.geteuid() == 0:
+        yield warning(
+            "user",
+            _("The platform runs as root."),
+            _("Deploy it as a user of its own that owns %(path)s.")
+            % {"path": settings.DATA_DIR},
+        )
+    abi = landlock_abi()
+    if not settings.ENGINE_SANDBOX:
+        yield warning(
+            "sandbox",
+            _("Engines can read the platform's data."),
+            _("Deploy with ENGINE_SANDBOX=1."),
+        )
+    elif not abi:
+        yield warning(
+            "sandbox",
+            _("Engines can read the platform's data: this kernel has no Landlock."),
+            _("Use Linux 5.13 or newer with Landlock enabled, or the Docker driver."),
+        )
+    else:
+        message = _("Engines see the system and models only (Landlock %(abi)s).")
+        yield ok("sandbox", message % {"abi": abi})
 
 
 def secret_key() -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from runtimes.frameworks.base import Command, Exit
@@ -32,12 +33,16 @@ class Handle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """Resources of a run, 0 for no limit. A process is limited to its GPUs only, by the
-    settings of its engine; a container to all of them. framework and engine, the
-    installation that it would use without an image, select the image."""
+    """Resources of a run, 0 for no limit. A process is limited to its memory, and to
+    its GPUs by the settings of its engine; a container to all of them. framework and
+    engine, the installation that it would use without an image, select the image.
+    program: the engine's own Python or binary, if it is not the platform's. readable:
+    folders that a process may read beside those of the system."""
 
     framework: str = ""
     engine: str = ""
+    program: str = ""
+    readable: tuple[Path, ...] = ()
     port: int = 0
     cpu_cores: int = 0
     memory_mib: int = 0
@@ -109,7 +114,8 @@ class Driver(Protocol):
 
     @property
     def engine_host(self) -> str:
-        """Address on which engines listen, so that 127.0.0.1 reaches them here."""
+        """Address on which engines listen, so that 127.0.0.1 reaches them here; empty:
+        they listen on the Unix socket of their run, and need no port."""
 
     @property
     def engine_user(self) -> tuple[int, int] | None:
@@ -165,8 +171,8 @@ class Driver(Protocol):
     def memory_mib(self, handle: Handle) -> int | None:
         """Host memory of all its processes; None: unknown."""
 
-    def listens(self, handle: Handle, port: int) -> bool:
-        """Whether only this run listens on 127.0.0.1:port."""
+    def listens(self, handle: Handle, port: int | None) -> bool:
+        """Whether only this run listens on 127.0.0.1:port, or on its Unix socket."""
 
     def discard(self, uid: str) -> None:
         """Deletes the files of a run and its log, unless it is live."""

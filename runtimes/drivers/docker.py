@@ -187,14 +187,14 @@ class DockerDriver:
             return {}
         return stats
 
-    def listens(self, handle: Handle, port: int) -> bool:
+    def listens(self, handle: Handle, port: int | None) -> bool:
         """The daemon holds the port for this container alone."""
         try:
             with self.daemon.talk() as client:
                 found = details(client, handle.container)
         except (DriverError, APIError):
             return False
-        return found is not None and publishes(found, port)
+        return found is not None and port is not None and publishes(found, port)
 
     def discard(self, uid: str) -> None:
         with suppress(DriverError), self.daemon.talk(EFFECT_S) as client:

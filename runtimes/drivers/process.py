@@ -1,11 +1,14 @@
 """Engines as processes of this machine, each under a shim of its own.
 
 runs_dir/UID/ belongs to one run: spec.json (until the shim has read it), claim.json
-(who runs it, or that it never will), engine.log, engine.log.1, exit.json, shim.err.
+(who runs it, or that it never will), engine.log, engine.log.1, exit.json, shim.err, and
+io/, the only folder that the engine may enter, with its socket.
 """
 
 from __future__ import annotations
 
+import errno
+import grp
 import json
 import os
 import re
@@ -13,12 +16,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from signal import Signals
 from typing import Any
 
-from runtimes import shim
+from common.sockets import FOLDER, socket_of
+from runtimes import sandbox, shim
 from runtimes.drivers import procfs
 from runtimes.drivers.base import (
     NO_BOUNDS,
@@ -28,8 +32,10 @@ from runtimes.drivers.base import (
     Observation,
     Pulled,
 )
+from runtimes.drivers.isolation import GPU_GROUPS, Isolation, user_of
 from runtimes.drivers.log_files import LogFiles
 from runtimes.frameworks.base import Command, Exit
+from runtimes.proc import boot_id, started_at
 
 LOG_BYTES = 16 * 1024 * 1024
 SHIM_SECONDS = 5
@@ -38,7 +44,7 @@ INSTANCE_VARIABLE = "LLMPLATFORM_INSTANCE"
 UID = re.compile("[0-9a-f]{32}")
 PASSED_ON = re.compile(
     "PATH|HOME|LANG|LC_ALL|TZ|TMPDIR|LD_LIBRARY_PATH|(CUDA|NVIDIA|HIP|ROCR?M?)_.*"
-    "|HF_(HOME|HUB_CACHE|ENDPOINT)"
+    "|HF_(HUB_CACHE|ENDPOINT)"
 )
 BASE_ENVIRONMENT = {
     "PATH": os.defpath,
@@ -59,7 +65,7 @@ class ProcessDriver:
     """instance: distinguishes installations on one machine. environment: the platform's
     own."""
 
-    engine_host = "127.0.0.1"
+    engine_host = ""
     images: Mapping[str, str] = {}
     engine_user = None
 
@@ -69,11 +75,13 @@ class ProcessDriver:
         instance: str,
         python: str = sys.executable,
         environment: Mapping[str, str] | None = None,
+        isolation: Mapping[str, Any] | None = None,
     ) -> None:
         self.runs_dir = runs_dir
         self.instance = instance
         self.python = python
         self.environment = engine_environment(environment or {})
+        self.isolation = _isolation(instance, isolation) if isolation else None
 
     def image(self, framework: str, engine: str = "") -> str:
         return ""
@@ -85,7 +93,7 @@ class ProcessDriver:
         if (handle := self.find(uid)) is not None:
             return handle
         self._refuse_abandoned(uid)
-        detail = self._launch(uid, command)
+        detail = self._launch(uid, command, bounds)
         if (handle := self.find(uid)) is not None:
             return handle
         self._refuse_abandoned(uid)
@@ -120,10 +128,11 @@ class ProcessDriver:
     def observe(self, handle: Handle) -> Observation:
         shim_lives = self._shim_lives(handle)  # before the file: it is written last
         if ended := self._read(handle.uid, "exit.json"):
-            # Shims of earlier versions do not record kills for memory.
+            # Shims of earlier versions do not record what happens to memory.
             oom = ended.get("oom", False)
             exit = Exit(code=ended["code"], signal=ended["signal"], oom=oom)
-            return Observation(alive=False, exit=exit)
+            reason = "memory_exceeded" if ended.get("over_mib") else ""
+            return Observation(alive=False, exit=exit, reason=reason)
         if shim_lives or self._pids(handle.uid):
             return Observation(alive=True, exit=None)
         return Observation(alive=False, exit=Exit(code=None, signal=None))
@@ -146,7 +155,8 @@ class ProcessDriver:
 
     def owned(self) -> dict[str, list[int]]:
         runs: dict[str, list[int]] = {}
-        for pid in procfs.own_pids():
+        users = [self.isolation.user] if self.isolation else []
+        for pid in procfs.own_pids(*users):
             if uid := self._run_of(pid):
                 runs.setdefault(uid, []).append(pid)
         return runs
@@ -172,30 +182,32 @@ class ProcessDriver:
         pids = [pid for pid in self._pids(handle.uid) if pid != handle.pid]
         return procfs.memory_kib(pids) // 1024 or None
 
-    def listens(self, handle: Handle, port: int) -> bool:
-        listening = procfs.listeners(port)
-        if not listening:
-            return False
-        ours = [procfs.sockets(pid) for pid in self._pids(handle.uid)]
-        return listening <= set().union(*ours)
+    def listens(self, handle: Handle, port: int | None) -> bool:
+        """Nobody else can enter the folder of its socket."""
+        return socket_of(self.runs_dir, handle.uid).is_socket()
 
     def discard(self, uid: str) -> None:
         handle = self.find(uid)
         if handle is None or not self.observe(handle).alive:
             shutil.rmtree(self._run_dir(uid), ignore_errors=True)
+            shutil.rmtree(_temporary_dir(uid), ignore_errors=True)
 
-    def _launch(self, uid: str, command: Command) -> str:
+    def _launch(self, uid: str, command: Command, bounds: Bounds) -> str:
         """Detail of an error, if any; whether it runs is known from the claim alone."""
         mark = {UID_VARIABLE: uid, INSTANCE_VARIABLE: self.instance}
-        spec = {
-            "uid": uid,
-            "argv": command.argv,
-            "env": {**self.environment, **command.env, **mark},
-            "stdin": command.stdin,
-            "log_bytes": LOG_BYTES,
-        }
         try:
             run_dir = self._made_dir(uid)
+            scratch = [run_dir / FOLDER, _temporary_dir(uid)]
+            environment = {"TMPDIR": str(scratch[1]), **command.env, **mark}
+            spec = {
+                "uid": uid,
+                "argv": [*self._sandbox(bounds, scratch), *command.argv],
+                "env": {**self.environment, **self._account(), **environment},
+                "stdin": command.stdin,
+                "log_bytes": LOG_BYTES,
+                "memory_mib": bounds.memory_mib,
+                "scratch": [str(folder) for folder in scratch],
+            }
             _draft(run_dir, spec).replace(run_dir / "spec.json")
             (run_dir / "shim.err").touch(mode=0o600)
             with (run_dir / "shim.err").open("ab") as errors:
@@ -212,6 +224,25 @@ class ProcessDriver:
             return str(error)
         return _last_bytes(run_dir / "shim.err", 200).decode(errors="replace")
 
+    def _sandbox(self, bounds: Bounds, scratch: Sequence[Path]) -> list[str]:
+        """What comes before the engine in argv; makes the folders it may write to."""
+        owner = self.isolation.user if self.isolation and os.geteuid() == 0 else None
+        for folder in scratch:
+            _make_private(folder, owner)
+        if self.isolation is None:
+            return []
+        _make_private(self.isolation.home, owner)
+        program = Path(bounds.program or self.python)
+        policy = self.isolation.policy(program, bounds.readable, scratch, _gpu_groups())
+        return [self.python, "-I", "-S", sandbox.__file__, json.dumps(policy)]
+
+    def _account(self) -> dict[str, str]:
+        """Programs look up who they run as; the account of engines has no entry."""
+        if self.isolation is None:
+            return {}
+        name = "llm-engine"
+        return {"HOME": str(self.isolation.home), "USER": name, "LOGNAME": name}
+
     def _signal(self, handle: Handle, *, by_shim: Signals, directly: Signals) -> None:
         if self._shim_lives(handle):
             procfs.send(handle.pid, handle.started, by_shim)
@@ -222,13 +253,13 @@ class ProcessDriver:
 
     def _signal_each(self, uid: str, number: Signals) -> None:
         for pid in self._pids(uid):
-            started = shim.started_at(pid)
+            started = started_at(pid)
             if started is not None and self._run_of(pid) == uid:
                 procfs.send(pid, started, number)
 
     def _shim_lives(self, handle: Handle) -> bool:
-        same_boot = handle.boot_id == shim.boot_id()
-        return same_boot and shim.started_at(handle.pid) == handle.started
+        same_boot = handle.boot_id == boot_id()
+        return same_boot and started_at(handle.pid) == handle.started
 
     def _pids(self, uid: str) -> list[int]:
         return self.owned().get(uid, [])
@@ -265,6 +296,37 @@ class ProcessDriver:
         self.runs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         run_dir.mkdir(mode=0o700, exist_ok=True)
         return run_dir
+
+
+def _isolation(instance: str, options: Mapping[str, Any]) -> Isolation:
+    user = options["user"] or user_of(instance)
+    # Another user could not use what this one has left.
+    home = options["home"] / str(user if os.geteuid() == 0 else os.geteuid())
+    return Isolation(**{**options, "user": user, "home": home})
+
+
+def _temporary_dir(uid: str) -> Path:
+    """Short: engines make Unix sockets with long names in it."""
+    return Path(tempfile.gettempdir()) / f"llmp-{uid}"
+
+
+def _make_private(folder: Path, owner: int | None) -> None:
+    """Raises OSError if somebody else has made it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        if os.fstat(descriptor).st_uid not in (os.geteuid(), owner):
+            raise PermissionError(errno.EPERM, "another user made it", str(folder))
+        os.fchmod(descriptor, 0o700)
+        if owner is not None:
+            os.fchown(descriptor, owner, owner)
+    finally:
+        os.close(descriptor)
+
+
+def _gpu_groups() -> list[int]:
+    names = {group.gr_name: group.gr_gid for group in grp.getgrall()}
+    return [names[name] for name in GPU_GROUPS if name in names]
 
 
 def _draft(run_dir: Path, data: dict[str, Any]) -> Path:

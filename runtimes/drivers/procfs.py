@@ -6,13 +6,11 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from runtimes.shim import PARENT, started_at, stat_fields
+from runtimes.proc import PARENT, started_at, stat_fields
 
 PROC = Path("/proc")
 # Fields of /proc/PID/stat, in ticks
@@ -20,7 +18,6 @@ UTIME, STIME = 14, 15
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 LISTEN = "0A"
 RESIDENT = re.compile(r"^Rss(Anon|File|Shmem):\s+(\d+) kB$", re.MULTILINE)
-SOCKET_LINK = re.compile(r"socket:\[(\d+)\]")
 
 
 def send(pid: int, started: int, number: signal.Signals) -> bool:
@@ -41,12 +38,12 @@ def send(pid: int, started: int, number: signal.Signals) -> bool:
     return True
 
 
-def own_pids() -> Iterator[int]:
-    """Processes of this system user."""
-    me = os.geteuid()
+def own_pids(*users: int) -> Iterator[int]:
+    """Processes of this system user, and of those users."""
+    owners = {os.geteuid(), *users}
     with os.scandir(PROC) as entries:
         for entry in entries:
-            if entry.name.isdigit() and _owner(entry) == me:
+            if entry.name.isdigit() and _owner(entry) in owners:
                 yield int(entry.name)
 
 
@@ -103,14 +100,6 @@ def _text(path: Path) -> str:
         return ""
 
 
-def listeners(port: int, address: str = "127.0.0.1") -> set[str]:
-    """Socket inodes that listen there; several with SO_REUSEPORT."""
-    number = int.from_bytes(socket.inet_aton(address), sys.byteorder)
-    address_field = f"{number:08X}:{port:04X}"
-    rows = (line.split() for line in (PROC / "net/tcp").read_text().splitlines()[1:])
-    return {row[9] for row in rows if row[1] == address_field and row[3] == LISTEN}
-
-
 def ports_in_use() -> set[int]:
     """Ports that any process listens on, at any address of the machine."""
     rows = (
@@ -127,20 +116,3 @@ def _lines(path: Path) -> list[str]:
         return path.read_text().splitlines()
     except OSError:
         return []
-
-
-def sockets(pid: int) -> set[str]:
-    """Inodes of its open sockets."""
-    try:
-        links = list((PROC / str(pid) / "fd").iterdir())
-    except OSError:
-        return set()
-    found = (SOCKET_LINK.fullmatch(_target(link)) for link in links)
-    return {match[1] for match in found if match}
-
-
-def _target(link: Path) -> str:
-    try:
-        return str(link.readlink())
-    except OSError:  # closed since it was listed
-        return ""

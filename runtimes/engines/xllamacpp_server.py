@@ -1,8 +1,9 @@
-"""One llama.cpp server, as a program: `python -m runtimes.engines.xllamacpp_server`.
+"""One llama.cpp server, as a program: `python -m xllamacpp_server`.
 
 Standard input: one JSON object
     {"host", "port", "api_key", "model_name", "settings": {attribute: value}}
 with settings in the names of xllamacpp's CommonParams ("n_ctx", "cpuparams.n_threads").
+A host that ends in .sock is a Unix socket.
 SIGTERM ends it at once, with 0 when it is serving: whoever sends it has drained the
 requests. A start that fails ends it with 1 and a line "xllamacpp_server: cannot start".
 """
@@ -39,7 +40,8 @@ def main() -> None:
     spec = json.load(sys.stdin)
     try:
         require_readable(Path(spec["settings"]["model.path"]))
-        require_free(spec["host"], spec["port"])
+        if not spec["host"].endswith(".sock"):
+            require_free(spec["host"], spec["port"])
         server = start(spec)
     except Exception as error:
         # llama.cpp logs from a thread of its own: its last lines, which show the

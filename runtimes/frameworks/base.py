@@ -29,9 +29,9 @@ Config = Mapping[str, object]
 class Placement:
     """program: the engine's own Python or binary; empty: the platform's Python. MiB:
     memory_mib of the host; gpu_share_mib of each of its GPUs, gpu_total_mib that the
-    smallest of them has; 0: unset. downloads: models may come from a hub."""
+    smallest of them has; 0: unset. downloads: models may come from a hub. socket: the
+    Unix socket on which the engine listens; empty: on host and port."""
 
-    port: int
     api_key: str
     model_name: str
     cpu_cores: int
@@ -41,7 +41,9 @@ class Placement:
     gpu_share_mib: int = 0
     gpu_total_mib: int = 0
     downloads: bool = False
+    socket: str = ""
     host: str = "127.0.0.1"
+    port: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,14 @@ def resolve_inside(
     return real
 
 
+def for_engine(path: str) -> str:
+    """A checked path as engines get it: its folder resolved, so that nothing but what
+    was checked is opened. Its last part stays, even a link: the other files of a split
+    model are found by its name."""
+    given = Path(path)
+    return str(given.parent.resolve() / given.name) if given.is_absolute() else path
+
+
 def path_problem(code: str, field: str, path: object, **params: object) -> Problem:
     params = {"path": shorten(str(path), PATH_SHOWN), **params}
     return Problem(code=code, field=field, params=params)

@@ -8,8 +8,8 @@ from django.conf import settings
 
 from models_app.models import Run
 from runtimes.machine.nvml import GpuSeen
+from runtimes.proc import started_at
 from runtimes.registry import drivers
-from runtimes.shim import started_at
 
 # MiB by run uid, None where the size is not reported; None instead: nothing is known
 Holders = Mapping[str, int | None] | None

@@ -29,6 +29,8 @@ from runtimes.sizing import Sizes, measured
 
 def port(candidate: Candidate) -> Finding:
     """Ports of live runs count as taken, whether the engine listens yet or not."""
+    if not candidate.driver.engine_host:
+        return ok("port", _("Not needed: the engine listens on a Unix socket."))
     runs = Run.objects.live().filter(node=settings.NODE_NAME)
     taken = ports_in_use() | set(runs.values_list("port", flat=True))
     ports = settings.ENGINE_PORTS

@@ -31,7 +31,7 @@ def probe_of(run: Run) -> Probe | None:
     if run.state not in PROBED or run.handle is None:
         return None
     url = f"{run.base_url}{_path(run)}"
-    return Probe(uid=run.uid, url=url, key=run.engine_key)
+    return Probe(uid=run.uid, url=url, socket=run.socket, key=run.engine_key)
 
 
 def _path(run: Run) -> str:

@@ -11,7 +11,9 @@ that were done.
 
 from __future__ import annotations
 
+import inspect
 import logging
+from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
@@ -67,7 +69,7 @@ def _may_start(run: Run) -> bool:
     if lapsed := approvals.missing(run.model_id, _setup(run)):
         end(run, lapsed[0].code, dict(lapsed[0].params))
         return False
-    while is_taken(run.port):
+    while run.port and is_taken(run.port):
         if not change_port(run):
             end(run, "port_in_use")
             return False
@@ -106,7 +108,9 @@ def placement_of(run: Run) -> Placement:
     gpus = len(run.gpu_uuids)
     known = Gpu.objects.filter(uuid__in=run.gpu_uuids)
     return Placement(
-        port=run.port,
+        socket=run.socket,
+        host=driver(run.driver).engine_host,
+        port=run.port or 0,
         api_key=run.engine_key,
         model_name=run.model.name,
         cpu_cores=run.cpu_cores,
@@ -117,7 +121,6 @@ def placement_of(run: Run) -> Placement:
         gpu_share_mib=-(-run.model.gpu_memory_mib // gpus) if gpus else 0,
         gpu_total_mib=known.aggregate(mib=Min("memory_mib"))["mib"] or 0,
         downloads=settings.ENGINE_DOWNLOADS,
-        host=driver(run.driver).engine_host,
     )
 
 
@@ -136,11 +139,19 @@ def _bounds(run: Run) -> Bounds:
     return Bounds(
         framework=run.framework,
         engine=_engine_name(run),
-        port=run.port,
+        program=_program(run),
+        readable=_readable(run),
+        port=run.port or 0,
         cpu_cores=run.cpu_cores,
         memory_mib=run.memory_mib,
         gpu_uuids=tuple(run.gpu_uuids),
     )
+
+
+def _readable(run: Run) -> tuple[Path, ...]:
+    own = Path(inspect.getfile(type(framework(run.framework)))).parent
+    roots = (*settings.MODEL_ROOTS, settings.HUB_DIR, settings.ENGINES_DIR)
+    return (*roots, *settings.ENGINE_READ_PATHS, own)
 
 
 def store_handle(run: Run, handle: Handle) -> bool:

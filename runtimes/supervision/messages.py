@@ -206,6 +206,15 @@ REASONS = (
         quotes_log=True,
     ),
     Reason(
+        "memory_exceeded",
+        _("The engine used more than the %(mib)s MiB of memory assigned to it."),
+        advice=_(
+            "Assign more memory to the model, or lower its context size or the number"
+            " of requests at once."
+        ),
+        fault=Fault.CONFIGURATION,
+    ),
+    Reason(
         "killed",
         _("The engine was killed by another process."),
         advice=_(

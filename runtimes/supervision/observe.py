@@ -10,7 +10,6 @@ from runtimes.drivers.base import Handle, Observation
 from runtimes.frameworks.endings import cause_line
 from runtimes.logs.sanitize import clean
 from runtimes.registry import driver, framework
-from runtimes.supervision.port import change_port, relaunch
 
 # The line with the cause may be followed by long traces of other processes.
 LOG_BYTES = 65_536
@@ -34,31 +33,29 @@ def conclude(run: Run, seen: Observation | None) -> bool:
         return False
     if seen is None or seen.alive:
         return True
-    return not _end(run, seen)
+    _end(run, seen)
+    return False
 
 
-def _end(run: Run, seen: Observation) -> bool:
-    """False: it was given another port instead."""
+def _end(run: Run, seen: Observation) -> None:
     log_tail = clean(driver(run.driver).tail(run.uid, LOG_BYTES), [run.engine_key])
     left = seen.exit
     guess = framework(run.framework).end_reason(left, log_tail) if left else "crashed"
     code = seen.reason or guess
-    if code == "port_in_use" and change_port(run):
-        relaunch(run)
-        return False
     end(
         run,
         code,
-        {**_model_params(run, code), **_log_params(code, log_tail)},
+        {**_run_params(run, code), **_log_params(code, log_tail)},
         exit_code=left.code if left else None,
         exit_signal=left.signal if left else None,
         log_tail=log_tail,
     )
-    return True
 
 
-def _model_params(run: Run, code: str) -> dict[str, object]:
-    """Parameters of a code's message that name the model."""
+def _run_params(run: Run, code: str) -> dict[str, object]:
+    """Parameters of a code's message that its run knows."""
+    if code == "memory_exceeded":
+        return {"mib": run.memory_mib}
     names = {"model_file_missing": "path", "hub_offline": "model"}
     if code not in names:
         return {}

@@ -5,8 +5,12 @@ from __future__ import annotations
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
+from urllib.parse import urlsplit
 
 import urllib3
+from urllib3._request_methods import RequestMethods
+
+from runtimes.supervision.unix_http import UnixPool
 
 TIMEOUT = urllib3.Timeout(connect=1, read=2)
 
@@ -23,6 +27,7 @@ class Probe:
     uid: str
     url: str
     key: str
+    socket: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +60,25 @@ class Probes:
         self.http.clear()
 
     def _get(self, probe: Probe) -> Result:
-        headers = {"Authorization": f"Bearer {probe.key}"}
         try:
-            reply = self.http.request(
-                "GET", probe.url, headers=headers, timeout=TIMEOUT, redirect=False
-            )
+            if not probe.socket:
+                return self._result(self.http, probe.url, probe)
+            with UnixPool(probe.socket) as http:
+                return self._result(http, urlsplit(probe.url).path, probe)
         except urllib3.exceptions.NewConnectionError:
             return Result(outcome=Outcome.REFUSED)
         except urllib3.exceptions.HTTPError:
             return Result(outcome=Outcome.SLOW)
+
+    def _result(self, http: RequestMethods, target: str, probe: Probe) -> Result:
+        reply = http.request(
+            "GET",
+            target,
+            headers={"Authorization": f"Bearer {probe.key}"},
+            timeout=TIMEOUT,
+            redirect=False,
+            retries=False,
+        )
         if reply.status != 200:
             return Result(outcome=Outcome.LOADING)
         return Result(outcome=Outcome.READY, body=reply.data.decode(errors="replace"))

@@ -5,10 +5,15 @@ import http.client
 import json
 import socket
 import time
+from pathlib import Path
 
+from django.conf import settings
+
+from common.sockets import socket_of
 from runtimes.drivers.base import Bounds
 from runtimes.frameworks.base import Placement
 from runtimes.frameworks.llamacpp.framework import LlamaCpp
+from tests.engine_http import connection_to
 from tests.runtimes.processes import a_uid, ended
 
 LLAMA = LlamaCpp()
@@ -22,12 +27,18 @@ def a_free_port():
 
 
 class Engine:
-    def __init__(self, driver, config, port=None, wrap=(), rules=LLAMA, program=""):
-        """wrap: words put before the command, such as a shell that sets limits."""
+    def __init__(
+        self, driver, config, port=None, wrap=(), rules=LLAMA, program="", memory_mib=0
+    ):
+        """wrap: what is put before the command, such as a shell that sets limits."""
         self.driver, self.config, self.rules = driver, config, rules
         self.uid = a_uid()
-        self.port = port or a_free_port()
+        self.socket = ""
+        if not driver.engine_host:
+            self.socket = str(socket_of(driver.runs_dir, self.uid))
+        self.port = 0 if self.socket else port or a_free_port()
         placement = Placement(
+            socket=self.socket,
             port=self.port,
             api_key=KEY,
             model_name="smol",
@@ -37,11 +48,20 @@ class Engine:
         )
         command = rules.command(config, placement)
         command = dataclasses.replace(command, argv=(*wrap, *command.argv))
-        bounds = Bounds(framework=rules.name, port=self.port)
+        bounds = Bounds(
+            framework=rules.name,
+            program=program,
+            readable=(Path(str(config[rules.model_key])).parent, settings.ENGINES_DIR),
+            port=self.port,
+            memory_mib=memory_mib,
+        )
         self.handle = driver.start(self.uid, command, bounds)
 
+    def connection(self):
+        return connection_to(self.socket, self.port)
+
     def request(self, method, path, body=None, key=KEY):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = self.connection()
         try:
             headers = {"Content-Type": "application/json"}
             headers |= {"Authorization": f"Bearer {key}"} if key else {}
@@ -61,7 +81,7 @@ class Engine:
         """A status, or None while nobody listens."""
         try:
             return self.request("GET", self.rules.ready_path(self.config))[0]
-        except (ConnectionError, http.client.RemoteDisconnected):
+        except (ConnectionError, FileNotFoundError, http.client.RemoteDisconnected):
             return None
 
     def wait_until_ready(self):

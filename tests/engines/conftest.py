@@ -7,6 +7,7 @@ import pytest
 from runtimes.drivers.process import ProcessDriver
 from tests.engines.builds import PLACES
 from tests.engines.client import Engine
+from tests.engines.sites import isolation
 from tests.runtimes.processes import kill_owned
 
 
@@ -19,7 +20,9 @@ def model():
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory):
     runs_dir = tmp_path_factory.mktemp("runs")
-    driver = ProcessDriver(runs_dir, f"test-{uuid.uuid4().hex}")
+    driver = ProcessDriver(
+        runs_dir, f"test-{uuid.uuid4().hex}", isolation=isolation(runs_dir)
+    )
     yield driver
     kill_owned(driver)
 

@@ -9,13 +9,22 @@ from tests.runtimes.drivers.daemons import IMAGE
 from tests.runtimes.processes import kill_owned
 
 
+def isolation(runs_dir):
+    return {"user": 0, "write": (), "home": runs_dir.parent / "engine-home"}
+
+
 class Processes:
     def __init__(self, runs_dir):
-        self.driver = ProcessDriver(runs_dir, f"test-{uuid.uuid4().hex}")
+        self.driver = ProcessDriver(
+            runs_dir, f"test-{uuid.uuid4().hex}", isolation=isolation(runs_dir)
+        )
 
     def renewed(self):
         """The driver, as another process of the platform has it."""
-        return ProcessDriver(self.driver.runs_dir, self.driver.instance)
+        runs_dir = self.driver.runs_dir
+        return ProcessDriver(
+            runs_dir, self.driver.instance, isolation=isolation(runs_dir)
+        )
 
     def pids(self, engine):
         return self.driver.owned()[engine.uid]

@@ -76,8 +76,8 @@ def ask(port, token, **body):
     return fetch(port, "POST", "/api/models/smol/generate", token, content)
 
 
-def in_flight(run):
-    return LLAMA.in_flight(fetch(run["port"], "GET", "/metrics", run["engine_key"])[1])
+def in_flight(site, run):
+    return LLAMA.in_flight(site.engine_request(run, "GET", "/metrics")[1])
 
 
 def totals(site):
@@ -109,7 +109,7 @@ def test_history_has_every_request_and_error_of_two_gateways_that_are_killed(
             )
             for n in range(FAILED)
         ]
-        site.until(lambda: in_flight(run) == FAILED)
+        site.until(lambda: in_flight(site, run) == FAILED)
         os.kill(site.claim(run["uid"])["engine_pid"], signal.SIGKILL)
         failed = [each.result() for each in long]
     assert all(status == 502 or "engine_failed" in shown for status, shown in failed)

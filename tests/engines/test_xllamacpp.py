@@ -1,8 +1,9 @@
+import http.client
 import json
 import os
 import signal
-import socket
 import time
+from contextlib import suppress
 
 import pytest
 import xllamacpp
@@ -66,14 +67,10 @@ def test_queue_is_counted_cancelled_and_does_not_hide_health(engine):
     # Streamed: llama.cpp finishes other requests even when their client has gone.
     request = {"prompt": "Once", "max_tokens": 400, "ignore_eos": True, "stream": True}
     body = json.dumps(request)
-    head = (
-        "POST /v1/completions HTTP/1.1\r\nHost: engine\r\n"
-        f"Authorization: Bearer {KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    address = ("127.0.0.1", engine.port)
-    clients = [socket.create_connection(address) for _ in range(24)]
+    headers = {"Authorization": f"Bearer {KEY}"}
+    clients = [engine.connection() for _ in range(24)]
     for client in clients:
-        client.sendall((head + body).encode())
+        client.request("POST", "/v1/completions", body, headers)
     until(lambda: engine.in_flight() == 24, seconds=10)
     assert engine.health() == 200
     for client in clients:
@@ -101,15 +98,6 @@ def test_log_holds_neither_prompts_nor_keys(engine, path, body, status):
     assert "ready on" in engine.log()
     assert "PROMPT" not in engine.log()
     assert KEY not in engine.log()
-
-
-def test_taken_port_ends_with_its_reason(driver, model):
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        engine = Engine(driver, {"model_path": str(model)}, port=port)
-        assert engine.end_reason() == "port_in_use"
-    assert "Address already in use" in engine.log()
-    assert "Traceback" not in engine.log()
 
 
 @pytest.mark.parametrize(
@@ -234,3 +222,16 @@ def test_settings_cannot_undo_what_keeps_the_engine_private():
     assert params.hostnames == ["127.0.0.1"]
     assert params.api_keys == [KEY]
     assert (params.endpoint_slots, params.ui, params.verbosity) == (False, False, 1)
+
+
+def test_template_that_fills_the_memory_ends_the_engine_alone(driver, model):
+    doublings = "{% set text = text + text %}" * 27
+    template = '{% set text = "0123456789" %}' + doublings + "{{ text }}"
+    config = {"model_path": str(model), "n_ctx": 512, "chat_template": template}
+    engine = Engine(driver, config, memory_mib=600)
+    with suppress(OSError, http.client.HTTPException, AssertionError):
+        # It may be rendered while the model is loaded, or not before the first chat.
+        engine.wait_until_ready()
+        engine.chat("Hello")
+    until(lambda: not driver.observe(engine.handle).alive)
+    assert driver.observe(engine.handle).reason == "memory_exceeded"

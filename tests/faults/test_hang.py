@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import time
 
 import pytest
@@ -21,20 +20,17 @@ def started(site, name, **config):
     return site.until_status(name, "running")[-1]
 
 
-def completion(run, tokens, prompt="One, two,"):
+def completion(site, run, tokens, prompt="One, two,"):
     """A connection on which an engine was asked for so many tokens."""
     wanted = {"prompt": prompt, "max_tokens": tokens, "ignore_eos": True}
     body = json.dumps(wanted)
-    head = (
-        "POST /v1/completions HTTP/1.1",
-        "Host: localhost",
-        f"Authorization: Bearer {run['engine_key']}",
-        "Content-Type: application/json",
-        f"Content-Length: {len(body)}",
-    )
-    connection = socket.create_connection(("127.0.0.1", run["port"]))
-    connection.sendall("\r\n".join([*head, "", body]).encode())
-    return connection
+    headers = {
+        "Authorization": f"Bearer {site.engine_key(run)}",
+        "Content-Type": "application/json",
+    }
+    connection = site.engine_connection(run)
+    connection.request("POST", "/v1/completions", body, headers)
+    return connection.sock
 
 
 def replaced(site, name):
@@ -45,7 +41,7 @@ def replaced(site, name):
 
 def test_an_engine_that_is_stopped_in_its_work_is_replaced(site):
     run = started(site, "frozen")
-    connection = completion(run, 400)
+    connection = completion(site, run, 400)
     time.sleep(1)
     os.kill(site.claim(run["uid"])["engine_pid"], signal.SIGSTOP)
     frozen = time.monotonic()
@@ -59,7 +55,7 @@ def test_an_engine_that_is_stopped_in_its_work_is_replaced(site):
 def test_an_engine_that_works_longer_than_that_is_not(site):
     """One step of a large prompt moves no counter until it is done."""
     run = started(site, "busy", n_ctx=8192, n_threads=1)
-    connection = completion(run, 2000, prompt="One, two, " * 1500)
+    connection = completion(site, run, 2000, prompt="One, two, " * 1500)
     deadline = time.monotonic() + 3 * HANG_SECONDS
     while time.monotonic() < deadline:
         assert [r["state"] for r in site.runs("busy")] == ["ready"]

@@ -3,7 +3,6 @@
 import json
 import os
 import threading
-import urllib.request
 
 import pytest
 
@@ -24,15 +23,10 @@ def add(site, name, priority):
     site.update_model(name, priority=priority, cpu_cores=ALL_CORES)
 
 
-def generate(run, tokens, answers):
+def generate(site, run, tokens, answers):
     body = {"prompt": "Once upon a time", "max_tokens": tokens, "ignore_eos": True}
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{run['port']}/v1/completions",
-        data=json.dumps(body).encode(),
-        headers={"Authorization": f"Bearer {run['engine_key']}"},
-    )
-    with urllib.request.urlopen(request, timeout=150) as reply:
-        answers.append(json.load(reply)["usage"]["completion_tokens"])
+    _, text = site.engine_request(run, "POST", "/v1/completions", body)
+    answers.append(json.loads(text)["usage"]["completion_tokens"])
 
 
 def test_higher_evicts_lower_which_finishes_its_request_and_returns(site):
@@ -42,7 +36,7 @@ def test_higher_evicts_lower_which_finishes_its_request_and_returns(site):
     site.request("start", "low")
     [low] = site.until_status("low", "running")
     answers = []
-    talk = threading.Thread(target=generate, args=(low, 150, answers))
+    talk = threading.Thread(target=generate, args=(site, low, 150, answers))
     talk.start()
     site.request("start", "high")
     site.until_status("high", "running", 150)

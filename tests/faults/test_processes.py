@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import time
-import urllib.request
 
 import pytest
 
@@ -19,14 +18,11 @@ def running(site):
     return site.until_status("smol", "running")[-1]
 
 
-def talk(run) -> str:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{run['port']}/v1/completions",
-        data=json.dumps({"prompt": "One, two,", "max_tokens": 4}).encode(),
-        headers={"Authorization": f"Bearer {run['engine_key']}"},
-    )
-    with urllib.request.urlopen(request, timeout=20) as reply:
-        return json.load(reply)["choices"][0]["text"]
+def talk(site, run) -> str:
+    body = {"prompt": "One, two,", "max_tokens": 4}
+    status, text = site.engine_request(run, "POST", "/v1/completions", body)
+    assert status == 200
+    return json.loads(text)["choices"][0]["text"]
 
 
 def engine_pid(site, run) -> int:
@@ -44,7 +40,7 @@ def test_worker_and_monitor_killed_engine_goes_on_and_is_adopted(site, running):
     pid = engine_pid(site, running)
     site.kill("worker")
     site.kill("monitor")
-    assert talk(running)
+    assert talk(site, running)
     os.kill(pid, 0)
     site.start("worker", "monitor")
     site.request("stop", "smol")  # whoever adopted it can stop it

@@ -70,7 +70,6 @@ class Engine:
                 "peer": request.transport.get_extra_info("peername"),
             }
         )
-        self.transport = request.transport
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
@@ -111,10 +110,6 @@ class Engine:
             await response.write(event)
             self.sent += len(event)
         return response
-
-    def abort(self):
-        """Dies during the latest request."""
-        self.transport.abort()
 
     def _die(self, request):
         request.transport.abort()

@@ -46,6 +46,8 @@ def test_settings_of_the_tests_are_fine():
         ({"MODEL_ROOTS": [Path("/")]}, ["llmplatform.E003"]),
         ({"EMBEDDED_BROKER_SOCKET": Path("/" + 107 * "x")}, ["llmplatform.E001"]),
         ({"EMBEDDED_BROKER_SOCKET": Path("/" + 106 * "x")}, []),
+        ({"RUNS_DIR": Path("/" + 64 * "x")}, ["llmplatform.E015"]),
+        ({"RUNS_DIR": Path("/" + 63 * "x")}, []),
         (
             {"EMBEDDED_BROKER_SOCKET": Path(200 * "x"), "EMBEDDED_BROKER": False},
             [],

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from runtimes import shim
+from runtimes import proc, shim
+from runtimes.drivers.base import Bounds
 from runtimes.frameworks.base import Exit
 from tests.runtimes.processes import (
     SLEEP,
@@ -125,7 +126,7 @@ def test_many_callers_at_once_get_the_same_engine(driver):
 
 def test_engine_is_no_child_of_its_starter(driver):
     handle = driver.start(a_uid(), SLEEP)
-    assert int(shim.stat_fields(handle.pid)[shim.PARENT]) != os.getpid()
+    assert int(proc.stat_fields(handle.pid)[proc.PARENT]) != os.getpid()
     assert os.getsid(handle.pid) == handle.pid
     assert os.getsid(handle.engine_pid) == os.getpgid(handle.engine_pid)
     assert os.getsid(handle.engine_pid) == handle.engine_pid
@@ -205,7 +206,7 @@ def test_engine_that_closes_its_output_runs_on(driver):
     handle = driver.start(a_uid(), shell("exec >&- 2>&-; exec sleep 60"))
     time.sleep(0.2)
     assert driver.observe(handle).alive
-    ticks = shim.stat_fields(handle.pid)
+    ticks = proc.stat_fields(handle.pid)
     assert int(ticks[14]) + int(ticks[15]) < 15  # no busy loop on the closed pipe
 
 
@@ -264,11 +265,40 @@ def test_run_folder_that_disappears_does_not_end_the_engine(driver, tmp_path):
 
 
 def test_shim_loads_few_modules():
-    check = f"import sys; sys.path.insert(0, {str(Path(shim.__file__).parent)!r})\n"
-    check += "import shim; print(*sys.modules)"
+    check = f"import sys; sys.path.insert(0, {str(Path(shim.__file__).parents[1])!r})\n"
+    check += "import runtimes.shim; print(*sys.modules)"
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", check],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     heavy = {"typing", "pathlib", "subprocess", "logging", "threading", "site"}
     assert heavy & set(done.stdout.split()) == set()
+
+
+FILL = "import time; x = b'x' * ({mib} * 2**20); print('full', flush=True); {then}"
+
+
+@pytest.mark.parametrize(
+    ("code", "is_exceeded"),
+    [
+        (FILL.format(mib=200, then="time.sleep(60)"), True),
+        (f"import os; os.fork(); {FILL.format(mib=60, then='time.sleep(60)')}", True),
+        (FILL.format(mib=40, then=""), False),
+        # A mapped file can be dropped from memory at any time.
+        (
+            "import mmap, os; f = os.open('big', os.O_RDWR | os.O_CREAT)\n"
+            "os.truncate(f, 200 * 2**20)\n"
+            "m = mmap.mmap(f, 0, mmap.MAP_SHARED, mmap.PROT_READ)\n"
+            "print(sum(m[i] for i in range(0, len(m), 4096)))",
+            False,
+        ),
+    ],
+)
+def test_engine_that_takes_more_memory_than_assigned_is_killed(
+    driver, code, is_exceeded
+):
+    handle = driver.start(a_uid(), python(code), Bounds(memory_mib=100))
+    exit = ended(driver, handle)
+    seen = driver.observe(handle)
+    assert seen.reason == ("memory_exceeded" if is_exceeded else "")
+    assert (exit.signal, exit.code) == ((9, None) if is_exceeded else (None, 0))

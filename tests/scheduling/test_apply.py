@@ -1,4 +1,5 @@
 import dataclasses
+import socket
 
 import pytest
 
@@ -78,12 +79,14 @@ def test_two_plans_of_one_snapshot_never_book_twice():
     assert [run.model.name for run in Run.objects.all()] == ["one"]
 
 
-def test_apply_starts_several_models_on_one_machine():
+@pytest.mark.parametrize(("driver", "ports"), [("process", 0), ("docker", 3)])
+def test_apply_starts_several_models_on_one_machine(driver, ports):
     a_node()
-    models = [a_wanted_model(name) for name in ("one", "two", "three")]
+    models = [a_wanted_model(name, driver=driver) for name in ("one", "two", "three")]
     apply_plan(a_plan(placements=tuple(map(a_placement, models))), load())
     assert Run.objects.count() == 3
-    assert len(set(Run.objects.values_list("port", flat=True))) == 3
+    given = Run.objects.filter(port__isnull=False).values_list("port", flat=True)
+    assert len(set(given)) == ports
 
 
 def test_model_without_a_free_port_waits_and_others_start(settings):
@@ -91,7 +94,7 @@ def test_model_without_a_free_port_waits_and_others_start(settings):
     a_node("full")
     a_node("here")
     a_run(a_wanted_model("holder"), RunState.READY, node="full", port=21000)
-    left_out, placed, waiting = (a_wanted_model(name) for name in "abc")
+    left_out, placed, waiting = (a_wanted_model(n, driver="docker") for n in "abc")
     placements = (a_placement(left_out, node="full"), a_placement(placed))
     why = Reason(status="waiting", code="no_node")
     apply_plan(a_plan(placements=placements, reasons={waiting.pk: why}), load())
@@ -102,6 +105,19 @@ def test_model_without_a_free_port_waits_and_others_start(settings):
     ports = {"node": "full", "first": 21000, "last": 21000}
     assert (left_out.reason_code, left_out.reason_params) == ("no_free_port", ports)
     assert Node.objects.get(name="full").version == 0
+
+
+def test_port_of_another_program_is_not_given_out(settings):
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        settings.ENGINE_PORTS = range(port, port + 1)
+        a_node(settings.NODE_NAME)
+        model = a_wanted_model(driver="docker")
+        placement = a_placement(model, node=settings.NODE_NAME)
+        apply_plan(a_plan(placements=(placement,)), load())
+    model.refresh_from_db()
+    assert (model.status, model.reason_code) == ("waiting", "no_free_port")
+    assert not model.runs.exists()
 
 
 def test_apply_stops_runs_and_stores_reasons():

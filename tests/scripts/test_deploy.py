@@ -44,6 +44,10 @@ def test_deploy_prints_a_curl_line_that_returns_text(output):
     assert answer(output).strip()
 
 
+def test_deploy_warns_of_root(output):
+    assert ("warning: running as root" in output) is (os.geteuid() == 0)
+
+
 def test_deploy_keeps_its_files_to_its_user(site, output):
     private = [site.data_dir, *site.data_dir.iterdir()]
     assert [p.name for p in private if p.stat().st_mode & 0o077] == []

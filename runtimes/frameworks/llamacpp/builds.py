@@ -24,17 +24,22 @@ from runtimes.frameworks.llamacpp.options import (
     build_kind,
 )
 from runtimes.frameworks.llamacpp.requests import PYTHON_DIALECT, SERVER_DIALECT
+from runtimes.frameworks.paths import for_engine
 
-PROJECT_ROOT = Path(__file__).resolve().parents[3]
+SERVERS = Path(__file__).resolve().parents[2] / "engines"
 PASSED_ON = ("n_batch", "embedding", "chat_template")
 # llama.cpp's own array of shares; those that are not there have none
 MOST_GPUS = 128
 STDIN = "/dev/stdin"
 PYTHON_METRICS = "/docs"
 LISTS_MODELS = '{"object":"list"'
-# python -m llama_cpp.server, without the monitor's requests of each second in its log
+SOCKET_VARIABLE = "LLMPLATFORM_ENGINE_SOCKET"
+# python -m llama_cpp.server, on a Unix socket, for which it has no setting, and without
+# the monitor's requests of each second in its log
 PYTHON_SERVER = f"""\
-import logging, runpy
+import functools, logging, os, runpy, uvicorn
+uds = os.environ.get("{SOCKET_VARIABLE}")
+uvicorn.run = functools.partial(uvicorn.run, uds=uds)
 access = logging.getLogger("uvicorn.access")
 access.addFilter(lambda record: "GET {PYTHON_METRICS} " not in record.getMessage())
 runpy.run_module("llama_cpp.server", run_name="__main__", alter_sys=True)
@@ -62,7 +67,7 @@ def _xllamacpp(config: Config, placement: Placement) -> Command:
     shares = [*_even_split(placement)]
     split = {"tensor_split": shares + [0.0] * (MOST_GPUS - len(shares))}
     spec = {
-        "host": placement.host,
+        "host": placement.socket or placement.host,
         "port": placement.port,
         "api_key": placement.api_key,
         "model_name": placement.model_name,
@@ -71,16 +76,16 @@ def _xllamacpp(config: Config, placement: Placement) -> Command:
     return Command(
         argv=(
             placement.program or sys.executable,
-            *("-P", "-m", "runtimes.engines.xllamacpp_server"),
+            *("-P", "-m", "xllamacpp_server"),
         ),
-        env={"PYTHONPATH": str(PROJECT_ROOT), **_visible(placement)},
+        env={"PYTHONPATH": str(SERVERS), **_visible(placement)},
         stdin=json.dumps(spec),
     )
 
 
 def _llama_server(config: Config, placement: Placement) -> Command:
     fixed = {
-        "host": placement.host,
+        "host": placement.socket or placement.host,
         "port": placement.port,
         "alias": placement.model_name,
         # One key a line
@@ -136,9 +141,13 @@ def _llama_cpp_python(config: Config, placement: Placement) -> Command:
             placement.program or sys.executable,
             *("-P", "-c", PYTHON_SERVER, "--config_file", STDIN),
         ),
-        env=_visible(placement),
+        env={**_visible(placement), **_socket_variable(placement)},
         stdin=json.dumps(spec),
     )
+
+
+def _socket_variable(placement: Placement) -> dict[str, str]:
+    return {SOCKET_VARIABLE: placement.socket} if placement.socket else {}
 
 
 def _settings(config: Config, placement: Placement) -> dict[str, Any]:
@@ -147,7 +156,7 @@ def _settings(config: Config, placement: Placement) -> dict[str, Any]:
     requests = requests_at_once(config)
     threads = config.get("n_threads", placement.cpu_cores)
     return {
-        "model.path": config["model_path"],
+        "model.path": for_engine(cast(str, config["model_path"])),
         # llama.cpp divides n_ctx among its slots; people mean it for each request.
         "n_ctx": integer_of(config, "n_ctx", N_CTX) * requests,
         "n_parallel": requests,

@@ -84,7 +84,7 @@ ENDINGS = (
             "failed to create_context",
             "chat template parsing error",
             "failed to create llama_context",
-            "shim: cannot execute",
+            "cannot execute the engine",
         ),
     ),
     DRIVER_MISMATCH,

@@ -17,7 +17,6 @@ from common.checks import (
     integer,
     list_of,
     mapping,
-    narrow,
     number,
     of_type,
     sized,
@@ -40,7 +39,7 @@ PAIR = "list of a token and a number or false"
 
 OPTIONS = sized(of_type(dict, "object"), MAX_OPTIONS_BYTES)
 GRAMMAR = text(MAX_GRAMMAR_BYTES)
-SCHEMA = narrow(sized(of_type(dict, "object"), MAX_GRAMMAR_BYTES), 256, 1024)
+SCHEMA = sized(of_type(dict, "object"), MAX_GRAMMAR_BYTES)
 COUNT = integer(0, INT32_MAX)
 COUNT_OR_ALL = integer(-1, INT32_MAX)
 FRACTION = number(0, 1)

@@ -80,7 +80,7 @@ ENDINGS = (
         pattern(
             "ModuleNotFoundError|No module named",
             r"ImportError\b.*(cannot open shared object file|undefined symbol)",
-            "shim: cannot execute",
+            "cannot execute the engine",
             # Without a compiler, or Python's headers
             "CppCompileError|InvalidCxxCompiler|Failed to find C compiler",
         ),

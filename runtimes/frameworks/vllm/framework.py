@@ -31,6 +31,7 @@ from runtimes.frameworks.fields import (
     unknown_keys,
 )
 from runtimes.frameworks.metrics import EngineMetrics
+from runtimes.frameworks.paths import for_engine
 from runtimes.frameworks.sampling import SAMPLING
 from runtimes.frameworks.vllm import metrics as vllm_metrics
 from runtimes.frameworks.vllm.architectures import knows
@@ -155,11 +156,14 @@ def _usual(gpu_count: int) -> str:
 
 
 def _arguments(config: Config, placement: Placement) -> Iterator[str]:
-    yield f"--model={config['model_name']}"
+    yield f"--model={for_engine(cast(str, config['model_name']))}"
     # The platform's name first: it is the one in answers.
     also = text_of(config, "served_model_name", placement.model_name)
     yield from ("--served-model-name", *dict.fromkeys((placement.model_name, also)))
-    yield from (f"--host={placement.host}", f"--port={placement.port}")
+    if placement.socket:
+        yield f"--uds={placement.socket}"
+    else:
+        yield from (f"--host={placement.host}", f"--port={placement.port}")
     yield from ("--disable-uvicorn-access-log", "--disable-fastapi-docs")
     for key in FLAGS:
         if key in config:

@@ -6,8 +6,6 @@ from gateway.protocol.validation import validate
 
 TOOL = {"type": "function", "function": {"name": "look"}}
 
-WIDE = {f"property {n}": {} for n in range(257)}
-
 
 @pytest.mark.parametrize(
     "field",
@@ -106,8 +104,6 @@ def test_field_of_chat_is_accepted(name, value):
         ("response_format", "json", "response_format", "wrong_type"),
         ("response_format", {"type": "xml"}, "response_format.type", "wrong_type"),
         ("response_format", {"a": "x" * 40_000}, "response_format", "out_of_range"),
-        ("response_format", {"x": WIDE}, "response_format", "out_of_range"),
-        ("tools", [{**TOOL, "x": WIDE}], "tools", "out_of_range"),
         ("reasoning_effort", "extreme", "reasoning_effort", "wrong_type"),
         ("stream_options", {"include_usage": 1}, "stream_options.include_usage", ""),
         ("modalities", ["text", "audio"], "modalities", "field_without_effect"),

@@ -61,7 +61,7 @@ def _libraries_of_wheels(tar: tarfile.TarFile) -> None:
 
 def _engine(tar: tarfile.TarFile) -> None:
     package = Path(find_spec("xllamacpp").origin).parent
-    tar.add(ROOT / "runtimes/engines", "opt/engine/runtimes/engines", filter=_lean)
+    tar.add(ROOT / "runtimes/engines", "opt/engine", filter=_lean)
     tar.add(package, "opt/engine/xllamacpp", filter=_lean)
     libraries = package.with_name("xllamacpp.libs")
     if libraries.is_dir():

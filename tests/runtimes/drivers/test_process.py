@@ -2,14 +2,14 @@ import dataclasses
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from runtimes.drivers.base import DriverError, Handle, Observation
+from common.sockets import socket_of
+from runtimes.drivers.base import NO_BOUNDS, DriverError, Handle, Observation
 from runtimes.drivers.process import ProcessDriver
 from runtimes.frameworks.base import Exit
 from runtimes.shim import boot_id, started_at
@@ -108,7 +108,7 @@ def test_started_run_cannot_be_abandoned(driver):
 def test_abandoning_beats_a_shim_that_has_not_claimed_yet(driver):
     uid = a_uid()
     driver.abandon(uid)
-    detail = driver._launch(uid, shell("echo started"))
+    detail = driver._launch(uid, shell("echo started"), NO_BOUNDS)
     assert (detail, driver.find(uid), driver.tail(uid)) == ("", None, "")
 
 
@@ -124,8 +124,8 @@ def test_abandoning_removes_the_secrets_of_an_interrupted_launch(driver):
 def test_secret_is_nowhere_once_the_engine_has_read_it(driver):
     uid = a_uid()
     handle = driver.start(uid, shell("read key; exec sleep 60", stdin="sesame\n"))
-    for path in (driver.runs_dir / uid).iterdir():
-        assert b"sesame" not in path.read_bytes()
+    for path in (driver.runs_dir / uid).rglob("*"):
+        assert path.is_dir() or b"sesame" not in path.read_bytes()
     for pid in (handle.pid, handle.engine_pid):
         for name in ("cmdline", "environ"):
             assert b"sesame" not in Path(f"/proc/{pid}/{name}").read_bytes()
@@ -158,7 +158,7 @@ def test_engine_environment_is_clean(tmp_path):
     names = {line.split("'")[1] for line in seen.splitlines()} - {"LC_CTYPE"}
     assert names == {
         *("PATH", "LANG", "HOME", "LD_LIBRARY_PATH", "CUDA_HOME", "SPT_NOENV", "MINE"),
-        *("LLMPLATFORM_RUN_UID", "LLMPLATFORM_INSTANCE"),
+        *("LLMPLATFORM_RUN_UID", "LLMPLATFORM_INSTANCE", "TMPDIR"),
     }
 
 
@@ -278,38 +278,19 @@ def test_owned_lists_descendants_too(driver, tmp_path):
 
 LISTEN = """
 import socket, time
-s = socket.socket()
-s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-s.bind(("127.0.0.1", {port})); s.listen(); print("ready", flush=True); time.sleep(60)
+s = socket.socket(socket.AF_UNIX)
+s.bind("io/s.sock"); s.listen(); print("ready", flush=True); time.sleep(60)
 """
 
 
-def a_free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def test_listens_only_when_the_run_itself_does(driver):
-    port = a_free_port()
+def test_listens_once_there_is_a_socket(driver):
     handle = driver.start(a_uid(), SLEEP)
-    assert not driver.listens(handle, port)
-    with socket.create_server(("127.0.0.1", port)):
-        assert not driver.listens(handle, port)
-
-
-def test_listens_is_false_when_a_stranger_shares_the_port(driver):
-    port = a_free_port()
-    handle = driver.start(a_uid(), python(LISTEN.format(port=port)))
+    assert not driver.listens(handle, None)
+    socket_of(driver.runs_dir, handle.uid).touch()
+    assert not driver.listens(handle, None)
+    handle = driver.start(a_uid(), python(LISTEN))
     until(lambda: driver.tail(handle.uid) == "ready\n")
-    assert driver.listens(handle, port)
-    assert not driver.listens(handle, port + 1)
-    with socket.socket() as stranger:
-        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        stranger.bind(("127.0.0.1", port))
-        stranger.listen()
-        assert not driver.listens(handle, port)
-    assert driver.listens(handle, port)
+    assert driver.listens(handle, None)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from runtimes.drivers import procfs
-from runtimes.shim import started_at
+from runtimes.proc import started_at
 from tests.runtimes.processes import until
 
 
@@ -39,16 +39,6 @@ def test_environment_is_read_whole():
 
 def test_own_pids_include_this_process():
     assert os.getpid() in set(procfs.own_pids())
-
-
-def test_listeners_and_sockets_meet():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        with socket.create_connection(("127.0.0.1", port)):
-            [inode] = procfs.listeners(port)
-        assert inode in procfs.sockets(os.getpid())
-        assert procfs.listeners(port, "127.0.0.2") == set()
-    assert procfs.listeners(port) == set()
 
 
 @pytest.mark.parametrize(
@@ -90,7 +80,3 @@ def test_memory_is_that_of_all_and_files_count_once():
     assert 50 < one / 1024 < 80
     assert 100 < two / 1024 < 2 * one / 1024
     assert procfs.memory_kib([both[0].pid, 2**22 + 1]) == 0
-
-
-def test_sockets_of_no_process_are_none():
-    assert procfs.sockets(2**22 + 1) == set()

@@ -5,6 +5,7 @@ import subprocess
 
 import pytest
 
+from common.sockets import socket_of
 from models_app.enums import RunState
 from models_app.models import Run
 from runtimes.machine import inventory
@@ -51,7 +52,8 @@ def here() -> str:
 
 
 def start(engines, run: Run, script: str, path) -> int:
-    """Process id that the engine writes down."""
+    """Process id that the engine writes down, in the folder where it may."""
+    path = socket_of(engines.runs_dir, run.uid).with_name(path.name)
     engines.start(run.uid, shell(script.format(pid=path, write_pid=f"echo $$ >{path}")))
     return pid_in(path)
 

@@ -5,13 +5,12 @@ import socket
 import pytest
 
 from models_app.enums import RunState
-from models_app.models import Activity, Run
+from runtimes.drivers.base import DriverError
 from runtimes.registry import driver
-from runtimes.supervision.launch import launch
-from runtimes.supervision.observe import check
+from runtimes.supervision.launch import _fail, launch
 from runtimes.supervision.port import MAX_CHANGES, change_port, is_taken
 from tests.builders import a_run, a_wanted_model
-from tests.runtimes.processes import kill_owned, until
+from tests.runtimes.processes import kill_owned
 
 pytestmark = pytest.mark.django_db
 
@@ -56,32 +55,6 @@ def test_port_taken_before_launch_is_replaced(echo, ports):
     assert run.handle
 
 
-def test_port_taken_before_bind_is_replaced_in_the_same_run(echo, ports):
-    run = an_echo_run(echo, ports[0])
-    launch(run.uid)
-    with stranger(ports[0]), stranger(ports[1]):
-        run = until(lambda: changed(run.pk, 1))
-        assert (run.state, run.port, run.handle) == ("starting", ports[2], None)
-        assert driver("process").find(run.uid) is None
-        launch(run.uid)
-        run.refresh_from_db()
-        listens = driver("process").listens
-        until(lambda: check(run) and listens(handle_of(run), ports[2]))
-    assert list(Run.objects.values_list("end_code", flat=True)) == [""]
-    assert [event.code for event in Activity.objects.all()] == ["run_started"]
-
-
-def changed(pk, count):
-    """The run, once it was looked at and has changed its port so many times."""
-    run = Run.objects.select_related("model").get(pk=pk)
-    check(run)
-    return run if run.port_changes == count else None
-
-
-def handle_of(run):
-    return driver("process").find(run.uid)
-
-
 @pytest.mark.parametrize(
     ("fields", "changes"),
     [
@@ -101,18 +74,18 @@ def test_port_is_changed_a_few_times_while_the_run_is_about_to_start(
     assert (run.port != ports[0]) is changes
 
 
-def test_engine_ends_with_its_reason_after_too_many_changes(echo, ports):
-    run = an_echo_run({**echo, "delay_s": 0}, ports[0], port_changes=MAX_CHANGES - 1)
-    Run.objects.filter(pk=run.pk).update(state=RunState.STARTING)
-    with stranger(ports[0]), stranger(ports[1]):
-        launch(run.uid)
-        run = until(lambda: changed(run.pk, MAX_CHANGES))
-        taken = stranger(ports[2])
-        launch(run.uid)
-        until(lambda: not check(Run.objects.select_related("model").get(pk=run.pk)))
-        taken.close()
+@pytest.mark.parametrize(
+    ("changes", "state"), [(0, "starting"), (MAX_CHANGES, "ended")]
+)
+def test_port_refused_by_the_driver_is_replaced_a_few_times(
+    echo, ports, changes, state
+):
+    fields = {"state": RunState.STARTING, "port_changes": changes}
+    run = an_echo_run(echo, ports[0], **fields)
+    _fail(run, DriverError("port_in_use", port=ports[0]))
     run.refresh_from_db()
-    assert (run.state, run.end_code) == ("ended", "port_in_use")
+    assert (run.state, run.port != ports[0]) == (state, state == "starting")
+    assert run.end_code == ("port_in_use" if state == "ended" else "")
 
 
 def test_ports_of_other_runs_are_left_alone(echo, ports):

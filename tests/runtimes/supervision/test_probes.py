@@ -34,6 +34,27 @@ def engine():
     server.server_close()
 
 
+class UnixServer(ThreadingHTTPServer):
+    address_family = socket.AF_UNIX
+
+    def server_bind(self):
+        self.socket.bind(self.server_address)
+
+
+@pytest.fixture
+def unix_engine(tmp_path):
+    path = str(tmp_path / "s.sock")
+    server = UnixServer(path, Engine)
+    server.over = threading.Event()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield path
+    server.over.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
 @pytest.fixture
 def free_port():
     with socket.socket() as held:
@@ -41,9 +62,10 @@ def free_port():
         yield held.getsockname()[1]  # bound, but not listening
 
 
-def result_of(port, path, within=30.0):
+def result_of(port, path, within=30.0, socket=""):
     probes = Probes()
-    probes.submit(Probe(uid="u", url=f"http://127.0.0.1:{port}{path}", key="k"))
+    url = f"http://127.0.0.1:{port}{path}"
+    probes.submit(Probe(uid="u", url=url, socket=socket, key="k"))
     until = time.monotonic() + within
     while time.monotonic() < until:
         if results := probes.results():
@@ -61,8 +83,22 @@ def result_of(port, path, within=30.0):
         ("/slow", Result(outcome=Outcome.SLOW)),
     ],
 )
-def test_answers(engine, path, result):
-    assert result_of(engine, path) == result
+@pytest.mark.parametrize("listens_on", ["engine", "unix_engine"])
+def test_answers(request, listens_on, path, result):
+    address = request.getfixturevalue(listens_on)
+    if listens_on == "unix_engine":
+        assert result_of(0, path, socket=address) == result
+    else:
+        assert result_of(address, path) == result
+
+
+def test_nobody_listens_on_the_socket(tmp_path):
+    path = tmp_path / "s.sock"
+    refused = Result(outcome=Outcome.REFUSED)
+    assert result_of(0, "/health", socket=str(path)) == refused
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    assert result_of(0, "/health", socket=str(path)) == refused
 
 
 def test_closed_port(free_port):

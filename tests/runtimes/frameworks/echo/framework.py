@@ -89,9 +89,9 @@ class Echo(Framework):
 
     def command(self, config: Config, placement: Placement) -> Command:
         path, delay = str(config[self.model_key]), str(config.get("delay_s", 0))
-        address = (placement.host, str(placement.port))
+        address = placement.socket or f"{placement.host}:{placement.port}"
         return Command(
-            argv=(placement.program, "-I", str(SERVER), *address, path, delay),
+            argv=(placement.program, "-I", str(SERVER), address, path, delay),
             env={},
             stdin=f"{placement.api_key}\n",
         )

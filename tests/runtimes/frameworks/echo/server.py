@@ -1,6 +1,7 @@
 """An engine with the OpenAI API that answers with the last message of a chat."""
 
 import json
+import socket
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -52,10 +53,24 @@ class Handler(BaseHTTPRequestHandler):
         """Health checks would fill the log."""
 
 
-def main(host, port, path, delay):
+class UnixServer(ThreadingHTTPServer):
+    address_family = socket.AF_UNIX
+
+    def server_bind(self):
+        self.socket.bind(self.server_address)
+
+
+def listen(address):
+    if address.startswith("/"):
+        return UnixServer(address, Handler)
+    host, port = address.split(":")
+    return ThreadingHTTPServer((host, int(port)), Handler)
+
+
+def main(address, path, delay):
     time.sleep(int(delay))
     try:
-        server = ThreadingHTTPServer((host, int(port)), Handler)
+        server = listen(address)
     except OSError as error:
         sys.exit(f"echo: cannot listen: {error}")
     server.api_key = sys.stdin.readline().strip()

@@ -1,15 +1,16 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from runtimes.frameworks.base import Exit, Placement
-from runtimes.frameworks.llamacpp.builds import PROJECT_ROOT
 from runtimes.frameworks.llamacpp.framework import LlamaCpp
 from runtimes.frameworks.llamacpp.options import EXTRA_ARGS
 
 LLAMA = LlamaCpp()
+ROOT = Path(__file__).parents[4]
 PLACEMENT = Placement(port=21000, api_key="sesame", model_name="smol", cpu_cores=3)
 ON_GPUS = Placement(
     port=21000,
@@ -260,5 +261,5 @@ def test_frameworks_import_no_django():
         "import sys, runtimes.frameworks.llamacpp.framework, runtimes.drivers.process\n"
         "sys.exit('django' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", check], cwd=PROJECT_ROOT, check=False)
+    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False)
     assert done.returncode == 0
