@@ -22,6 +22,7 @@ from gateway.routes.loader import Loader  # noqa: E402
 from gateway.usage.reporter import UsageReporter  # noqa: E402
 from llmplatform.policy.bodies import limit_bodies  # noqa: E402
 from llmplatform.policy.stack import guard  # noqa: E402
+from llmplatform.policy.url_prefix import add_prefix  # noqa: E402
 from monitoring.history.recorder import Recorder  # noqa: E402
 from monitoring.live.admission import Admission  # noqa: E402
 from monitoring.live.consumers import LiveConsumer  # noqa: E402
@@ -31,7 +32,10 @@ from monitoring.logs.feeds import FEEDS  # noqa: E402
 
 LIVE = "/ws/live"
 
-django = limit_bodies(to_django, settings.MAX_BODY_BYTES)  # type: ignore[arg-type]
+django = limit_bodies(
+    add_prefix(to_django),  # type: ignore[arg-type]
+    settings.MAX_BODY_BYTES,
+)
 loader = Loader()
 subscription = Subscription(settings.REDIS_URL)
 gateway = Gateway(loader, subscription)

@@ -4,6 +4,7 @@ configuration that cannot work."""
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from ipaddress import ip_network
 from pathlib import Path
@@ -16,6 +17,8 @@ from common.sockets import MAX_PATH_BYTES, longest_socket
 
 PASSWORD_SHORTEST = 8
 UNKNOWN_FIELDS = ("reject", "drop")
+URL_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+")
 
 
 @register()
@@ -174,6 +177,26 @@ def accounts() -> Iterator[CheckMessage]:
         )
 
 
+def url_prefix() -> Iterator[CheckMessage]:
+    if not URL_PREFIX.fullmatch(settings.URL_PREFIX):
+        yield Error(
+            f"URL_PREFIX is {settings.URL_PREFIX!r}.",
+            hint="Use a path such as /llm: a slash, then letters, digits and -._~/.",
+            id="llmplatform.E042",
+        )
+
+
+def cors_origins() -> Iterator[CheckMessage]:
+    for origin in settings.CORS_ORIGINS:
+        if origin != "*" and not ORIGIN.fullmatch(origin):
+            yield Error(
+                f"CORS_ORIGINS: {origin!r} is not an origin.",
+                hint="Use scheme, host and port as browsers send them, such as"
+                " https://app.example.com, or * for any.",
+                id="llmplatform.E043",
+            )
+
+
 CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     broker_socket,
     engine_sockets,
@@ -184,6 +207,8 @@ CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     networks,
     gateway,
     hsts,
+    url_prefix,
+    cors_origins,
     request_limit,
     accounts,
 )

@@ -23,16 +23,16 @@ class UnknownPath(APIView):
     schema = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        raise NotFound(render("no_such_path", {"value": shorten(request.path)}))
+        raise NotFound(render("no_such_path", {"value": shorten(request.path_info)}))
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    if request.path.startswith("/api"):
+    if request.path_info.startswith("/api"):
         return JsonResponse(error_body("internal_error"), status=500)
     return defaults.server_error(request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    if request.path.startswith("/api"):
+    if request.path_info.startswith("/api"):
         return JsonResponse(error_body("bad_request"), status=400)
     return defaults.bad_request(request, exception)

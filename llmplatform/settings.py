@@ -32,6 +32,10 @@ ENGINE_PORTS = range(
     env.number("ENGINE_PORT_FIRST", 21000), env.number("ENGINE_PORT_LAST", 21999) + 1
 )
 
+# The path below which a proxy serves the site, such as /llm
+URL_PREFIX = env.text("URL_PREFIX").rstrip("/")
+FORCE_SCRIPT_NAME = URL_PREFIX or None
+
 # Security
 SECRET_KEY = env.secret_key()
 SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
@@ -50,6 +54,8 @@ def local_hosts() -> str:
 
 
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", local_hosts())
+# Origins whose pages may call the APIs with a token, such as https://app.example.com
+CORS_ORIGINS = env.items("CORS_ORIGINS")
 CSRF_TRUSTED_ORIGINS = env.items("CSRF_TRUSTED_ORIGINS")
 SECURE_SSL_REDIRECT = HTTPS
 # Browsers then refuse plain HTTP to every port of the host: a day unless it is raised.
@@ -64,6 +70,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
 # Browsers send cookies to every port of a host: without names of its own, a second
 # installation there would end the sessions of the first.
 INSTALLATION_ID = salted_hmac("installation", "", secret=SECRET_KEY).hexdigest()[:12]
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = f"{URL_PREFIX}/"
 SESSION_COOKIE_NAME = f"sessionid_{INSTALLATION_ID}"
 CSRF_COOKIE_NAME = f"csrftoken_{INSTALLATION_ID}"
 LANGUAGE_COOKIE_NAME = f"language_{INSTALLATION_ID}"
@@ -146,7 +153,7 @@ TEMPLATES = [
     },
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-STATIC_URL = "/static/"
+STATIC_URL = f"{URL_PREFIX}/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Static files are served from the packages; there is no collectstatic to forget.
 WHITENOISE_USE_FINDERS = True
@@ -219,6 +226,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api",
+    "SERVERS": [{"url": URL_PREFIX}] if URL_PREFIX else [],
     "PREPROCESSING_HOOKS": ["llmplatform.schema.without_slashes"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

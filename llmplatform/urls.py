@@ -50,7 +50,9 @@ urlpatterns = [
     re_path(r"^metrics/?$", Metrics.as_view()),
     re_path(r"^docs/?$", SpectacularSwaggerView.as_view(), name="docs"),
     re_path(r"^api/schema/?$", SpectacularAPIView.as_view(), name="schema"),
-    re_path(r"^api/models/(?P<id>[A-Za-z0-9._-]+)/logs/?$", Logs.as_view()),
+    re_path(
+        r"^api/models/(?P<id>[A-Za-z0-9._-]+)/logs/?$", Logs.as_view(), name="logs"
+    ),
     path("api", router.get_api_root_view()),
     path("api/", include(router.urls)),
     re_path("^api/", UnknownPath.as_view()),

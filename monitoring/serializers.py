@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.urls import reverse
 from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
@@ -89,7 +90,7 @@ class ExportJobSerializer(serializers.ModelSerializer[ExportJob]):
     def get_file(self, job: ExportJob) -> str | None:
         """Where to get it; null until it is ready."""
         done = job.state == JobState.DONE
-        return f"/api/monitoring/exports/{job.uid}/file" if done else None
+        return reverse("export-file", args=[job.uid]) if done else None
 
 
 class DatabaseSerializer(serializers.Serializer[Any]):

@@ -89,9 +89,11 @@ wait_healthy() {
 }
 
 show() {
-  local api=http://localhost:$API_PORT
+  local prefix api
+  prefix=$(setting URL_PREFIX '')
+  api=http://localhost:$API_PORT${prefix%/}
   say ""
-  say "Web      http://localhost:$WEB_PORT/admin/ (account: admin)"
+  say "Web      http://localhost:$WEB_PORT${prefix%/}/admin/ (account: admin)"
   say "API      $api/docs"
   say "Status   $(again ./scripts/status-source.sh)"
   say "Stop     $(again ./scripts/stop-source.sh)"

@@ -5,7 +5,7 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 main() {
-  local result=0 states
+  local result=0 states prefix
   require_deployed
   say "Roles"
   if supervisord_pid >/dev/null; then
@@ -19,8 +19,9 @@ main() {
   say "Models"
   manage list_models | sed 's/^/  /' || result=1
   say "Addresses"
-  say "  web  http://localhost:$(setting WEB_PORT 3000)/admin/"
-  say "  api  http://localhost:$(setting API_PORT 8000)/docs"
+  prefix=$(setting URL_PREFIX '')
+  say "  web  http://localhost:$(setting WEB_PORT 3000)${prefix%/}/admin/"
+  say "  api  http://localhost:$(setting API_PORT 8000)${prefix%/}/docs"
   return "$result"
 }
 

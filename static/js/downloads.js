@@ -1,9 +1,10 @@
 /* Downloads from hubs, on the library page. Each row is a copy of #download-row, whose
    data-field elements are filled in. */
 
+import { sitePath } from "./paths.js";
 import { withUnit } from "./units.js";
 
-const API = "/api/library/downloads";
+const API = sitePath("/api/library/downloads");
 const ACTIVE_POLL_MS = 2000;
 const IDLE_POLL_MS = 15000;
 const FINISHED_SHOWN = 3;
@@ -139,7 +140,7 @@ async function show(downloads) {
     if (list.children[index] !== row) list.insertBefore(row, list.children[index] ?? null);
   });
   part.querySelector("[data-none]").hidden = rows.length > 0;
-  if (arrived && form) await send("POST", "/api/library/scan").catch(() => null);
+  if (arrived && form) await send("POST", sitePath("/api/library/scan")).catch(() => null);
 }
 
 async function poll() {

@@ -1,6 +1,8 @@
 /* Exports of the history page. An export too large for a direct response runs as a
    job; the page polls it while it is open. */
 
+import { sitePath } from "./paths.js";
+
 const POLL_MS = 1000;
 const status = document.querySelector("[data-export-status]");
 const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
@@ -32,7 +34,7 @@ async function get(href) {
 
 async function create(query) {
   const headers = { "X-CSRFToken": token };
-  const response = await fetch(`/api/monitoring/exports${query}`, { method: "POST", headers });
+  const response = await fetch(sitePath(`/api/monitoring/exports${query}`), { method: "POST", headers });
   return watch(await parse(response));
 }
 
@@ -44,7 +46,7 @@ async function watch(job) {
   }
   showStatus(`${status.dataset.made} ${Math.floor(100 * job.progress)} %`);
   await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  return watch(await parse(await fetch(`/api/monitoring/exports/${job.uid}`)));
+  return watch(await parse(await fetch(sitePath(`/api/monitoring/exports/${job.uid}`))));
 }
 
 for (const link of document.querySelectorAll("[data-export]")) {

@@ -1,6 +1,7 @@
 /* GPU cards: copies of #gpu-card, whose data-field elements show values of the GPU, and
    whose bars show data-share="used total". */
 
+import { sitePath } from "./paths.js";
 import { live } from "./socket.js";
 import { withUnit } from "./units.js";
 
@@ -44,7 +45,7 @@ function show(gpus) {
 /* Show how much of each GPU is booked by which model. */
 async function showBookings() {
   if (document.hidden || !template.content.querySelector("[data-booked]")) return;
-  const response = await fetch("/api/scheduling/resources").catch(() => null);
+  const response = await fetch(sitePath("/api/scheduling/resources")).catch(() => null);
   if (!response?.ok) return;
   const machines = await response.json();
   for (const gpu of machines.flatMap((machine) => machine.gpus)) {

@@ -2,6 +2,7 @@
    chart per unit; dragging across a chart zooms in. */
 
 import { Chart } from "./charts.js";
+import { sitePath } from "./paths.js";
 import { fetchHistory } from "./series.js";
 
 const page = JSON.parse(document.getElementById("monitoring").textContent);
@@ -36,7 +37,7 @@ function showExports(query) {
   for (const link of document.querySelectorAll("[data-export]")) {
     const params = new URLSearchParams(query);
     params.set("format", link.dataset.export);
-    link.href = `/api/monitoring/export?${params}`;
+    link.href = sitePath(`/api/monitoring/export?${params}`);
   }
 }
 

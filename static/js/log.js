@@ -2,6 +2,7 @@
    as text. */
 
 import { LogLines } from "./loglines.js";
+import { sitePath } from "./paths.js";
 import { ReconnectingSocket, SIGNED_OUT } from "./reconnecting.js";
 
 const NO_SUCH_RUN = 4404;
@@ -31,7 +32,7 @@ class Log {
   #searchResult = "";
 
   follow(uid) {
-    new ReconnectingSocket(`/ws/logs/${uid}`, {
+    new ReconnectingSocket(sitePath(`/ws/logs/${uid}`), {
       onOpen: () => this.#opened(),
       onMessage: (text) => this.#receive(JSON.parse(text)),
       onClose: (code) => this.#closed(code),

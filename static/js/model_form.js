@@ -2,9 +2,10 @@
    that its runs have used. Empty sizes of a new model are filled with the estimate. */
 
 import { draftOf, post } from "./draft.js";
+import { sitePath } from "./paths.js";
 import { withUnit } from "./units.js";
 
-const PATH = "/api/models/estimate";
+const PATH = sitePath("/api/models/estimate");
 const PAUSE_MS = 500;
 const RELEVANT = ["framework", "driver", "config", "gpu_count"];
 const SIZES = ["gpu_memory_mib", "memory_mib"];

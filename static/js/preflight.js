@@ -2,8 +2,9 @@
    each finding with advice. */
 
 import { draftOf, post } from "./draft.js";
+import { sitePath } from "./paths.js";
 
-const PATH = "/api/models/preflight";
+const PATH = sitePath("/api/models/preflight");
 const card = document.querySelector("[data-preflight]");
 const form = card.closest("form");
 const button = card.querySelector("button");

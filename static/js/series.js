@@ -1,5 +1,7 @@
 /* Series of a live chart: history from the API, followed by live points. */
 
+import { sitePath } from "./paths.js";
+
 const WINDOW_S = 900;
 const GAP_S = 5; // a longer pause between live points is drawn as a gap
 
@@ -9,7 +11,7 @@ export function span() {
 }
 
 export async function fetchHistory(query) {
-  const response = await fetch(`/api/monitoring/metrics?${new URLSearchParams(query)}`);
+  const response = await fetch(sitePath(`/api/monitoring/metrics?${new URLSearchParams(query)}`));
   if (!response.ok) throw new Error(String(response.status));
   return response.json();
 }

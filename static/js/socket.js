@@ -4,6 +4,7 @@
    "interrupted" when no more messages arrive, "resumed" when they do again. Meanwhile
    the API is polled instead. */
 
+import { sitePath } from "./paths.js";
 import { ReconnectingSocket, SIGNED_OUT } from "./reconnecting.js";
 
 const STALE_MS = 5000;
@@ -44,7 +45,7 @@ class Live extends EventTarget {
   }
 
   #connect() {
-    this.#socket = new ReconnectingSocket("/ws/live", {
+    this.#socket = new ReconnectingSocket(sitePath("/ws/live"), {
       onOpen: () => this.#socket.send({ topics: [...this.#topics], seen: 0 }),
       onMessage: (text) => this.#receive(text),
       onClose: (code) => this.#closed(code),
@@ -88,9 +89,9 @@ class Live extends EventTarget {
     if (!this.#interrupted || this.#signedOut || document.hidden) return;
     try {
       if (["host", "models", "status"].some((topic) => this.#topics.has(topic))) {
-        this.#emitStatus(await fetchJson("/api/system/status"));
+        this.#emitStatus(await fetchJson(sitePath("/api/system/status")));
       }
-      if (this.#topics.has("gpus")) this.#emitGpus(await fetchJson("/api/system/gpu"));
+      if (this.#topics.has("gpus")) this.#emitGpus(await fetchJson(sitePath("/api/system/gpu")));
     } catch {
       // The notice is already shown.
     }
