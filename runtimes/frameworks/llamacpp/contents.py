@@ -10,7 +10,7 @@ from runtimes.frameworks.base import Config, Contents
 from runtimes.frameworks.fields import text_of
 from runtimes.frameworks.llamacpp.gguf import BadGguf, Header, Value
 from runtimes.frameworks.llamacpp.quantisation import quantisation_of
-from runtimes.frameworks.llamacpp.shape import headers_of
+from runtimes.frameworks.llamacpp.shape import headers_of, shape_of
 
 # Files beside a model, by their general.type or architecture
 NOT_MODELS = frozenset({"adapter", "clip", "imatrix", "mmproj"})
@@ -18,10 +18,22 @@ NOT_MODELS = frozenset({"adapter", "clip", "imatrix", "mmproj"})
 
 def contents(config: Config) -> Contents | Problem:
     try:
-        headers = headers_of(Path(text_of(config, "model_path")))
-        return _contents(headers)
+        path = Path(text_of(config, "model_path"))
+        found = _contents(headers_of(path))
+        _check_values(path)
+        return found
     except BadGguf as bad:
         return bad.problem
+
+
+def _check_values(path: Path) -> None:
+    """Raises BadGguf for values with which no engine can load the model. What only the
+    estimate misses may be unknown to the platform alone."""
+    try:
+        shape_of(path)
+    except BadGguf as bad:
+        if bad.problem.code == "gguf_value":
+            raise
 
 
 def _contents(headers: list[Header]) -> Contents:

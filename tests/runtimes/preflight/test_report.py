@@ -84,6 +84,7 @@ def test_corrupt_file_is_a_format_error(gguf, content):
         ({"general.architecture": "no-such"}, "architecture"),
         ({"general.type": "adapter"}, "format"),
         ({"general.architecture": "clip"}, "format"),
+        ({"llama.block_count": 2**32 - 1}, "format"),
     ],
 )
 def test_header_is_read(gguf, values, subject):

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from common.messages import advise
+from common.enums import Retry
+from common.messages import advise, find
 from models_app.approvals import approve
 from models_app.enums import RunState, Status
 from models_app.models import Run
@@ -55,6 +56,11 @@ def test_launch_of_what_cannot_work_ends_with_the_reason(config, code):
             "gguf_not_a_model",
         ),
         (
+            a_gguf({**LLAMA, "llama.block_count": 2**32 - 1}),
+            "model_file_broken",
+            "gguf_value",
+        ),
+        (
             a_gguf({**LLAMA, "general.architecture": "no-such"}),
             "unknown_architecture",
             "architecture_unknown",
@@ -70,6 +76,7 @@ def test_launch_of_what_no_engine_can_load_ends_with_a_reason(
     run.refresh_from_db()
     assert (run.end_code, run.end_params["cause"]["code"]) == (code, cause)
     assert "%(" not in run.end_reason
+    assert find(run.end_code).retry is Retry.NEVER
 
 
 def test_launch_without_a_valid_approval_ends_with_the_reason(gguf):

@@ -32,9 +32,14 @@ def test_contents_are_those_of_all_parts(tmp_path):
         ({"general.architecture": "clip"}, "gguf_not_a_model", "clip"),
         ({"general.type": "adapter"}, "gguf_not_a_model", "adapter"),
         ({"general.type": "mmproj"}, "gguf_not_a_model", "mmproj"),
+        ({"llama.block_count": 2**32 - 1}, "gguf_value", "llama.block_count"),
+        ({"llama.block_count": 4097}, "gguf_value", "llama.block_count"),
+        ({"llama.block_count": "two"}, "gguf_value", "llama.block_count"),
+        ({"llama.context_length": "long"}, "gguf_value", "llama.context_length"),
+        ({"llama.embedding_length": "long"}, "gguf_value", "llama.embedding_length"),
     ],
 )
-def test_what_is_beside_models_is_reported(tmp_path, values, code, param):
+def test_file_that_no_engine_can_load_is_reported(tmp_path, values, code, param):
     problem = contents_of(tmp_path / "m.gguf", **values)
     assert problem.code == code
     assert param in problem.params.values()
@@ -45,8 +50,3 @@ def test_file_that_is_cut_short_is_a_problem(tmp_path, size):
     path = tmp_path / "m.gguf"
     path.write_bytes(a_gguf()[:size])
     assert contents({"model_path": str(path)}).code == "gguf_truncated"
-
-
-def test_odd_values_are_not_reported(tmp_path):
-    found = contents_of(tmp_path / "m.gguf", **{"llama.context_length": "long"})
-    assert found.context == 0
