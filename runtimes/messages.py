@@ -38,6 +38,17 @@ REASONS = (
         _("%(key)s is not supported by the engine %(engine)s, but by: %(others)s."),
     ),
     Reason(
+        "unknown_chat_template",
+        _(
+            "chat_template “%(value)s” is neither a Jinja template, which contains {{"
+            " or {%%, nor a name that the engine knows: %(allowed)s."
+        ),
+        advice=_(
+            "Remove chat_template to use the one in the model file, or enter the"
+            " template's text."
+        ),
+    ),
+    Reason(
         "gpus_disagree",
         _("tensor_parallel_size is %(value)s, but gpu_count is %(gpus)s."),
     ),

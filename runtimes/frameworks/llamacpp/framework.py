@@ -33,6 +33,7 @@ from runtimes.frameworks.llamacpp import metrics as llamacpp_metrics
 from runtimes.frameworks.llamacpp.architectures import knows
 from runtimes.frameworks.llamacpp.builds import BUILDS, LISTS_MODELS, build_of
 from runtimes.frameworks.llamacpp.candidates import GGUF, gguf_files
+from runtimes.frameworks.llamacpp.chat_templates import template_problems
 from runtimes.frameworks.llamacpp.contents import contents
 from runtimes.frameworks.llamacpp.endings import ENDINGS
 from runtimes.frameworks.llamacpp.memory import memory
@@ -75,7 +76,7 @@ class LlamaCpp(Framework):
         if not problems:
             problems += _beyond_build(config)
             problems += _beyond_gpus(config, gpu_count)
-        return problems
+        return problems or [*template_problems(config)]
 
     def engine(self, config: Config, gpu_count: int) -> str:
         return text_of(config, "engine", DEFAULT)

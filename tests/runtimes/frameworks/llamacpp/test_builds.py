@@ -191,7 +191,7 @@ def problems(model, gpu_count=None, **config):
     ("config", "key"),
     [
         ({"n_parallel": 2}, "n_parallel"),
-        ({"chat_template": "x"}, "chat_template"),
+        ({"chat_template": "{{ x }}"}, "chat_template"),
         ({"extra_args": {"swa_full": True}}, "extra_args.swa_full"),
     ],
 )

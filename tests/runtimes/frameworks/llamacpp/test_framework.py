@@ -48,6 +48,9 @@ def settings_of(placement=PLACEMENT, **config):
         {"embedding": True, "chat_template": "{{ messages }}", "extra_args": {}},
         {"extra_args": {"cache_type_k": "q8_0", "flash_attn_type": "auto"}},
         {"extra_args": {"rope_freq_base": 10000, "cont_batching": False}},
+        {"chat_template": "{% for m in messages %}{% endfor %}"},
+        {"chat_template": "chatml"},
+        {"chat_template": "llama3", "extra_args": {"use_jinja": False}},
     ],
 )
 def test_good_config_has_no_problems(model, config):
@@ -58,6 +61,14 @@ def test_good_config_has_no_problems(model, config):
     ("config", "code", "field"),
     [
         ({"n_ctx": 0}, "out_of_range", "n_ctx"),
+        ({"chat_template": "no-such"}, "unknown_chat_template", "chat_template"),
+        ({"chat_template": ""}, "unknown_chat_template", "chat_template"),
+        ({"chat_template": "llama3"}, "unknown_chat_template", "chat_template"),
+        (
+            {"chat_template": "no-such", "extra_args": {"use_jinja": False}},
+            "unknown_chat_template",
+            "chat_template",
+        ),
         ({"n_ctx": 1_048_577}, "out_of_range", "n_ctx"),
         ({"n_ctx": "2048"}, "wrong_type", "n_ctx"),
         ({"n_ctx": True}, "wrong_type", "n_ctx"),
