@@ -141,6 +141,7 @@ EXPECTED = {
     "object with type function and a function with a name": _(
         "an object with type function and a function with a name"
     ),
+    "string or list of text parts": _("a string or a list of text parts"),
     "string or list of strings": _("a string or a list of strings"),
     "string that is not empty": _("a string that is not empty"),
     "string, list of strings, list of tokens or list of lists of tokens": _(

@@ -21,7 +21,7 @@ CLIENT_ERRORS = frozenset({400, 413, 422, 429})
 CLIENT_ERROR_UNDER_500 = re.compile(
     r"^(?!Invalid input batch)"
     r"(Failed to (parse|load image|tokenize)|(Cannot|Invalid|Missing|Expected|Unknown"
-    r"|Unsupported|Unable to generate parser)\b"
+    r"|Unsupported|\d+ validation errors?|Unable to generate parser)\b"
     r"|.*(not supported|does not support|param requires|is required|incompatible"
     r"|too large to process|Jinja|[Tt]emplate|raise_exception))",
     re.DOTALL | re.IGNORECASE,
@@ -31,7 +31,9 @@ CONTEXT_LIMIT = re.compile(r"maximum context length is (\d+) tokens")
 CONTEXT_TOKENS = re.compile(
     r"(?:requested|contains(?: at least)?) (\d+) (?:input )?tok"
 )
-INTERNALS = re.compile(r"\[json\.exception[^\]]*\]\s*|\s*- hint:.*", re.DOTALL)
+INTERNALS = re.compile(
+    r"\[json\.exception[^\]]*\]\s*|\s*- hint:.*|\s+File \".*", re.DOTALL
+)
 LOADING = 503
 # 404: vLLM has no such path for the kind of this model.
 NOT_SUPPORTED = frozenset({404, 501})

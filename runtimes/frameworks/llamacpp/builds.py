@@ -13,6 +13,7 @@ from typing import Any, cast
 from common.dialects import EngineDialect
 from runtimes.frameworks.base import Command, Config, Placement
 from runtimes.frameworks.fields import Choice, Field, integer_of
+from runtimes.frameworks.llamacpp import python_requests
 from runtimes.frameworks.llamacpp.options import (
     CACHE_RAM_MIB,
     DEFAULT,
@@ -23,7 +24,7 @@ from runtimes.frameworks.llamacpp.options import (
     PYTHON_BINDING,
     build_kind,
 )
-from runtimes.frameworks.llamacpp.requests import PYTHON_DIALECT, SERVER_DIALECT
+from runtimes.frameworks.llamacpp.requests import SERVER_DIALECT
 from runtimes.frameworks.paths import for_engine
 
 SERVERS = Path(__file__).resolve().parents[2] / "engines"
@@ -285,7 +286,7 @@ BUILDS = {
             metrics_path=PYTHON_METRICS,
             # Which has to wait for its turn: once it answers, nothing is in flight.
             idle_path="/v1/models",
-            dialect=PYTHON_DIALECT,
+            dialect=python_requests.DIALECT,
             lacks=frozenset(
                 {"chat_template", "n_parallel", *(EXTRA_ARGS.keys() - PYTHON_HAS)}
             ),

@@ -1,4 +1,4 @@
-"""What the builds of llama.cpp read of a request, beyond OpenAI's API.
+"""What llama.cpp's own server reads of a request, beyond OpenAI's API.
 
 Bounds keep a request from holding up the others: the engine prepares samplers and
 grammars in the thread that generates for everybody. Not listed, and so refused: what
@@ -62,14 +62,11 @@ def _biases(name: str, value: object) -> Problem | None:
     return mapping(number(-100, 100), MAX_BIASES)(name, value)
 
 
-SHARED: Mapping[str, Check] = {
+SERVER: Mapping[str, Check] = {
     "top_k": COUNT_OR_ALL,
     "min_p": FRACTION,
     "repeat_penalty": FACTOR,
     "grammar": GRAMMAR,
-}
-SERVER: Mapping[str, Check] = {
-    **SHARED,
     "n_predict": COUNT_OR_ALL,
     "logit_bias": _biases,
     "n_probs": integer(0, 20),
@@ -119,15 +116,6 @@ COMPLETIONS: Mapping[str, Check] = {
     "echo": without_effect(False),
     "response_format": without_effect({"type": "text"}),
 }
-PYTHON: Mapping[str, Check] = {
-    **SHARED,
-    "min_tokens": COUNT,
-    "mirostat_mode": integer(0, 2),
-    "mirostat_tau": FACTOR,
-    "mirostat_eta": FRACTION,
-    "logit_bias_type": choice("input_ids", "tokens"),
-    "n": without_effect(1),
-}
 
 
 def _adapt(body: Body) -> Body:
@@ -150,20 +138,4 @@ SERVER_DIALECT = EngineDialect(
     completions=COMPLETIONS,
     embeddings={"dimensions": without_effect(), "embd_normalize": integer(-1, 100)},
     adapt=_adapt,
-)
-# It keeps no logits to make log probabilities of.
-PYTHON_DIALECT = EngineDialect(
-    chat={
-        **PYTHON,
-        "logprobs": without_effect(False),
-        "top_logprobs": without_effect(0),
-        "reasoning_effort": without_effect(),
-    },
-    completions={
-        **PYTHON,
-        "logprobs": without_effect(),
-        "suffix": text(MAX_OPTIONS_BYTES),
-    },
-    # Clients of OpenAI request base64 on their own, and read numbers as well.
-    embeddings={"dimensions": without_effect()},
 )

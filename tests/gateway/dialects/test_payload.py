@@ -8,7 +8,8 @@ from gateway.dialects.openai import CHAT, COMPLETIONS, EMBEDDINGS, build_request
 from gateway.errors import GatewayError
 from gateway.routes.table import Replica
 from gateway.usage.tracker import RequestStats
-from runtimes.frameworks.llamacpp.requests import PYTHON_DIALECT, SERVER_DIALECT
+from runtimes.frameworks.llamacpp.python_requests import DIALECT as PYTHON_DIALECT
+from runtimes.frameworks.llamacpp.requests import SERVER_DIALECT
 from runtimes.frameworks.vllm.requests import DIALECT as VLLM
 from tests.gateway.client import CHAT_BODY, a_route
 
@@ -141,6 +142,18 @@ def test_field_of_an_engine_is_passed_on(route, dialect, endpoint, name, value):
         ),
         (PYTHON_DIALECT, CHAT, "n", 2, "field_without_effect"),
         (PYTHON_DIALECT, CHAT, "logprobs", True, "field_without_effect"),
+        (PYTHON_DIALECT, CHAT, "grammar", "root ::= (((", "unknown_field"),
+        (PYTHON_DIALECT, CHAT, "messages", [{"role": "developer"}], "wrong_type"),
+        (
+            *(PYTHON_DIALECT, CHAT, "messages"),
+            *([{"role": "user", "content": [{"type": "image_url"}]}], "wrong_type"),
+        ),
+        (
+            *(PYTHON_DIALECT, CHAT, "response_format"),
+            *({"type": "json_schema", "json_schema": {}}, "field_without_effect"),
+        ),
+        (PYTHON_DIALECT, COMPLETIONS, "prompt", ["a", "b"], "wrong_type"),
+        (PYTHON_DIALECT, COMPLETIONS, "prompt", [1, 2], "wrong_type"),
         (PYTHON_DIALECT, COMPLETIONS, "logprobs", 1, "field_without_effect"),
         (VLLM, CHAT, "priority", -5, "unknown_field"),
         (VLLM, CHAT, "chat_template", "{{ x }}", "unknown_field"),
@@ -230,3 +243,26 @@ def test_completions_of_a_request_are_limited(route, fields, is_accepted):
         sent(route, COMPLETIONS, fields)
     else:
         assert rejected(route, COMPLETIONS, fields) == [("prompt", "out_of_range")]
+
+
+def test_text_parts_are_joined_for_llama_cpp_python(route):
+    parts = [{"type": "text", "text": "Hello, "}, {"type": "text", "text": "you"}]
+    body = {**CHAT_BODY, "messages": [{"role": "user", "content": parts}]}
+    route = a_route("smol", *route.replicas, dialect=PYTHON_DIALECT)
+    request = build_request(CHAT, body, route, RequestStats())
+    assert json.loads(request.content)["messages"] == [
+        {"role": "user", "content": "Hello, you"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("choice", "is_accepted"),
+    [("auto", True), ("none", True), (a_tool("look"), True), ("required", False)],
+)
+def test_llama_cpp_python_ignores_that_a_tool_is_required(route, choice, is_accepted):
+    body = {**CHAT_BODY, "tools": [a_tool("look")], "tool_choice": choice}
+    if is_accepted:
+        assert sent(route, CHAT, body, PYTHON_DIALECT)["tool_choice"] == choice
+    else:
+        problem = ("tool_choice", "field_without_effect")
+        assert rejected(route, CHAT, body, PYTHON_DIALECT) == [problem]

@@ -43,6 +43,13 @@ IMAGE = "image input is not supported - hint: you may need to provide the mmproj
             400,
             "image input is not supported",
         ),
+        (
+            500,
+            {"message": '1 validation error:\n  missing\n\n  File "/root/x.py"'},
+            "engine_refused",
+            400,
+            "1 validation error:\n  missing",
+        ),
         (500, {"message": "at 0xdead"}, "engine_failed", 502, ""),
         (401, {"message": "Invalid API Key"}, "engine_failed", 502, ""),
         (404, {"message": "Not Found"}, "engine_refused", 400, "Not Found"),
