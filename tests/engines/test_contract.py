@@ -149,6 +149,15 @@ def test_engine_takes_what_the_gateway_makes_of_a_request(ready, endpoint, field
     assert (status, "choices" in text) == (200, True), text
 
 
+def test_engine_takes_text_in_parts(ready):
+    parts = [{"type": "text", "text": "What is"}, {"type": "text", "text": " 2 + 2?"}]
+    body = {"messages": [{"role": "user", "content": parts}], **SAY}
+    route = a_route(dialect=ready.rules.dialect(ready.config))
+    request = build_request(CHAT, body, route, RequestStats())
+    status, text = ready.request("POST", request.path, json.loads(request.content))
+    assert (status, "[DONE]" in text) == (200, True), text
+
+
 def test_key_is_needed(ready):
     body = {"messages": [{"role": "user", "content": "Hello"}]}
     status, text = ready.request("POST", "/v1/chat/completions", body, key="wrong")
