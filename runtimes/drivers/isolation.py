@@ -12,7 +12,9 @@ from zlib import crc32
 ENGINES = Path(__file__).resolve().parents[1] / "engines"
 # Programs, libraries and what they read at their start. No keys, no password hashes.
 SYSTEM = (
-    *("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/opt", "/proc", "/sys"),
+    *("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/proc"),
+    *("/sys/devices", "/sys/class", "/sys/bus", "/sys/module", "/sys/fs/cgroup"),
+    *("/sys/kernel/mm", "/opt/rocm", "/opt/amdgpu", "/opt/nvidia", "/opt/intel"),
     *("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/ld.so.preload"),
     *("/etc/alternatives", "/etc/localtime", "/etc/timezone", "/etc/os-release"),
     *("/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/hosts"),

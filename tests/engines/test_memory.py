@@ -46,10 +46,18 @@ def taken_mib(pid):
 
 def test_engine_takes_what_was_estimated(driver, model, build, more):
     config = {**build.config(build.served(model)), **more}
-    engine = Engine(driver, config, rules=build.rules, program=build.program)
+    host = build.rules.memory(config, gpu_count=0).host
+    # Which is also what it may take
+    engine = Engine(
+        driver,
+        config,
+        rules=build.rules,
+        program=build.program,
+        memory_mib=host.total_mib,
+    )
     engine.wait_until_ready()
     assert engine.chat("word " * 700, max_tokens=4)[0] == 200
     taken = taken_mib(engine.handle.engine_pid)
+    assert driver.observe(engine.handle).alive
     driver.kill(engine.handle)
-    host = build.rules.memory(config, gpu_count=0).host
     assert host.total_mib - host.prompt_cache_mib == pytest.approx(taken, rel=0.15)
