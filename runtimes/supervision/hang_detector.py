@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 # Longer gaps between two probes are the monitor's own.
 LONGEST_STEP_S = 5.0
-# Of a core; a process that only waits uses less.
-BUSY_SHARE = 0.2
+# Of a core; a process that only waits uses less, one that works uses more even where it
+# gets a small share of an overloaded machine.
+BUSY_SHARE = 0.05
 
 
 @dataclass(slots=True)

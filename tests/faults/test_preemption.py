@@ -36,12 +36,12 @@ def test_higher_evicts_lower_which_finishes_its_request_and_returns(site):
     site.request("start", "low")
     [low] = site.until_status("low", "running")
     answers = []
-    talk = threading.Thread(target=generate, args=(site, low, 150, answers))
+    talk = threading.Thread(target=generate, args=(site, low, 60, answers))
     talk.start()
     site.request("start", "high")
-    site.until_status("high", "running", 150)
+    site.until_status("high", "running", 170)
     talk.join()
-    assert answers == [150]
+    assert answers == [60]
     [evicted] = site.runs("low")
     assert (evicted["end_code"], evicted["exit_code"]) == ("preempted", 0)
     assert json.loads(evicted["end_params"])["by"] == "high"

@@ -128,7 +128,7 @@ def test_platform_of_the_image_serves(build, client):
     )
     client.start(container)
     address = client.inspect_container(container)["NetworkSettings"]["IPAddress"]
-    page = until(lambda: answer(client, container, address), 60)
+    page = until(lambda: answer(client, container, address), 180)
     assert "csrfmiddlewaretoken" in page
     assert "\n1000\n" in client.logs(container).decode()
     client.stop(container, timeout=10)

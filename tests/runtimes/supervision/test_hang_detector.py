@@ -36,7 +36,7 @@ def after(*looks):
         (["?"] * 9, 0),  # its answers are all there is
         (["?", "-", "-"], 2),
         (["1/9", "-5", "-6", "-7"], 0),  # a large step, computed by the processor
-        (["1/9", "-5.0", "-5.1", "-5.2"], 2),  # waiting for something costs little
+        (["1/9", "-5.00", "-5.04", "-5.08"], 2),  # waiting for something costs little
         (["1/9", "-5", "-5", "-5"], 2),
         (["1/9", "-5", "1/10", "-9", "-9"], 1),  # what was used before does not count
     ],
