@@ -191,7 +191,18 @@ REASONS = (
         "request_too_large",
         _("The request is larger than the limit of %(max)s bytes."),
     ),
-    Reason("no_such_path", _("%(value)s does not exist on this server.")),
+    Reason(
+        "no_such_path",
+        _("%(value)s does not exist on this server."),
+        variants={
+            "nearest": _(
+                "%(value)s does not exist on this server. Did you mean %(nearest)s?"
+            )
+        },
+    ),
+    Reason(
+        "disk_full", _("The disk of %(path)s is full. Free up space and try again.")
+    ),
     Reason(
         "bad_request",
         _("The server rejected the request. Check its Host header."),

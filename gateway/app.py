@@ -82,7 +82,8 @@ class Gateway:
 
     async def _dispatch(self, request: Request, match: urls.Match) -> None:
         if match.endpoint not in self.handlers:
-            raise GatewayError(404, "no_such_path", {"value": shorten(match.key)})
+            params = {"value": shorten(match.key), "nearest": urls.suggest(match.key)}
+            raise GatewayError(404, "no_such_path", params)
         if request.method == "OPTIONS":
             return await request.respond_empty([match.allow_header])
         if request.method not in match.methods:

@@ -67,3 +67,13 @@ def resolve(path: str) -> Match:
                 format_error=openai_error,
             )
     return Match(endpoint="", key=path, methods=(), format_error=openai_error)
+
+
+def suggest(path: str) -> str:
+    """The path of the gateway that was probably meant: a client's base URL may lack
+    /v1, have it twice, or end in a slash. Empty if there is none."""
+    parts = [part for part in path.split("/") if part]
+    while parts[:1] == ["v1"]:
+        parts = parts[1:]
+    meant = "/".join(["/v1", *parts])
+    return meant if meant != path and resolve(meant).endpoint else ""

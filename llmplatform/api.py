@@ -18,6 +18,7 @@ from rest_framework.pagination import PageNumberPagination
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
+from common.disks import full_disk
 from common.exceptions import AlreadyExists, Conflict, Invalid
 from common.messages import render
 from common.requests import with_request_id
@@ -33,6 +34,10 @@ class Pagination(PageNumberPagination):
     max_page_size = 200
 
 
+class TooLarge(exceptions.APIException):
+    status_code = 413
+
+
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
     """Render every error as {code, message, errors: [{code, field, message}]}."""
     if isinstance(error, Conflict):
@@ -41,6 +46,9 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
         return Response(_already_exists(_problems(error)), status=409)
     if isinstance(error, Invalid):
         return Response(_invalid(_problems(error)), status=400)
+    if disk := full_disk(error):
+        logger.error("the disk of %s is full: %s", disk, error)
+        return Response(disk_full(disk), status=503)
     drf_error = _to_drf(error)
     response = views.exception_handler(drf_error, dict(context))
     if response is None or not isinstance(drf_error, exceptions.APIException):
@@ -55,7 +63,7 @@ def _to_drf(error: Exception) -> Exception:
     if isinstance(error, RequestDataTooBig):
         limit = {"max": settings.DATA_UPLOAD_MAX_MEMORY_SIZE}
         text = render("request_too_large", limit)
-        return exceptions.ParseError(text, code="request_too_large")
+        return TooLarge(text, code="request_too_large")
     if isinstance(error, SuspiciousOperation):
         return exceptions.ParseError()
     if isinstance(error, Http404):
@@ -87,6 +95,10 @@ def _already_exists(errors: Errors) -> dict[str, Any]:
 
 def error_body(code: str) -> dict[str, Any]:
     return body(code, render(code, {}))
+
+
+def disk_full(path: str) -> dict[str, Any]:
+    return body("disk_full", render("disk_full", {"path": path}))
 
 
 def _invalid(errors: Errors) -> dict[str, Any]:

@@ -5,4 +5,7 @@ class LlmPlatformConfig(AppConfig):
     name = "llmplatform"
 
     def ready(self) -> None:
-        from llmplatform import checks  # noqa: F401 -- registers them
+        from common.messages import register
+        from llmplatform import checks, messages  # noqa: F401 -- checks register
+
+        register(messages.REASONS)

@@ -20,7 +20,6 @@ from gateway.app import Gateway  # noqa: E402
 from gateway.http import Receive, Scope, Send  # noqa: E402
 from gateway.routes.loader import Loader  # noqa: E402
 from gateway.usage.reporter import UsageReporter  # noqa: E402
-from llmplatform.policy.bodies import limit_bodies  # noqa: E402
 from llmplatform.policy.stack import guard  # noqa: E402
 from llmplatform.policy.url_prefix import add_prefix  # noqa: E402
 from monitoring.history.recorder import Recorder  # noqa: E402
@@ -32,10 +31,7 @@ from monitoring.logs.feeds import FEEDS  # noqa: E402
 
 LIVE = "/ws/live"
 
-django = limit_bodies(
-    add_prefix(to_django),  # type: ignore[arg-type]
-    settings.MAX_BODY_BYTES,
-)
+django = add_prefix(to_django)  # type: ignore[arg-type]
 loader = Loader()
 subscription = Subscription(settings.REDIS_URL)
 gateway = Gateway(loader, subscription)

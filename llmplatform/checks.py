@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,14 @@ PASSWORD_SHORTEST = 8
 UNKNOWN_FIELDS = ("reject", "drop")
 URL_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+")
+CLIENT_LIMITS = (
+    "HEADER_SECONDS",
+    "BODY_SECONDS",
+    "KEEP_ALIVE_SECONDS",
+    "CONNECTIONS_PER_ADDRESS",
+    "CONNECTIONS_PER_TOKEN",
+    "WEBSOCKETS_PER_TOKEN",
+)
 
 
 @register()
@@ -197,6 +205,27 @@ def cors_origins() -> Iterator[CheckMessage]:
             )
 
 
+def bind() -> Iterator[CheckMessage]:
+    try:
+        ip_address(settings.BIND.strip("[]"))
+    except ValueError as error:
+        yield Error(
+            f"BIND: {error}.",
+            hint="Use an address such as 127.0.0.1, 0.0.0.0 or [::].",
+            id="llmplatform.E020",
+        )
+
+
+def client_limits() -> Iterator[CheckMessage]:
+    for name in CLIENT_LIMITS:
+        if (value := getattr(settings, name)) < 1:
+            yield Error(
+                f"{name} is {value}.",
+                hint="Use a number greater than 0.",
+                id="llmplatform.E021",
+            )
+
+
 CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     broker_socket,
     engine_sockets,
@@ -211,4 +240,6 @@ CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     cors_origins,
     request_limit,
     accounts,
+    bind,
+    client_limits,
 )

@@ -14,6 +14,7 @@ ERRORS = {
     "401": "No token, or one that is not valid.",
     "403": "The user may not do this.",
     "404": "There is no such model, run or export.",
+    "413": "The body is too large.",
     "409": "Not possible in the model's status, which `status` and `allowed` name.",
 }
 
@@ -76,6 +77,7 @@ def _possible_statuses(path: str, method: str, operation: Schema) -> list[str]:
         *("401", "403"),
         *(["404"] if "path" in places else []),
         *(["409"] if changes_one else []),
+        *(["413"] if "requestBody" in operation else []),
     ]
 
 
@@ -113,5 +115,6 @@ ERROR: Schema = {
             "items": _TEXT,
             "description": "With 409: operations that are possible now.",
         },
+        "request_id": {**_TEXT, "description": "As in the header X-Request-Id."},
     },
 }

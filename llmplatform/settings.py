@@ -28,6 +28,7 @@ MODEL_ROOTS = [
 NODE_NAME = env.text("NODE_NAME", socket.gethostname())
 WEB_PORT = env.number("WEB_PORT", 3000)
 API_PORT = env.number("API_PORT", 8000)
+BIND = env.text("BIND", "0.0.0.0")  # noqa: S104 -- [::] for IPv6 as well
 ENGINE_PORTS = range(
     env.number("ENGINE_PORT_FIRST", 21000), env.number("ENGINE_PORT_LAST", 21999) + 1
 )
@@ -63,9 +64,8 @@ SECURE_HSTS_SECONDS = env.number("HSTS_SECONDS", 86_400) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = env.flag("HSTS_INCLUDE_SUBDOMAINS")
 SECURE_HSTS_PRELOAD = env.flag("HSTS_PRELOAD")
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]  # they are a choice
-SECURE_PROXY_SSL_HEADER = (
-    ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("TRUST_PROXY") else None
-)
+TRUST_PROXY = env.flag("TRUST_PROXY")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUST_PROXY else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = HTTPS
 # Browsers send cookies to every port of a host: without names of its own, a second
 # installation there would end the sessions of the first.
@@ -93,7 +93,16 @@ AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
 # Without use; see models_app.accounts.sessions.
 SESSION_COOKIE_AGE = env.number("SESSION_IDLE_MINUTES", 720) * 60
 
+# What a client can make the servers hold
+MAX_HEADER_BYTES = 64 * 2**10
 MAX_BODY_BYTES = 10 * 2**20
+UNKNOWN_CLIENT_BODY_BYTES = 64 * 2**10  # before it has signed in or shown a token
+HEADER_SECONDS = env.number("HEADER_SECONDS", 30)
+BODY_SECONDS = env.number("BODY_SECONDS", 120)
+KEEP_ALIVE_SECONDS = env.number("KEEP_ALIVE_SECONDS", 75)
+CONNECTIONS_PER_ADDRESS = env.number("CONNECTIONS_PER_ADDRESS", 1000)
+CONNECTIONS_PER_TOKEN = env.number("CONNECTIONS_PER_TOKEN", 500)
+WEBSOCKETS_PER_TOKEN = env.number("WEBSOCKETS_PER_TOKEN", 50)
 
 # Applications
 INSTALLED_APPS = [
@@ -345,12 +354,20 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s%(request)s"}
     },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["request_id", "no_secrets"],
+        },
     },
-    "filters": {"one_line": {"()": "llmplatform.logs.WithoutTraceback"}},
+    "filters": {
+        "one_line": {"()": "llmplatform.logs.WithoutTraceback"},
+        "request_id": {"()": "llmplatform.logs.WithRequestId"},
+        "no_secrets": {"()": "llmplatform.logs.WithoutSecrets"},
+    },
     "loggers": {
         # One line per task would be two lines a second.
         "django-q": {"level": "WARNING"},

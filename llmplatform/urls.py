@@ -39,6 +39,7 @@ router.register("tokens", Tokens, basename="token")
 router.register("library", Library, basename="library")
 
 to_admin = RedirectView.as_view(url=reverse_lazy("admin:index"))
+handler404 = "llmplatform.errors.not_found"
 handler400 = "llmplatform.errors.bad_request"
 handler500 = "llmplatform.errors.server_error"
 

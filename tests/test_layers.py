@@ -25,13 +25,12 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 40
 SHOWN_SUFFIXES = {".py", ".sh", ".html", ".css", ".js", ".conf"}
 
-# settings.py is handed the environment; manage.py, asgi.py and server.py name the
-# settings; the shim and the engines are programs of their own.
+# settings.py is handed the environment; manage.py and asgi.py name the settings; the
+# shim and the engines are programs of their own.
 MAY_READ_ENVIRONMENT = {
     "manage.py",
     "llmplatform/asgi.py",
     "llmplatform/environment.py",
-    "llmplatform/server.py",
     "llmplatform/settings.py",
     "runtimes/shim.py",
     *(str(p.relative_to(ROOT)) for p in (ROOT / "runtimes/engines").glob("*.py")),

@@ -68,21 +68,24 @@ async def refuse(
         await receive()
         await send({"type": "websocket.close"})
         return
-    content = _content(scope, error)
-    headers = [
+    accept = header(scope, b"accept-language").decode("latin-1")
+    content = format_error(scope["path"], accept, error)
+    start = {"type": "http.response.start", "status": error.status}
+    await send({**start, "headers": error_headers(error, content)})
+    await send({"type": "http.response.body", "body": content})
+
+
+def error_headers(error: GatewayError, content: bytes) -> Headers:
+    return [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(content)).encode()),
         *error.headers,
     ]
-    start = {"type": "http.response.start", "status": error.status}
-    await send({**start, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
 
 
-def _content(scope: Scope, error: GatewayError) -> bytes:
-    is_gateway = urls.is_gateway_path(scope["path"])
-    to_dict = urls.resolve(scope["path"]).format_error if is_gateway else platform_error
-    accept = header(scope, b"accept-language").decode("latin-1")
-    with translation.override(preferred_language(accept)):
+def format_error(path: str, accept_language: str, error: GatewayError) -> bytes:
+    is_gateway = urls.is_gateway_path(path)
+    to_dict = urls.resolve(path).format_error if is_gateway else platform_error
+    with translation.override(preferred_language(accept_language)):
         body: dict[str, Any] = to_dict(error)
     return json.dumps(body, ensure_ascii=False).encode()

@@ -1,39 +1,77 @@
-"""Limit the size of request bodies, because Django stores a whole body before it
+"""Refuse request bodies before they are stored: Django stores a whole body before it
 authenticates the request."""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
 
-from common.messages import render
+from django.conf import settings
+
+from gateway import urls
+from gateway.errors import GatewayError
 from gateway.http import Message, Receive, Scope, Send
-from llmplatform.policy.base import App
+from llmplatform.policy.base import App, Header, Headers, refuse, values
+from llmplatform.policy.credentials import is_known
 
 
-def limit_bodies(app: App, max_bytes: int) -> App:
+def limit_bodies(app: App) -> App:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"])
-        content_length = headers.get(b"content-length", b"0")
-        if content_length.isdigit() and int(content_length) <= max_bytes:
-            await _forward(app, max_bytes, scope, receive, send)
-        else:
-            await _reject(send, max_bytes)
+        if scope["type"] != "http":
+            return await app(scope, receive, send)
+        # The gateway authenticates before it reads, without the database.
+        is_trusted = urls.is_gateway_path(scope["path"])
+        if error := await refusal(scope["headers"], is_trusted):
+            return await refuse(scope, receive, send, error)
+        return await _forward(app, scope, receive, send)
 
     return application
 
 
-async def _forward(
-    app: App, max_bytes: int, scope: Scope, receive: Receive, send: Send
-) -> None:
-    """A body without Content-Length that exceeds the limit looks to the application
-    like a client that has disconnected."""
+async def refusal(
+    headers: Iterable[Header], is_trusted: bool = False
+) -> GatewayError | None:
+    """Why a body with these headers will not be read. is_trusted: whoever sends it may
+    send a large one."""
+    headers = list(headers)
+    encoding = next(values(headers, b"content-encoding"), b"identity").strip().lower()
+    if encoding not in (b"identity", b""):
+        return GatewayError(
+            415,
+            "content_encoding",
+            {"value": encoding.decode("latin-1")},
+            extra_headers=[(b"accept-encoding", b"identity")],
+        )
+    if (length := _length(headers)) > settings.MAX_BODY_BYTES:
+        return too_large()
+    is_large = length < 0 or length > settings.UNKNOWN_CLIENT_BODY_BYTES
+    if is_large and not is_trusted and not await is_known(headers):
+        return GatewayError(401, "sign_in_before_body")
+    return None
+
+
+def too_large() -> GatewayError:
+    return GatewayError(413, "request_too_large", {"max": settings.MAX_BODY_BYTES})
+
+
+def _length(headers: Headers) -> int:
+    """-1 for a chunked body."""
+    if any(values(headers, b"transfer-encoding")):
+        return -1
+    declared = next(values(headers, b"content-length"), b"0")
+    return int(declared[:18]) if declared.isdigit() else 0
+
+
+async def _forward(app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    """A chunked body that exceeds the limit looks to the application like a client that
+    has disconnected."""
     received, has_started = 0, False
 
     async def count_received() -> Message:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        return message if received <= max_bytes else {"type": "http.disconnect"}
+        is_within = received <= settings.MAX_BODY_BYTES
+        return message if is_within else {"type": "http.disconnect"}
 
     async def note_start(message: Message) -> None:
         nonlocal has_started
@@ -41,18 +79,5 @@ async def _forward(
         await send(message)
 
     await app(scope, count_received, note_start)
-    if received > max_bytes and not has_started:
-        await _reject(send, max_bytes)
-
-
-async def _reject(send: Send, max_bytes: int) -> None:
-    text = render("request_too_large", {"max": max_bytes})
-    error = {"code": "request_too_large", "message": text, "errors": []}
-    content = json.dumps(error).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(content)).encode()),
-        (b"connection", b"close"),
-    ]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
+    if received > settings.MAX_BODY_BYTES and not has_started:
+        await refuse(scope, receive, send, too_large())

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from llmplatform.policy.authorization import refuse_repeated
 from llmplatform.policy.base import App, compose
+from llmplatform.policy.bodies import limit_bodies
+from llmplatform.policy.clients import show_ipv4
 from llmplatform.policy.cors import allow_origins
+from llmplatform.policy.failures import answer_failures
+from llmplatform.policy.health import answer_probes
+from llmplatform.policy.hosts import check_host
+from llmplatform.policy.https import require_https
+from llmplatform.policy.quotas import limit_open
 from llmplatform.policy.request_ids import identify
 from llmplatform.policy.response_headers import add_headers
 from llmplatform.policy.url_prefix import strip_prefix
@@ -11,8 +19,16 @@ from llmplatform.policy.url_prefix import strip_prefix
 LAYERS = (
     strip_prefix,
     identify,
+    show_ipv4,
     allow_origins,
     add_headers,
+    answer_probes,
+    check_host,
+    require_https,
+    refuse_repeated,
+    limit_open,
+    answer_failures,
+    limit_bodies,
 )
 
 

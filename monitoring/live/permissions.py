@@ -36,7 +36,7 @@ class Credential:
 
 def allowed_topics(credentials: Collection[Credential]) -> dict[Credential, Topics]:
     """Takes five queries. Credentials without topics are left out."""
-    users = _users(credentials)
+    users = users_of(credentials)
     pks = set(users.values())
     may_view = _allowed(VIEW, pks)
     may_view_activity = _allowed(VIEW_ACTIVITY, pks)
@@ -55,7 +55,8 @@ def _allowed(permission: str, pks: Collection[int]) -> set[int]:
     return set(users.filter(pk__in=pks).values_list("pk", flat=True))
 
 
-def _users(credentials: Collection[Credential]) -> dict[Credential, int]:
+def users_of(credentials: Collection[Credential]) -> dict[Credential, int]:
+    """Primary keys of active users, by the credentials that are valid now."""
     sessions = _session_users([c.session for c in credentials if c.session])
     tokens = _token_users([c.token for c in credentials if c.token])
     users = chain(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 
 import psutil
@@ -158,16 +159,17 @@ def _is_ours(pid: int | None) -> bool:
         argv = psutil.Process(pid).cmdline() if pid else []
     except psutil.Error:
         return False
-    return "llmplatform.server:application" in argv
+    return "llmplatform.servers" in argv
 
 
 def _answers(port: int) -> bool:
-    url = f"http://127.0.0.1:{port}/"
+    any_address = ip_address(settings.BIND.strip("[]")).is_unspecified
+    url = f"http://{'127.0.0.1' if any_address else settings.BIND}:{port}/healthz"
     try:
-        reply = urllib3.request("GET", url, timeout=5, retries=False, redirect=False)
+        reply = urllib3.request("GET", url, timeout=5, retries=False)
     except urllib3.exceptions.HTTPError:
         return False
-    return reply.status < 500
+    return reply.status == 200
 
 
 def _gpu_names() -> list[str]:

@@ -143,9 +143,6 @@ REASONS = (
         ),
     ),
     Reason(
-        "disk_full", _("The disk of %(path)s is full. Free up space and try again.")
-    ),
-    Reason(
         "checksum_mismatch",
         _(
             "The checksum of %(path)s did not match the hub's in two attempts. Try"

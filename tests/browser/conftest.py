@@ -51,9 +51,8 @@ class Site(Installation):
         self.until(lambda: answers(f"{self.url}/static/icon.svg"))
 
     def serve(self):
-        listen = ("-v", "0", "-b", "127.0.0.1", "-p", str(self.port))
-        server = [sys.executable, "-m", "daphne", *listen]
-        self.start_process("web", [*server, "llmplatform.asgi:application"])
+        self.env["WEB_PORT"] = str(self.port)
+        self.start_process("web", [sys.executable, "-m", "llmplatform.servers", "web"])
 
 
 @pytest.fixture(scope="package")

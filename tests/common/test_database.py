@@ -94,8 +94,8 @@ def run(data_dir, *args):
         ("manage.py", "prepare", "--check"),
         ("manage.py", "qcluster"),
         ("manage.py", "run_monitor"),
-        ("-m", "uvicorn", "--port", "0", "llmplatform.server:application"),
-        ("-m", "daphne", "-p", "0", "llmplatform.server:application"),
+        ("-m", "llmplatform.servers", "web"),
+        ("-m", "llmplatform.servers", "api"),
     ],
 )
 def test_nothing_starts_on_a_newer_database(newer_database, command):

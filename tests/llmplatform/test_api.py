@@ -119,7 +119,7 @@ def test_browsable_api_shows_pages():
         (b'{"name": NaN}', 400, "parse_error"),
         (b'{"priority": ' + b"9" * 5000 + b"}", 400, "parse_error"),
         (b"[" * 200_000, 400, "too_deep"),
-        (b" " * 3_000_000, 400, "request_too_large"),
+        (b" " * 3_000_000, 413, "request_too_large"),
         (b"[]", 400, "validation_error"),
         (b"null", 400, "validation_error"),
         (b"7", 400, "validation_error"),

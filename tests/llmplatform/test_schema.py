@@ -64,7 +64,7 @@ def test_schema_says_what_each_operation_answers(schema):
     start = schema["paths"]["/api/models/{id}/start"]["post"]["responses"]
     assert set(start) == {"202", "401", "403", "404", "409"}
     create = schema["paths"]["/api/models"]["post"]["responses"]
-    assert set(create) == {"201", "400", "401", "403"}
+    assert set(create) == {"201", "400", "401", "403", "413"}
 
 
 def test_schema_takes_ids_and_names_in_paths(schema):

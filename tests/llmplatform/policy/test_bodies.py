@@ -1,10 +1,11 @@
 import pytest
 
 from llmplatform.policy.bodies import limit_bodies
+from tests.llmplatform.policy.asgi import call
 
 
 async def app(scope, receive, send):
-    """Reads all, then tells how much; silent when the client goes."""
+    """Reads all, then returns the size; silent when the client leaves."""
     size, more = 0, True
     while more:
         message = await receive()
@@ -16,40 +17,37 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": str(size).encode()})
 
 
-async def answer(chunks, headers=()):
-    sent = []
-    parts = [
-        {"type": "http.request", "body": chunk, "more_body": n < len(chunks) - 1}
-        for n, chunk in enumerate(chunks)
-    ]
+@pytest.fixture(autouse=True)
+def _limits(settings):
+    settings.MAX_BODY_BYTES = 10
+    settings.UNKNOWN_CLIENT_BODY_BYTES = 5
 
-    async def receive():
-        return parts.pop(0)
 
-    async def send(message):
-        sent.append(message)
-
-    await limit_bodies(app, 10)({"headers": headers}, receive, send)
-    return sent[0]["status"], sent[1]["body"]
+GATEWAY = "/v1/chat/completions"
 
 
 @pytest.mark.parametrize(
-    ("chunks", "headers", "status"),
+    ("chunks", "headers", "path", "status"),
     [
-        ([b"x" * 10], [(b"content-length", b"10")], 200),
-        ([b"x" * 10], [], 200),
-        ([b"x" * 5, b"x" * 5], [], 200),
-        ([b"x" * 11], [(b"content-length", b"11")], 413),
-        ([b"x" * 5, b"x" * 6], [], 413),
-        ([b""], [(b"content-length", b"-1")], 413),
-        ([b""], [(b"content-length", b"many")], 413),
+        ([b"x" * 5], [("content-length", "5")], "/api", 200),
+        ([b"x" * 6], [("content-length", "6")], "/api", 401),
+        ([b"x" * 11], [("content-length", "11")], "/api", 413),
+        ([b"x"], [("transfer-encoding", "chunked")], "/api", 401),
+        ([b"x" * 10], [("content-length", "10")], GATEWAY, 200),
+        ([b"x" * 5, b"x" * 5], [("transfer-encoding", "chunked")], GATEWAY, 200),
+        ([b"x" * 11], [("content-length", "11")], GATEWAY, 413),
+        ([b"x" * 5, b"x" * 6], [("transfer-encoding", "chunked")], GATEWAY, 413),
+        ([b"x"], [("content-encoding", "gzip")], GATEWAY, 415),
+        ([b"x"], [("content-encoding", "Identity")], GATEWAY, 200),
     ],
 )
-async def test_bodies_are_limited(chunks, headers, status):
-    assert (await answer(chunks, headers))[0] == status
+async def test_bodies_are_limited(chunks, headers, path, status):
+    response = await call(limit_bodies(app), path, headers=headers, chunks=chunks)
+    assert response.status == status
 
 
-async def test_refusal_says_what_is_allowed():
-    _, body = await answer([b"x" * 11], [(b"content-length", b"11")])
-    assert b'"code": "request_too_large"' in body
-    assert b"10" in body
+async def test_refusal_names_the_limit():
+    headers = [("content-length", "11")]
+    response = await call(limit_bodies(app), headers=headers)
+    assert b'"code": "request_too_large"' in response.body
+    assert b"10" in response.body

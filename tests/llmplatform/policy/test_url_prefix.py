@@ -32,7 +32,7 @@ class Site:
         self.socket = str(data_dir / "s")
         self.manage("migrate", "--verbosity", "0")
         self.password = self.manage("create_admin").split()[-1]
-        server = ["uvicorn", "--uds", self.socket, "llmplatform.server:application"]
+        server = ["uvicorn", "--uds", self.socket, "llmplatform.asgi:application"]
         self.process = subprocess.Popen([sys.executable, "-m", *server], **self.options)
         deadline = time.monotonic() + 60
         while not os.path.exists(self.socket):  # noqa: PTH110

@@ -37,7 +37,7 @@ set -e
 HTTPS=1 python manage.py check --deploy --fail-level WARNING
 python manage.py migrate -v 0
 id -u
-exec daphne -b 0.0.0.0 -p 3000 llmplatform.server:application
+exec python -m llmplatform.servers web
 """
 
 
