@@ -48,6 +48,8 @@ def inspect(
     if isinstance(contents, Problem):
         problems.append(contents)
         contents = None
+    if contents:
+        problems += rules.kind_problems(config, contents.kind)
     engine = None
     if driver == discovery.LOCAL_DRIVER:
         engine = discovery.find(rules.engine(config, gpu_count))

@@ -38,6 +38,11 @@ REASONS = (
         _("%(key)s is not supported by the engine %(engine)s, but by: %(others)s."),
     ),
     Reason(
+        "embedding_not_set",
+        _("This is an embedding model, but embedding is not set to true."),
+        advice=_("Set embedding to true, and send its requests to /v1/embeddings."),
+    ),
+    Reason(
         "unknown_chat_template",
         _(
             "chat_template “%(value)s” is neither a Jinja template, which contains {{"

@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from common.dialects import OPENAI, EngineDialect
 from common.problems import Problem
-from runtimes.frameworks.candidates import Candidate, Folder, Kind
+from runtimes.frameworks.candidates import Candidate, Folder, Kind, ModelKind
 from runtimes.frameworks.engines import Engine, EngineKind
 from runtimes.frameworks.fields import Field
 from runtimes.frameworks.metrics import EngineMetrics
@@ -107,6 +107,7 @@ class Contents:
     context: int = 0
     parameters: int = 0
     quantisation: str = ""
+    kind: ModelKind = ModelKind.CHAT
 
 
 class Framework(ABC):
@@ -185,6 +186,14 @@ class Framework(ABC):
     def kind_of_file(self, problem: Problem) -> Kind:
         """By a Problem of contents(): what helps another model, or a broken model."""
         return Kind.MODEL
+
+    def kind_settings(self, kind: ModelKind) -> Config:
+        """What the config of a new model needs for its kind."""
+        return {}
+
+    def kind_problems(self, config: Config, kind: ModelKind) -> Iterable[Problem]:
+        """Why a model of this kind cannot work with this config."""
+        return ()
 
     def is_fatal(self, problem: Problem) -> bool:
         """Whether the engine needs what memory() missed in the model file."""

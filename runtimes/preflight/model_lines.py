@@ -15,6 +15,7 @@ from runtimes.checks.docker import gpu_advice, may_have_gpus
 from runtimes.checks.finding import Finding, error, ok, warning
 from runtimes.drivers.base import Driver, DriverError
 from runtimes.frameworks.base import Contents, Framework
+from runtimes.frameworks.candidates import ModelKind
 from runtimes.inspection import Inspection
 from runtimes.installations import discovery
 from runtimes.library.scanner.units import format_bytes, format_count
@@ -137,6 +138,8 @@ def _features(contents: Contents) -> Iterator[str]:
         yield _("%(tokens)s tokens of context") % params
     if contents.quantisation:
         yield contents.quantisation
+    if contents.kind is ModelKind.EMBEDDING:
+        yield _("embedding model")
 
 
 def architecture(candidate: Candidate) -> Finding | None:

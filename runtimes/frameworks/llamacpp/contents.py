@@ -7,11 +7,19 @@ from pathlib import Path
 
 from common.problems import Problem, shorten
 from runtimes.frameworks.base import Config, Contents
+from runtimes.frameworks.candidates import ModelKind
 from runtimes.frameworks.fields import text_of
 from runtimes.frameworks.llamacpp.gguf import BadGguf, Header, Value
 from runtimes.frameworks.llamacpp.quantisation import quantisation_of
 from runtimes.frameworks.llamacpp.shape import headers_of, shape_of
 
+# Architectures that generate no text
+ENCODERS = frozenset(
+    {
+        *("bert", "eurobert", "gemma-embedding", "jina-bert-v2", "jina-bert-v3"),
+        *("modern-bert", "neo-bert", "nomic-bert", "nomic-bert-moe", "t5encoder"),
+    }
+)
 # Files beside a model, by their general.type or architecture
 NOT_MODELS = frozenset({"adapter", "clip", "imatrix", "mmproj"})
 
@@ -52,7 +60,16 @@ def _contents(headers: list[Header]) -> Contents:
         context=_whole(first.values, f"{architecture}.context_length"),
         parameters=sum(tensor.elements for tensor in tensors),
         quantisation=quantisation_of(headers),
+        kind=_kind(first.values, architecture),
     )
+
+
+def _kind(values: Mapping[str, Value], architecture: str) -> ModelKind:
+    """pooling_type 0 is none."""
+    if architecture in ENCODERS or values.get(f"{architecture}.pooling_type"):
+        return ModelKind.EMBEDDING
+    has_template = "tokenizer.chat_template" in values
+    return ModelKind.CHAT if has_template else ModelKind.COMPLETION
 
 
 def _text(values: Mapping[str, Value], key: str) -> str:

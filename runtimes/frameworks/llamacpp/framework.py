@@ -17,7 +17,7 @@ from runtimes.frameworks.base import (
     Framework,
     Placement,
 )
-from runtimes.frameworks.candidates import Candidate, Folder, Kind
+from runtimes.frameworks.candidates import Candidate, Folder, Kind, ModelKind
 from runtimes.frameworks.endings import classify
 from runtimes.frameworks.engines import Engine
 from runtimes.frameworks.extra_args import KEY as EXTRA
@@ -91,6 +91,13 @@ class LlamaCpp(Framework):
         if problem.code != "gguf_not_a_model":
             return Kind.MODEL
         return FILE_KINDS.get(str(problem.params.get("kind")), Kind.OTHER)
+
+    def kind_settings(self, kind: ModelKind) -> Config:
+        return {"embedding": True} if kind is ModelKind.EMBEDDING else {}
+
+    def kind_problems(self, config: Config, kind: ModelKind) -> Iterator[Problem]:
+        if kind is ModelKind.EMBEDDING and not self.embeds(config):
+            yield Problem(code="embedding_not_set", field="config.embedding")
 
     def is_fatal(self, problem: Problem) -> bool:
         return problem.code.startswith("gguf_")

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from common.problems import Problem, shorten
 from runtimes.frameworks.base import Contents
+from runtimes.frameworks.byte_search import contains
+from runtimes.frameworks.candidates import ModelKind
 from runtimes.frameworks.paths import path_problem
 from runtimes.frameworks.vllm.folder import folder_shape
 from runtimes.frameworks.vllm.model import FIELD, described, entries
 from runtimes.frameworks.vllm.weights import FLOATS, BadFolder, weights_of
+
+# Architectures that generate no text, such as BertModel and XLMRobertaForMaskedLM
+ENCODERS = ("BertModel", "RobertaModel", "EncoderModel", "ForMaskedLM")
+TEMPLATES = frozenset({"chat_template.jinja", "chat_template.json"})
 
 
 def contents(name: str) -> Contents | Problem:
@@ -31,7 +37,21 @@ def contents(name: str) -> Contents | Problem:
         context=_context(folder),
         parameters=_parameters(weights),
         quantisation=_quantisation(description),
+        kind=_kind(folder, {path.name for path in files}, description),
     )
+
+
+def _kind(
+    folder: Path, files: Collection[str], description: Mapping[str, Any]
+) -> ModelKind:
+    """modules.json is the index of sentence-transformers."""
+    names = _architectures(description)
+    if "modules.json" in files or any(name.endswith(ENCODERS) for name in names):
+        return ModelKind.EMBEDDING
+    has_template = TEMPLATES & set(files) or contains(
+        folder / "tokenizer_config.json", b'"chat_template"'
+    )
+    return ModelKind.CHAT if has_template else ModelKind.COMPLETION
 
 
 def _architectures(description: Mapping[str, Any]) -> tuple[str, ...]:

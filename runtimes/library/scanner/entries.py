@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from common.problems import Problem
-from runtimes.frameworks.candidates import Candidate, Kind
+from runtimes.frameworks.candidates import Candidate, Kind, ModelKind
 
 # Problems of models whose files are not all there, or not complete
 INCOMPLETE = frozenset(
@@ -21,11 +21,12 @@ INCOMPLETE = frozenset(
 class Entry:
     """A candidate with what its files contain. "" and 0: unknown. config: to start
     with. memory_mib: of one replica with this config, without GPUs, gpu_memory_mib: on
-    one GPU; None: no estimate is possible."""
+    one GPU; None: no estimate is possible. model_kind: None: not known."""
 
     candidate: Candidate
     config: Mapping[str, object]
     kind: Kind = Kind.MODEL
+    model_kind: ModelKind | None = None
     architecture: str = ""
     quantisation: str = ""
     context: int = 0

@@ -77,11 +77,16 @@ def read(candidate: Candidate, frameworks: Frameworks, roots: Sequence[Path]) ->
     found = framework.contents(least)
     if isinstance(found, Problem):
         return _not_loadable(candidate, found, framework.kind_of_file(found))
-    config = {**least, **_context(framework, found.context)}
+    config = {
+        **least,
+        **_context(framework, found.context),
+        **framework.kind_settings(found.kind),
+    }
     memory = framework.memory(config, 0)
     return Entry(
         candidate=candidate,
         config=config,
+        model_kind=found.kind,
         architecture=shorten(", ".join(found.architectures), ARCHITECTURE_SHOWN),
         quantisation=found.quantisation,
         context=found.context,

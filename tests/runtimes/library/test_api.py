@@ -32,6 +32,7 @@ def test_entry_has_all_that_is_known(root, viewer):
         "title": "Tiny.Q4_K_M",
         "framework": "llama.cpp",
         "kind": "model",
+        "model_kind": "completion",
         "size_bytes": path.stat().st_size,
         "architecture": "llama",
         "quantisation": "Q4_K_M",

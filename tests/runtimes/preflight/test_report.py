@@ -92,6 +92,18 @@ def test_header_is_read(gguf, values, subject):
     assert levels(found({"model_path": str(gguf)})) == {subject: "error"}
 
 
+@pytest.mark.parametrize("given", [{}, {"embedding": False}])
+def test_embedding_model_needs_its_flag(gguf, given):
+    gguf.write_bytes(a_gguf({**LLAMA, "llama.pooling_type": 1}))
+    config = {"model_path": str(gguf)}
+    refused = found({**config, **given})
+    assert levels(refused) == {"config": "error"}
+    assert "embedding" in refused["config"].message
+    accepted = found({**config, "embedding": True})
+    assert levels(accepted) == {}
+    assert accepted["format"].message.endswith(", embedding model")
+
+
 def test_model_without_an_estimate_may_run(gguf):
     values = {k: v for k, v in LLAMA.items() if k != "llama.block_count"}
     gguf.write_bytes(a_gguf(values))

@@ -50,3 +50,26 @@ def test_file_that_is_cut_short_is_a_problem(tmp_path, size):
     path = tmp_path / "m.gguf"
     path.write_bytes(a_gguf()[:size])
     assert contents({"model_path": str(path)}).code == "gguf_truncated"
+
+
+BERT = {
+    "general.architecture": "bert",
+    "bert.block_count": 2,
+    "bert.context_length": 512,
+    "bert.embedding_length": 64,
+}
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ({}, "completion"),
+        ({"tokenizer.chat_template": "{{ messages }}"}, "chat"),
+        (BERT, "embedding"),
+        ({**BERT, "bert.pooling_type": 0}, "embedding"),
+        ({"llama.pooling_type": 3, "tokenizer.chat_template": "{{ x }}"}, "embedding"),
+        ({"llama.pooling_type": 0, "tokenizer.chat_template": "{{ x }}"}, "chat"),
+    ],
+)
+def test_kind_is_read_from_the_file(tmp_path, values, kind):
+    assert contents_of(tmp_path / "m.gguf", **values).kind == kind

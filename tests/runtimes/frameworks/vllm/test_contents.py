@@ -84,3 +84,22 @@ def test_weights_that_are_not_whole_are_cut_short(folder, content):
 
 def test_folder_that_is_gone_is_a_problem(tmp_path):
     assert contents(str(tmp_path / "gone")).code == "file_unreadable"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "files", "kind"),
+    [
+        ("LlamaForCausalLM", {}, "completion"),
+        ("LlamaForCausalLM", {"chat_template.jinja": "{{ x }}"}, "chat"),
+        ("LlamaForCausalLM", {"tokenizer_config.json": '{"chat_template": 1}'}, "chat"),
+        ("BertModel", {}, "embedding"),
+        ("XLMRobertaModel", {}, "embedding"),
+        ("Qwen3ForCausalLM", {"modules.json": "[]"}, "embedding"),
+    ],
+)
+def test_kind_is_read_from_the_files(folder, architecture, files, kind):
+    described = {**CONFIG, "architectures": [architecture]}
+    (folder / "config.json").write_text(json.dumps(described))
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    assert contents(str(folder)).kind == kind

@@ -32,6 +32,12 @@ def only(root) -> Entry:
     return entry
 
 
+def test_embedding_model_comes_with_its_flag(tmp_path):
+    a_model(tmp_path / "m.gguf", **{"llama.pooling_type": 1})
+    assert only(tmp_path).model_kind == "embedding"
+    assert only(tmp_path).config["embedding"] is True
+
+
 def test_known_entries_are_not_read_again(tmp_path):
     path = a_model(tmp_path / "m.gguf")
     first = scanned(tmp_path)
