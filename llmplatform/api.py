@@ -7,14 +7,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import (
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
 )
 from django.http import Http404
+from django.http.response import HttpResponseBase
 from rest_framework import exceptions, views
 from rest_framework.pagination import PageNumberPagination
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 
@@ -22,6 +26,8 @@ from common.disks import full_disk
 from common.exceptions import AlreadyExists, Conflict, Invalid
 from common.messages import render
 from common.requests import with_request_id
+
+HTML = "text/html"
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +44,14 @@ class TooLarge(exceptions.APIException):
     status_code = 413
 
 
-def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
+class DocsPermission(BasePermission):
+    """Of the documentation pages and the schema."""
+
+    def has_permission(self, request: Request, view: views.APIView) -> bool:
+        return settings.DOCS_PUBLIC or bool(request.user.is_authenticated)
+
+
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> HttpResponseBase:
     """Render every error as {code, message, errors: [{code, field, message}]}."""
     if isinstance(error, Conflict):
         return Response(_conflict(error), status=409)
@@ -50,12 +63,22 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
         logger.error("the disk of %s is full: %s", disk, error)
         return Response(disk_full(disk), status=503)
     drf_error = _to_drf(error)
+    if isinstance(drf_error, exceptions.NotAuthenticated):
+        request = context["request"]
+        if _is_page(request) and not settings.DOCS_PUBLIC:
+            return redirect_to_login(request.get_full_path())
     response = views.exception_handler(drf_error, dict(context))
     if response is None or not isinstance(drf_error, exceptions.APIException):
         logger.error("request failed", exc_info=error)
         return Response(error_body("internal_error"), status=500)
     response.data = _body_of(drf_error)
     return response
+
+
+def _is_page(request: Request) -> bool:
+    """Requested by a browser, without a token."""
+    renderer = getattr(request, "accepted_renderer", None)
+    return request.method == "GET" and getattr(renderer, "media_type", "") == HTML
 
 
 def _to_drf(error: Exception) -> Exception:

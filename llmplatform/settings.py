@@ -231,7 +231,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "LLM推理服务 API",
     "VERSION": VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["llmplatform.api.DocsPermission"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api",
@@ -339,6 +339,8 @@ HISTORY_MAX_MIB = env.number("HISTORY_MAX_MIB", 4096)  # the oldest is deleted
 # With less free in DATA_DIR, SQLite stores configuration but no more history.
 STORE_MIN_FREE_MIB = env.number("STORE_MIN_FREE_MIB", 512)
 
+# Whether the API's documentation and browsable pages open without signing in
+DOCS_PUBLIC = env.flag("DOCS_PUBLIC", DEBUG)
 # Networks that may read /metrics without a token, such as 10.1.2.0/24. Empty by
 # default: behind a local proxy, every client has the address 127.0.0.1.
 METRICS_NETWORKS = env.items("METRICS_NETWORKS")

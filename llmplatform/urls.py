@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path, re_path, reverse_lazy
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import DefaultRouter
 
 from llmplatform.errors import UnknownPath
@@ -49,7 +49,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     re_path(r"^metrics/?$", Metrics.as_view()),
-    re_path(r"^docs/?$", SpectacularSwaggerView.as_view(), name="docs"),
+    re_path(r"^docs/?$", SpectacularSwaggerSplitView.as_view(), name="docs"),
     re_path(r"^api/schema/?$", SpectacularAPIView.as_view(), name="schema"),
     re_path(
         r"^api/models/(?P<id>[A-Za-z0-9._-]+)/logs/?$", Logs.as_view(), name="logs"

@@ -7,6 +7,7 @@ from llmplatform.policy.base import App, compose
 from llmplatform.policy.bodies import limit_bodies
 from llmplatform.policy.clients import show_ipv4
 from llmplatform.policy.cors import allow_origins
+from llmplatform.policy.csp import protect_pages
 from llmplatform.policy.failures import answer_failures
 from llmplatform.policy.health import answer_probes
 from llmplatform.policy.hosts import check_host
@@ -22,6 +23,7 @@ LAYERS = (
     show_ipv4,
     allow_origins,
     add_headers,
+    protect_pages,
     answer_probes,
     check_host,
     require_https,

@@ -55,6 +55,9 @@ class Site(Installation):
         self.start_process("web", [sys.executable, "-m", "llmplatform.servers", "web"])
 
 
+CSP = "Content Security Policy"
+
+
 @pytest.fixture(scope="package")
 def hub():
     """Where the site downloads models from."""
@@ -99,7 +102,7 @@ def signed_in(site, browser):
 
 @pytest.fixture
 def page(site, browser, signed_in):
-    """Fails a test whose page throws."""
+    """Fails a test whose page throws, or needs what its policy (CSP) forbids."""
     thrown = []
     context = browser.new_context(
         base_url=site.url,
@@ -108,6 +111,7 @@ def page(site, browser, signed_in):
     )
     page = context.new_page()
     page.on("pageerror", lambda error: thrown.append(error))
+    page.on("console", lambda line: thrown.append(line.text) if CSP in line.text else 0)
     yield page
     context.close()
     assert thrown == []
