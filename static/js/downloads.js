@@ -75,7 +75,9 @@ function figures(download) {
 
 function nextAttempt(download) {
   if (!download.retry_at) return [];
-  const time = new Date(download.retry_at).toLocaleTimeString(document.documentElement.lang);
+  const { timeZone } = document.querySelector("[data-time-zone]").dataset;
+  const options = { timeZone, timeZoneName: "short" };
+  const time = new Date(download.retry_at).toLocaleTimeString(document.documentElement.lang, options);
   return [labels.again.replace("%(time)s", time)];
 }
 
