@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 
 import pytest
@@ -52,6 +53,12 @@ def kept(data_dir):
 def test_list_of_kept_settings_is_that_of_the_settings_file(tmp_path):
     listed = in_shell('printf "%s\\n" "${SETTINGS[@]}"', tmp_path).split()
     assert sorted(listed) == sorted(set(names_read()) - NOT_KEPT)
+
+
+def test_every_kept_setting_is_documented():
+    documented = (ROOT / "docs/operations.md").read_text()
+    names = set(names_read()) - NOT_KEPT
+    assert {n for n in names if not re.search(rf"\b{n}\b", documented)} == set()
 
 
 def test_given_settings_are_kept_at_the_next_plain_deployment(data_dir):
