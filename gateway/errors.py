@@ -72,6 +72,10 @@ def model_not_found(name: str) -> GatewayError:
     return GatewayError(404, "not_found", {"value": name}, message_code="no_such_model")
 
 
+def only_embeddings(route: Route) -> GatewayError:
+    return GatewayError(400, "only_embeddings", {"model": route.name})
+
+
 def engine_failed(route: Route) -> GatewayError:
     return GatewayError(502, "engine_failed", {"model": route.name})
 

@@ -43,7 +43,20 @@ REASONS = (
             " one request."
         ),
     ),
-    Reason("no_embeddings", _("Model %(model)s does not support embeddings.")),
+    Reason(
+        "no_embeddings",
+        _(
+            "Model %(model)s does not support embeddings. Send its requests to"
+            " /v1/chat/completions or /v1/completions."
+        ),
+    ),
+    Reason(
+        "only_embeddings",
+        _(
+            "Model %(model)s is an embedding model and generates no text. Send its"
+            " requests to /v1/embeddings."
+        ),
+    ),
     Reason(
         "model_not_running",
         _(

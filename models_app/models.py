@@ -196,6 +196,8 @@ class Run(models.Model):
     framework = models.CharField(_("framework"), max_length=40)
     driver = models.CharField(_("driver"), max_length=40)
     config = models.JSONField(_("configuration"), default=dict)
+    # chat, completion or embedding, read from the model's files; empty: not known
+    model_kind = models.CharField(max_length=10, blank=True, editable=False)
     # Where, and what it holds there
     node = models.CharField(_("machine"), max_length=255)
     # None: the engine listens on a Unix socket

@@ -30,10 +30,9 @@ class Inspection:
     knows: bool | None = None
 
 
-def problems_of(run: Run) -> tuple[Problem, ...]:
-    return inspect(
-        framework(run.framework), run.driver, run.config, len(run.gpu_uuids)
-    ).problems
+def inspect_run(run: Run) -> Inspection:
+    rules = framework(run.framework)
+    return inspect(rules, run.driver, run.config, len(run.gpu_uuids))
 
 
 def inspect(

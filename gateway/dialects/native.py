@@ -17,7 +17,7 @@ from common.problems import Problem
 from gateway.dialects.base import EngineRequest
 from gateway.dialects.payload import engine_payload, field_problems, given
 from gateway.engines.errors import parse_response
-from gateway.errors import validation_error
+from gateway.errors import only_embeddings, validation_error
 from gateway.protocol.fields import SAMPLING
 from gateway.protocol.sse import DONE, NULL, event_data, format_event
 from gateway.protocol.validation import dump_json, each_message, is_text_message
@@ -37,6 +37,8 @@ def build_request(body: Body, route: Route, stats: RequestStats) -> EngineReques
     body = given(body)
     if problems := list(_problems(body)):
         raise validation_error(*problems)
+    if not route.generates:
+        raise only_embeddings(route)
     messages = body.get("messages") or [{"role": "user", "content": body["prompt"]}]
     payload = {"model": route.name, "messages": messages, **route.sampling}
     payload |= engine_payload(body, SAMPLING, route)

@@ -15,7 +15,7 @@ from common.dialects import Body
 from gateway.dialects.base import EngineRequest
 from gateway.dialects.payload import engine_payload, field_problems, given
 from gateway.engines.errors import parse_response
-from gateway.errors import GatewayError, validation_error
+from gateway.errors import GatewayError, only_embeddings, validation_error
 from gateway.protocol import fields
 from gateway.protocol.sse import DONE, NULL, event_data, format_event, parse_object
 from gateway.protocol.usage_sum import UsageSum
@@ -80,6 +80,8 @@ def build_request(
         raise validation_error(*problems)
     if endpoint is EMBEDDINGS and route.replicas and not route.embeds:
         raise GatewayError(400, "no_embeddings", {"model": route.name})
+    if endpoint is not EMBEDDINGS and not route.generates:
+        raise only_embeddings(route)
     payload = {**engine_payload(body, known, route), "model": route.name}
     options = body.get("stream_options") or {}
     if endpoint.is_generation:

@@ -23,6 +23,7 @@ FIELDS = (
     "name", "display_name", "status", "reason_code", "reason_params", "generation",
     "created_at",
 )  # fmt: skip
+EMBEDDING = "embedding"  # a model_kind
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 MIN_RETRY_AFTER_S = 1
 RETRY_AFTER_S = {Status.STARTING: 5, Status.WAITING: 10}
@@ -91,6 +92,7 @@ def _route(model: ServedModel, runs: list[Run]) -> Route:
         retry_after_s=_retry_after(model),
         sampling=_sampling(newest) if newest else {},
         embeds=newest is not None and _embeds(newest),
+        generates=newest is None or newest.model_kind != EMBEDDING,
         dialect=_dialect(newest) if newest else OPENAI,
         replicas=tuple(_replica(run) for run in current),
         created=int(model.created_at.timestamp()),
@@ -124,6 +126,8 @@ def _sampling(run: Run) -> dict[str, float]:
 
 
 def _embeds(run: Run) -> bool:
+    if run.model_kind == EMBEDDING:
+        return True
     try:
         return framework(run.framework).embeds(run.config)
     except PlatformError:

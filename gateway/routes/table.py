@@ -43,6 +43,7 @@ class Route:
     retry_after_s: int | None = None
     sampling: Mapping[str, float] = field(default_factory=dict)
     embeds: bool = False
+    generates: bool = True
     dialect: EngineDialect = OPENAI
     replicas: tuple[Replica, ...] = ()
     created: int = 0

@@ -29,7 +29,7 @@ from models_app.models import Run
 from models_app.runs import end, move
 from runtimes.drivers.base import Bounds, DriverError, Handle
 from runtimes.frameworks.base import Placement
-from runtimes.inspection import problems_of
+from runtimes.inspection import inspect_run
 from runtimes.installations import discovery
 from runtimes.models import Gpu
 from runtimes.preflight.subjects import subject_of
@@ -63,8 +63,9 @@ def _may_start(run: Run) -> bool:
     """Steps 1 and 2. A run that is `starting` already has passed them."""
     if run.state != RunState.SCHEDULED:
         return run.state == RunState.STARTING
-    if problems := problems_of(run):
-        _refuse(run, problems[0])
+    inspection = inspect_run(run)
+    if inspection.problems:
+        _refuse(run, inspection.problems[0])
         return False
     if lapsed := approvals.missing(run.model_id, _setup(run)):
         end(run, lapsed[0].code, dict(lapsed[0].params))
@@ -73,7 +74,9 @@ def _may_start(run: Run) -> bool:
         if not change_port(run):
             end(run, "port_in_use")
             return False
-    return move(run, RunState.STARTING, deadline=clock.uptime() + SPAWN_DUE_S)
+    contents, deadline = inspection.contents, clock.uptime() + SPAWN_DUE_S
+    kind = contents.kind if contents else ""
+    return move(run, RunState.STARTING, deadline=deadline, model_kind=kind)
 
 
 def _setup(run: Run) -> approvals.Setup:

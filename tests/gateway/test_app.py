@@ -159,6 +159,26 @@ async def test_embeddings_are_rejected_by_other_models(gateway, engine):
     assert engine.requests == []
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (GENERATE, PROMPT),
+        (CHAT, CHAT_BODY),
+        ("/v1/completions", {"model": "smol", "prompt": "a"}),
+    ],
+)
+async def test_embedding_model_names_the_endpoint_that_works(
+    gateway, loader, engine, path, body
+):
+    loader.serve(a_route("smol", engine.replica, embeds=True, generates=False))
+    response = await fetch(gateway, "POST", path, body)
+    error = response.json.get("error", response.json)
+    assert (response.status, error["code"]) == (400, "only_embeddings")
+    assert "embedding model" in error["message"]
+    assert "/v1/embeddings" in error["message"]
+    assert engine.requests == []
+
+
 async def test_models_are_listed_by_name(gateway, loader, engine):
     loader.serve(
         a_route("smol", engine.replica, display_name="Smol"),

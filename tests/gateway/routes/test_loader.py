@@ -68,6 +68,16 @@ def test_embeddings_follow_the_config(value, embeds):
     assert load().by_name["smol"].embeds is embeds
 
 
+@pytest.mark.parametrize(
+    ("kind", "embeds", "generates"),
+    [("embedding", True, False), ("chat", False, True), ("", False, True)],
+)
+def test_kind_of_a_model_is_that_of_its_run(kind, embeds, generates):
+    a_run(a_running_model(), RunState.READY, config=CONFIG, model_kind=kind)
+    route = load().by_name["smol"]
+    assert (route.embeds, route.generates) == (embeds, generates)
+
+
 def test_removed_framework_only_loses_its_defaults():
     a_run(a_running_model(), RunState.READY, framework="gone", config=CONFIG)
     route = load().by_name["smol"]

@@ -141,3 +141,13 @@ def test_store_handle_is_won_once():
 def test_store_handle_of_an_ended_run_is_refused():
     run = a_run(a_wanted_model(), RunState.ENDED)
     assert not store_handle(run, HANDLE)
+
+
+def test_launch_records_the_kind_of_the_model(gguf, settings):
+    """The engine itself is not started: its image is missing."""
+    Path(gguf).write_bytes(a_gguf({**LLAMA, "llama.pooling_type": 1}))
+    config = {"model_path": gguf, "embedding": True}
+    run = a_run(a_wanted_model(config=config, driver="docker"))
+    launch(run.uid)
+    run.refresh_from_db()
+    assert run.model_kind == "embedding"
