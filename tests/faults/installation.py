@@ -64,6 +64,8 @@ class Installation:
             "BACK_OFF_SECONDS": "1",
             "DRAIN_SECONDS": "5",
             "NODE_NAME": "here",
+            # The fork server outlives the files that a reset deletes.
+            "SECRET_KEY": "of the installation",
             "ENGINE_PORT_FIRST": str(first_port),
             "ENGINE_PORT_LAST": str(first_port + 49),
             **settings,
@@ -218,8 +220,7 @@ class Installation:
         return connection_to(socket_of(self.data_dir / "runs", run["uid"]), 0)
 
     def engine_key(self, run):
-        secret = (self.data_dir / "secret_key").read_text().strip()
-        with override_settings(SECRET_KEY=secret):
+        with override_settings(SECRET_KEY=self.env["SECRET_KEY"]):
             return EncryptedTextField().from_db_value(run["engine_key"])
 
     def engine_request(self, run, method, path, body=None):

@@ -64,7 +64,7 @@ def test_engine_killed_is_seen_and_restarted_after_its_back_off(site, running):
     assert before["uid"] == running["uid"]
     assert (before["end_code"], before["exit_signal"]) == ("killed", 9)
     assert before["log_tail"]
-    assert talk(after)
+    assert talk(site, after)
 
 
 def test_shim_killed_takes_the_engine_along(site, running):
@@ -73,7 +73,7 @@ def test_shim_killed_takes_the_engine_along(site, running):
     site.until(lambda: claim["engine_pid"] not in site.engines())
     before, after = site.until(lambda: two_runs_from(running, site))
     assert before["end_code"] == "crashed"
-    assert talk(after)
+    assert talk(site, after)
 
 
 def test_model_file_removed_while_stopped_fails_once(site, running):
