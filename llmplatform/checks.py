@@ -177,6 +177,14 @@ def accounts() -> Iterator[CheckMessage]:
             hint=f"Use {PASSWORD_SHORTEST} or more.",
             id="llmplatform.E051",
         )
+    for name, value in (
+        ("SIGN_IN_ATTEMPTS", settings.AXES_FAILURE_LIMIT),
+        ("SIGN_IN_LOCK_MINUTES", settings.SIGN_IN_LOCK_MINUTES),
+    ):
+        if value < 1:
+            yield Error(
+                f"{name} is {value}.", hint="Use 1 or more.", id="llmplatform.E053"
+            )
     if settings.EXPIRED_TOKEN_DAYS < 0:
         yield Error(
             f"EXPIRED_TOKEN_DAYS is {settings.EXPIRED_TOKEN_DAYS}.",

@@ -90,6 +90,21 @@ AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
     {"NAME": f"{VALIDATION}.NumericPasswordValidator"},
     {"NAME": "models_app.accounts.passwords.DecoratedPasswordValidator"},
 ]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# Guessing of passwords: by user and address, so that nobody locks others out.
+SIGN_IN_LOCK_MINUTES = env.number("SIGN_IN_LOCK_MINUTES", 15)
+AXES_FAILURE_LIMIT = env.number("SIGN_IN_ATTEMPTS", 5)
+AXES_COOLOFF_TIME = timedelta(minutes=SIGN_IN_LOCK_MINUTES)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_LOCKOUT_CALLABLE = "models_app.accounts.sign_in.locked_out"
+AXES_CLIENT_IP_CALLABLE = "models_app.activity.address_of"
+AXES_DISABLE_ACCESS_LOG = True  # the activity log has them
+AXES_ENABLE_ADMIN = AXES_VERBOSE = False
 # Without use; see models_app.accounts.sessions.
 SESSION_COOKIE_AGE = env.number("SESSION_IDLE_MINUTES", 720) * 60
 
@@ -118,6 +133,7 @@ INSTALLED_APPS = [
     "django_filters",
     "taggit",
     "knox",
+    "axes",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "channels",
@@ -139,8 +155,10 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "models_app.accounts.sessions.keep_sessions_in_use",
+    "models_app.accounts.sessions.remember_request",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "llmplatform.urls"
 LOGIN_URL = "admin:login"
@@ -373,6 +391,7 @@ LOGGING = {
     "loggers": {
         # One line per task would be two lines a second.
         "django-q": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
         "django.security.DisallowedHost": {"filters": ["one_line"]},
     },
     "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},

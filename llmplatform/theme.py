@@ -80,6 +80,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_TITLE": _("LLM inference service"),
     "SITE_HEADER": _("LLM inference service"),
     "SITE_SYMBOL": "neurology",
+    "LOGIN": {"form": "models_app.accounts.sign_in.SignInForm"},
     "SITE_URL": None,
     "SITE_FAVICONS": [
         {

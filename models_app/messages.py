@@ -1,5 +1,6 @@
 """Codes that models_app raises: operations, validation, activity, tokens."""
 
+from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
 
 from common.enums import Fault, Retry
@@ -13,6 +14,7 @@ FIELDS = {
     field.name: field.verbose_name
     for field in (*ServedModel._meta.fields, *ServedModel._meta.many_to_many)
 }
+ACCOUNT_FIELDS = {field.name: field.verbose_name for field in User._meta.fields}
 # What an approval is bound to
 PARTS = {
     "framework": _("framework"),
@@ -134,6 +136,48 @@ REASONS = (
     Reason("run_ready", _("%(model)s is ready on %(node)s.")),
     Reason("run_stopping", _("The engine of %(model)s is being stopped.")),
     Reason("run_ended", _("The engine of %(model)s ended.")),
+    # Accounts
+    Reason(
+        "signed_in",
+        _("%(user)s signed in."),
+    ),
+    Reason("signed_out", _("%(user)s signed out.")),
+    Reason(
+        "sign_in_failed",
+        _("A sign-in failed: unknown user."),
+        variants={"user": _("A sign-in as %(user)s failed.")},
+    ),
+    Reason(
+        "sign_in_locked",
+        _("A sign-in was refused after too many failures."),
+        variants={
+            "user": _("A sign-in as %(user)s was refused after too many failures.")
+        },
+    ),
+    Reason(
+        "credentials_rejected",
+        _("%(path)s rejected an invalid token."),
+        variants={
+            "skipped": _(
+                "%(path)s rejected an invalid token. Not recorded before: %(skipped)s."
+            )
+        },
+    ),
+    Reason("account_created", _("The account %(user)s was created.")),
+    Reason(
+        "account_changed",
+        _("The account %(user)s was changed: %(fields)s."),
+        labels={"fields": ACCOUNT_FIELDS},
+    ),
+    Reason("account_deleted", _("The account %(user)s was deleted.")),
+    Reason("password_changed", _("The password of %(user)s was changed.")),
+    Reason(
+        "permissions_changed",
+        _("The permissions of %(user)s were changed. Groups: %(groups)s."),
+    ),
+    Reason("group_created", _("The group %(group)s was created.")),
+    Reason("group_changed", _("The group %(group)s was changed.")),
+    Reason("group_deleted", _("The group %(group)s was deleted.")),
     Reason("token_created", _("API token %(name)s was created for %(user)s.")),
     Reason("token_deleted", _("API token %(name)s of %(user)s was deleted.")),
 )

@@ -314,6 +314,7 @@ class Activity(models.Model):
     )
     model_name = models.CharField(_("model"), max_length=63, blank=True)
     run = models.ForeignKey(Run, models.SET_NULL, null=True, related_name="activity")
+    address = models.GenericIPAddressField(_("client address"), null=True)
     code = models.CharField(_("event"), max_length=40)
     params = models.JSONField(default=dict)
     reason_code = models.CharField(max_length=40, blank=True)

@@ -8,6 +8,8 @@ from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from django.db.models import Q, QuerySet
 from rest_framework.permissions import BasePermission
 
+from models_app.accounts.recording import unrecorded
+
 if TYPE_CHECKING:
     from rest_framework.request import Request
     from rest_framework.views import APIView
@@ -74,14 +76,15 @@ def is_admin(user: User | AnonymousUser | None) -> bool:
 
 def create_groups(**_: Any) -> None:
     """After migrate: the three groups have at least these permissions."""
-    for name, codenames in GROUPS.items():
-        group, _created = Group.objects.get_or_create(name=name)
-        group.permissions.add(
-            *Permission.objects.filter(
-                codename__in=codenames,
-                content_type__app_label__in=("models_app", "auth"),
+    with unrecorded():
+        for name, codenames in GROUPS.items():
+            group, _created = Group.objects.get_or_create(name=name)
+            group.permissions.add(
+                *Permission.objects.filter(
+                    codename__in=codenames,
+                    content_type__app_label__in=("models_app", "auth"),
+                )
             )
-        )
 
 
 def manageable_users(actor: User | AnonymousUser) -> QuerySet[User]:

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from common import clock
 from common.models import new_uid
+from models_app.accounts.recording import unrecorded
 from models_app.enums import RunState, Status
 from models_app.models import ApiToken, Run, ServedModel
 from runtimes.models import Node
@@ -52,9 +53,12 @@ def a_run(model: ServedModel, state=RunState.SCHEDULED, **fields) -> Run:
 
 
 def a_user(group: str = "", name: str | None = None, **fields) -> User:
-    user = User.objects.create_user(name or group or "nobody", password="pw", **fields)
-    if group:
-        user.groups.add(Group.objects.get(name=group))
+    with unrecorded():
+        user = User.objects.create_user(
+            name or group or "nobody", password="pw", **fields
+        )
+        if group:
+            user.groups.add(Group.objects.get(name=group))
     return user
 
 

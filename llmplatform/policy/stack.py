@@ -13,6 +13,7 @@ from llmplatform.policy.health import answer_probes
 from llmplatform.policy.hosts import check_host
 from llmplatform.policy.https import require_https
 from llmplatform.policy.quotas import limit_open
+from llmplatform.policy.rejections import record_rejections
 from llmplatform.policy.request_ids import identify
 from llmplatform.policy.response_headers import add_headers
 from llmplatform.policy.url_prefix import strip_prefix
@@ -24,6 +25,7 @@ LAYERS = (
     allow_origins,
     add_headers,
     protect_pages,
+    record_rejections,
     answer_probes,
     check_host,
     require_https,

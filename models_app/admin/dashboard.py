@@ -9,8 +9,9 @@ from django.db.models import Count
 from django.http import HttpRequest
 from django.urls import reverse
 
+from models_app.activity import visible_to
 from models_app.enums import Status
-from models_app.models import Activity, ServedModel
+from models_app.models import ServedModel
 from models_app.permissions import ADD, VIEW
 
 EVENTS = 15
@@ -36,7 +37,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "may_add_models": user.has_perm(ADD),
         "may_add_tokens": user.has_perm("models_app.add_apitoken"),
         "may_view_activity": user.has_perm("models_app.view_activity"),
-        "events": Activity.objects.newest()[:EVENTS],
+        "events": visible_to(user).newest()[:EVENTS],
     }
 
 

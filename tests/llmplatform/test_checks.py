@@ -37,6 +37,8 @@ def test_settings_of_the_tests_are_fine():
         ({"SESSION_COOKIE_AGE": 60, "PASSWORD_MIN_LENGTH": 8}, []),
         ({"SESSION_COOKIE_AGE": 0}, ["llmplatform.E050"]),
         ({"PASSWORD_MIN_LENGTH": 7}, ["llmplatform.E051"]),
+        ({"AXES_FAILURE_LIMIT": 0}, ["llmplatform.E053"]),
+        ({"SIGN_IN_LOCK_MINUTES": 0}, ["llmplatform.E053"]),
         ({"EXPIRED_TOKEN_DAYS": -1}, ["llmplatform.E052"]),
         ({"SECURE_HSTS_SECONDS": 0}, []),
         ({"SECURE_HSTS_SECONDS": -1}, ["llmplatform.E040"]),

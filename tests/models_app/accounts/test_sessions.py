@@ -5,6 +5,8 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from models_app.accounts.sessions import SEEN
+from tests.api import client_of
+from tests.builders import a_user
 from tests.models_app.people import client_as
 
 pytestmark = pytest.mark.django_db
@@ -50,3 +52,10 @@ def test_use_within_a_minute_writes_nothing(client, django_assert_num_queries):
 def test_idle_session_is_over(client):
     Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
     assert client.get(PAGE).url.startswith("/admin/login/")
+
+
+def test_requests_with_a_token_get_no_session():
+    answer = client_of(a_user("viewer")).get("/api/models")
+    assert answer.status_code == 200
+    assert not answer.cookies
+    assert not Session.objects.exists()
