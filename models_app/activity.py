@@ -51,8 +51,27 @@ def record(
     address: str = "",
 ) -> Activity:
     """address: of the client, where the current request does not tell it."""
+    event = event_of(
+        code, model=model, run=run, actor=actor, reason=reason, params=params,
+        address=address,
+    )  # fmt: skip
+    event.save(force_insert=True)
+    return event
+
+
+def event_of(
+    code: str,
+    *,
+    model: ServedModel | None = None,
+    run: Run | None = None,
+    actor: Actor = None,
+    reason: tuple[str, dict[str, object]] = ("", {}),
+    params: dict[str, object] | None = None,
+    address: str = "",
+) -> Activity:
+    """Not saved, for callers that save many at once."""
     known = actor if isinstance(actor, User) else None
-    return Activity.objects.create(
+    return Activity(
         code=code,
         params=params or {},
         actor=known,

@@ -10,6 +10,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy
 
 from models_app.admin.base import ReadOnlyAdmin, short_time
+from models_app.admin.filters import ModelFilter
 from models_app.permissions import VIEW
 from scheduling.models import Decision
 from scheduling.views import lower_n_ctx, queue, raise_priority
@@ -19,7 +20,7 @@ from scheduling.views import lower_n_ctx, queue, raise_priority
 class DecisionAdmin(ReadOnlyAdmin):
     list_display = ("time", "kind", "model_name", "priority", "what")
     list_display_links = None
-    list_filter = ("kind", "model")
+    list_filter = ("kind", ("model", ModelFilter))
     search_fields = ("^model_name", "=code")
     search_help_text = gettext_lazy("Searches the start of model names, and codes")
     ordering = ("-pk",)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from models_app.activity import VIEW_USERS, visible_to
 from models_app.admin.base import ReadOnlyAdmin, log_link, short_time
+from models_app.admin.filters import ModelFilter
 from models_app.admin.jobs import change_job, job_list
 from models_app.models import Activity
 
@@ -20,7 +21,7 @@ from models_app.models import Activity
 class ActivityAdmin(ReadOnlyAdmin):
     list_display = ("time", "model_name", "what", "actor_name", "address", "to_log")
     list_display_links = None
-    list_filter = ("model",)
+    list_filter = (("model", ModelFilter),)
     search_fields = ("^model_name", "^actor_name", "=code", "=address")
     search_help_text = _(
         "Searches the start of model and user names, codes and addresses"

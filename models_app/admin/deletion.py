@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.exceptions import Conflict
 from models_app.admin.base import PlatformAdmin
-from models_app.editing import delete_model
+from models_app.editing import delete_model, delete_models
 from models_app.enums import Operation
 from models_app.lifecycle import require
 from models_app.models import ServedModel
@@ -69,8 +69,7 @@ class DeletesStopped(PlatformAdmin):
     def delete_queryset(
         self, request: HttpRequest, queryset: QuerySet[ServedModel]
     ) -> None:
-        for model in queryset:
-            delete_model(model, request.user)
+        delete_models(list(queryset), request.user)
 
     def get_deleted_objects(
         self, objs: Iterable[ServedModel], request: HttpRequest

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -30,6 +31,9 @@ VERBS: dict[Operation, Callable[[ServedModel, Actor], ServedModel]] = {
     Operation.STOP: request_stop,
     Operation.RESTART: request_restart,
 }
+# Messages of one request
+SHOWN = 20
+Outcome = tuple[int, str]  # level and text
 BulkAction = Callable[[Any, HttpRequest, "QuerySet[ServedModel]"], None]
 
 
@@ -54,7 +58,7 @@ def operate(request: HttpRequest, model_id: int, operation: str) -> HttpResponse
     if operation not in VERBS:
         raise Http404
     model = get_object_or_404(ServedModel, pk=model_id)
-    _operate(request, model, Operation(operation))
+    _report(request, [_operate(request, model, Operation(operation))])
     return redirect(_return_url(request, model))
 
 
@@ -63,7 +67,7 @@ def approve_settings(request: HttpRequest, model_id: int) -> HttpResponse:
     if not may_approve(request):
         raise PermissionDenied
     model = get_object_or_404(ServedModel, pk=model_id)
-    _approve(request, model)
+    _report(request, [_approve(request, model)])
     return redirect(_return_url(request, model))
 
 
@@ -73,41 +77,48 @@ def approve_settings(request: HttpRequest, model_id: int) -> HttpResponse:
 def approve_selected(
     _: Any, request: HttpRequest, queryset: QuerySet[ServedModel]
 ) -> None:
-    for model in queryset:
-        _approve(request, model)
+    _report(request, [_approve(request, model) for model in queryset])
 
 
-def _approve(request: HttpRequest, model: ServedModel) -> None:
+def _approve(request: HttpRequest, model: ServedModel) -> Outcome:
     try:
         approve(model, _actor(request))
     except Conflict as conflict:
-        messages.error(request, str(conflict))
-    else:
-        text = gettext("The settings of %(model)s were approved.")
-        messages.success(request, text % {"model": model.name})
+        return messages.ERROR, str(conflict)
+    text = gettext("The settings of %(model)s were approved.")
+    return messages.SUCCESS, text % {"model": model.name}
 
 
 def bulk(operation: Operation) -> BulkAction:
     """The same for all selected rows."""
 
     def selected(_: Any, request: HttpRequest, queryset: QuerySet[ServedModel]) -> None:
-        for model in queryset:
-            _operate(request, model, operation)
+        _report(request, [_operate(request, model, operation) for model in queryset])
 
     selected.__name__ = f"{operation}_selected"
     action = admin.action(permissions=["operate"], description=operation.label)
     return action(selected)
 
 
-def _operate(request: HttpRequest, model: ServedModel, operation: Operation) -> None:
+def _operate(request: HttpRequest, model: ServedModel, operation: Operation) -> Outcome:
     try:
         VERBS[operation](model, _actor(request))
     except Conflict as conflict:
-        messages.error(request, str(conflict))
-    else:
-        messages.success(
-            request, render(f"{operation}_requested", {"model": model.name})
-        )
+        return messages.ERROR, str(conflict)
+    return messages.SUCCESS, render(f"{operation}_requested", {"model": model.name})
+
+
+def _report(request: HttpRequest, outcomes: Sequence[Outcome]) -> None:
+    """A message for each model, of which there may be thousands."""
+    for level, text in outcomes[:SHOWN]:
+        messages.add_message(request, level, text)
+    rest = Counter(level for level, _ in outcomes[SHOWN:])
+    if done := rest[messages.SUCCESS]:
+        text = gettext("Also requested or approved for %(count)s more models.")
+        messages.success(request, text % {"count": done})
+    if refused := rest[messages.ERROR]:
+        text = gettext("Not possible for %(count)s more models.")
+        messages.error(request, text % {"count": refused})
 
 
 def _actor(request: HttpRequest) -> Actor:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.messages import advise
 from models_app.admin.base import ReadOnlyAdmin, log_link, short_time
+from models_app.admin.filters import ModelFilter
 from models_app.admin.panel import log_lines
 from models_app.models import Run
 from models_app.templatetags.platform_labels import LABEL, label
@@ -22,7 +23,7 @@ class RunAdmin(ReadOnlyAdmin):
         "short_uid", "model", "replica", "state_label", "to_log", "node", "created",
         "ready", "ended", "why",
     )  # fmt: skip
-    list_filter = ("state", "model")
+    list_filter = ("state", ("model", ModelFilter))
     search_fields = ("^model__name", "^uid")
     search_help_text = _("Searches the start of model names and run UIDs")
     list_select_related = ("model",)

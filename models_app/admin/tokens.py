@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -17,7 +18,7 @@ from models_app.admin.base import COPY_SCRIPT, PlatformAdmin, short_time
 from models_app.forms import TokenForm
 from models_app.models import ApiToken
 from models_app.permissions import manageable_users
-from models_app.tokens import create_token, delete_token
+from models_app.tokens import create_token, delete_token, delete_tokens
 
 VIEW_TOKENS = "models_app.view_apitoken"
 CREATED = "admin/models_app/apitoken/created.html"
@@ -37,7 +38,6 @@ class ApiTokenAdmin(PlatformAdmin):
         "revoke",
     )
     list_display_links = None
-    list_select_related = ("user",)
     search_fields = ("name", "user__username", "token_key")
 
     class Media:
@@ -45,6 +45,7 @@ class ApiTokenAdmin(PlatformAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
         tokens: QuerySet[ApiToken] = super().get_queryset(request)
+        tokens = tokens.select_related("user")  # actions need them as well
         own = Q(user=request.user)
         if not request.user.has_perm(VIEW_TOKENS):
             return tokens.filter(own)
@@ -63,6 +64,17 @@ class ApiTokenAdmin(PlatformAdmin):
             return True
         permitted: bool = super().has_delete_permission(request, obj)
         return permitted and self._may_see(request, obj)
+
+    def get_deleted_objects(
+        self, objs: Iterable[ApiToken], request: HttpRequest
+    ) -> tuple[list[str], dict[str, int], set[str], list[str]]:
+        """They are rows of get_queryset: no query for each."""
+        tokens, user = list(objs), request.user.pk
+        may_others = super().has_delete_permission(request)
+        may = may_others or all(token.user_id == user for token in tokens)
+        lacking = set() if may else {str(self.opts.verbose_name)}
+        counts = {str(self.opts.verbose_name_plural): len(tokens)}
+        return [str(token) for token in tokens], counts, lacking, []
 
     def _may_see(self, request: HttpRequest, token: ApiToken) -> bool:
         return self.get_queryset(request).filter(pk=token.pk).exists()
@@ -137,5 +149,4 @@ class ApiTokenAdmin(PlatformAdmin):
     def delete_queryset(
         self, request: HttpRequest, queryset: QuerySet[ApiToken]
     ) -> None:
-        for token in queryset:
-            delete_token(token, request.user)
+        delete_tokens(queryset, request.user)

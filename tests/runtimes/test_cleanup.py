@@ -2,7 +2,11 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.sessions.models import Session
 from django.utils import timezone
+from django_q.models import Task
+from taggit.models import Tag
 
 from common import clock
 from common.models import new_uid
@@ -92,3 +96,50 @@ def test_cleanup_deletes_files_of_runs_without_a_row():
     delete_old_runs()
     assert kept in process.run_uids()
     assert lost not in process.run_uids()
+
+
+def test_cleanup_deletes_old_entries_of_the_admin_log(settings):
+    settings.ACTIVITY_DAYS = 10
+    boss = a_user("admin")
+    for days in (9, 11):
+        LogEntry.objects.create(
+            user=boss, action_flag=1, action_time=timezone.now() - timedelta(days=days)
+        )
+    delete_old_runs()
+    kept = LogEntry.objects.get()
+    assert kept.action_time > timezone.now() - timedelta(days=10)
+
+
+def test_cleanup_deletes_expired_sessions_at_size():
+    now = timezone.now()
+    Session.objects.bulk_create(
+        Session(session_key=str(n), expire_date=now - timedelta(seconds=1))
+        for n in range(10_000)
+    )
+    valid = Session.objects.create(
+        session_key="valid", expire_date=now + timedelta(days=1)
+    )
+    delete_old_runs()
+    assert list(Session.objects.all()) == [valid]
+
+
+def test_cleanup_keeps_a_thousand_failed_tasks():
+    now = timezone.now()
+    Task.objects.bulk_create(
+        Task(
+            id=str(n), name=str(n), func="tick", success=False,
+            started=now + timedelta(seconds=n), stopped=now,
+        )
+        for n in range(10_000)
+    )  # fmt: skip
+    delete_old_runs()
+    assert Task.objects.count() == 1000
+    assert Task.objects.filter(id="9999").exists()
+
+
+def test_cleanup_deletes_tags_of_no_model():
+    model = a_wanted_model()
+    model.tags.set(["kept", "lost"])
+    model.tags.set(["kept"])
+    delete_old_runs()
+    assert [tag.name for tag in Tag.objects.all()] == ["kept"]
