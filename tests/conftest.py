@@ -1,4 +1,6 @@
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,14 @@ def translations():
         with source.open("rb") as po, whole.open("wb") as mo:
             write_mo(mo, read_po(po))
         whole.rename(compiled)
+
+
+@pytest.fixture
+def short_path():
+    """A folder for an installation: tmp_path is too long for Unix sockets."""
+    path = Path(tempfile.mkdtemp())
+    yield path
+    shutil.rmtree(path)
 
 
 @pytest.fixture(autouse=True)

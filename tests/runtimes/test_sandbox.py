@@ -2,11 +2,9 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -24,16 +22,14 @@ STRANGER = 65_534
 
 
 @pytest.fixture
-def folders():
-    """Of an installation. Other users may enter what is above it; its name is short,
-    since Unix sockets lie in it."""
-    data_dir = Path(tempfile.mkdtemp(prefix="d"))
+def folders(short_path):
+    """Of an installation."""
+    data_dir = short_path
     (data_dir / "secret_key").write_text("sesame")
     (data_dir / "models").mkdir()
     (data_dir / "models" / "m.gguf").write_text("weights")
     (data_dir / "models" / "m.gguf").chmod(0o600)
-    yield data_dir
-    shutil.rmtree(data_dir)
+    return data_dir
 
 
 @pytest.fixture

@@ -56,13 +56,13 @@ def test_names_of_files_command_no_terminal(root, capsys):
     assert "a\ufffd[2Jb.gguf" in output.out
 
 
-def test_command_works_where_there_is_no_database_yet(root, tmp_path):
+def test_command_works_where_there_is_no_database_yet(root, short_path):
     a_model(root / "tiny.gguf")
     done = subprocess.run(
         [sys.executable, "manage.py", "scan_models"],
         env={
             **os.environ,
-            "DATA_DIR": str(tmp_path / "new"),
+            "DATA_DIR": str(short_path / "new"),
             "MODEL_ROOTS": str(root),
             "REDIS_URL": "",
         },

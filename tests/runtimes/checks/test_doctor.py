@@ -190,10 +190,10 @@ def test_quiet_command_reports_only_what_is_not_ok(db, ports, capsys):
     assert not any(line.startswith("ok") for line in lines)
 
 
-def test_command_works_where_there_is_no_database_yet(tmp_path):
+def test_command_works_where_there_is_no_database_yet(short_path):
     done = subprocess.run(
         [sys.executable, "manage.py", "doctor"],
-        env={**os.environ, "DATA_DIR": str(tmp_path / "new"), "REDIS_URL": ""},
+        env={**os.environ, "DATA_DIR": str(short_path / "new"), "REDIS_URL": ""},
         capture_output=True,
         text=True,
     )
