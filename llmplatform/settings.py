@@ -118,8 +118,7 @@ KEEP_ALIVE_SECONDS = env.number("KEEP_ALIVE_SECONDS", 75)
 CONNECTIONS_PER_ADDRESS = env.number("CONNECTIONS_PER_ADDRESS", 1000)
 CONNECTIONS_PER_TOKEN = env.number("CONNECTIONS_PER_TOKEN", 500)
 WEBSOCKETS_PER_TOKEN = env.number("WEBSOCKETS_PER_TOKEN", 50)
-# An action of the admin sends a field for each selected row.
-DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000  # an action sends one for each selected row
 
 # Applications
 INSTALLED_APPS = [
@@ -356,8 +355,7 @@ HISTORY_10S_HOURS = env.number("HISTORY_10S_HOURS", 48)
 HISTORY_1M_DAYS = env.number("HISTORY_1M_DAYS", 30)
 HISTORY_1H_DAYS = env.number("HISTORY_1H_DAYS", 730)
 HISTORY_MAX_MIB = env.number("HISTORY_MAX_MIB", 4096)  # the oldest is deleted
-# With less free in DATA_DIR, SQLite stores configuration but no more history.
-STORE_MIN_FREE_MIB = env.number("STORE_MIN_FREE_MIB", 512)
+STORE_MIN_FREE_MIB = env.number("STORE_MIN_FREE_MIB", 512)  # or no more history
 
 # Whether the API's documentation and browsable pages open without signing in
 DOCS_PUBLIC = env.flag("DOCS_PUBLIC", DEBUG)
