@@ -135,7 +135,8 @@ class Gateway:
     async def _get_model(self, request: Request, model: str) -> None:
         caller = await self._authenticate(request)
         route = _find_route(caller.table, model)
-        await request.respond_json(openai.model_object(route))
+        name = model if model in route.aliases else route.name
+        await request.respond_json(openai.model_object(route, name))
 
 
 def _find_route(table: RoutingTable, model: str) -> Route:

@@ -18,20 +18,20 @@ MODEL = "model"
 
 READ = ("GET", "HEAD", "OPTIONS")
 SEND = ("POST", "OPTIONS")
-NATIVE_PATH = re.compile(r"/api/models/([^/]+)/generate/?")
+NATIVE_PATH = re.compile(r"/api/models/(.+?)/generate/?")
 OPENAI_PATHS = (
     (re.compile(r"/v1/chat/completions/?()"), CHAT, SEND),
     (re.compile(r"/v1/completions/?()"), COMPLETIONS, SEND),
     (re.compile(r"/v1/embeddings/?()"), EMBEDDINGS, SEND),
     (re.compile(r"/v1/models/?()"), MODELS, READ),
-    (re.compile(r"/v1/models/([^/]+)/?"), MODEL, READ),
+    (re.compile(r"/v1/models/(.+?)/?"), MODEL, READ),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """endpoint: empty for an unknown path. key: name or id of a model, or the whole
-    unknown path. error_event: name of the event that ends a failed stream."""
+    """endpoint: empty for an unknown path. key: name, alias or id of a model, or the
+    whole unknown path. error_event: name of the event that ends a failed stream."""
 
     endpoint: str
     key: str

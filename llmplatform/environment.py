@@ -6,8 +6,11 @@ by hand sees the same installation as the roles under supervisord.
 
 import os
 import secrets
+import socket
 from collections.abc import Mapping
 from pathlib import Path
+
+import psutil
 
 
 class Environment:
@@ -66,3 +69,14 @@ def _generate_once(path: Path) -> str:
         finally:
             draft.unlink()
     return path.read_text().strip()
+
+
+def local_hosts() -> str:
+    """The names and addresses of this machine, separated by commas."""
+    addresses = [
+        f"[{a.address.split('%')[0]}]" if a.family == socket.AF_INET6 else a.address
+        for interface in psutil.net_if_addrs().values()
+        for a in interface
+        if a.family in (socket.AF_INET, socket.AF_INET6)
+    ]
+    return ",".join([".localhost", socket.gethostname(), *addresses])

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
-import psutil
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from llmplatform import theme
-from llmplatform.environment import Environment
+from llmplatform.environment import Environment, local_hosts
 
 VERSION = "0.1.0"
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -42,18 +41,6 @@ SECRET_KEY = env.secret_key()
 SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
 DEBUG = env.flag("DEBUG")
 HTTPS = env.flag("HTTPS")
-
-
-def local_hosts() -> str:
-    addresses = [
-        f"[{a.address.split('%')[0]}]" if a.family == socket.AF_INET6 else a.address
-        for interface in psutil.net_if_addrs().values()
-        for a in interface
-        if a.family in (socket.AF_INET, socket.AF_INET6)
-    ]
-    return ",".join([".localhost", socket.gethostname(), *addresses])
-
-
 ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", local_hosts())
 # Origins whose pages may call the APIs with a token, such as https://app.example.com
 CORS_ORIGINS = env.items("CORS_ORIGINS")

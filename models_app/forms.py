@@ -19,6 +19,7 @@ from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
 )
 
@@ -82,6 +83,17 @@ class TagsField(TagField):  # type: ignore[misc]
         return tags
 
 
+class AliasesField(forms.Field):
+    widget = UnfoldAdminTextInputWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        return ", ".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: str | None) -> list[str]:
+        parts = (value or "").replace("，", ",").split(",")
+        return [part.strip() for part in parts if part.strip()]
+
+
 class ServedModelForm(forms.ModelForm):  # type: ignore[type-arg]
     actor: Actor = None
 
@@ -99,6 +111,14 @@ class ServedModelForm(forms.ModelForm):  # type: ignore[type-arg]
     tags = TagsField(
         label=_("Tags"), required=False, help_text=_("Separated by commas.")
     )
+    aliases = AliasesField(
+        label=_("Aliases"),
+        required=False,
+        help_text=_(
+            "Other names that inference requests may use, such as llama3:8b. Separated"
+            " by commas."
+        ),
+    )
     force = forms.BooleanField(
         label=_("Save even if no machine is large enough"),
         required=False,
@@ -109,7 +129,8 @@ class ServedModelForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = ServedModel
         fields = (
-            "name", "display_name", "description", "tags", "framework", "driver",
+            "name", "display_name", "description", "tags", "aliases",
+            "framework", "driver",
             "config", "gpu_count", "gpu_memory_mib", "cpu_cores", "memory_mib",
             "priority", "preemptible", "preempts", "placement", "replicas",
         )  # fmt: skip

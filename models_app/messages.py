@@ -50,6 +50,22 @@ REASONS = (
         "unknown_framework",
         _("Unknown framework %(value)s. Allowed values: %(allowed)s."),
     ),
+    Reason(
+        "invalid_alias",
+        _(
+            "%(value)s cannot be an alias. Use 1 to %(max)s letters, digits and"
+            " . _ : / @ + -, beginning with a letter or digit and with at least one"
+            " letter."
+        ),
+    ),
+    Reason(
+        "duplicate_alias",
+        _("%(value)s is already the name or an alias of a model."),
+    ),
+    Reason(
+        "too_many_aliases",
+        _("%(value)s aliases were given; at most %(max)s are allowed."),
+    ),
     Reason("duplicate_name", _("Another model is already named %(value)s.")),
     Reason(
         "name_reserved",

@@ -46,6 +46,10 @@ class ServedModel(models.Model):
     )  # fmt: skip
     display_name = models.CharField(_("display name"), max_length=200, blank=True)
     description = models.TextField(_("description"), blank=True, max_length=10_000)
+    aliases = models.JSONField(
+        _("aliases"), default=list, blank=True,
+        help_text=_("Other names that inference requests may use."),
+    )  # fmt: skip
     tags = TaggableManager(_("tags"), blank=True)
     framework = models.CharField(_("framework"), max_length=40, default="llama.cpp")
     driver = models.CharField(_("driver"), max_length=40, default="process")

@@ -17,7 +17,12 @@ from models_app.activity import Actor
 from models_app.enums import Operation, RunState
 from models_app.models import Activity, Run, ServedModel, name_is_slug
 from models_app.ports import default_sizes
-from models_app.validation import basic_problems, problems
+from models_app.validation import (
+    ALIAS_LENGTH,
+    MAX_ALIASES,
+    basic_problems,
+    problems,
+)
 
 MAX_TAGS = 50
 MAX_ID = 2**63 - 1
@@ -107,6 +112,12 @@ class ServedModelSerializer(RestartSerializer):
     framework = serializers.CharField(max_length=40)
     config = Config()
     tags = Tags(required=False, max_length=MAX_TAGS)
+    aliases = serializers.ListField(
+        child=serializers.CharField(max_length=ALIAS_LENGTH),
+        max_length=MAX_ALIASES,
+        required=False,
+        help_text="Other names that inference requests may use, such as `llama3:8b`.",
+    )
     pinned_gpus = serializers.ListField(
         child=serializers.CharField(max_length=80), max_length=64, required=False
     )
@@ -120,7 +131,8 @@ class ServedModelSerializer(RestartSerializer):
     class Meta:
         model = ServedModel
         fields = (
-            "id", "name", "display_name", "description", "tags", "framework", "driver",
+            "id", "name", "display_name", "description", "tags", "aliases",
+            "framework", "driver",
             "config", "gpu_count", "gpu_memory_mib", "cpu_cores", "memory_mib",
             "priority", "preemptible", "preempts", "placement", "pinned_gpus",
             "replicas", "desired_state", "status", "reason", "allowed_operations",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
 
-from common.problems import Problem, wrong_type
+from common.problems import Problem, shorten, wrong_type
 from common.storable import MAX_DEPTH, has_unstorable, too_deep
 from models_app.activity import Actor
 from models_app.models import ServedModel
@@ -16,10 +17,14 @@ from models_app.permissions import is_admin
 from models_app.ports import config_problems, framework, machine_limits
 
 CONFIG_MAX_BYTES = 256 * 1024
+MAX_ALIASES = 20
+ALIAS_LENGTH = 128
+# At least one letter: digits are an id. What clients send as a model's name.
+ALIAS = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 # Paths of the API beside those of models
 RESERVED_NAMES = frozenset({"estimate", "preflight"})
 SIZES = ("gpu_count", "gpu_memory_mib", "pinned_gpus", "cpu_cores", "memory_mib")
-CHECKED = ("name", "framework", "driver", "config", *SIZES)
+CHECKED = ("name", "aliases", "framework", "driver", "config", *SIZES)
 
 
 def problems(
@@ -38,7 +43,10 @@ def problems(
     """
     before = instance or ServedModel()
     after, changed = _changes(fields, instance)
-    found: list[Problem] = [*_name(after, before, changed)]
+    found: list[Problem] = [
+        *_name(after, before, changed),
+        *_aliases(after, before, changed),
+    ]
     found += [*_unknown_plugins(after, changed), *_gpus(after)]
     if "config" in changed or ("framework" in changed and instance):
         found += _config(after, before, actor)
@@ -90,9 +98,32 @@ def _name(
         yield Problem(
             code="name_reserved", field="name", params={"value": after["name"]}
         )
-    others = ServedModel.objects.filter(name=after["name"]).exclude(pk=before.pk)
-    if "name" in changed and others.exists():
+    if "name" in changed and after["name"] in _names_of_others(before):
         yield duplicate_name(after["name"])
+
+
+def _aliases(
+    after: Mapping[str, Any], before: ServedModel, changed: set[str]
+) -> Iterator[Problem]:
+    """Two models that take one alias in the same instant keep it both; the older one
+    then answers to it."""
+    if "aliases" not in changed:
+        return
+    taken = {*_names_of_others(before), after["name"]}
+    for index, alias in enumerate(after["aliases"]):
+        params: dict[str, object] = {"value": shorten(alias), "max": ALIAS_LENGTH}
+        if not ALIAS.fullmatch(alias):
+            yield Problem(code="invalid_alias", field="aliases", params=params)
+        elif alias in taken or alias in after["aliases"][:index]:
+            yield Problem(code="duplicate_alias", field="aliases", params=params)
+    if len(after["aliases"]) > MAX_ALIASES:
+        params = {"value": len(after["aliases"]), "max": MAX_ALIASES}
+        yield Problem(code="too_many_aliases", field="aliases", params=params)
+
+
+def _names_of_others(model: ServedModel) -> set[str]:
+    others = ServedModel.objects.exclude(pk=model.pk).values_list("name", "aliases")
+    return {text for name, aliases in others for text in (name, *aliases)}
 
 
 def _unknown_plugins(after: Mapping[str, Any], changed: set[str]) -> Iterator[Problem]:

@@ -148,13 +148,14 @@ class OpenAITranslator:
 
 
 def model_list(table: RoutingTable) -> dict[str, object]:
-    routes = sorted(table.by_name.values(), key=lambda route: route.name)
-    return {"object": "list", "data": [model_object(route) for route in routes]}
+    """Aliases, too: clients choose from the list by the name that they know."""
+    shown = [model_object(route, name) for name, route in sorted(table.by_name.items())]
+    return {"object": "list", "data": shown}
 
 
-def model_object(route: Route) -> dict[str, object]:
+def model_object(route: Route, name: str) -> dict[str, object]:
     return {
-        "id": route.name,
+        "id": name,
         "object": "model",
         "created": route.created,
         "owned_by": "llmplatform",

@@ -13,15 +13,15 @@ from common.dialects import OPENAI, EngineDialect
 from common.enums import Retry
 from common.exceptions import PlatformError
 from common.messages import find
-from gateway.routes.table import Grant, Replica, Route, RoutingTable
+from gateway.routes.table import Grant, Replica, Route, RoutingTable, by_name
 from models_app.enums import Status
 from models_app.models import ApiToken, Run, ServedModel
 from models_app.permissions import USE
 from models_app.ports import framework
 
 FIELDS = (
-    "name", "display_name", "status", "reason_code", "reason_params", "generation",
-    "created_at",
+    "name", "aliases", "display_name", "status", "reason_code", "reason_params",
+    "generation", "created_at",
 )  # fmt: skip
 EMBEDDING = "embedding"  # a model_kind
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -63,10 +63,10 @@ def load() -> RoutingTable:
     """Four queries, regardless of the number of rows. Not a single snapshot: a change
     between two queries triggers another load."""
     runs = _ready_runs()
-    models = ServedModel.objects.only(*FIELDS)
+    models = ServedModel.objects.only(*FIELDS).order_by("pk")
     routes = [_route(model, runs[model.pk]) for model in models]
     return RoutingTable(
-        by_name={route.name: route for route in routes},
+        by_name=by_name(routes),
         by_id={route.model_id: route for route in routes},
         grants=_grants(),
     )
@@ -87,6 +87,7 @@ def _route(model: ServedModel, runs: list[Run]) -> Route:
     return Route(
         model_id=model.pk,
         name=model.name,
+        aliases=tuple(model.aliases),
         display_name=model.display_name,
         status=model.status,
         retry_after_s=_retry_after(model),

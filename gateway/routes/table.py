@@ -5,7 +5,7 @@ Immutable; a reload replaces it as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from common.dialects import OPENAI, EngineDialect
@@ -38,6 +38,7 @@ class Route:
 
     model_id: int
     name: str
+    aliases: tuple[str, ...] = ()
     display_name: str = ""
     status: str
     retry_after_s: int | None = None
@@ -51,7 +52,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingTable:
-    """grants: by digest of the token."""
+    """by_name: by aliases, too. grants: by digest of the token."""
 
     by_name: Mapping[str, Route]
     by_id: Mapping[int, Route]
@@ -62,3 +63,12 @@ class RoutingTable:
         if name_or_id.isascii() and name_or_id.isdigit():
             return self.by_id.get(int(name_or_id[:18]))
         return self.by_name.get(name_or_id)
+
+
+def by_name(routes: Sequence[Route]) -> dict[str, Route]:
+    """routes: oldest model first. A name comes before the alias of another model, the
+    alias of an older model before a newer one's."""
+    return {
+        **{alias: route for route in reversed(routes) for alias in route.aliases},
+        **{route.name: route for route in routes},
+    }

@@ -39,7 +39,7 @@ class ServedModelAdmin(DeletesStopped):
     fieldsets = (
         (
             _("Basic information"),
-            {"fields": ("name", "display_name", "description", "tags")},
+            {"fields": ("name", "display_name", "description", "tags", "aliases")},
         ),
         (_("Framework configuration"), {"fields": ("framework", "driver", "config")}),
         (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import uvicorn
 
-from gateway.routes.table import Grant, Route, RoutingTable
+from gateway.routes.table import Grant, Route, RoutingTable, by_name
 from runtimes.frameworks.llamacpp.requests import SERVER_DIALECT
 
 TOKEN = "token-of-an-operator"
@@ -76,7 +76,7 @@ def a_route(name="smol", *replicas, **fields):
 
 def a_table(*routes, grants):
     return RoutingTable(
-        by_name={route.name: route for route in routes},
+        by_name=by_name(routes),
         by_id={route.model_id: route for route in routes},
         grants=grants,
     )

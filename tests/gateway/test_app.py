@@ -179,6 +179,23 @@ async def test_embedding_model_names_the_endpoint_that_works(
     assert engine.requests == []
 
 
+ALIASES = ("Qwen/Qwen2.5-0.5B-Instruct", "llama3:8b")
+
+
+@pytest.mark.parametrize("alias", ALIASES)
+async def test_model_answers_to_its_aliases(gateway, loader, engine, alias):
+    loader.serve(a_route("smol", engine.replica, aliases=ALIASES))
+    listed = await fetch(gateway, "GET", "/v1/models")
+    assert [each["id"] for each in listed.json["data"]] == sorted([*ALIASES, "smol"])
+    assert (await fetch(gateway, "GET", f"/v1/models/{alias}")).json["id"] == alias
+    body = {"model": alias, "messages": [{"role": "user", "content": "Hi"}]}
+    answer = await fetch(gateway, "POST", "/v1/chat/completions", body)
+    assert answer.status == 200
+    path = f"/api/models/{alias}/generate"
+    answer = await fetch(gateway, "POST", path, {"prompt": "Hi"})
+    assert answer.status == 200
+
+
 async def test_models_are_listed_by_name(gateway, loader, engine):
     loader.serve(
         a_route("smol", engine.replica, display_name="Smol"),

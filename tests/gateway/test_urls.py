@@ -15,10 +15,12 @@ from gateway import urls
         ("/v1/models", urls.MODELS, ""),
         ("/v1/models/", urls.MODELS, ""),
         ("/v1/models/smol", urls.MODEL, "smol"),
+        ("/v1/models/Qwen/Qwen2.5-0.5B", urls.MODEL, "Qwen/Qwen2.5-0.5B"),
+        ("/api/models/Qwen/Qwen2.5-0.5B/generate", urls.GENERATE, "Qwen/Qwen2.5-0.5B"),
         ("/v1", "", "/v1"),
         ("/v1/", "", "/v1/"),
         ("/v1/chat", "", "/v1/chat"),
-        ("/v1/models/a/b", "", "/v1/models/a/b"),
+        ("/v1/models/a/b", urls.MODEL, "a/b"),
     ],
 )
 def test_gateway_path_is_resolved(path, endpoint, key):
@@ -36,7 +38,6 @@ def test_gateway_path_is_resolved(path, endpoint, key):
         "/api/models/7/start",
         "/api/models/7/generate/x",
         "/api/models//generate",
-        "/api/models/a/b/generate",
         "/x/api/models/7/generate",
         "/v1x",
         "/v2/models",

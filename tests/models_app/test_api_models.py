@@ -11,8 +11,9 @@ FIELDS = {
     "id", "name", "display_name", "description", "tags", "framework", "driver",
     "config", "gpu_count", "gpu_memory_mib", "cpu_cores", "memory_mib", "priority",
     "preemptible", "preempts", "placement", "pinned_gpus", "replicas",
-    "desired_state", "status", "reason", "allowed_operations",
-    "restart_required", "changed_fields", "created_at", "updated_at",
+    "desired_state", "status", "reason", "aliases",
+    "allowed_operations", "restart_required", "changed_fields", "created_at",
+    "updated_at",
 }  # fmt: skip
 
 
@@ -332,3 +333,46 @@ def test_restart_and_stop_need_no_other_restart():
     restarted = client.post("/api/models/smol/restart").json()
     assert (restarted["restart_required"], restarted["changed_fields"]) == (False, [])
     assert client.get("/api/models/smol").json()["restart_required"] is False
+
+
+@pytest.mark.parametrize(
+    ("aliases", "code"),
+    [
+        (["Qwen/Qwen2.5-0.5B-Instruct", "llama3:8b"], None),
+        ([], None),
+        (["taken"], "duplicate_alias"),
+        (["Taken/Alias"], "duplicate_alias"),
+        (["smol"], "duplicate_alias"),
+        (["a", "a"], "duplicate_alias"),
+        (["123"], "invalid_alias"),
+        (["a b"], "invalid_alias"),
+        (["/a"], "invalid_alias"),
+        (["a" * 129], "max_length"),
+        ([f"a{number}" for number in range(21)], "max_length"),
+    ],
+)
+def test_aliases_are_names_that_no_other_model_has(aliases, code):
+    a_model("taken", aliases=["Taken/Alias"])
+    client = operator()
+    answer = send(client, "POST", "/api/models", a_body(aliases=aliases))
+    if code is None:
+        assert answer.json()["aliases"] == aliases
+    else:
+        assert answer.status_code == 400
+        assert {found for _, found in codes(answer)} == {code}
+        assert ServedModel.objects.count() == 1
+
+
+def test_name_cannot_be_an_alias_of_another_model():
+    a_model("taken", aliases=["llama3"])
+    answer = send(operator(), "POST", "/api/models", a_body("llama3"))
+    assert codes(answer) == [("name", "duplicate_name")]
+
+
+def test_aliases_stay_when_other_fields_change():
+    model = a_model("smol", aliases=["llama3:8b"])
+    client = operator()
+    answer = send(client, "PATCH", f"/api/models/{model.pk}", {"priority": 7})
+    assert answer.json()["aliases"] == ["llama3:8b"]
+    answer = send(client, "PATCH", f"/api/models/{model.pk}", {"aliases": []})
+    assert answer.json()["aliases"] == []

@@ -227,6 +227,17 @@ def test_add_explains_what_is_wrong_at_its_field(
     assert not ServedModel.objects.exclude(name="taken").exists()
 
 
+def test_aliases_are_separated_by_commas(operator, model_file):
+    given = "Qwen/Qwen2.5-0.5B-Instruct， llama3:8b,"
+    operator.post(f"{LIST}add/", form(model_file, aliases=given))
+    model = ServedModel.objects.get()
+    assert model.aliases == ["Qwen/Qwen2.5-0.5B-Instruct", "llama3:8b"]
+    page = operator.get(f"{LIST}{model.pk}/change/").content.decode()
+    assert "Qwen/Qwen2.5-0.5B-Instruct, llama3:8b" in page
+    answer = operator.post(f"{LIST}add/", form(model_file, name="b", aliases="tiny"))
+    assert "already the name" in str(answer.context["adminform"].errors["aliases"])
+
+
 @pytest.mark.parametrize("field", sorted(form("")))
 def test_post_may_lack_any_field(operator, model_file, field):
     fields = form(model_file)
