@@ -116,6 +116,7 @@ def _label(value: str, labels: Mapping[str, Text]) -> str:
 # API clients get the English phrase; pages show these labels.
 EXPECTED = {
     "integer": _("an integer"),
+    "integer greater than 0": _("an integer greater than 0"),
     "number": _("a number"),
     "object": _("a JSON object"),
     "string": _("a string"),
@@ -172,6 +173,7 @@ REASONS = (
         },
         labels={"max": MOST},
     ),
+    Reason("repeated_parameter", _("%(key)s must not be given more than once.")),
     Reason("missing_key", _("%(key)s is required.")),
     Reason(
         "field_without_effect",

@@ -25,9 +25,11 @@ from rest_framework.settings import api_settings
 from common.disks import full_disk
 from common.exceptions import AlreadyExists, Conflict, Invalid
 from common.messages import render
+from common.problems import UNKNOWN_FIELDS_SHOWN, Problem, shorten, wrong_type
 from common.requests import with_request_id
 
 HTML = "text/html"
+MAX_DIGITS = 9
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +40,21 @@ class Pagination(PageNumberPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 200
+    page_size_query_description = "Results per page. More than 200 counts as 200."
+
+    def get_page_size(self, request: Request) -> int:
+        text = request.query_params.get(self.page_size_query_param)
+        if text is None:
+            return self.page_size
+        if not (text.isascii() and text.isdigit() and int(text[:MAX_DIGITS])):
+            raise Invalid([wrong_type("page_size", text, "integer greater than 0")])
+        return min(int(text[:MAX_DIGITS]), self.max_page_size)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        parameters = super().get_schema_operation_parameters(view)
+        for parameter in parameters:
+            parameter["schema"]["minimum"] = 1
+        return parameters
 
 
 class TooLarge(exceptions.APIException):
@@ -130,6 +147,17 @@ def _invalid(errors: Errors) -> dict[str, Any]:
     if field and field not in message:
         message = f"{field}: {message}"
     return body("validation_error", message, errors)
+
+
+def repeated_parameters(names: list[str]) -> dict[str, Any]:
+    return _invalid(
+        _problems(
+            Invalid(
+                Problem(code="repeated_parameter", field=name, params={"key": name})
+                for name in map(shorten, names[:UNKNOWN_FIELDS_SHOWN])
+            )
+        )
+    )
 
 
 def _problems(error: Invalid) -> Errors:

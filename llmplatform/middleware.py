@@ -1,4 +1,4 @@
-"""Middleware for chunked request bodies."""
+"""Middleware for chunked request bodies and repeated query parameters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import io
 from collections.abc import Callable
 
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from llmplatform.api import repeated_parameters
+from monitoring.history.params import REPEATABLE
 
 View = Callable[[HttpRequest], HttpResponse]
 
@@ -26,3 +29,16 @@ def set_length_of_chunked_bodies(view: View) -> View:
         return view(request)
 
     return measure
+
+
+def reject_repeated_parameters(view: View) -> View:
+    """Of which the API would use only one."""
+
+    def check(request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith("/api/"):
+            repeated = [name for name, values in request.GET.lists() if values[1:]]
+            if single := [name for name in repeated if name not in REPEATABLE]:
+                return JsonResponse(repeated_parameters(single), status=400)
+        return view(request)
+
+    return check

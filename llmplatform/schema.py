@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from django.conf import settings
 from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.contrib.knox_auth_token import KnoxTokenScheme
 
@@ -13,10 +14,21 @@ ERRORS = {
     "400": "What was sent is not valid.",
     "401": "No token, or one that is not valid.",
     "403": "The user may not do this.",
-    "404": "There is no such model, run or export.",
+    "404": "There is no such page, model, run, download, export or token.",
+    "409": "It exists already, or its status does not allow this. For a model, `status`"
+    " and `allowed` give its status and what is possible now.",
     "413": "The body is too large.",
-    "409": "Not possible in the model's status, which `status` and `allowed` name.",
+    "415": "The body is not JSON.",
+    "429": "Too many requests at once. Try again later.",
 }
+# Their bodies may name the id of a model
+OF_AN_ID = (
+    "/api/models/estimate",
+    "/api/models/preflight",
+    "/api/scheduling/preview",
+)
+# Beside operations on what exists
+CONFLICTS = ("/api/library/downloads",)
 
 
 class BearerScheme(KnoxTokenScheme):  # type: ignore[no-untyped-call]
@@ -42,7 +54,11 @@ def without_slashes(
     return [(path.rstrip("/"), *rest) for path, *rest in endpoints]
 
 
-def add_errors(result: Schema, **_: Any) -> Schema:
+def complete(result: Schema, **_: Any) -> Schema:
+    return add_errors(name_plugins(name_ids(result)))
+
+
+def add_errors(result: Schema) -> Schema:
     """For the management API; the gateway's operations define their own."""
     result["components"]["schemas"]["Error"] = ERROR
     for path, method, operation in _management_operations(result):
@@ -51,7 +67,16 @@ def add_errors(result: Schema, **_: Any) -> Schema:
     return result
 
 
-def name_ids(result: Schema, **_: Any) -> Schema:
+def name_plugins(result: Schema) -> Schema:
+    """Serializers take any text, since the settings decide."""
+    for name in ("ServedModel", "PatchedServedModel", "Draft"):
+        properties = result["components"]["schemas"][name]["properties"]
+        properties["framework"]["enum"] = list(settings.FRAMEWORKS)
+        properties["driver"]["enum"] = list(settings.DRIVERS)
+    return result
+
+
+def name_ids(result: Schema) -> Schema:
     """Paths accept a name in place of an id."""
     for _path, _method, operation in _management_operations(result):
         for parameter in operation.get("parameters", []):
@@ -69,15 +94,19 @@ def _management_operations(result: Schema) -> Iterator[tuple[str, str, Schema]]:
 
 
 def _possible_statuses(path: str, method: str, operation: Schema) -> list[str]:
-    places = {parameter["in"] for parameter in operation.get("parameters", [])}
-    takes_input = "requestBody" in operation or "query" in places
-    changes_one = "{id}" in path and method != "get"
+    parameters = operation.get("parameters", [])
+    places = {parameter["in"] for parameter in parameters}
+    names = {parameter["name"] for parameter in parameters}
+    takes_body = "requestBody" in operation
+    finds_one = "path" in places or "page" in names or path in OF_AN_ID
+    may_conflict = method != "get" and ("path" in places or path in CONFLICTS)
     return [
-        *(["400"] if takes_input else []),
+        *(["400"] if takes_body or "query" in places else []),
         *("401", "403"),
-        *(["404"] if "path" in places else []),
-        *(["409"] if changes_one else []),
-        *(["413"] if "requestBody" in operation else []),
+        *(["404"] if finds_one else []),
+        *(["409"] if may_conflict else []),
+        *(["413", "415"] if takes_body else []),
+        "429",
     ]
 
 

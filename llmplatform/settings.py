@@ -139,6 +139,7 @@ MIDDLEWARE = [
     "llmplatform.middleware.set_length_of_chunked_bodies",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "llmplatform.middleware.reject_repeated_parameters",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -246,8 +247,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "llmplatform.gateway_schema.add_gateway",
-        "llmplatform.schema.name_ids",
-        "llmplatform.schema.add_errors",
+        "llmplatform.schema.complete",
     ],
     "ENUM_NAME_OVERRIDES": {
         "StatusEnum": "models_app.enums.Status",
@@ -255,8 +255,7 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-# Fields of inference requests that neither OpenAI's API nor the model's engine has:
-# reject or drop
+# Fields of requests that neither OpenAI's API nor the engine has: reject or drop
 GATEWAY_UNKNOWN_FIELDS = env.text("GATEWAY_UNKNOWN_FIELDS", "reject")
 
 # Engines: frameworks, hubs, drivers and limits

@@ -12,9 +12,10 @@ from rest_framework.exceptions import NotFound
 
 from common.exceptions import Invalid
 from common.messages import render
-from common.problems import out_of_range, unknown_fields, wrong_type
+from common.problems import unknown_fields
 from models_app.activity import Actor
 from models_app.enums import Operation, RunState
+from models_app.json_fields import JsonFlag, JsonInteger, JsonText
 from models_app.models import Activity, Run, ServedModel, name_is_slug
 from models_app.ports import default_sizes
 from models_app.validation import (
@@ -32,27 +33,6 @@ SIZE_HELP = (
 )
 
 
-class WholeNumber(serializers.IntegerField):
-    """Its errors show the value and the allowed range."""
-
-    def to_internal_value(self, data: Any) -> int:
-        name = self.field_name or ""
-        try:
-            number = super().to_internal_value(data)
-        except serializers.ValidationError:
-            raise _validation_error(wrong_type(name, data, "integer")) from None
-        low, high = self.min_value, self.max_value
-        if low is not None and high is not None and not low <= number <= high:
-            raise _validation_error(out_of_range(name, number, low, high))
-        return number
-
-
-def _validation_error(problem: Any) -> serializers.ValidationError:
-    return serializers.ValidationError(
-        render(problem.code, problem.params), code=problem.code
-    )
-
-
 @extend_schema_field({"type": "object", "additionalProperties": True})
 class Config(serializers.JSONField):
     def to_internal_value(self, data: Any) -> Any:
@@ -61,7 +41,7 @@ class Config(serializers.JSONField):
 
 
 class Tags(serializers.ListField):
-    child = serializers.CharField(max_length=100)
+    child = JsonText(max_length=100)
 
     def to_representation(self, data: Any) -> list[str]:
         return sorted(tag.name for tag in data.all())
@@ -106,10 +86,13 @@ class RestartSerializer(serializers.ModelSerializer[ServedModel]):
 class ServedModelSerializer(RestartSerializer):
     serializer_field_mapping = {
         **serializers.ModelSerializer.serializer_field_mapping,
-        models.PositiveSmallIntegerField: WholeNumber,
-        models.PositiveIntegerField: WholeNumber,
+        models.BooleanField: JsonFlag,
+        models.CharField: JsonText,
+        models.PositiveSmallIntegerField: JsonInteger,
+        models.PositiveIntegerField: JsonInteger,
+        models.TextField: JsonText,
     }
-    framework = serializers.CharField(max_length=40)
+    framework = JsonText(max_length=40)
     config = Config()
     tags = Tags(required=False, max_length=MAX_TAGS)
     aliases = serializers.ListField(
@@ -119,9 +102,9 @@ class ServedModelSerializer(RestartSerializer):
         help_text="Other names that inference requests may use, such as `llama3:8b`.",
     )
     pinned_gpus = serializers.ListField(
-        child=serializers.CharField(max_length=80), max_length=64, required=False
+        child=JsonText(max_length=80), max_length=64, required=False
     )
-    force = serializers.BooleanField(
+    force = JsonFlag(
         write_only=True, default=False,
         help_text="Save even if no machine is large enough: the model waits for one.",
     )  # fmt: skip
@@ -174,7 +157,7 @@ class DraftSerializer(ServedModelSerializer):
     """A new model, where the name and fields with defaults are optional, or changes of
     the model `id`."""
 
-    id = WholeNumber(
+    id = JsonInteger(
         required=False, min_value=1, max_value=MAX_ID,
         help_text="Id of an existing model, which the other fields change.",
     )  # fmt: skip

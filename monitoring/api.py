@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from monitoring.exports import formats, rows
+from monitoring.exports import as_json, as_xlsx, formats, rows
 from monitoring.exports.answers import direct
 from monitoring.history.aggregation.ranges import RANGES
 from monitoring.history.params import AGGREGATES, build_query, parse_params
@@ -26,6 +26,7 @@ from monitoring.negotiation import IgnoreClientNegotiation
 from monitoring.serializers import (
     GpusSerializer,
     HistorySerializer,
+    JsonExportSerializer,
     SeriesSerializer,
     SystemStatusSerializer,
 )
@@ -53,6 +54,11 @@ PARAMETERS = [
     ),
 ]
 FORMAT = _parameter("format", "", enum=formats.FORMATS, required=True)
+FILES: dict[tuple[int, str], Any] = {
+    (200, "text/csv"): OpenApiTypes.BINARY,
+    (200, as_json.CONTENT_TYPE): JsonExportSerializer,
+    (200, as_xlsx.CONTENT_TYPE): OpenApiTypes.BINARY,
+}
 
 
 def raw_params(request: Request) -> dict[str, list[str]]:
@@ -76,10 +82,7 @@ class Monitoring(ViewSet):
 
     @extend_schema(
         parameters=[FORMAT, *PARAMETERS],
-        responses={
-            (200, content_type.split(";")[0]): OpenApiTypes.BINARY
-            for content_type in formats.CONTENT_TYPES.values()
-        },
+        responses=FILES,
     )
     @action(detail=False, content_negotiation_class=IgnoreClientNegotiation)
     def export(self, request: Request) -> StreamingHttpResponse:

@@ -67,6 +67,27 @@ class SeriesSerializer(SourceSerializer):
     last_seen = serializers.IntegerField()
 
 
+class RowSerializer(serializers.Serializer[Any]):
+    time = serializers.DateTimeField()
+    kind = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
+    key = serializers.CharField()
+    metric = serializers.CharField()
+    unit = serializers.CharField()
+    value = serializers.FloatField(allow_null=True)
+    min = serializers.FloatField(allow_null=True)
+    max = serializers.FloatField(allow_null=True)
+    samples = serializers.IntegerField(allow_null=True)
+
+
+class JsonExportSerializer(serializers.Serializer[Any]):
+    tier = serializers.ChoiceField(choices=["10s", "1m", "1h"])
+    step = serializers.IntegerField(help_text="Seconds.")
+    start = serializers.IntegerField(help_text="Seconds since the epoch.")
+    end = serializers.IntegerField()
+    rows = RowSerializer(many=True)
+
+
 class ExportJobSerializer(serializers.ModelSerializer[ExportJob]):
     state = serializers.ChoiceField(choices=JobState.choices)
     format = serializers.ChoiceField(choices=FORMATS)

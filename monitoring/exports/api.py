@@ -8,7 +8,6 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
@@ -22,7 +21,7 @@ from common.messages import render
 from common.models import JobState
 from common.problems import shorten
 from models_app.permissions import VIEW
-from monitoring.api import FORMAT, PARAMETERS, raw_params
+from monitoring.api import FILES, FORMAT, PARAMETERS, raw_params
 from monitoring.exports import formats
 from monitoring.exports.answers import streamed
 from monitoring.exports.jobs import KIND, path_of, submit
@@ -85,7 +84,7 @@ class Exports(GenericViewSet[ExportJob]):
         jobs.remove(self.get_object(), request.user)
         return Response(status=204)
 
-    @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
+    @extend_schema(responses=FILES)
     @action(detail=True)
     def file(self, request: Request, uid: str) -> StreamingHttpResponse:
         job = self.get_object()

@@ -23,6 +23,7 @@ SINGLE = ("start_time", "end_time", "range", "step", "aggregate")
 REPEATABLE = ("metric", "source")
 NAMES = (*SINGLE, *REPEATABLE)
 AGGREGATES = list(dict.fromkeys(name for kind in ALLOWED.values() for name in kind))
+CHOICES = {"aggregate": AGGREGATES, "range": list(ranges.RANGES)}
 # More metrics or sources than any installation has.
 MAX_VALUES = 500
 SOURCES_SHOWN = 20  # in a message
@@ -52,6 +53,8 @@ def parse_params(
     if problems := list(unknown_fields(raw, [*NAMES, *also_allowed])):
         raise Invalid(problems)
     single = {name: raw[name][-1].strip() for name in SINGLE if raw.get(name)}
+    if blank := [_blank(name) for name in CHOICES if single.get(name) == ""]:
+        raise Invalid(blank)
     lists = {name: _split(raw[name]) for name in REPEATABLE if raw.get(name)}
     return {name: value for name, value in {**single, **lists}.items() if value}
 
@@ -135,6 +138,11 @@ def _metrics_with(aggregate: str | None) -> list[str]:
         for metric in METRICS.values()
         if aggregate is None or aggregate in ALLOWED[metric.kind]
     ]
+
+
+def _blank(name: str) -> Problem:
+    params = {"value": "", "allowed": CHOICES[name]}
+    return Problem(code=f"unknown_{name}", field=name, params=params)
 
 
 def _split_source(text: str) -> tuple[str, str]:

@@ -8,7 +8,8 @@ from rest_framework import serializers
 
 from models_app.enums import RunState
 from models_app.filters import SEARCH_MAX_CHARS
-from models_app.serializers import ReasonSerializer, WholeNumber
+from models_app.json_fields import WholeNumber
+from models_app.serializers import ReasonSerializer
 
 MAX_LOG_LINES = 10_000
 

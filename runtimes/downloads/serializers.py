@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from common.exceptions import Invalid
 from common.problems import unknown_fields
+from models_app.json_fields import JsonText
 from models_app.serializers import ReasonSerializer
 from runtimes.downloads.request import DownloadRequest
 from runtimes.enums import DownloadState, Hub
@@ -18,29 +19,27 @@ WORDS = 2000  # characters
 
 class DownloadRequestSerializer(serializers.Serializer[DownloadRequest]):
     hub = serializers.ChoiceField(choices=Hub.choices, default=Hub.HUGGINGFACE)
-    repo = serializers.CharField(
-        max_length=500, help_text="owner/name, or the address of its page."
-    )
-    revision = serializers.CharField(
+    repo = JsonText(max_length=500, help_text="owner/name, or the address of its page.")
+    revision = JsonText(
         max_length=100,
         default="",
         allow_blank=True,
         help_text="Branch, tag or commit; the hub's default without.",
     )
-    files = serializers.CharField(
+    files = JsonText(
         max_length=WORDS,
         default="",
         allow_blank=True,
         help_text="Patterns such as *Q4_K_M*.gguf, separated by commas; all without.",
     )
-    root = serializers.CharField(  # type: ignore[assignment]
+    root = JsonText(  # type: ignore[assignment]
         max_length=1000,
         default="",
         allow_blank=True,
         help_text="One of the model folders; the first that is writable without.",
     )
-    folder = serializers.CharField(
-        max_length=200,
+    folder = JsonText(
+        max_length=100,
         default="",
         allow_blank=True,
         help_text="Its name in there; that of the repository without.",

@@ -6,6 +6,8 @@ from django.contrib.staticfiles import finders
 from django.core.management import call_command
 from django.test import Client
 
+from monitoring.exports.row import COLUMNS
+
 OPERATIONS = {
     "/api/library": {"get"},
     "/api/library/downloads": {"get", "post"},
@@ -62,9 +64,57 @@ def test_schema_says_what_each_operation_answers(schema):
         for operation in operations.values():
             assert {"401", "403"} < set(operation["responses"])
     start = schema["paths"]["/api/models/{id}/start"]["post"]["responses"]
-    assert set(start) == {"202", "401", "403", "404", "409"}
+    assert set(start) == {"202", "401", "403", "404", "409", "429"}
     create = schema["paths"]["/api/models"]["post"]["responses"]
-    assert set(create) == {"201", "400", "401", "403", "413"}
+    assert set(create) == {"201", "400", "401", "403", "413", "415", "429"}
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "statuses"),
+    [
+        ("/api/models", "get", {"404"}),
+        ("/api/scheduling/decisions", "get", {"404"}),
+        ("/api/tokens", "get", {"404"}),
+        ("/api/models/estimate", "post", {"404", "415"}),
+        ("/api/models/preflight", "post", {"404"}),
+        ("/api/scheduling/preview", "post", {"404"}),
+        ("/api/library/downloads", "post", {"409"}),
+        ("/api/library/downloads/{uid}/cancel", "post", {"404", "409"}),
+        ("/api/library/downloads/{uid}/retry", "post", {"404", "409"}),
+        ("/api/monitoring/export", "get", {"429"}),
+        ("/api/monitoring/exports", "post", {"429"}),
+    ],
+)
+def test_schema_has_errors_of_state_and_load(schema, path, method, statuses):
+    assert statuses <= set(schema["paths"][path][method]["responses"])
+
+
+@pytest.mark.parametrize("path", ["export", "exports/{uid}/file"])
+def test_schema_has_the_types_of_exports(schema, path):
+    content = schema["paths"][f"/api/monitoring/{path}"]["get"]["responses"]["200"]
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    json = {"schema": {"$ref": "#/components/schemas/JsonExport"}}
+    assert content["content"] == {
+        "text/csv": binary,
+        "application/json": json,
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": binary,
+    }
+
+
+def test_json_export_has_the_keys_of_its_schema(schema):
+    row = schema["components"]["schemas"]["Row"]
+    assert set(row["properties"]) == set(row["required"]) == set(COLUMNS)
+
+
+def test_schema_has_the_limits_of_pages_and_names(schema):
+    parameters = schema["paths"]["/api/models"]["get"]["parameters"]
+    limits = {each["name"]: each["schema"].get("minimum") for each in parameters}
+    assert (limits["page"], limits["page_size"]) == (1, 1)
+    download = schema["components"]["schemas"]["DownloadRequest"]["properties"]
+    assert download["repo"]["minLength"] == 1
+    model = schema["components"]["schemas"]["ServedModel"]["properties"]
+    assert model["framework"]["enum"] == ["llama.cpp", "vllm"]
+    assert model["driver"]["enum"] == ["process", "docker"]
 
 
 def test_schema_takes_ids_and_names_in_paths(schema):

@@ -143,6 +143,17 @@ BAD = [
         ("aggregate", "unknown_aggregate"),
         ("median", "avg, min, max, rate, sum, p50, p95, p99"),
     ),
+    ({"range": ""}, ("range", "unknown_range"), ("range", "1h, 24h, 7d, 30d")),
+    (
+        {**DAY, "aggregate": ""},
+        ("aggregate", "unknown_aggregate"),
+        ("avg, min, max, rate, sum, p50, p95, p99",),
+    ),
+    (
+        {**DAY, "step": ["1m", "1h"]},
+        ("step", "repeated_parameter"),
+        ("step",),
+    ),
     (
         {**DAY, "metrics": "gpu_power"},
         ("metrics", "unknown_field"),

@@ -50,6 +50,8 @@ def test_failure_says_what_to_do(root):
 
 BAD = [
     ({"repo": ""}, "repo", "blank"),
+    ({"repo": 0}, "repo", "invalid"),
+    ({"files": 7}, "files", "invalid"),
     ({"hub": "elsewhere"}, "hub", "invalid_choice"),
     ({"folder": "../x"}, "folder", "bad_folder"),
     ({"root": "/"}, "root", "path_outside_roots"),

@@ -1,0 +1,58 @@
+"""Serializer fields that take the JSON type of the schema, and nothing that could be
+converted to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from common.messages import render
+from common.problems import Problem, out_of_range, wrong_type
+
+
+class WholeNumber(serializers.IntegerField):
+    """Also for query parameters. Its errors show the value and the allowed range."""
+
+    def to_internal_value(self, data: Any) -> int:
+        name = self.field_name or ""
+        try:
+            number = super().to_internal_value(data)
+        except serializers.ValidationError:
+            raise _error(wrong_type(name, data, "integer")) from None
+        low, high = self.min_value, self.max_value
+        if low is not None and high is not None and not low <= number <= high:
+            raise _error(out_of_range(name, number, low, high))
+        return number
+
+
+class JsonInteger(WholeNumber):
+    def to_internal_value(self, data: Any) -> int:
+        if isinstance(data, str):
+            raise _error(wrong_type(self.field_name or "", data, "integer"))
+        return super().to_internal_value(data)
+
+
+class JsonText(serializers.CharField):
+    def __init__(self, **options: Any) -> None:
+        if not options.get("allow_blank"):
+            options.setdefault("min_length", 1)  # part of the schema
+        super().__init__(**options)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class JsonFlag(serializers.BooleanField):
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+def _error(problem: Problem) -> serializers.ValidationError:
+    return serializers.ValidationError(
+        render(problem.code, problem.params), code=problem.code
+    )
