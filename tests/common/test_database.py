@@ -4,6 +4,8 @@ import os
 import sqlite3
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -59,9 +61,16 @@ def test_unknown_migration_is_named_with_the_version_that_applied_it(version, sh
 
 
 @pytest.fixture(scope="module")
-def newer_database(tmp_path_factory):
+def newer_database():
     """An installation whose code went back after a migration."""
-    data_dir = tmp_path_factory.mktemp("newer")
+    # Of pytest, a path is too long for Unix sockets.
+    with tempfile.TemporaryDirectory() as folder:
+        data_dir = Path(folder)
+        put_a_later_migration_into(data_dir)
+        yield data_dir
+
+
+def put_a_later_migration_into(data_dir):
     run(data_dir, "manage.py", "migrate", "common", "--verbosity", "0")
     with sqlite3.connect(data_dir / "db.sqlite3") as database:
         row = (*NEWER, "2026-01-01")
@@ -73,7 +82,6 @@ def newer_database(tmp_path_factory):
             " VALUES (?, ?, '9.9.9')",
             NEWER,
         )
-    return data_dir
 
 
 def run(data_dir, *args):

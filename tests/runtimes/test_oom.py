@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runtimes import shim
+from runtimes import proc, shim_memory
 from runtimes.frameworks.base import Exit
 from tests.runtimes.processes import a_uid, ended, shell, until
 from tests.runtimes.test_shim import START_SHIM, a_run_dir
@@ -64,25 +64,25 @@ def test_engine_killed_for_its_memory_is_recorded(tmp_path, group):
     greedy = f'exec {sys.executable} -S -c "{GREEDY}"'
     run_dir = a_run_dir(tmp_path, greedy)
     subprocess.run([*THERE, group, *START_SHIM, run_dir], check=True)
-    left = json.loads(until(lambda: shim.text_of(run_dir / "exit.json"), 20))
+    left = json.loads(until(lambda: proc.text_of(run_dir / "exit.json"), 20))
     assert (left["code"], left["signal"], left["oom"]) == (None, 9, True)
 
 
 def test_only_kills_of_its_own_group_count(group):
-    elsewhere = shim.OomKills(os.getpid())
+    elsewhere = shim_memory.OomKills(os.getpid())
     done = subprocess.run([*THERE, group, sys.executable, "-S", "-c", GREEDY])
     assert done.returncode == -9
     assert not elsewhere.any
 
 
 def test_kills_of_long_ago_do_not_count():
-    kills = shim.OomKills(os.getpid())
-    kills.before = kills.last = shim.oom_kills(kills.counter) - 1
+    kills = shim_memory.OomKills(os.getpid())
+    kills.before = kills.last = shim_memory.oom_kills(kills.counter) - 1
     assert kills.any
     kills.count()
     assert kills.any
     for _ in range(2):
-        kills.counted_at -= shim.OOM_MEMORY_MS / 1000
+        kills.counted_at -= shim_memory.OOM_MEMORY_MS / 1000
         kills.count()
     assert not kills.any
 
@@ -104,8 +104,8 @@ def test_kill_by_hand_is_none_for_memory(driver):
 def test_kernels_counters_are_read(tmp_path, text, count):
     path = tmp_path / "counter"
     path.write_text(text)
-    assert shim.oom_kills(str(path)) == count
+    assert shim_memory.oom_kills(str(path)) == count
 
 
 def test_process_that_is_gone_is_counted_with_the_machine():
-    assert shim.oom_counter(2**22 + 1) == "/proc/vmstat"
+    assert shim_memory.oom_counter(2**22 + 1) == "/proc/vmstat"

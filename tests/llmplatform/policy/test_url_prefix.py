@@ -6,7 +6,9 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -61,10 +63,12 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    site = Site(tmp_path_factory.mktemp("prefix"))
-    yield site
-    site.close()
+def site():
+    # Of pytest, a path is too long for Unix sockets.
+    with tempfile.TemporaryDirectory() as data_dir:
+        site = Site(Path(data_dir))
+        yield site
+        site.close()
 
 
 async def text(client, path):
