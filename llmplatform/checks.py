@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from common.sockets import MAX_PATH_BYTES, longest_socket
+from runtimes.frameworks.paths import responding
 
 PASSWORD_SHORTEST = 8
 UNKNOWN_FIELDS = ("reject", "drop")
@@ -26,6 +27,7 @@ CLIENT_LIMITS = (
     "CONNECTIONS_PER_ADDRESS",
     "CONNECTIONS_PER_TOKEN",
     "WEBSOCKETS_PER_TOKEN",
+    "MODEL_ROOT_SECONDS",
 )
 
 
@@ -68,7 +70,7 @@ def data_dir() -> Iterator[CheckMessage]:
 
 def model_roots() -> Iterator[CheckMessage]:
     runs = settings.RUNS_DIR.resolve()
-    for root in map(Path.resolve, settings.MODEL_ROOTS):
+    for root in map(Path.resolve, responding(settings.MODEL_ROOTS)):
         if root.is_relative_to(runs) or runs.is_relative_to(root):
             yield Error(
                 f"The model folder {root} and {runs} overlap: files written by engines"

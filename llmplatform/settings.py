@@ -21,9 +21,8 @@ env = Environment(os.environ, BASE_DIR)
 DATA_DIR = env.data_dir
 RUNS_DIR = DATA_DIR / "runs"
 LOG_DIR = DATA_DIR / "logs"
-MODEL_ROOTS = [
-    Path(root) for root in env.items("MODEL_ROOTS", f"/models,{DATA_DIR / 'models'}")
-]
+MODEL_ROOTS = [*map(Path, env.items("MODEL_ROOTS", f"/models,{DATA_DIR / 'models'}"))]
+MODEL_ROOT_SECONDS = env.number("MODEL_ROOT_SECONDS", 5)
 NODE_NAME = env.text("NODE_NAME", socket.gethostname())
 WEB_PORT = env.number("WEB_PORT", 3000)
 API_PORT = env.number("API_PORT", 8000)

@@ -17,12 +17,12 @@ from django.conf import settings
 from django.db import transaction
 
 from common import broker
-from common.exceptions import Conflict, PlatformError
+from common.exceptions import Conflict, Invalid, PlatformError
 from common.problems import Problem
 from models_app.activity import Actor, record
 from models_app.models import Approval, ServedModel
 from models_app.permissions import is_admin
-from models_app.ports import fingerprint, framework
+from models_app.ports import config_problems, fingerprint, framework
 
 # Fields of a model that decide what its keys apply to
 BOUND = ("framework", "driver", "config", "gpu_count")
@@ -86,8 +86,9 @@ def missing(model_id: int, setup: Setup) -> list[Problem]:
 
 def approve(model: ServedModel, actor: Actor = None) -> ServedModel:
     """Approves the model as it is. Raises Conflict if somebody changes it meanwhile, or
-    if it has no key that needs it."""
+    if it has no key that needs it; Invalid if its files do not respond."""
     setup = setup_of(model)
+    _check_mount(setup)
     granted = setup.parts()
     if not granted:
         raise Conflict("nothing_to_approve", model=model.name)
@@ -99,6 +100,15 @@ def approve(model: ServedModel, actor: Actor = None) -> ServedModel:
         broker.notify_change()
     model.refresh_from_db()
     return model
+
+
+def _check_mount(setup: Setup) -> None:
+    """What cannot be read now would be approved as absent."""
+    if not setup.keys():
+        return
+    found = config_problems(setup.framework, setup.config, setup.gpu_count)
+    if hung := [p for p in found if p.code == "mount_not_responding"]:
+        raise Invalid(hung)
 
 
 def approve_new(model: ServedModel, granted: Mapping[str, Parts], actor: Actor) -> None:

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 
@@ -14,6 +15,7 @@ class RuntimesConfig(AppConfig):
         from runtimes.downloads import messages as downloads
         from runtimes.downloads.jobs import Downloads
         from runtimes.fingerprint import fingerprint
+        from runtimes.frameworks.mounts import mounts
         from runtimes.installations import messages as installations
         from runtimes.installations.pulls import Pulls
         from runtimes.library import messages as library
@@ -21,6 +23,7 @@ class RuntimesConfig(AppConfig):
         from runtimes.machine import limits
         from runtimes.supervision import messages as supervision
 
+        mounts.seconds = settings.MODEL_ROOT_SECONDS
         for part in (messages, downloads, installations, library, supervision):
             register(part.REASONS)
         ports.frameworks.provide(registry.framework)

@@ -15,6 +15,7 @@ from typing import Any
 
 from runtimes.drivers.containers import image_of
 from runtimes.frameworks.base import Framework
+from runtimes.frameworks.mounts import mounts
 from runtimes.library import hub_cache
 from runtimes.registry import driver, framework
 
@@ -52,7 +53,7 @@ def _place(rules: Framework, config: Mapping[str, Any]) -> Path | None:
 def digest_of(place: Path | None) -> str:
     """SHA-256 over a file, or over everything in a folder; "absent" of nothing, and of
     what cannot be read: a start reports that in its own words."""
-    if place is None or not place.is_absolute():
+    if place is None or not place.is_absolute() or mounts.hung(place):
         return ABSENT
     total = hashlib.sha256()
     try:

@@ -10,6 +10,8 @@ from django.utils import translation
 from hypothesis import settings
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
+from runtimes.frameworks.mounts import mounts
+from tests import hung_mount
 from tests.runtimes.drivers.daemons import running, why_not
 
 # The same examples in each run: what is found on one machine is found on all.
@@ -21,6 +23,7 @@ TESTS = Path(__file__).parent
 LOCALE = TESTS.parent / "locale"
 
 NO_DOCKER = why_not()
+NO_FUSE = hung_mount.why_not()
 # Tests that need more than the platform's own code; test.sh --quick leaves them out.
 SLOW_FOLDERS = {
     "browser": pytest.mark.browser,
@@ -59,6 +62,8 @@ def pytest_collection_modifyitems(items):
 def pytest_terminal_summary(terminalreporter):
     if NO_DOCKER:
         terminalreporter.write_line(f"The Docker driver was not tested: {NO_DOCKER}.")
+    if NO_FUSE:
+        terminalreporter.write_line(f"Hung mounts were not tested: {NO_FUSE}.")
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +76,19 @@ def docker_daemon():
 def dockerd(docker_daemon):
     """For tests that are left out where there can be none."""
     return docker_daemon
+
+
+@pytest.fixture(params=[] if NO_FUSE else ["fuse"])
+def hung_root(settings, tmp_path):
+    """A model folder that does not respond, before one that does."""
+    roots = [tmp_path / "hung", tmp_path / "good"]
+    for root in roots:
+        root.mkdir()
+    settings.MODEL_ROOTS = roots
+    mounts.seconds = 0.5
+    with hung_mount.hung(roots[0]):
+        yield roots[0]
+    mounts.seconds = settings.MODEL_ROOT_SECONDS
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,8 +14,10 @@ import urllib3
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from common.messages import advise, render
 from runtimes.checks.finding import Finding, Level, error, ok, start_roles, warning
 from runtimes.frameworks.engines import Place
+from runtimes.frameworks.mounts import mounts
 from runtimes.installations import discovery
 from runtimes.sandbox import landlock_abi
 
@@ -61,7 +63,11 @@ def gpus() -> Iterator[Finding]:
 def disk() -> Iterator[Finding]:
     yield _disk("disk DATA_DIR", settings.DATA_DIR)
     for root in settings.MODEL_ROOTS:
-        if root.exists():
+        if mount := mounts.hung(root):
+            params = {"path": str(root), "mount": mount}
+            code = "mount_not_responding"
+            yield warning(f"disk {root}", render(code, params), advise(code, params))
+        elif root.exists():
             yield _disk(f"disk {root}", root)
 
 

@@ -28,6 +28,7 @@ from runtimes.downloads.hubs.child import Child, Event
 from runtimes.downloads.hubs.fetcher import Spec
 from runtimes.downloads.hubs.remote import Failed
 from runtimes.enums import DownloadState, Hub
+from runtimes.frameworks.paths import responding
 from runtimes.models import Download
 
 logger = logging.getLogger(__name__)
@@ -97,7 +98,7 @@ class Downloads(Kind[Download]):
         row exists before its folder does."""
         parts = {
             uid: part
-            for root in settings.MODEL_ROOTS
+            for root in responding(settings.MODEL_ROOTS)
             for uid, part in folder.parts_in(root).items()
         }
         known = self.jobs().filter(uid__in=parts).values_list("uid", flat=True)

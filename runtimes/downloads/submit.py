@@ -13,6 +13,7 @@ from common.problems import Problem
 from models_app.activity import Actor
 from runtimes.downloads.request import DownloadRequest, problems, root_problem
 from runtimes.enums import DownloadState
+from runtimes.frameworks.mounts import mounts
 from runtimes.models import Download
 
 MAX_OPEN = 50
@@ -58,7 +59,9 @@ def _root(given: str) -> Path:
 
 
 def _is_writable(root: Path) -> bool:
-    return root.is_dir() and os.access(root, os.W_OK | os.X_OK)
+    return (
+        not mounts.hung(root) and root.is_dir() and os.access(root, os.W_OK | os.X_OK)
+    )
 
 
 def _problem(code: str, field: str, **params: object) -> Problem:

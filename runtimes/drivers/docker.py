@@ -36,6 +36,7 @@ from runtimes.drivers.containers import (
 from runtimes.drivers.dockerd import EFFECT_S, Daemon, create, details, fed
 from runtimes.drivers.pulling import pull
 from runtimes.frameworks.base import Command
+from runtimes.frameworks.paths import responding
 
 UID = re.compile("[0-9a-f]{32}")
 NOBODY = "65534:65534"
@@ -234,7 +235,7 @@ class DockerDriver:
             instance=self.instance,
             user=self.user,
             images=self.images,
-            folders=[str(path) for path in self.folders if path.is_dir()],
+            folders=[str(path) for path in responding(self.folders) if path.is_dir()],
             hub_dir=str(hub) if hub and hub.is_dir() else "",
         )
 

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from models_app.models import ServedModel
+from runtimes.frameworks.mounts import mounts
 from runtimes.library.scanner.entries import Entry, Scan
 from runtimes.library.scanner.scan import scan
 from runtimes.registry import frameworks
@@ -100,6 +101,8 @@ def _text_of(entry: Entry) -> str:
 
 
 def _real(path: str) -> str:
+    if mounts.hung(path):
+        return path
     try:
         return os.path.realpath(path)
     except (OSError, ValueError):

@@ -2,6 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from common.enums import Fault
 from common.messages import Reason
 
 FETCH_AGAIN = _(
@@ -46,6 +47,13 @@ REASONS = (
             "Move the model into one of these folders, or add its folder to MODEL_ROOTS"
             " and restart the platform."
         ),
+        subject="path",
+    ),
+    Reason(
+        "mount_not_responding",
+        _("The file system of %(path)s does not respond. It is mounted at %(mount)s."),
+        advice=_("Check the server of the file system, and mount it again."),
+        fault=Fault.MACHINE,
         subject="path",
     ),
     Reason(

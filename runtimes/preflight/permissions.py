@@ -8,6 +8,8 @@ import stat
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from runtimes.frameworks.paths import responding
+
 READ, ENTER = 0o4, 0o1
 
 
@@ -28,7 +30,7 @@ def unreadable(
 
 def _folders(real: Path, roots: Sequence[Path]) -> list[Path]:
     """From the folder of the file up to its model folder."""
-    tops = {root.resolve() for root in roots}
+    tops = {root.resolve() for root in responding(roots)}
     found = []
     for folder in real.parents:
         found.append(folder)

@@ -29,6 +29,7 @@ from models_app.models import Run
 from models_app.runs import end, move
 from runtimes.drivers.base import Bounds, DriverError, Handle
 from runtimes.frameworks.base import Placement
+from runtimes.frameworks.paths import responding
 from runtimes.inspection import inspect_run
 from runtimes.installations import discovery
 from runtimes.models import Gpu
@@ -91,7 +92,7 @@ def _setup(run: Run) -> approvals.Setup:
 def _refuse(run: Run, problem: Problem) -> None:
     if problem.code in ("file_missing", "file_unreadable", "not_a_file"):
         end(run, "model_file_missing", {"path": problem.params.get("path", "")})
-    elif problem.code in ("engine_missing", "hub_offline"):
+    elif problem.code in ("engine_missing", "hub_offline", "mount_not_responding"):
         end(run, problem.code, dict(problem.params))
     else:
         cause = {"code": problem.code, "params": problem.params}
@@ -153,7 +154,7 @@ def _bounds(run: Run) -> Bounds:
 
 def _readable(run: Run) -> tuple[Path, ...]:
     own = Path(inspect.getfile(type(framework(run.framework)))).parent
-    roots = (*settings.MODEL_ROOTS, settings.HUB_DIR, settings.ENGINES_DIR)
+    roots = responding((*settings.MODEL_ROOTS, settings.HUB_DIR, settings.ENGINES_DIR))
     return (*roots, *settings.ENGINE_READ_PATHS, own)
 
 

@@ -56,6 +56,7 @@ def test_settings_of_the_tests_are_fine():
         ({"BIND": "::1"}, []),
         ({"BIND": "localhost"}, ["llmplatform.E020"]),
         ({"HEADER_SECONDS": 0}, ["llmplatform.E021"]),
+        ({"MODEL_ROOT_SECONDS": 0}, ["llmplatform.E021"]),
         ({"WEBSOCKETS_PER_TOKEN": -1}, ["llmplatform.E021"]),
         ({"MODEL_ROOTS": [Path("/")]}, ["llmplatform.E003"]),
         ({"EMBEDDED_BROKER_SOCKET": Path("/" + 107 * "x")}, ["llmplatform.E001"]),

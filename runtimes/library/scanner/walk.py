@@ -16,7 +16,8 @@ from pathlib import Path
 
 from common.problems import Problem
 from runtimes.frameworks.candidates import Folder
-from runtimes.frameworks.paths import path_problem
+from runtimes.frameworks.mounts import mounts
+from runtimes.frameworks.paths import path_problem, responding
 
 FIELD = "MODEL_ROOTS"
 
@@ -67,6 +68,8 @@ class Walk:
             self.leave_out("scan_cut", path, entries=self.entries)
 
     def _list(self, path: str, *, is_root: bool) -> list[os.DirEntry[str]]:
+        if self._is_hung(path):
+            return []
         try:
             about = Path(path).stat()
             if (about.st_dev, about.st_ino) in self.seen:
@@ -90,6 +93,8 @@ class Walk:
 
     def _is_folder(self, entry: os.DirEntry[str]) -> bool:
         try:
+            if entry.is_symlink() and self._is_hung(entry.path):
+                return False
             if entry.is_symlink() and entry.is_dir() and not self._inside(entry.path):
                 self.leave_out("link_outside", entry.path)
             return entry.is_dir(follow_symlinks=False)
@@ -103,6 +108,8 @@ class Walk:
         return Folder(path=path, files=known)
 
     def _file(self, entry: os.DirEntry[str]) -> os.stat_result | None:
+        if entry.is_symlink() and mounts.hung(entry.path):
+            return None  # reported among the folders
         try:
             about = entry.stat()
             if not stat.S_ISREG(about.st_mode):
@@ -118,9 +125,14 @@ class Walk:
             return about
         return None
 
+    def _is_hung(self, path: str) -> bool:
+        if mount := mounts.hung(path):
+            self.leave_out("mount_not_responding", path, mount=mount)
+        return bool(mount)
+
     def _inside(self, path: str) -> bool:
         if not self.real_roots:
-            self.real_roots = [*filter(None, map(_real, self.roots))]
+            self.real_roots = [*filter(None, map(_real, responding(self.roots)))]
         real = _real(Path(path))
         return real is not None and any(map(real.is_relative_to, self.real_roots))
 
