@@ -96,7 +96,7 @@ class ServedModelSerializer(RestartSerializer):
     config = Config()
     tags = Tags(required=False, max_length=MAX_TAGS)
     aliases = serializers.ListField(
-        child=serializers.CharField(max_length=ALIAS_LENGTH),
+        child=JsonText(max_length=ALIAS_LENGTH),
         max_length=MAX_ALIASES,
         required=False,
         help_text="Other names that inference requests may use, such as `llama3:8b`.",

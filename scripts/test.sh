@@ -32,7 +32,8 @@ install_chromium() {
     >/dev/null 2>&1 || die "apt-get could not install chromium; is a mirror reachable?"
 }
 
-QUICK="not browser and not deployment and not docker and not engine and not fault"
+QUICK="not browser and not conformance and not deployment and not docker"
+QUICK+=" and not engine and not fault"
 
 main() {
   local python=$VENV/bin/python

@@ -27,6 +27,7 @@ NO_FUSE = hung_mount.why_not()
 # Tests that need more than the platform's own code; test.sh --quick leaves them out.
 SLOW_FOLDERS = {
     "browser": pytest.mark.browser,
+    "conformance": pytest.mark.conformance,
     "engines": pytest.mark.engine,
     "faults": pytest.mark.fault,
     "scripts": pytest.mark.deployment,

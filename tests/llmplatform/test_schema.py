@@ -106,6 +106,10 @@ def test_json_export_has_the_keys_of_its_schema(schema):
     assert set(row["properties"]) == set(row["required"]) == set(COLUMNS)
 
 
+def test_fields_of_drafts_are_optional(schema):
+    assert "required" not in schema["components"]["schemas"]["Draft"]
+
+
 def test_schema_has_the_limits_of_pages_and_names(schema):
     parameters = schema["paths"]["/api/models"]["get"]["parameters"]
     limits = {each["name"]: each["schema"].get("minimum") for each in parameters}
