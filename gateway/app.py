@@ -15,8 +15,8 @@ from functools import partial
 
 from django.utils import translation
 
-from common.dialects import Body
 from common.problems import shorten
+from common.request_fields.dialect import Body
 from common.subscription import Subscription
 from gateway import urls
 from gateway.admission import Admission

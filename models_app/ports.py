@@ -8,9 +8,9 @@ from typing import Protocol
 
 from django.conf import settings
 
-from common.dialects import EngineDialect
 from common.ports import Port
 from common.problems import Problem
+from common.request_fields.dialect import EngineDialect
 from models_app.models import Run
 
 Fields = Mapping[str, object]  # of a served model

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from common.checks import Check, of_type
-from common.dialects import Body
+from common.request_fields.checks import Check, of_type
+from common.request_fields.dialect import Body
 from gateway.dialects.base import EngineRequest
 from gateway.dialects.payload import engine_payload, field_problems, given
 from gateway.engines.errors import parse_response

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 
 from django.conf import settings
 
-from common.checks import Check
-from common.dialects import Body
 from common.problems import Problem, out_of_range, unknown_fields
+from common.request_fields.checks import Check
+from common.request_fields.dialect import Body
 from gateway.protocol.fields import MAX_COMPLETIONS, UNLIMITED, UNUSED
 from gateway.protocol.validation import validate
 from gateway.routes.table import Route

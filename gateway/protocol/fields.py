@@ -1,7 +1,8 @@
 """Fields of requests, with their bounds: those of OpenAI's API. Pure.
 
 Engines check less than they should: some of these values cost them minutes, or GiB of
-response. Engines add fields of their own and narrow others: common.dialects.
+response. Engines add fields of their own and narrow others
+(common.request_fields.dialect).
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from common.checks import (
+from common.problems import Problem, out_of_range, wrong_type
+from common.request_fields.checks import (
     INT32_MAX,
     INT64_MAX,
     Check,
@@ -24,8 +26,7 @@ from common.checks import (
     text,
     without_effect,
 )
-from common.dialects import Body
-from common.problems import Problem, out_of_range, wrong_type
+from common.request_fields.dialect import Body
 from gateway.protocol.validation import each_message, has_role
 
 MAX_STOPS = 128

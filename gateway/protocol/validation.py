@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import cast
 
-from common.checks import Check
-from common.dialects import Body
 from common.problems import Problem, unknown_fields, wrong_type
+from common.request_fields.checks import Check
+from common.request_fields.dialect import Body
 
 ROLES = ("system", "user", "assistant", "tool")
 

@@ -9,10 +9,10 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.db import close_old_connections, connections
 
-from common.dialects import OPENAI, EngineDialect
 from common.enums import Retry
 from common.exceptions import PlatformError
 from common.messages import find
+from common.request_fields.dialect import OPENAI, EngineDialect
 from gateway.routes.table import Grant, Replica, Route, RoutingTable, by_name
 from models_app.enums import Status
 from models_app.models import ApiToken, Run, ServedModel

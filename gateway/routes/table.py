@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from common.dialects import OPENAI, EngineDialect
+from common.request_fields.dialect import OPENAI, EngineDialect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

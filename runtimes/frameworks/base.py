@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from common.dialects import OPENAI, EngineDialect
 from common.problems import Problem
+from common.request_fields.dialect import OPENAI, EngineDialect
 from runtimes.frameworks.candidates import Candidate, Folder, Kind, ModelKind
 from runtimes.frameworks.engines import Engine, EngineKind
 from runtimes.frameworks.fields import Field

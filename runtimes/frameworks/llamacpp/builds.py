@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from common.dialects import EngineDialect
+from common.request_fields.dialect import EngineDialect
 from runtimes.frameworks.base import Command, Config, Placement
 from runtimes.frameworks.fields import Choice, Field, integer_of
 from runtimes.frameworks.llamacpp import python_requests

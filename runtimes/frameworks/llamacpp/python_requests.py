@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from common.checks import (
+from common.problems import Problem, wrong_type
+from common.request_fields.checks import (
     INT32_MAX,
     Check,
     choice,
@@ -19,8 +20,7 @@ from common.checks import (
     text,
     without_effect,
 )
-from common.dialects import Body, EngineDialect
-from common.problems import Problem, wrong_type
+from common.request_fields.dialect import Body, EngineDialect
 
 MAX_MESSAGES = 100_000
 MAX_SUFFIX_BYTES = 64 * 1024

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from common.checks import (
+from common.problems import Problem, wrong_type
+from common.request_fields.checks import (
     INT32_MAX,
     Check,
     boolean,
@@ -23,8 +24,7 @@ from common.checks import (
     text,
     without_effect,
 )
-from common.dialects import Body, EngineDialect
-from common.problems import Problem, wrong_type
+from common.request_fields.dialect import Body, EngineDialect
 
 MAX_GRAMMAR_BYTES = 16 * 1024
 MAX_OPTIONS_BYTES = 64 * 1024

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
-from common.dialects import EngineDialect
 from common.problems import Problem
+from common.request_fields.dialect import EngineDialect
 from runtimes.frameworks.base import (
     Command,
     Config,

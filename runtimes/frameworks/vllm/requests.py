@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from common.checks import (
+from common.problems import Problem
+from common.request_fields.checks import (
     INT32_MAX,
     Check,
     boolean,
@@ -21,8 +22,7 @@ from common.checks import (
     sized,
     text,
 )
-from common.dialects import EngineDialect
-from common.problems import Problem
+from common.request_fields.dialect import EngineDialect
 
 MAX_SCHEMA_BYTES = 32 * 1024
 MAX_OPTIONS_BYTES = 64 * 1024

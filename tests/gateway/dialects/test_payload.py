@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from common.dialects import OPENAI
+from common.request_fields.dialect import OPENAI
 from gateway.dialects import native
 from gateway.dialects.openai import CHAT, COMPLETIONS, EMBEDDINGS, build_request
 from gateway.errors import GatewayError

@@ -1,6 +1,6 @@
 import pytest
 
-from common.checks import (
+from common.request_fields.checks import (
     boolean,
     choice,
     integer,

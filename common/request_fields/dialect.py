@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from common.checks import Check
+from common.request_fields.checks import Check
 
 Body = dict[str, Any]
 Fields = Mapping[str, Check]
