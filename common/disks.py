@@ -8,7 +8,6 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
-import psycopg.errors
 from django.conf import settings
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
@@ -16,6 +15,8 @@ NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
 FULL = "SQLITE_FULL"
 OF_FILES = ("SQLITE_IOERR", "SQLITE_CANTOPEN")
 FREE_BYTES = 2**20
+# PostgreSQL's code
+DISK_FULL = "53100"
 DATABASE_SERVER = "the database server"
 
 
@@ -24,7 +25,8 @@ def full_disk(error: BaseException | None) -> str:
     while error is not None:
         if isinstance(error, sqlite3.Error) and _is_full(error):
             return str(_database())
-        if isinstance(error, psycopg.errors.DiskFull):
+        # psycopg is not imported for this: SQLite does without its library.
+        if getattr(error, "sqlstate", None) == DISK_FULL:
             return DATABASE_SERVER
         if isinstance(error, OSError) and error.errno in NO_SPACE:
             return str(error.filename or _fullest())
