@@ -33,9 +33,11 @@ class MemoryLimit:
         if now - self.found_at >= FIND_S:
             self.found_at = now
             self.pids = descendants(self.pids[0])
-        used = unreclaimable_kib(self.pids) // 1024
-        if used > self.mib:
-            self.over_mib = used
+        if unreclaimable_kib(self.pids) // 1024 > self.mib:
+            # One of the ids may be another process's by now.
+            self.pids = descendants(self.pids[0])
+            used = unreclaimable_kib(self.pids) // 1024
+            self.over_mib = used if used > self.mib else 0
         return self.over_mib > 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runtimes import proc, shim
+from runtimes import proc, shim, shim_memory
 from runtimes.drivers.base import Bounds
 from runtimes.frameworks.base import Exit
 from tests.runtimes.processes import (
@@ -273,6 +273,17 @@ def test_shim_loads_few_modules():
     )  # fmt: skip
     heavy = {"typing", "pathlib", "subprocess", "logging", "threading", "site"}
     assert heavy & set(done.stdout.split()) == set()
+
+
+def test_process_that_is_no_descendant_does_not_count():
+    with subprocess.Popen(["sleep", "60"]) as engine:
+        limit = shim_memory.MemoryLimit(engine.pid, 20)
+        limit.measured_at -= 1
+        limit.pids = [engine.pid, os.getpid()]  # as if its id had been reused
+        assert shim_memory.unreclaimable_kib(limit.pids) > 20 * 1024
+        assert not limit.is_exceeded()
+        assert limit.pids == [engine.pid]
+        engine.kill()
 
 
 FILL = "import time; x = b'x' * ({mib} * 2**20); print('full', flush=True); {then}"
