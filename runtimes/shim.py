@@ -131,7 +131,7 @@ def run(spec: dict[str, Any], claim: dict[str, Any], wake: int, settled: int) ->
     name_engine(claim, engine)
     os.close(settled)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    limit = MemoryLimit(engine, spec.get("memory_mib", 0))
+    limit = MemoryLimit(os.getpid(), spec.get("memory_mib", 0))
     ended = supervise(engine, log, output, wake, limit)
     kill_the_rest(engine)
     for folder in spec.get("scratch", ()):

@@ -15,14 +15,15 @@ OOM_MEMORY_MS = 60_000
 
 
 class MemoryLimit:
-    """Of an engine and its descendants. Counts what the kernel cannot take back: pages
-    of files, such as a mapped model, do not count."""
+    """Of an engine and whatever it has started. Counts what the kernel cannot take
+    back: pages of files, such as a mapped model, do not count."""
 
-    def __init__(self, engine: int, mib: int) -> None:
+    def __init__(self, shim: int, mib: int) -> None:
+        self.shim = shim
         self.mib = mib
         self.period_ms = MEASURE_MS if mib else OOM_MEMORY_MS
         self.over_mib = 0
-        self.pids = [engine]
+        self.pids = self.find()
         self.measured_at = self.found_at = time.monotonic()
 
     def is_exceeded(self) -> bool:
@@ -32,13 +33,17 @@ class MemoryLimit:
         self.measured_at = now
         if now - self.found_at >= FIND_S:
             self.found_at = now
-            self.pids = descendants(self.pids[0])
+            self.pids = self.find()
         if unreclaimable_kib(self.pids) // 1024 > self.mib:
             # One of the ids may be another process's by now.
-            self.pids = descendants(self.pids[0])
+            self.pids = self.find()
             used = unreclaimable_kib(self.pids) // 1024
             self.over_mib = used if used > self.mib else 0
         return self.over_mib > 0
+
+    def find(self) -> list[int]:
+        """Processes that have left the engine belong to the shim."""
+        return descendants(self.shim)[1:]
 
 
 def unreclaimable_kib(pids: list[int]) -> int:

@@ -276,14 +276,14 @@ def test_shim_loads_few_modules():
 
 
 def test_process_that_is_no_descendant_does_not_count():
-    with subprocess.Popen(["sleep", "60"]) as engine:
-        limit = shim_memory.MemoryLimit(engine.pid, 20)
+    with subprocess.Popen(["sleep", "60"]) as parent:
+        limit = shim_memory.MemoryLimit(parent.pid, 20)
         limit.measured_at -= 1
-        limit.pids = [engine.pid, os.getpid()]  # as if its id had been reused
+        limit.pids = [os.getpid()]  # as if an id had been reused
         assert shim_memory.unreclaimable_kib(limit.pids) > 20 * 1024
         assert not limit.is_exceeded()
-        assert limit.pids == [engine.pid]
-        engine.kill()
+        assert limit.pids == []
+        parent.kill()
 
 
 FILL = "import time; x = b'x' * ({mib} * 2**20); print('full', flush=True); {then}"
@@ -295,6 +295,15 @@ FILL = "import time; x = b'x' * ({mib} * 2**20); print('full', flush=True); {the
         (FILL.format(mib=200, then="time.sleep(60)"), True),
         (f"import os; os.fork(); {FILL.format(mib=60, then='time.sleep(60)')}", True),
         (FILL.format(mib=40, then=""), False),
+        (
+            "import os, time\n"
+            "if os.fork() == 0:\n"
+            "    if os.fork():\n"
+            "        os._exit(0)\n"
+            "    x = b'x' * (200 * 2**20)\n"
+            "time.sleep(60)",
+            True,
+        ),
         # A mapped file can be dropped from memory at any time.
         (
             "import mmap, os; f = os.open('big', os.O_RDWR | os.O_CREAT)\n"
