@@ -72,8 +72,10 @@ def _environments(program: Path) -> Iterator[Path]:
     """The virtual environment of the program, and what it was made from; the platform's
     own too, for its engine and the sandbox."""
     yield from (Path(sys.prefix), Path(sys.base_prefix))
+    if not program.is_absolute():
+        return  # found on PATH; as a path it would mean the folder of the run
     for path in (program, program.resolve()):
-        if path.is_absolute() and path.parent.name == "bin":
+        if path.parent.name == "bin":
             yield path.parents[1]
     yield program.parent
     yield program.resolve()

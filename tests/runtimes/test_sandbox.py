@@ -162,6 +162,13 @@ def test_kernel_without_landlock_takes_capabilities_all_the_same(tmp_path):
     assert int(done.stdout.split()[1], 16) == 0
 
 
+@pytest.mark.parametrize("program", ["llama-server", "./llama-server"])
+def test_program_without_a_path_opens_no_folder(driver, folders, program):
+    policy = driver.isolation.policy(Path(program), [], [folders], [])
+    assert all(path.startswith("/") for path in policy["read"])
+    assert str(Path.cwd()) not in policy["read"]
+
+
 def test_policy_is_json(driver, folders):
     policy = driver.isolation.policy(folders, [], [folders], [])
     assert json.loads(json.dumps(policy))["cwd"] == str(folders)
