@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +20,14 @@ from django.db import transaction
 from common import broker
 from common.exceptions import Conflict, Invalid, PlatformError
 from common.problems import Problem
-from models_app.activity import Actor, record
-from models_app.models import Approval, ServedModel
+from models_app.activity import Actor, event_of, record
+from models_app.models import Activity, Approval, ServedModel
 from models_app.permissions import is_admin
 from models_app.ports import config_problems, fingerprint, framework
 
 # Fields of a model that decide what its keys apply to
 BOUND = ("framework", "driver", "config", "gpu_count")
+BATCH = 500  # models in one transaction
 PARTS = ("framework", "driver", "engine", "model", "files", "value")
 
 Parts = Mapping[str, str]
@@ -85,21 +87,57 @@ def missing(model_id: int, setup: Setup) -> list[Problem]:
 
 
 def approve(model: ServedModel, actor: Actor = None) -> ServedModel:
-    """Approves the model as it is. Raises Conflict if somebody changes it meanwhile, or
-    if it has no key that needs it; Invalid if its files do not respond."""
-    setup = setup_of(model)
-    _check_mount(setup)
-    granted = setup.parts()
-    if not granted:
-        raise Conflict("nothing_to_approve", model=model.name)
-    with transaction.atomic():
-        current = ServedModel.objects.select_for_update().filter(pk=model.pk).first()
-        if current is None or setup_of(current) != setup:
-            raise Conflict("conflict", model=model.name)
-        _grant(current, granted, actor)
-        broker.notify_change()
+    """Raises what approve_all() returns."""
+    if refused := approve_all([model], actor):
+        raise refused[model.pk]
     model.refresh_from_db()
     return model
+
+
+def approve_all(
+    models: Sequence[ServedModel], actor: Actor = None
+) -> dict[int, PlatformError]:
+    """Approves the models as they are. The refused ones, by id: Conflict if somebody
+    changes it meanwhile, or if it has no key that needs it; Invalid if its files do not
+    respond."""
+    refused: dict[int, PlatformError] = {}
+    for start in range(0, len(models), BATCH):
+        refused |= _approve_batch(models[start : start + BATCH], actor)
+    if len(refused) < len(models):
+        broker.notify_change()
+    return refused
+
+
+def _approve_batch(
+    models: Sequence[ServedModel], actor: Actor
+) -> dict[int, PlatformError]:
+    """Reads files before its transaction."""
+    refused: dict[int, PlatformError] = {}
+    granted: dict[int, Mapping[str, Parts]] = {}
+    for model in models:
+        try:
+            granted[model.pk] = _approvable(model)
+        except PlatformError as error:
+            refused[model.pk] = error
+    with transaction.atomic():
+        rows = ServedModel.objects.filter(pk__in=granted)
+        current = {row.pk: row for row in rows.order_by("pk").select_for_update()}
+        for model in models:
+            row = current.get(model.pk)
+            if row is not None and setup_of(row) == setup_of(model):
+                continue
+            if granted.pop(model.pk, None) is not None:
+                refused[model.pk] = Conflict("conflict", model=model.name)
+        _grant([(current[pk], parts) for pk, parts in granted.items()], actor)
+    return refused
+
+
+def _approvable(model: ServedModel) -> Mapping[str, Parts]:
+    setup = setup_of(model)
+    _check_mount(setup)
+    if not (parts := setup.parts()):
+        raise Conflict("nothing_to_approve", model=model.name)
+    return parts
 
 
 def _check_mount(setup: Setup) -> None:
@@ -114,7 +152,7 @@ def _check_mount(setup: Setup) -> None:
 def approve_new(model: ServedModel, granted: Mapping[str, Parts], actor: Actor) -> None:
     """Of a model just created; granted: what an administrator set."""
     if granted and is_admin(actor):
-        _grant(model, granted, actor)
+        _grant([(model, granted)], actor)
 
 
 def review(
@@ -149,27 +187,46 @@ def settle(model: ServedModel, found: Review | None, actor: Actor) -> None:
     that is not what was reviewed, nothing is approved."""
     if found is None or setup_of(model) != found.before:
         return
-    _grant(model, found.granted, actor)
+    _grant([(model, found.granted)], actor)
     for key, parts in found.changed.items():
         params: dict[str, object] = {"key": key, "changed": parts}
         record("approval_lapsed", model=model, actor=actor, params=params)
 
 
-def _grant(model: ServedModel, granted: Mapping[str, Parts], actor: Actor) -> None:
-    approved = _approved(model.pk)
-    new = {key: parts for key, parts in granted.items() if approved.get(key) != parts}
+def _grant(
+    granted: Sequence[tuple[ServedModel, Mapping[str, Parts]]], actor: Actor
+) -> None:
+    known = _approved_by_model(model.pk for model, _ in granted)
     by = actor.get_username() if actor else ""
-    for key, parts in new.items():
-        values = {"parts": parts, "approved_by": by}
-        Approval.objects.update_or_create(values, model=model, key=key)
-    if new:
-        params: dict[str, object] = {"keys": sorted(new)}
-        record("approval_granted", model=model, actor=actor, params=params)
+    rows: list[Approval] = []
+    events: list[Activity] = []
+    for model, keys in granted:
+        new = {k: parts for k, parts in keys.items() if known[model.pk].get(k) != parts}
+        rows += [
+            Approval(model=model, key=key, parts=parts, approved_by=by)
+            for key, parts in new.items()
+        ]
+        if new:
+            params: dict[str, object] = {"keys": sorted(new)}
+            events.append(
+                event_of("approval_granted", model=model, actor=actor, params=params)
+            )
+    Approval.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["model", "key"],
+        update_fields=["parts", "approved_by", "approved_at"],
+    )  # fmt: skip
+    Activity.objects.bulk_create(events)
 
 
 def _approved(model_id: int) -> dict[str, dict[str, str]]:
-    rows = Approval.objects.filter(model_id=model_id)
-    return {row.key: row.parts for row in rows}
+    return _approved_by_model([model_id])[model_id]
+
+
+def _approved_by_model(ids: Iterable[int]) -> dict[int, dict[str, dict[str, str]]]:
+    approved: dict[int, dict[str, dict[str, str]]] = defaultdict(dict)
+    for row in Approval.objects.filter(model__in=list(ids)):
+        approved[row.model_id][row.key] = row.parts
+    return approved
 
 
 def _problem(key: str, approved: Parts | None, parts: Parts) -> Problem:

@@ -74,7 +74,8 @@ def delete_models(models: Sequence[ServedModel], actor: Actor = None) -> None:
     database for minutes."""
     chosen = ServedModel.objects.filter(pk__in=[model.pk for model in models])
     with transaction.atomic():
-        current = {model.pk: model for model in chosen.select_for_update()}
+        locked = chosen.order_by("pk").select_for_update()  # as the other verbs do
+        current = {model.pk: model for model in locked}
         for model in models:
             if model.pk not in current:
                 raise Conflict("conflict", model=model.name)

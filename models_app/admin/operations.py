@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -17,23 +17,18 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from common.exceptions import Conflict
+from common.exceptions import PlatformError
 from common.messages import render
 from models_app.activity import Actor
-from models_app.approvals import approve
+from models_app.approvals import approve_all
 from models_app.enums import Operation
-from models_app.lifecycle import request_restart, request_start, request_stop
+from models_app.lifecycle import request_all
 from models_app.models import ServedModel
 from models_app.permissions import APPROVE, OPERATE
 
-VERBS: dict[Operation, Callable[[ServedModel, Actor], ServedModel]] = {
-    Operation.START: request_start,
-    Operation.STOP: request_stop,
-    Operation.RESTART: request_restart,
-}
+VERBS = (Operation.START, Operation.STOP, Operation.RESTART)
 # Messages of one request
 SHOWN = 20
-Outcome = tuple[int, str]  # level and text
 BulkAction = Callable[[Any, HttpRequest, "QuerySet[ServedModel]"], None]
 
 
@@ -58,7 +53,7 @@ def operate(request: HttpRequest, model_id: int, operation: str) -> HttpResponse
     if operation not in VERBS:
         raise Http404
     model = get_object_or_404(ServedModel, pk=model_id)
-    _report(request, [_operate(request, model, Operation(operation))])
+    _operate(request, [model], Operation(operation))
     return redirect(_return_url(request, model))
 
 
@@ -67,7 +62,7 @@ def approve_settings(request: HttpRequest, model_id: int) -> HttpResponse:
     if not may_approve(request):
         raise PermissionDenied
     model = get_object_or_404(ServedModel, pk=model_id)
-    _report(request, [_approve(request, model)])
+    _approve(request, [model])
     return redirect(_return_url(request, model))
 
 
@@ -77,48 +72,56 @@ def approve_settings(request: HttpRequest, model_id: int) -> HttpResponse:
 def approve_selected(
     _: Any, request: HttpRequest, queryset: QuerySet[ServedModel]
 ) -> None:
-    _report(request, [_approve(request, model) for model in queryset])
+    _approve(request, list(queryset.prefetch_related(None)))
 
 
-def _approve(request: HttpRequest, model: ServedModel) -> Outcome:
-    try:
-        approve(model, _actor(request))
-    except Conflict as conflict:
-        return messages.ERROR, str(conflict)
+def _approve(request: HttpRequest, models: Sequence[ServedModel]) -> None:
+    refused = approve_all(models, _actor(request))
     text = gettext("The settings of %(model)s were approved.")
-    return messages.SUCCESS, text % {"model": model.name}
+    _report(request, models, refused, lambda model: text % {"model": model.name})
 
 
 def bulk(operation: Operation) -> BulkAction:
     """The same for all selected rows."""
 
     def selected(_: Any, request: HttpRequest, queryset: QuerySet[ServedModel]) -> None:
-        _report(request, [_operate(request, model, operation) for model in queryset])
+        _operate(request, list(queryset.prefetch_related(None)), operation)
 
     selected.__name__ = f"{operation}_selected"
     action = admin.action(permissions=["operate"], description=operation.label)
     return action(selected)
 
 
-def _operate(request: HttpRequest, model: ServedModel, operation: Operation) -> Outcome:
-    try:
-        VERBS[operation](model, _actor(request))
-    except Conflict as conflict:
-        return messages.ERROR, str(conflict)
-    return messages.SUCCESS, render(f"{operation}_requested", {"model": model.name})
+def _operate(
+    request: HttpRequest, models: Sequence[ServedModel], operation: Operation
+) -> None:
+    refused = request_all(models, operation, _actor(request))
+    code = f"{operation}_requested"
+    _report(request, models, refused, lambda model: render(code, {"model": model.name}))
 
 
-def _report(request: HttpRequest, outcomes: Sequence[Outcome]) -> None:
-    """A message for each model, of which there may be thousands."""
-    for level, text in outcomes[:SHOWN]:
-        messages.add_message(request, level, text)
-    rest = Counter(level for level, _ in outcomes[SHOWN:])
-    if done := rest[messages.SUCCESS]:
+def _report(
+    request: HttpRequest,
+    models: Sequence[ServedModel],
+    refused: Mapping[int, PlatformError],
+    done: Callable[[ServedModel], str],
+) -> None:
+    """A message for each model, of which there may be thousands; then those that were
+    refused come first. done: what to show for the others."""
+    if len(models) > SHOWN:
+        models = sorted(models, key=lambda model: model.pk not in refused)
+    for model in models[:SHOWN]:
+        if error := refused.get(model.pk):
+            messages.error(request, str(error))
+        else:
+            messages.success(request, done(model))
+    rest = Counter(model.pk in refused for model in models[SHOWN:])
+    if rest[False]:
         text = gettext("Also requested or approved for %(count)s more models.")
-        messages.success(request, text % {"count": done})
-    if refused := rest[messages.ERROR]:
+        messages.success(request, text % {"count": rest[False]})
+    if rest[True]:
         text = gettext("Not possible for %(count)s more models.")
-        messages.error(request, text % {"count": refused})
+        messages.error(request, text % {"count": rest[True]})
 
 
 def _actor(request: HttpRequest) -> Actor:

@@ -2,6 +2,7 @@ import pytest
 
 from common.exceptions import Conflict, Invalid
 from models_app import lifecycle
+from models_app.activity import record
 from models_app.editing import create_model, delete_model, update_model
 from models_app.enums import RunState
 from models_app.models import Activity, Run, ServedModel
@@ -113,7 +114,7 @@ def test_a_model_deleted_meanwhile_conflicts(verb):
 def test_delete_takes_runs_along_and_keeps_the_activity():
     model = a_model()
     run = a_run(model, RunState.ENDED)
-    lifecycle.record("run_ended", model=model, run=run)
+    record("run_ended", model=model, run=run)
     delete_model(model)
     assert Run.objects.count() == 0
     kept = Activity.objects.get(code="run_ended")

@@ -88,6 +88,45 @@ def test_request_looks_again_when_only_the_status_moved_on():
     assert Activity.objects.filter(code="stop_requested").count() == 1
 
 
+def test_request_on_a_deleted_model_conflicts():
+    model = a_model()
+    ServedModel.objects.filter(pk=model.pk).delete()
+    with pytest.raises(Conflict) as refused:
+        lifecycle.request_start(model)
+    assert refused.value.code == "conflict"
+
+
+def test_request_of_many_returns_the_refused_ones():
+    stopped, error, running = a_model("a"), a_model("b"), a_wanted_model("c")
+    outdated = a_model("d")
+    for model in ServedModel.objects.filter(name__in=("b", "d")):
+        lifecycle.request_start(model)
+    ServedModel.objects.filter(pk=error.pk).update(status=Status.ERROR)
+    error.refresh_from_db()
+    Activity.objects.all().delete()
+    models = [stopped, error, running, outdated]
+    refused = lifecycle.request_all(models, Operation.START)
+    assert {pk: conflict.code for pk, conflict in refused.items()} == {
+        running.pk: "operation_not_allowed",
+        outdated.pk: "conflict",
+    }
+    rows = ServedModel.objects.order_by("name").values_list("status", "generation")
+    assert list(rows) == [(Status.STARTING, n) for n in (1, 2, 1, 1)]
+    events = Activity.objects.order_by("pk").values_list("code", "model_name")
+    assert list(events) == [
+        (code, name) for name in "ab" for code in ("start_requested", "status_changed")
+    ]
+
+
+def test_restart_of_many_goes_by_the_runs_of_each():
+    serving = a_wanted_model("serving", status=Status.RUNNING)
+    a_run(serving, RunState.READY)
+    failed = a_wanted_model("failed", status=Status.ERROR)
+    assert lifecycle.request_all([serving, failed], Operation.RESTART) == {}
+    statuses = dict(ServedModel.objects.values_list("name", "status"))
+    assert statuses == {"serving": Status.STOPPING, "failed": Status.STARTING}
+
+
 def test_activity_names_who_and_what():
     user = a_user(name="ada")
     lifecycle.request_start(a_model(), user)

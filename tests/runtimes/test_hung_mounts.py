@@ -104,6 +104,16 @@ def test_nothing_is_approved_unseen(hung_root):
     assert not Approval.objects.exists()
 
 
+def test_action_of_the_admin_explains_what_it_cannot_approve(hung_root):
+    config = {"model_name": str(hung_root), "trust_remote_code": True}
+    model = builders.a_model(framework="vllm", config=config)
+    form = {"action": "approve_selected", "_selected_action": [model.pk]}
+    page = reverse("admin:models_app_servedmodel_changelist")
+    answer = client_as("admin").post(page, form, follow=True)
+    [message] = answer.context["messages"]
+    assert f"The file system of {hung_root} does not respond." in str(message)
+
+
 def test_model_can_be_moved_elsewhere(hung_root, good):
     """By an edit that compares the files from before."""
     before = {"model_path": str(hung_root / "m.gguf"), "extra_args": {"swa_full": True}}

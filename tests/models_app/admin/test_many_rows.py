@@ -10,12 +10,13 @@ from django.utils import timezone
 from taggit.models import Tag, TaggedItem
 
 from models_app.enums import RunState
-from models_app.models import Activity, ApiToken, Run, ServedModel
+from models_app.models import Activity, ApiToken, Approval, Run, ServedModel
 from scheduling.models import Decision
-from tests.builders import a_model, a_user
+from tests.builders import a_model, a_user, a_wanted_model
 
 pytestmark = pytest.mark.django_db
 MANY = 10_000
+SOME = 1_000  # enough where queries are counted
 MODELS = "/admin/models_app/servedmodel/"
 TOKENS = "/admin/models_app/apitoken/"
 
@@ -26,16 +27,17 @@ def boss(client):
     return client
 
 
-def many_models() -> list[int]:
-    made = [ServedModel(name=f"m-{number}", config={}) for number in range(MANY)]
+def many_models(count: int = MANY, **fields) -> list[int]:
+    names = [f"m-{number:05}" for number in range(count)]
+    made = [ServedModel(name=name, config={}, **fields) for name in names]
     return [model.pk for model in ServedModel.objects.bulk_create(made)]
 
 
-def many_tokens() -> list[str]:
+def many_tokens(count: int) -> list[str]:
     user, expiry = a_user("viewer"), timezone.now() + timedelta(days=1)
     made = [
         ApiToken(user=user, name=str(n), digest=f"{n:0128}", expiry=expiry)
-        for n in range(MANY)
+        for n in range(count)
     ]
     return [token.pk for token in ApiToken.objects.bulk_create(made)]
 
@@ -45,31 +47,94 @@ def act(client, url, action, chosen, **fields):
 
 
 def test_tokens_are_revoked_at_once(boss, django_assert_max_num_queries):
-    chosen = many_tokens()
+    chosen = many_tokens(SOME)
     assert act(boss, TOKENS, "delete_selected", chosen).status_code == 200
-    with django_assert_max_num_queries(MANY // 10):  # in batches
+    with django_assert_max_num_queries(SOME // 10):  # in batches
         answer = act(boss, TOKENS, "delete_selected", chosen, post="yes")
     assert answer.status_code == 302
     assert not ApiToken.objects.exists()
-    assert Activity.objects.filter(code="token_deleted").count() == MANY
+    assert Activity.objects.filter(code="token_deleted").count() == SOME
 
 
 def test_models_are_deleted_at_once(boss, django_assert_max_num_queries):
-    chosen = many_models()
+    chosen = many_models(SOME)
     # in batches, as SQLite and the page of rows limit them
-    with django_assert_max_num_queries(MANY // 10):
+    with django_assert_max_num_queries(SOME // 10):
         answer = act(boss, MODELS, "delete_selected", chosen, post="yes")
     assert answer.status_code == 302
     assert not ServedModel.objects.exists()
-    assert Activity.objects.filter(code="model_deleted").count() == MANY
+    assert Activity.objects.filter(code="model_deleted").count() == SOME
+
+
+def shown(answer) -> list[str]:
+    assert answer.status_code == 302
+    return [str(message) for message in get_messages(answer.wsgi_request)]
+
+
+WANTED = {"desired_state": "running", "generation": 1}
+
+
+@pytest.mark.parametrize(
+    ("operation", "before", "after"),
+    [
+        ("start", {}, ("running", "starting", 1)),
+        ("stop", {**WANTED, "status": "waiting"}, ("stopped", "stopped", 1)),
+        ("restart", {**WANTED, "status": "error"}, ("running", "starting", 2)),
+    ],
+)
+def test_models_are_operated_at_once(
+    boss,
+    operation,
+    before,
+    after,
+    django_assert_max_num_queries,
+    django_capture_on_commit_callbacks,
+):
+    """In batches, with one wake of the scheduler."""
+    chosen = many_models(SOME, **before)
+    with (
+        django_assert_max_num_queries(SOME // 10),
+        django_capture_on_commit_callbacks() as callbacks,
+    ):
+        answer = act(boss, MODELS, f"{operation}_selected", chosen)
+    columns = ("desired_state", "status", "generation")
+    assert set(ServedModel.objects.values_list(*columns)) == {after}
+    for code in (f"{operation}_requested", "status_changed"):
+        recorded = Activity.objects.filter(code=code, actor_name="boss")
+        assert recorded.count() == SOME
+    assert len(callbacks) == 1
+    *_, last = shown(answer)
+    assert last == f"Also requested or approved for {SOME - 20} more models."
 
 
 def test_operation_reports_some_models_and_counts_the_others(boss):
-    answer = act(boss, MODELS, "stop_selected", many_models())
-    assert answer.status_code == 302
-    shown = [str(message) for message in get_messages(answer.wsgi_request)]
-    assert len(shown) == 21
-    assert shown[-1] == f"Not possible for {MANY - 20} more models."
+    messages = shown(act(boss, MODELS, "stop_selected", many_models()))
+    assert len(messages) == 21
+    assert messages[-1] == f"Not possible for {MANY - 20} more models."
+
+
+def test_refused_models_are_shown_before_the_others(boss):
+    chosen = [*many_models(30), a_wanted_model("z-is-wanted").pk]
+    first, *_, last = shown(act(boss, MODELS, "start_selected", chosen))
+    assert first.startswith("Model z-is-wanted is in the status")
+    assert last == "Also requested or approved for 11 more models."
+
+
+def test_settings_are_approved_at_once(
+    boss, django_assert_max_num_queries, django_capture_on_commit_callbacks
+):
+    keys = {"model_path": "/models/m.gguf", "extra_args": {"swa_full": True}}
+    chosen = many_models(SOME)
+    ServedModel.objects.exclude(pk=chosen[-1]).update(config=keys)
+    with (
+        django_assert_max_num_queries(SOME // 10),
+        django_capture_on_commit_callbacks() as callbacks,
+    ):
+        first, *_ = shown(act(boss, MODELS, "approve_selected", chosen))
+    assert first.startswith("Model m-00999 has no settings that need")
+    assert Approval.objects.filter(approved_by="boss").count() == SOME - 1
+    assert Activity.objects.filter(code="approval_granted").count() == SOME - 1
+    assert len(callbacks) == 1
 
 
 LISTS = [
