@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every check and test, with real engines, on all cores. Touches no installation: data
 # lie in a directory of their own. Arguments go to pytest; with --quick first, only
-# tests run that need nothing but the platform's own code: no engine, browser or Docker.
+# tests run that need no other process: no engine, browser, Docker or server.
 set -euo pipefail
 unset DATA_DIR
 # shellcheck source=scripts/lib.sh
@@ -33,7 +33,7 @@ install_chromium() {
 }
 
 QUICK="not browser and not conformance and not deployment and not docker"
-QUICK+=" and not engine and not fault"
+QUICK+=" and not engine and not fault and not process"
 
 main() {
   local python=$VENV/bin/python

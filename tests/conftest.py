@@ -25,14 +25,22 @@ LOCALE = TESTS.parent / "locale"
 NO_DOCKER = why_not()
 NO_FUSE = hung_mount.why_not()
 # Tests that need more than the platform's own code; test.sh --quick leaves them out.
-SLOW_FOLDERS = {
-    "browser": pytest.mark.browser,
-    "conformance": pytest.mark.conformance,
-    "engines": pytest.mark.engine,
-    "faults": pytest.mark.fault,
-    "scripts": pytest.mark.deployment,
+SLOW_PATHS = {
+    "browser/": pytest.mark.browser,
+    "common/test_database.py": pytest.mark.process,
+    "conformance/": pytest.mark.conformance,
+    "engines/": pytest.mark.engine,
+    "faults/": pytest.mark.fault,
+    "llmplatform/policy/test_url_prefix.py": pytest.mark.process,
+    "llmplatform/servers/": pytest.mark.process,
+    "runtimes/downloads/hubs/test_fetcher.py": pytest.mark.process,
+    "runtimes/frameworks/test_mounts.py": pytest.mark.process,
+    "runtimes/test_hung_mounts.py": pytest.mark.process,
+    "runtimes/test_shim.py": pytest.mark.process,
+    "scripts/": pytest.mark.deployment,
+    "test_guard.py": pytest.mark.process,
 }
-SLOW = {"docker", *(mark.name for mark in SLOW_FOLDERS.values())}
+SLOW = {"docker", *(mark.name for mark in SLOW_PATHS.values())}
 
 
 class ByFile(LoadScopeScheduling):
@@ -51,9 +59,10 @@ def pytest_xdist_make_scheduler(config, log):
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        folder = item.path.relative_to(TESTS).parts[0]
-        if folder in SLOW_FOLDERS:
-            item.add_marker(SLOW_FOLDERS[folder])
+        path = str(item.path.relative_to(TESTS))
+        for start, mark in SLOW_PATHS.items():
+            if path.startswith(start):
+                item.add_marker(mark)
         if "docker_daemon" in item.fixturenames:
             item.add_marker(pytest.mark.docker)
     # Slow ones first, or one worker would be left with them alone in the end.

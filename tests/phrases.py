@@ -2,6 +2,7 @@
 without GNU gettext: templates are turned into pseudo Python by Django itself."""
 
 from collections.abc import Iterator
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -28,8 +29,13 @@ KEYWORDS = {
 }
 
 
-def phrases() -> Iterator[tuple[str, str]]:
+@cache
+def phrases() -> tuple[tuple[str, str], ...]:
     """(phrase, where), plurals by their singular."""
+    return tuple(extracted())
+
+
+def extracted() -> Iterator[tuple[str, str]]:
     for path in sources():
         text = path.read_text()
         if path.suffix == ".html":

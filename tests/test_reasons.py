@@ -24,12 +24,16 @@ ENDING = {"end", "request_run_stop", "GatewayError"}
 FOREIGN = {"ValidationError", "RegexValidator", "filter", "Exit"}
 
 
-def sources() -> Iterator[tuple[str, ast.AST]]:
-    for app in (*APPS, "llmplatform"):
-        for path in (ROOT / app).rglob("*.py"):
-            if path.name != "messages.py" and path.parent.name != "migrations":
-                for node in ast.walk(ast.parse(path.read_text())):
-                    yield str(path.relative_to(ROOT)), node
+@cache
+def sources() -> list[tuple[str, ast.AST]]:
+    return [
+        (str(path.relative_to(ROOT)), node)
+        for app in (*APPS, "llmplatform")
+        for path in (ROOT / app).rglob("*.py")
+        if path.name != "messages.py" and path.parent.name != "migrations"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call | ast.Constant | ast.JoinedStr | ast.Tuple)
+    ]
 
 
 @cache
