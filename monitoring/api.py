@@ -94,7 +94,11 @@ class Monitoring(ViewSet):
 
 
 def _source_data(source: Source) -> dict[str, Any]:
-    known = [METRICS[name] for name in source.metrics if name in METRICS]
+    known = [
+        metric
+        for metric in METRICS.values()
+        if metric.source == source.kind and metric.is_measured(source.metrics)
+    ]
     return {
         "kind": source.kind,
         "key": source.key,

@@ -5,11 +5,11 @@ Display names are in monitoring.labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["gauge", "counter", "histogram"]
+Kind = Literal["gauge", "counter", "histogram", "ratio"]
 SourceKind = Literal["host", "gpu", "model", "platform"]
 
 PLATFORM_KEY = "platform"
@@ -18,12 +18,21 @@ PLATFORM_KEY = "platform"
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A sample of a counter is its increment since the previous sample. unit: "" for
-    plain numbers and ratios."""
+    plain numbers and ratios.
+
+    parts: of a ratio, the metrics of its numerator and its denominator. It is computed
+    when it is read, in percent, and is a gap while the denominator is 0.
+    """
 
     name: str
     unit: str
     kind: Kind
     source: SourceKind
+    parts: tuple[str, ...] = ()
+
+    def is_measured(self, measured: Collection[str]) -> bool:
+        """measured: names of a source's stored metrics."""
+        return all(name in measured for name in self.parts or (self.name,))
 
 
 GAUGES: dict[SourceKind, dict[str, str]] = {
@@ -37,6 +46,7 @@ GAUGES: dict[SourceKind, dict[str, str]] = {
         "gpu_power_limit": "watt",
         "gpu_clock_sm": "MHz",
         "gpu_clock_memory": "MHz",
+        "gpu_unavailable": "",  # 1: lost, or unhealthy until it is reset
     },
     "host": {
         "cpu_utilization": "percent",
@@ -53,14 +63,26 @@ GAUGES: dict[SourceKind, dict[str, str]] = {
         "disk_models_used": "MiB",
         "disk_models_free": "MiB",
         "disk_models_total": "MiB",
+        "monitor_silence": "second",
     },
     "model": {
         "kv_cache_usage": "ratio",
         "engine_requests_running": "",
         "engine_requests_waiting": "",
         "model_gpu_memory": "MiB",
+        "model_error": "",  # 1: in error
+        "model_waiting_time": "second",
     },
-    "platform": {"models_running": "", "models_waiting": "", "models_error": ""},
+    "platform": {
+        "models_running": "",
+        "models_waiting": "",
+        "models_error": "",
+        "worker_silence": "second",
+        "history_paused": "",  # 1: too little disk space
+        # Until the next one expires
+        "token_expiry": "second",
+        "certificate_expiry": "second",
+    },
 }
 COUNTERS: dict[SourceKind, dict[str, str]] = {
     "gpu": {"gpu_health_events": ""},
@@ -84,6 +106,8 @@ COUNTERS: dict[SourceKind, dict[str, str]] = {
         "engine_generated_tokens": "",
         "prefix_cache_queries": "",
         "prefix_cache_hits": "",
+        # counted by the monitor: runs that ended by a fault
+        "model_failures": "",
     },
 }
 HISTOGRAMS: dict[SourceKind, dict[str, str]] = {
@@ -92,6 +116,13 @@ HISTOGRAMS: dict[SourceKind, dict[str, str]] = {
         "time_to_first_token": "second",
         "time_per_token": "second",
     },
+}
+RATIOS: dict[SourceKind, dict[str, tuple[str, str]]] = {
+    "host": {
+        "disk_data_free_ratio": ("disk_data_free", "disk_data_total"),
+        "disk_models_free_ratio": ("disk_models_free", "disk_models_total"),
+    },
+    "model": {"error_ratio": ("errors", "requests")},
 }
 
 
@@ -105,6 +136,9 @@ def _all() -> Iterator[Metric]:
         for source, units in sources.items():
             for name, unit in units.items():
                 yield Metric(name, unit, kind, source)
+    for source, ratios in RATIOS.items():
+        for name, parts in ratios.items():
+            yield Metric(name, "percent", "ratio", source, parts)
 
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _all()}

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import UniqueConstraint
 from django.utils.translation import gettext_lazy as _
 
+import monitoring.alerts.models  # noqa: F401 -- its models belong to this app
 from common.models import Job, JobState
 
 

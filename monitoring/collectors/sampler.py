@@ -32,7 +32,7 @@ NO_TRAFFIC: LiveValues = {
 GPU_FIELDS = {
     name: name.removeprefix("gpu_")
     for name, metric in METRICS.items()
-    if metric.source == "gpu"
+    if metric.source == "gpu" and name != "gpu_unavailable"
 }
 COUNTED_STATUSES = (Status.RUNNING, Status.WAITING, Status.ERROR)
 

@@ -62,7 +62,7 @@ def _metrics_of(source: Source, metrics: list[Metric]) -> list[Metric]:
     return [
         metric
         for metric in metrics
-        if metric.source == source.kind and metric.name in source.metrics
+        if metric.source == source.kind and metric.is_measured(source.metrics)
     ]
 
 

@@ -14,6 +14,7 @@ from common.exceptions import Invalid
 from common.problems import Problem
 from monitoring.history.aggregation import steps
 from monitoring.history.aggregation.aggregates import DEFAULT, Column
+from monitoring.history.aggregation.bucket_values import value_of
 from monitoring.history.params import (
     HistoryQuery,
     parse_step,
@@ -22,7 +23,7 @@ from monitoring.history.params import (
 )
 from monitoring.history.rollup import rolled_up_until
 from monitoring.history.tiers import available_since
-from monitoring.metrics import Metric
+from monitoring.metrics import METRICS, Metric
 from monitoring.models import TIER_NAMES, TIERS, Bucket, Source
 
 BY_WIDTH: dict[int, type[Bucket]] = {tier.WIDTH_S: tier for tier in TIERS}
@@ -52,7 +53,7 @@ def run_query(query: HistoryQuery, now: float | None = None) -> HistoryResult:
         (source, metric)
         for metric in metrics
         for source in sources
-        if metric.source == source.kind and metric.name in source.metrics
+        if metric.source == source.kind and metric.is_measured(source.metrics)
     ]
     choice = _choose(query, pairs, at)
     marks = steps.times(query.start, query.end, choice.step)
@@ -98,9 +99,9 @@ def read(
     tier: type[Bucket], marks: range, columns: dict[tuple[int, str], Column], now: int
 ) -> None:
     """Column needs the rows of a source in order of time."""
-    by_source: dict[int, list[tuple[str, Column]]] = defaultdict(list)
-    for (source, metric), column in columns.items():
-        by_source[source].append((metric, column))
+    by_source: dict[int, list[tuple[Metric, Column]]] = defaultdict(list)
+    for (source, name), column in columns.items():
+        by_source[source].append((METRICS[name], column))
     complete = now if tier is TIERS[0] else rolled_up_until() or now
     rows = (
         tier.objects.filter(source_id__in=by_source)
@@ -116,8 +117,8 @@ def read(
         open_ = 0 < complete - start < width
         seconds = complete - start if open_ else width
         for metric, column in by_source[source]:
-            if metric in values:
-                column.add(slot, start, seconds, values[metric])
+            if (value := value_of(values, metric)) is not None:
+                column.add(slot, start, seconds, value)
 
 
 def _series(

@@ -80,7 +80,7 @@ def _measured(now: float) -> Iterator[Family]:
     sources = _sources(now)
     readings = totals.read([source for source, _labels in sources], now)
     for metric in METRICS.values():
-        if metric.source not in LABELS:
+        if metric.source not in LABELS or metric.parts:
             continue
         metric_family = _metric_family(metric)
         for source, labels in sources:

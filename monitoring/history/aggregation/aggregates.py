@@ -18,8 +18,14 @@ ALLOWED: dict[Kind, tuple[str, ...]] = {
     "gauge": ("avg", "min", "max"),
     "counter": ("rate", "sum"),
     "histogram": ("p50", "p95", "p99", "avg", "rate", "sum"),
+    "ratio": ("avg",),
 }
-DEFAULT: dict[Kind, str] = {"gauge": "avg", "counter": "rate", "histogram": "p95"}
+DEFAULT: dict[Kind, str] = {
+    "gauge": "avg",
+    "counter": "rate",
+    "histogram": "p95",
+    "ratio": "avg",
+}
 # More precise than any measurement, and keeps responses short.
 DECIMALS = 6
 
@@ -96,4 +102,5 @@ FINISH: dict[Kind, dict[str, Finish]] = {
         "rate": _observation_rate,
         "sum": _observations,
     },
+    "ratio": {"avg": _mean},
 }

@@ -12,6 +12,7 @@ from typing import TypedDict, cast
 import orjson
 
 from monitoring.history.aggregation import histogram
+from monitoring.metrics import Metric
 
 # min, max, sum, count
 Numbers = list[float]
@@ -51,6 +52,18 @@ def add_duration(values: Values, metric: str, seconds: float) -> None:
     bucket = str(histogram.index(seconds))
     current["sum"] += seconds
     current["counts"][bucket] = current["counts"].get(bucket, 0) + 1
+
+
+def value_of(values: Mapping[str, Value], metric: Metric) -> Value | None:
+    """None: not measured. A ratio has the sum of its numerators as its total, and that
+    of its denominators as its count, and so is merged like any other number."""
+    if not metric.parts:
+        return values.get(metric.name)
+    numerator, denominator = (values.get(name) for name in metric.parts)
+    if not isinstance(denominator, list) or denominator[2] <= 0:
+        return None
+    part = numerator[2] if isinstance(numerator, list) else 0
+    return [0, 0, 100 * part, denominator[2]]
 
 
 def merge_value(first: Value, second: Value) -> Value:
