@@ -46,7 +46,9 @@ def update_model(
     Raises Conflict on a rename while not stopped, or when the model is gone; Invalid
     duplicate_name when another request was faster.
     """
-    review = approvals.review(model, changes, actor)
+    # A form has put its values into the model already.
+    stored = ServedModel.objects.filter(pk=model.pk).first() or model
+    review = approvals.review(stored, changes, actor)
     with transaction.atomic():
         current = _locked(model)
         columns, tags = _differences(current, changes)

@@ -13,6 +13,7 @@ from tests.api import a_body, a_gguf, administrator, client_of, operator, send
 from tests.builders import a_model, a_user
 from tests.environment import DATA_DIR
 from tests.gguf import a_gguf as gguf_bytes
+from tests.models_app.model_form import filled
 from tests.models_app.people import client_as
 
 pytestmark = pytest.mark.django_db
@@ -54,6 +55,14 @@ def test_administrators_approve_what_they_set(folder):
     assert missing(approved_model(folder)) == []
     assert Approval.objects.get().approved_by == "admin"
     assert events("approval_granted") == [{"keys": ["trust_remote_code"]}]
+
+
+def test_administrators_approve_what_they_set_in_the_form():
+    model = a_model(config={"model_path": a_gguf()})
+    url = f"/admin/models_app/servedmodel/{model.pk}/change/"
+    form = filled({"model_path": a_gguf(), **EXTRA})
+    assert client_as("admin").post(url, form).status_code == 302
+    assert missing(model) == []
 
 
 def test_models_without_such_settings_need_no_approval():
