@@ -1,6 +1,14 @@
-"""Policies that belong to a reason. Pure."""
+"""Values that several apps share. Pure."""
 
 from enum import StrEnum
+
+
+class ModelKind(StrEnum):
+    """What a model answers, by its files: messages, text to continue, or neither."""
+
+    CHAT = "chat"
+    COMPLETION = "completion"
+    EMBEDDING = "embedding"
 
 
 class Retry(StrEnum):

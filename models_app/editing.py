@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from copy import copy
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -20,11 +21,13 @@ from models_app.activity import Actor, event_of, record
 from models_app.enums import Operation
 from models_app.lifecycle import require
 from models_app.models import Activity, ServedModel
+from models_app.ports import detected_fields
 from models_app.validation import duplicate_name
 
 
 def create_model(fields: Mapping[str, Any], actor: Actor = None) -> ServedModel:
     """Raises Invalid duplicate_name when another request was faster."""
+    fields = completed(fields, None)
     columns = {name: value for name, value in fields.items() if name != "tags"}
     approvable = approvals.setup_of(ServedModel(**columns)).parts()
     with transaction.atomic():
@@ -48,6 +51,7 @@ def update_model(
     """
     # A form has put its values into the model already.
     stored = ServedModel.objects.filter(pk=model.pk).first() or model
+    changes = completed(changes, stored)
     review = approvals.review(stored, changes, actor)
     with transaction.atomic():
         current = _locked(model)
@@ -56,10 +60,7 @@ def update_model(
             require(current, Operation.RENAME)
         if columns or tags is not None:
             _write(current, columns, tags)
-            fields = sorted([*columns, *([] if tags is None else ["tags"])])
-            record(
-                "model_updated", model=current, actor=actor, params={"fields": fields}
-            )
+            _record(current, columns, tags, actor)
             approvals.settle(current, review, actor)
             broker.notify_change()
     model.refresh_from_db()
@@ -120,6 +121,19 @@ def _write(
         current.tags.set(sorted(tags))
 
 
+def _record(
+    current: ServedModel,
+    columns: Mapping[str, Any],
+    tags: set[str] | None,
+    actor: Actor,
+) -> None:
+    """What is read from the model's files is nobody's change."""
+    edited = {*columns, *([] if tags is None else ["tags"])} - {"model_kind"}
+    if edited:
+        params: dict[str, object] = {"fields": sorted(edited)}
+        record("model_updated", model=current, actor=actor, params=params)
+
+
 @contextmanager
 def _name_is_free(name: str, current: ServedModel | None = None) -> Iterator[None]:
     try:
@@ -138,7 +152,23 @@ def with_changes(
     fields: Mapping[str, Any], instance: ServedModel | None
 ) -> ServedModel:
     """A copy with these fields, or a new model. Saves nothing."""
+    fields = completed(fields, instance)
     model = copy(instance) if instance else ServedModel()
     for name in fields.keys() - {"tags"}:
         setattr(model, name, fields[name])
     return model
+
+
+def completed(
+    fields: Mapping[str, Any], instance: ServedModel | None
+) -> dict[str, Any]:
+    """With what follows from the model's files, which are read if the fields change
+    which they are. Settings that are given stay as they are."""
+    before = instance or ServedModel()
+    framework, config = (
+        fields.get(name, getattr(before, name)) for name in ("framework", "config")
+    )
+    unchanged = instance and (framework, config) == (before.framework, before.config)
+    if unchanged or framework not in settings.FRAMEWORKS:
+        return dict(fields)
+    return {**fields, **detected_fields.get()(framework, config)}

@@ -5,6 +5,8 @@ from enum import nonmember
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
+from common.enums import ModelKind
+
 
 class Desired(TextChoices):
     RUNNING = "running", _("Running")
@@ -51,6 +53,11 @@ class TokenScope(TextChoices):
     METRICS = "metrics", _("reading /metrics")
 
 
+MODEL_KINDS = {
+    ModelKind.CHAT: _("Chat"),
+    ModelKind.COMPLETION: _("Text completion"),
+    ModelKind.EMBEDDING: _("Embedding"),
+}
 ALLOWED: dict[Status, tuple[Operation, ...]] = {
     Status.STOPPED: (Operation.START, Operation.RENAME, Operation.DELETE),
     Status.STARTING: (Operation.STOP,),
@@ -83,3 +90,8 @@ RUN_TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     RunState.KILLING: frozenset({RunState.ENDED}),
     RunState.ENDED: frozenset(),
 }
+
+
+def kind_label(kind: str | None) -> str:
+    """Empty if it is not known."""
+    return str(MODEL_KINDS[ModelKind(kind)]) if kind else ""

@@ -54,6 +54,10 @@ class ServedModel(models.Model):
     framework = models.CharField(_("framework"), max_length=40, default="llama.cpp")
     driver = models.CharField(_("driver"), max_length=40, default="process")
     config = models.JSONField(_("configuration"), default=dict)
+    # Read from the model's files when it is saved or started; empty: not known
+    model_kind = models.CharField(
+        _("model kind"), max_length=10, blank=True, editable=False
+    )
     gpu_count = models.PositiveSmallIntegerField(
         _("GPUs"), default=0, validators=[MaxValueValidator(64)]
     )

@@ -43,6 +43,11 @@ frameworks: Port[Callable[[str], Framework]] = Port("a framework registry")
 machine_limits: Port[Callable[[Fields], Iterable[Problem]]] = Port("machine limits")
 # Estimated memory of a new model; empty where no estimate is possible.
 default_sizes: Port[Callable[[Fields], Mapping[str, int]]] = Port("default sizes")
+# Of a framework and config: what the model's files decide, which is model_kind and the
+# config with the settings that a model of this kind needs.
+detected_fields: Port[Callable[[str, Mapping[str, object]], Fields]] = Port(
+    "detected fields"
+)
 # What approvals are bound to, of a framework, driver, config and number of GPUs. Raises
 # PlatformError of an unknown framework or driver.
 Fingerprint = Callable[[str, str, Mapping[str, object], int], Mapping[str, str]]

@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 
+from common.enums import ModelKind
 from common.exceptions import Invalid
 from common.messages import render
 from common.problems import unknown_fields
@@ -31,6 +32,7 @@ SIZE_HELP = (
     "MiB for one replica. Default of a new model: the estimate from its files, if there"
     " is one; 0 reserves nothing."
 )
+KIND_HELP = "What the model is for, by its files; null: not known."
 
 
 @extend_schema_field({"type": "object", "additionalProperties": True})
@@ -58,6 +60,17 @@ class ReasonSerializer(serializers.Serializer[Any]):
 
 class Operations(serializers.ListField):
     child = serializers.ChoiceField(choices=Operation.choices)
+
+
+class ModelKindField(serializers.ChoiceField):
+    """Of models; stored as an empty text where it is not known."""
+
+    def __init__(self, **options: Any) -> None:
+        options = {"help_text": KIND_HELP, "allow_null": True, **options}
+        super().__init__(choices=[kind.value for kind in ModelKind], **options)
+
+    def to_representation(self, value: Any) -> Any:
+        return super().to_representation(value) or None
 
 
 # Needs a model with its live runs prefetched as live_runs; one that was just changed
@@ -94,6 +107,7 @@ class ServedModelSerializer(RestartSerializer):
     }
     framework = JsonText(max_length=40)
     config = Config()
+    model_kind = ModelKindField(read_only=True)
     tags = Tags(required=False, max_length=MAX_TAGS)
     aliases = serializers.ListField(
         child=JsonText(max_length=ALIAS_LENGTH),
@@ -116,7 +130,8 @@ class ServedModelSerializer(RestartSerializer):
         fields = (
             "id", "name", "display_name", "description", "tags", "aliases",
             "framework", "driver",
-            "config", "gpu_count", "gpu_memory_mib", "cpu_cores", "memory_mib",
+            "config", "model_kind",
+            "gpu_count", "gpu_memory_mib", "cpu_cores", "memory_mib",
             "priority", "preemptible", "preempts", "placement", "pinned_gpus",
             "replicas", "desired_state", "status", "reason", "allowed_operations",
             *RestartSerializer.Meta.fields, "created_at", "updated_at", "force",

@@ -11,7 +11,7 @@ class RuntimesConfig(AppConfig):
         from common import jobs
         from common.messages import register
         from models_app import ports
-        from runtimes import messages, registry, sizing
+        from runtimes import inspection, messages, registry, sizing
         from runtimes.downloads import messages as downloads
         from runtimes.downloads.jobs import Downloads
         from runtimes.fingerprint import fingerprint
@@ -29,6 +29,7 @@ class RuntimesConfig(AppConfig):
         ports.frameworks.provide(registry.framework)
         ports.machine_limits.provide(limits.problems)
         ports.default_sizes.provide(sizing.defaults)
+        ports.detected_fields.provide(inspection.detected_fields)
         ports.fingerprint.provide(fingerprint)
         ports.log_tail.provide(read.tail)
         jobs.register(Downloads())

@@ -66,6 +66,20 @@ def inspect(
     )
 
 
+def detected_fields(name: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """model_kind, empty if not known, and the config with the settings that a model of
+    this kind needs. Leaves a config with problems as it is, and reads no file of it."""
+    rules = framework(name)
+    if rules.check(config, model_roots=settings.MODEL_ROOTS):
+        return {"model_kind": "", "config": config}
+    local = _with_local_files(rules, config)
+    contents = rules.contents(local) if local else None
+    if not isinstance(contents, Contents):
+        return {"model_kind": "", "config": config}
+    needed = rules.kind_settings(contents.kind)
+    return {"model_kind": contents.kind.value, "config": {**needed, **config}}
+
+
 def _with_local_files(
     rules: Framework, config: Mapping[str, Any]
 ) -> Mapping[str, Any] | None:

@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.db import close_old_connections, connections
 
-from common.enums import Retry
+from common.enums import ModelKind, Retry
 from common.exceptions import PlatformError
 from common.messages import find
 from common.request_fields.dialect import OPENAI, EngineDialect
@@ -23,7 +23,6 @@ FIELDS = (
     "name", "aliases", "display_name", "status", "reason_code", "reason_params",
     "generation", "created_at",
 )  # fmt: skip
-EMBEDDING = "embedding"  # a model_kind
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 MIN_RETRY_AFTER_S = 1
 RETRY_AFTER_S = {Status.STARTING: 5, Status.WAITING: 10}
@@ -93,7 +92,7 @@ def _route(model: ServedModel, runs: list[Run]) -> Route:
         retry_after_s=_retry_after(model),
         sampling=_sampling(newest) if newest else {},
         embeds=newest is not None and _embeds(newest),
-        generates=newest is None or newest.model_kind != EMBEDDING,
+        generates=newest is None or newest.model_kind != ModelKind.EMBEDDING,
         dialect=_dialect(newest) if newest else OPENAI,
         replicas=tuple(_replica(run) for run in current),
         created=int(model.created_at.timestamp()),
@@ -127,7 +126,7 @@ def _sampling(run: Run) -> dict[str, float]:
 
 
 def _embeds(run: Run) -> bool:
-    if run.model_kind == EMBEDDING:
+    if run.model_kind == ModelKind.EMBEDDING:
         return True
     try:
         return framework(run.framework).embeds(run.config)

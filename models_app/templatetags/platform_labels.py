@@ -1,9 +1,10 @@
-"""Coloured labels of states."""
+"""Labels of kinds, and coloured ones of states."""
 
 from __future__ import annotations
 
 from django import template
 
+from models_app.enums import kind_label
 from models_app.models import Run, ServedModel
 
 register = template.Library()
@@ -21,6 +22,8 @@ COLOURS = {
     "killing": "danger",
 }
 LABEL = "unfold/helpers/label.html"
+
+register.filter(kind_label)
 
 
 @register.inclusion_tag(LABEL)

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from common.enums import ModelKind
 from common.problems import Problem
 from common.request_fields.dialect import OPENAI, EngineDialect
-from runtimes.frameworks.candidates import Candidate, Folder, Kind, ModelKind
+from runtimes.frameworks.candidates import Candidate, Folder, Kind
 from runtimes.frameworks.engines import Engine, EngineKind
 from runtimes.frameworks.fields import Field
 from runtimes.frameworks.metrics import EngineMetrics

@@ -27,14 +27,6 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
-class ModelKind(StrEnum):
-    """What a model answers, by its files: messages, text to continue, or neither."""
-
-    CHAT = "chat"
-    COMPLETION = "completion"
-    EMBEDDING = "embedding"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
     path: str

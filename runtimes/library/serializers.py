@@ -11,8 +11,8 @@ from rest_framework import serializers
 from common.messages import reason_of
 from common.problems import Problem, shorten
 from models_app.models import ServedModel
-from models_app.serializers import ReasonSerializer
-from runtimes.frameworks.candidates import Kind, ModelKind
+from models_app.serializers import ModelKindField, ReasonSerializer
+from runtimes.frameworks.candidates import Kind
 from runtimes.library.scanner.entries import Entry
 
 PATH_SHOWN = 4096
@@ -33,11 +33,7 @@ class EntrySerializer(serializers.Serializer[Any]):
         choices=[kind.value for kind in Kind],
         help_text="Only models can be served; projectors and adapters belong to one.",
     )
-    model_kind = serializers.ChoiceField(
-        choices=[kind.value for kind in ModelKind],
-        allow_null=True,
-        help_text="What the model is for, by its files; null: not known.",
-    )
+    model_kind = ModelKindField()
     size_bytes = serializers.IntegerField(
         source="candidate.size", help_text="Of all its files."
     )

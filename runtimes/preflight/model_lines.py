@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from common.enums import ModelKind
 from common.messages import advise, render
 from models_app.models import ServedModel
 from runtimes.checks.docker import gpu_advice, may_have_gpus
 from runtimes.checks.finding import Finding, error, ok, warning
 from runtimes.drivers.base import Driver, DriverError
 from runtimes.frameworks.base import Contents, Framework
-from runtimes.frameworks.candidates import ModelKind
 from runtimes.inspection import Inspection
 from runtimes.installations import discovery
 from runtimes.library.scanner.units import format_bytes, format_count

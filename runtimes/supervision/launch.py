@@ -25,7 +25,7 @@ from common.problems import Problem
 from models_app import approvals
 from models_app.activity import record
 from models_app.enums import RunState
-from models_app.models import Run
+from models_app.models import Run, ServedModel
 from models_app.runs import end, move
 from runtimes.drivers.base import Bounds, DriverError, Handle
 from runtimes.frameworks.base import Placement
@@ -76,8 +76,16 @@ def _may_start(run: Run) -> bool:
             end(run, "port_in_use")
             return False
     contents, deadline = inspection.contents, clock.uptime() + SPAWN_DUE_S
-    kind = contents.kind if contents else ""
+    kind = contents.kind.value if contents else ""
+    _update_kind(run, kind)
     return move(run, RunState.STARTING, deadline=deadline, model_kind=kind)
+
+
+def _update_kind(run: Run, kind: str) -> None:
+    """The file may have been replaced since the model was saved."""
+    model = run.model
+    if kind not in ("", model.model_kind) and not run.outdated_fields():
+        ServedModel.objects.filter(pk=model.pk).update(model_kind=kind)
 
 
 def _setup(run: Run) -> approvals.Setup:

@@ -9,8 +9,8 @@ pytestmark = pytest.mark.django_db
 
 FIELDS = {
     "id", "name", "display_name", "description", "tags", "framework", "driver",
-    "config", "gpu_count", "gpu_memory_mib", "cpu_cores", "memory_mib", "priority",
-    "preemptible", "preempts", "placement", "pinned_gpus", "replicas",
+    "config", "model_kind", "gpu_count", "gpu_memory_mib", "cpu_cores", "memory_mib",
+    "priority", "preemptible", "preempts", "placement", "pinned_gpus", "replicas",
     "desired_state", "status", "reason", "aliases",
     "allowed_operations", "restart_required", "changed_fields", "created_at",
     "updated_at",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from common.enums import ModelKind
 from common.problems import Problem, shorten
 from runtimes.frameworks.base import Config, Contents
-from runtimes.frameworks.candidates import ModelKind
 from runtimes.frameworks.fields import text_of
 from runtimes.frameworks.llamacpp.gguf import BadGguf, Header, Value
 from runtimes.frameworks.llamacpp.quantisation import quantisation_of

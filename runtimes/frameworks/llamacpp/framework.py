@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
+from common.enums import ModelKind
 from common.problems import Problem
 from common.request_fields.dialect import EngineDialect
 from runtimes.frameworks.base import (
@@ -17,7 +18,7 @@ from runtimes.frameworks.base import (
     Framework,
     Placement,
 )
-from runtimes.frameworks.candidates import Candidate, Folder, Kind, ModelKind
+from runtimes.frameworks.candidates import Candidate, Folder, Kind
 from runtimes.frameworks.endings import classify
 from runtimes.frameworks.engines import Engine
 from runtimes.frameworks.extra_args import KEY as EXTRA

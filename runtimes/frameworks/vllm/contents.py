@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from common.enums import ModelKind
 from common.problems import Problem, shorten
 from runtimes.frameworks.base import Contents
 from runtimes.frameworks.byte_search import contains
-from runtimes.frameworks.candidates import ModelKind
 from runtimes.frameworks.paths import path_problem
 from runtimes.frameworks.vllm.folder import folder_shape
 from runtimes.frameworks.vllm.model import FIELD, described, entries

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from common.enums import ModelKind
 from common.problems import Problem
-from runtimes.frameworks.candidates import Candidate, Kind, ModelKind
+from runtimes.frameworks.candidates import Candidate, Kind
 
 # Problems of models whose files are not all there, or not complete
 INCOMPLETE = frozenset(

@@ -221,3 +221,10 @@ def test_form_takes_any_config_of_an_address(config):
     assert answer.status_code == 200
     shown = Fields(answer.content.decode()).sent["config"].strip()
     assert shown == ('{\n  "n_ctx": 7\n}' if config[0] == "{" and config[1:] else "{}")
+
+
+@pytest.mark.parametrize(("language", "label"), [("en", "Embedding"), ("zh", "嵌入")])
+def test_page_names_the_kind_of_a_model(root, language, label):
+    a_model(root / "m.gguf", **{"llama.pooling_type": 1})
+    page = page_of(client_as("viewer"), accept_language=language)
+    assert f"llama.cpp · {label}</small>" in page

@@ -7,7 +7,7 @@ from common.enums import Retry
 from common.messages import advise, find
 from models_app.approvals import approve
 from models_app.enums import RunState, Status
-from models_app.models import Run
+from models_app.models import Run, ServedModel
 from runtimes.drivers.base import Handle
 from runtimes.registry import driver
 from runtimes.supervision.launch import launch, store_handle
@@ -150,4 +150,15 @@ def test_launch_records_the_kind_of_the_model(gguf, settings):
     run = a_run(a_wanted_model(config=config, driver="docker"))
     launch(run.uid)
     run.refresh_from_db()
-    assert run.model_kind == "embedding"
+    run.model.refresh_from_db()
+    assert (run.model_kind, run.model.model_kind) == ("embedding", "embedding")
+
+
+def test_launch_of_an_earlier_config_leaves_the_kind_of_the_model(gguf):
+    run = a_run(a_wanted_model(config={"model_path": gguf}, driver="docker"))
+    later = {"config": {"model_path": "other.gguf"}, "model_kind": "embedding"}
+    ServedModel.objects.update(**later)
+    launch(run.uid)
+    run.refresh_from_db()
+    run.model.refresh_from_db()
+    assert (run.model_kind, run.model.model_kind) == ("completion", "embedding")
