@@ -31,20 +31,24 @@ LONG = {"prompt": "Count to a thousand.", "max_tokens": 400, "temperature": 1.5}
 
 
 @asynccontextmanager
-async def in_front_of(engine):
+async def gateway_to(*routes):
+    loader = FakeLoader()
+    loader.serve(*routes)
+    subscription = Subscription(settings.REDIS_URL)
+    gateway = Gateway(loader, subscription, Timing(unknown_token_gap_s=0.01))
+    yield gateway
+    await gateway.close()
+    await subscription.close()
+
+
+def in_front_of(engine):
     replica = Replica(
         run_uid=engine.uid,
         base_url="http://localhost",
         socket=engine.socket,
         api_key=KEY,
     )
-    loader = FakeLoader()
-    loader.serve(a_route("smol", replica))
-    subscription = Subscription(settings.REDIS_URL)
-    gateway = Gateway(loader, subscription, Timing(unknown_token_gap_s=0.01))
-    yield gateway
-    await gateway.close()
-    await subscription.close()
+    return gateway_to(a_route("smol", replica))
 
 
 @pytest.fixture
