@@ -23,7 +23,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from django.conf import settings
@@ -36,10 +36,12 @@ from common import broker
 from common.exceptions import AlreadyExists, Conflict
 from common.messages import Text
 from common.models import Job, JobState
+from common.retention import retention_now
 
 TASK = "common.tasks.start_jobs"
 # A process that young may not have claimed its job yet.
 STARTING_S = 5.0
+BATCH = 100  # removed in one transaction
 
 J = TypeVar("J", bound=Job)
 Params = dict[str, Any]
@@ -247,14 +249,20 @@ def claimable(kind: Kind[J]) -> list[J]:
 
 def cleanup() -> None:
     """Remove jobs that are over and too old, with what they left."""
-    now = timezone.now()
+    now = retention_now()
     for kind in _kinds.values():
-        over = kind.jobs().exclude(state__in=kind.model.states.OPEN)
-        ended = over.alias(ended=Coalesce("finished_at", "created_at"))
-        old = Q(ended__lt=now - kind.keep) | Q(expires_at__lt=now)
-        for job in ended.filter(old):
-            # It may have been retried since it was read.
-            deleted, _ = over.filter(pk=job.pk, state=job.state).delete()
-            if deleted:
+        while removed := _remove_ended(kind, now):
+            for job in removed:
                 kind.discard(job)
         kind.cleanup()
+
+
+@transaction.atomic
+def _remove_ended(kind: Kind[J], now: datetime) -> list[J]:
+    """BATCH of them at most, under a lock: none is retried meanwhile."""
+    over = kind.jobs().exclude(state__in=kind.model.states.OPEN)
+    ended = over.alias(ended=Coalesce("finished_at", "created_at"))
+    old = Q(ended__lt=now - kind.keep) | Q(expires_at__lt=now)
+    jobs = list(ended.filter(old).order_by("pk").select_for_update()[:BATCH])
+    kind.jobs().filter(pk__in=[job.pk for job in jobs]).delete()
+    return jobs

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from common import job_runner, jobs
 from common.exceptions import Invalid
 from common.jobs import JobFailed, Kind
+from common.retention import retention_now
 from models_app.permissions import VIEW, is_admin
 from monitoring.exports import formats, rows
 from monitoring.exports.limits import TooManyExports, check_size
@@ -60,6 +61,10 @@ def path_of(job: ExportJob) -> Path:
     return formats.folder() / f"{job.uid}.{job.format}"
 
 
+def _part_of(job: ExportJob, attempt: int) -> Path:
+    return formats.folder() / f"{job.uid}.{attempt}.part"
+
+
 class Exports(Kind[ExportJob]):
     """Each attempt starts over, so that a file is always of one piece."""
 
@@ -79,8 +84,7 @@ class Exports(Kind[ExportJob]):
         return True
 
     def run(self, job: ExportJob) -> None:
-        path = path_of(job)
-        part = path.with_name(f"{job.uid}.{job.attempts}.part")
+        path, part = path_of(job), _part_of(job, job.attempts)
         try:
             selection = rows.select(build_query(job.request))
             with part.open("wb") as file:
@@ -106,12 +110,14 @@ class Exports(Kind[ExportJob]):
             _remove(part)
 
     def discard(self, job: ExportJob) -> None:
-        for path in formats.folder().glob(f"{job.uid}.*"):
-            path.unlink(missing_ok=True)
+        """By their names, because the folder may hold thousands of files."""
+        _remove(path_of(job))
+        for attempt in range(self.max_attempts + 1):
+            _remove(_part_of(job, attempt))
 
     def cleanup(self) -> None:
         known = set(self.jobs().values_list("uid", flat=True))
-        oldest = (timezone.now() - VALID).timestamp()
+        oldest = (retention_now() - VALID).timestamp()
         for path in formats.folder().iterdir():
             if path.stat().st_mtime < oldest and path.name.split(".")[0] not in known:
                 _remove(path)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from common import clock, job_runner, jobs
 from common.models import SILENT_S, JobState
 from monitoring.exports import formats
-from monitoring.exports.jobs import KIND, submit
+from monitoring.exports.jobs import KIND, path_of, submit
 from monitoring.exports.times import iso
 from monitoring.models import ExportJob
 from tests.api import client_of
@@ -141,6 +141,19 @@ def test_file_is_over_after_a_day():
     jobs.cleanup()
     assert not ExportJob.objects.exists()
     assert not [name for name in files() if name.startswith(job.uid)]
+
+
+def test_thousands_of_files_are_removed_with_their_jobs():
+    past = timezone.now() - timedelta(seconds=1)
+    made = ExportJob.objects.bulk_create(
+        ExportJob(format="csv", file_name="f.csv", state="done", expires_at=past)
+        for _ in range(2000)
+    )
+    before = files()
+    for job in made:
+        path_of(job).touch()
+    jobs.cleanup()
+    assert files() == before
 
 
 def test_relative_range_is_fixed_at_the_request():
