@@ -95,6 +95,7 @@ class Monitor:
             broker.enqueue("runtimes.tasks.cleanup")
             broker.enqueue("monitoring.tasks.prune")
             broker.enqueue("common.tasks.cleanup_jobs")
+            broker.enqueue("scheduling.tasks.cleanup")
         if self.roll_up_due.is_due():
             broker.enqueue("monitoring.tasks.roll_up")
         if self.jobs_due.is_due() and jobs.is_due():

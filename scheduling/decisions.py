@@ -13,9 +13,6 @@ from scheduling.enums import DecisionKind
 from scheduling.models import Decision
 from scheduling.planner.types import Reason
 
-# Old rows are deleted once per this many new rows, so few are kept for too long.
-CLEANUP_EVERY = 100
-
 
 def record_placement(run: Run) -> None:
     params = {"node": run.node, "replica": run.replica, "gpus": run.gpu_uuids}
@@ -51,10 +48,12 @@ def _record(
     params: Mapping[str, object],
     run: Run | None = None,
 ) -> None:
-    decision = Decision.objects.create(
+    Decision.objects.create(
         kind=kind, model=model, model_name=model.name, priority=model.priority,
         run_uid=run.uid if run else "", code=code, params=dict(params),
     )  # fmt: skip
-    if decision.pk % CLEANUP_EVERY == 0:
-        oldest = retention_now() - timedelta(days=settings.DECISION_DAYS)
-        Decision.objects.filter(at__lt=oldest).delete()
+
+
+def delete_old() -> None:
+    oldest = retention_now() - timedelta(days=settings.DECISION_DAYS)
+    Decision.objects.filter(at__lt=oldest).delete()

@@ -5,6 +5,7 @@ from django.conf import settings
 from common import broker, clock
 from common.failpoints import reach
 from runtimes.supervision import stop
+from scheduling import decisions
 from scheduling.apply import apply_plan
 from scheduling.failures import Failures, summary
 from scheduling.planner.plan import plan
@@ -37,3 +38,7 @@ def _tick() -> None:
     decided = plan(snapshot, policy(), clock.uptime())
     reach("tick.planned")
     apply_plan(decided, snapshot)
+
+
+def cleanup() -> None:
+    decisions.delete_old()
