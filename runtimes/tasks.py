@@ -1,6 +1,6 @@
 """Tasks of the queue."""
 
-from runtimes.cleanup import delete_old_runs
+from runtimes.cleanup import clean_up
 from runtimes.supervision import launch as launching
 
 
@@ -9,4 +9,4 @@ def launch(uid: str) -> None:
 
 
 def cleanup() -> None:
-    delete_old_runs()
+    clean_up()
