@@ -1,5 +1,6 @@
 """Background tasks, called by the task queue."""
 
+from monitoring.alerts.retention import delete_old
 from monitoring.history import retention, rollup
 
 
@@ -9,3 +10,4 @@ def roll_up() -> None:
 
 def prune() -> None:
     retention.prune()
+    delete_old()

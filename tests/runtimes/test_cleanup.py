@@ -191,18 +191,22 @@ RETENTION = {
         " sessions.Session taggit.Tag"
     ),
     "common.jobs.cleanup": (
-        "monitoring.ExportJob runtimes.Download runtimes.ImagePull"
+        "monitoring.Delivery monitoring.ExportJob runtimes.Download runtimes.ImagePull"
     ),
     "scheduling.tasks.cleanup": "scheduling.Decision",
-    "monitoring.history.retention": (
-        "monitoring.Bucket10s monitoring.Bucket1m monitoring.Bucket1h"
+    "monitoring.tasks.prune": (
+        "monitoring.Alert monitoring.Bucket10s monitoring.Bucket1m monitoring.Bucket1h"
         " monitoring.Source monitoring.Total"
     ),
-    "they go with their run, model, user or group": (
-        "auth.Group_permissions auth.User_groups auth.User_user_permissions"
+    "they go with their run, model, user, group or rule": (
+        "monitoring.AlertReadMark monitoring.AlertRule_channels"
+        " auth.Group_permissions auth.User_groups auth.User_user_permissions"
         " models_app.Approval scheduling.Allocation taggit.TaggedItem"
     ),
-    "people create and delete them": "auth.Group auth.User models_app.ServedModel",
+    "people create and delete them": (
+        "auth.Group auth.User models_app.ServedModel monitoring.AlertRule"
+        " monitoring.NotificationChannel"
+    ),
     "as many as the code has": (
         "auth.Permission common.AppliedMigration contenttypes.ContentType"
         " monitoring.Watermark"
