@@ -121,6 +121,11 @@ class Vllm(Framework):
     def memory(self, config: Config, gpu_count: int) -> Estimate | Problem:
         return memory(config, gpu_count)
 
+    def embeds(self, config: Config) -> bool:
+        """As far as the config decides it: left to itself vLLM looks at the model."""
+        extra = cast(dict[str, object], config.get(EXTRA, {}))
+        return extra.get("runner") == "pooling" and extra.get("convert") != "classify"
+
     def dialect(self, config: Config) -> EngineDialect:
         return DIALECT
 

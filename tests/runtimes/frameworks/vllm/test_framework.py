@@ -335,3 +335,19 @@ def test_engine_depends_on_where_it_runs(gpus, engine):
 def test_id_of_a_hub_is_distinguished_from_a_folder():
     assert VLLM.hub_model(GUIDE) == "meta-llama/Llama-2-7b-hf"
     assert VLLM.hub_model({"model_name": "/models/x"}) == ""
+
+
+@pytest.mark.parametrize(
+    ("extra", "embeds"),
+    [
+        (None, False),
+        ({"runner": "auto"}, False),
+        ({"runner": "generate"}, False),
+        ({"runner": "pooling"}, True),
+        ({"runner": "pooling", "convert": "embed"}, True),
+        ({"runner": "pooling", "convert": "classify"}, False),
+    ],
+)
+def test_pooling_models_make_embeddings(extra, embeds):
+    config = {"model_name": "org/name"} | ({"extra_args": extra} if extra else {})
+    assert VLLM.embeds(config) is embeds
