@@ -26,7 +26,7 @@ from runtimes.models import Gpu, Node
 from runtimes.registry import drivers
 
 KEPT_FAILURES = 1000  # of background tasks, with their traces
-KEPT_ABSENT_GPUS = 1000
+KEPT_ABSENT_GPUS = 100  # the list of machines shows them
 ENGINE_CACHE = timedelta(days=90)
 
 logger = logging.getLogger(__name__)
