@@ -26,16 +26,19 @@ from scheduling.queries import current_machines, current_queue
 from scheduling.serializers import suggestion_text
 
 DECISIONS = 20
+WAITING = 100  # the page is sent again every few seconds
 TOP_PRIORITY = 10
 
 
 def queue(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm(VIEW):
         raise PermissionDenied
+    entries = current_queue()
     context = {
         **admin.site.each_context(request),
         "title": _("Queue"),
-        "queue": [_row(waiting, request) for waiting in current_queue()],
+        "queue": [_row(waiting, request) for waiting in entries[:WAITING]],
+        "more": len(entries[WAITING:]),
         "machines": current_machines(),
         "decisions": Decision.objects.order_by("-pk")[:DECISIONS],
     }

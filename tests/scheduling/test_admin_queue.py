@@ -168,3 +168,12 @@ def test_model_with_the_smaller_context_is_placed(large_context):
     tick()
     run = Run.objects.get()
     assert (run.config["n_ctx"], run.state) == (4096, RunState.SCHEDULED)
+
+
+def test_page_shows_a_hundred_models_and_counts_the_others():
+    a_node(cpu_cores=2)
+    for number in range(102):
+        a_wanted_model(f"m-{number}", cpu_cores=4)
+    page = page_of(client_as("viewer"))
+    assert page.count('class="pf-position"') == 100
+    assert "2 more models are waiting." in page
