@@ -1,14 +1,15 @@
 """Becomes an engine that can reach little: `python -I -S sandbox.py POLICY ARGV...`.
 
 POLICY is a JSON object:
-    {"read": [path], "write": [path], "user": uid, "groups": [gid], "cwd": path}
+    {"read": [path], "write": [path], "write_files": [path], "user": uid,
+     "groups": [gid], "cwd": path}
 
 1. Started by root, it changes to the user and drops all capabilities but the one to
    read files of others; step 3 limits it to what is below "read".
 2. No program that it executes gains privileges (no_new_privs).
-3. Landlock: it reads and executes only below "read", writes only below "write", signals
-   and traces no process but its own, and connects to no abstract socket of others.
-   Paths that do not exist are left out.
+3. Landlock: it reads and executes only below "read", writes only below "write" and to
+   files that exist below "write_files", signals and traces no process but its own, and
+   connects to no abstract socket of others. Paths that do not exist are left out.
 4. It executes the engine, which keeps the pid, the open files and the parent.
 
 Where the kernel has no Landlock, root keeps its user, without any capability: another
@@ -53,6 +54,7 @@ EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 1 << 1, 1 << 2, 1 << 3
 REFER, TRUNCATE, IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
 FIRST_RIGHTS = (1 << 13) - 1
 READ = EXECUTE | READ_FILE | READ_DIR
+WRITE_FILES = WRITE_FILE | TRUNCATE
 OF_FILES = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 SCOPE_ABSTRACT_SOCKETS, SCOPE_SIGNALS = 1, 2
 
@@ -65,7 +67,7 @@ def main(policy: dict[str, Any], argv: list[str]) -> NoReturn:
             drop_privileges(policy if has_landlock else None)
         prctl(PR_SET_NO_NEW_PRIVS, 1)
         if has_landlock:
-            restrict(policy["read"], policy["write"])
+            restrict(policy["read"], policy["write"], policy["write_files"])
         # The kernel forgets it when the user changes.
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() == parent:
@@ -112,7 +114,9 @@ def set_capabilities(kept: int) -> None:
         raise OSError(ctypes.get_errno(), "capset")
 
 
-def restrict(read: Iterable[str], write: Iterable[str]) -> None:
+def restrict(
+    read: Iterable[str], write: Iterable[str], write_files: Iterable[str]
+) -> None:
     abi = landlock_abi()
     rights = FIRST_RIGHTS
     for since, right in ((2, REFER), (3, TRUNCATE), (5, IOCTL_DEV)):
@@ -124,7 +128,7 @@ def restrict(read: Iterable[str], write: Iterable[str]) -> None:
     if abi >= 6:
         attributes += struct.pack("=Q", scopes)
     rules = syscall(CREATE_RULESET, attributes, len(attributes), 0)
-    for paths, allowed in ((read, READ), (write, rights)):
+    for paths, allowed in ((read, READ), (write, rights), (write_files, WRITE_FILES)):
         for path in paths:
             allow(rules, path, allowed & rights)
     syscall(RESTRICT_SELF, rules, 0)

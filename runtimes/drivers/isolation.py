@@ -28,6 +28,9 @@ DEVICES = (
     *("/dev/shm", "/dev/dri", "/dev/kfd"),  # noqa: S108 -- no files of ours
 )
 GPU_DEVICES = "nvidia*"
+# CUDA names its threads, and does not start where it may not: error 304, "OS call
+# failed". A rule for the engine's own folder would not hold for what it starts.
+GPU_WRITE_FILES = ("/proc",)
 # Owners of GPU devices on systems that do not open them to everybody
 GPU_GROUPS = ("video", "render")
 # Accounts that systemd allocates while a service runs; no user of the machine has one.
@@ -49,6 +52,7 @@ class Isolation:
         readable: Iterable[Path],
         scratch: Iterable[Path],
         groups: Iterable[int],
+        has_gpus: bool = False,
     ) -> dict[str, object]:
         """For runtimes.sandbox. scratch: folders of this run, the current one first."""
         own = [str(folder) for folder in scratch]
@@ -57,6 +61,7 @@ class Isolation:
         return {
             "read": list(dict.fromkeys((*SYSTEM, *map(str, others)))),
             "write": list(dict.fromkeys(map(str, writable))),
+            "write_files": list(GPU_WRITE_FILES if has_gpus else ()),
             "user": self.user,
             "groups": list(groups),
             "cwd": own[0],

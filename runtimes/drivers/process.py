@@ -233,7 +233,10 @@ class ProcessDriver:
             return []
         _make_private(self.isolation.home, owner)
         program = Path(bounds.program or self.python)
-        policy = self.isolation.policy(program, bounds.readable, scratch, _gpu_groups())
+        has_gpus = bool(bounds.gpu_uuids)
+        policy = self.isolation.policy(
+            program, bounds.readable, scratch, _gpu_groups(), has_gpus
+        )
         return [self.python, "-I", "-S", sandbox.__file__, json.dumps(policy)]
 
     def _account(self) -> dict[str, str]:

@@ -40,9 +40,9 @@ def driver(folders):
     kill_owned(driver)
 
 
-def result(driver, folders, script):
+def result(driver, folders, script, gpus=()):
     uid = a_uid()
-    bounds = Bounds(readable=(folders / "models",))
+    bounds = Bounds(readable=(folders / "models",), gpu_uuids=gpus)
     ended(driver, driver.start(uid, shell(script), bounds))
     return driver.tail(uid)
 
@@ -75,6 +75,34 @@ def test_engine_reaches_models_and_its_own_files_only(driver, folders, script, w
     seen = result(driver, folders, f"({command}) && echo WORKED")
     assert seen.rstrip().endswith("WORKED") is works, seen
     assert "sesame" not in seen
+
+
+NAME_THREAD = "echo a-name > /proc/self/task/$$/comm"
+
+
+@pytest.mark.parametrize(("gpus", "works"), [(("GPU-1",), True), ((), False)])
+@pytest.mark.parametrize("command", [NAME_THREAD, f"sh -c '{NAME_THREAD}; true'"])
+def test_engine_with_gpus_names_its_threads_as_cuda_does(
+    driver, folders, command, gpus, works
+):
+    seen = result(driver, folders, command, gpus)
+    assert ("Permission denied" not in seen) is works, seen
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "cat {data}/secret_key",
+        "echo x > {data}/secret_key",
+        "echo 900 > /proc/1/oom_score_adj",
+        "echo x > /proc/{pid}/mem",
+        "cat /proc/{pid}/environ",
+    ],
+)
+def test_engine_with_gpus_reaches_nothing_else(driver, folders, attempt):
+    command = attempt.format(data=folders, pid=os.getpid())
+    seen = result(driver, folders, f"({command}) && echo WORKED", ("GPU-1",))
+    assert "WORKED" not in seen and "sesame" not in seen
 
 
 def test_engine_has_no_privileges_to_gain(driver, folders):
