@@ -23,7 +23,7 @@ from typing import Any
 
 from common.sockets import FOLDER, socket_of
 from runtimes import sandbox, shim
-from runtimes.drivers import procfs
+from runtimes.drivers import gpu_devices, procfs
 from runtimes.drivers.base import (
     NO_BOUNDS,
     Bounds,
@@ -233,7 +233,8 @@ class ProcessDriver:
             return []
         _make_private(self.isolation.home, owner)
         program = Path(bounds.program or self.python)
-        has_gpus = bool(bounds.gpu_uuids)
+        if has_gpus := bool(bounds.gpu_uuids):
+            gpu_devices.complete(self.python, self.environment)
         policy = self.isolation.policy(
             program, bounds.readable, scratch, _gpu_groups(), has_gpus
         )
