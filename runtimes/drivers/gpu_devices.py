@@ -1,7 +1,8 @@
 """Device files of NVIDIA GPUs that only exist once a program has used CUDA.
 
-Its library makes them itself, as root or through nvidia-modprobe, which gains privileges.
-Engines gain none, so the first one after a restart of the machine would fail.
+Its library makes them itself, as root or through nvidia-modprobe, which gains
+privileges. Engines gain none, so the first one after a restart of the machine would
+fail.
 """
 
 from __future__ import annotations
