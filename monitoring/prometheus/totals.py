@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 LAG_S = 300
 ADVANCE_S = 300
 HOUR_S = 3600
+BATCH = 200  # sources that are advanced together
 # Hours older than this have been rolled up, unless the worker was down.
 ROLLED_UP_S = 2 * HOUR_S
 CUMULATIVE = frozenset({"counter", "histogram"})
@@ -66,34 +67,54 @@ def _reading(stored: Total, recent: Mapping[int, Values], now: float) -> Reading
 def _advance(late: Mapping[int, Total | None], now: float) -> dict[int, Total]:
     """Concurrent scrapes may do the same; the first write wins."""
     until = int(now - LAG_S) // Bucket10s.WIDTH_S * Bucket10s.WIDTH_S
-    advanced = {pk: _advanced(pk, stored, until) for pk, stored in late.items()}
-    try:
-        with transaction.atomic():
-            for pk, stored in late.items():
-                _store(advanced[pk], stored)
-    except DatabaseError as error:
-        logger.warning("cannot store totals: %s", error)
+    by_start: dict[int, list[int]] = defaultdict(list)
+    for pk, stored in late.items():
+        by_start[stored.until if stored else 0].append(pk)
+    advanced: dict[int, Total] = {}
+    for start, ids in by_start.items():
+        for first in range(0, len(ids), BATCH):
+            values = {pk: _known(late[pk]) for pk in ids[first : first + BATCH]}
+            totals = _advanced(values, start, until)
+            _try_to_store(totals, start)
+            advanced |= {total.source_id: total for total in totals}
     return advanced
 
 
-def _store(advanced: Total, stored: Total | None) -> None:
-    if stored is None:
-        Total.objects.bulk_create([advanced], ignore_conflicts=True)
-    else:
-        Total.objects.filter(pk=advanced.pk, until=stored.until).update(
-            until=advanced.until, values=advanced.values
-        )
+def _known(stored: Total | None) -> Values:
+    return orjson.loads(stored.values) if stored else {}
 
 
-def _advanced(pk: int, stored: Total | None, until: int) -> Total:
-    start_at, values = (stored.until, stored.values) if stored else (0, "{}")
-    parts = [
-        _cumulative(bucket)
-        for tier, start, end in _ranges(start_at, until)
-        for bucket in _rows(tier, [pk], start, end).get(pk, {}).values()
+def _try_to_store(advanced: list[Total], start: int) -> None:
+    try:
+        with transaction.atomic():
+            _store(advanced, start)
+    except DatabaseError as error:
+        logger.warning("cannot store totals: %s", error)
+
+
+def _store(advanced: list[Total], start: int) -> None:
+    """start: where the totals still have to end, or 0: they are not stored yet."""
+    if not start:
+        Total.objects.bulk_create(advanced, ignore_conflicts=True)
+        return
+    as_read = Total.objects.filter(source__in=[t.source_id for t in advanced])
+    unchanged = as_read.filter(until=start).select_for_update()
+    ids = set(unchanged.values_list("pk", flat=True))
+    Total.objects.bulk_update(
+        [total for total in advanced if total.pk in ids], ["until", "values"]
+    )
+
+
+def _advanced(values: Mapping[int, Values], start: int, until: int) -> list[Total]:
+    """values: by source, up to start."""
+    sums = dict(values)
+    for tier, begin, end in _ranges(start, until):
+        for pk, _, bucket in _each(tier, sums, begin, end):
+            sums[pk] = merge([sums[pk], _cumulative(bucket)])
+    return [
+        Total(source_id=pk, until=until, values=orjson.dumps(total).decode())
+        for pk, total in sums.items()
     ]
-    merged = merge([orjson.loads(values), *parts])
-    return Total(source_id=pk, until=until, values=orjson.dumps(merged).decode())
 
 
 def _ranges(start: int, end: int) -> Iterator[tuple[type[Bucket], int, int]]:
@@ -109,17 +130,27 @@ def _ranges(start: int, end: int) -> Iterator[tuple[type[Bucket], int, int]]:
 
 
 def _rows(
-    tier: type[Bucket], ids: list[int], start: int, end: int
+    tier: type[Bucket], ids: Iterable[int], start: int, end: int
 ) -> dict[int, dict[int, Values]]:
     """By source and start, summed over all writers."""
     buckets: dict[int, dict[int, Values]] = defaultdict(dict)
-    rows = tier._default_manager.filter(source__in=ids, start__gte=start, start__lt=end)
-    for pk, begin, text in rows.values_list("source_id", "start", "values"):
-        values, by_start = orjson.loads(text), buckets[pk]
+    for pk, begin, values in _each(tier, ids, start, end):
+        by_start = buckets[pk]
         if begin in by_start:
             values = merge([by_start[begin], values])
         by_start[begin] = values
     return buckets
+
+
+def _each(
+    tier: type[Bucket], ids: Iterable[int], start: int, end: int
+) -> Iterator[tuple[int, int, Values]]:
+    """Source, start and values of each row, of which there may be millions."""
+    rows = tier._default_manager.filter(source__in=list(ids))
+    rows = rows.filter(start__gte=start, start__lt=end)
+    columns = rows.values_list("source_id", "start", "values")
+    for pk, begin, text in columns.iterator():
+        yield pk, begin, orjson.loads(text)
 
 
 def _cumulative(values: Values) -> Values:

@@ -94,7 +94,8 @@ def test_concurrent_advances_count_once(source):
     assert requests(source, NOW + 60) == 5
     stale = Total.objects.get()
     assert requests(source, NOW + 3000) == 5
-    totals._store(totals._advanced(source.pk, stale, NOW + 2000), stale)
+    late = totals._advanced({source.pk: {}}, stale.until, NOW + 2000)
+    totals._store(late, stale.until)
     assert requests(source, NOW + 3100) == 5
 
 
@@ -105,3 +106,14 @@ def test_second_scrape_of_many_sources_costs_two_queries(django_assert_num_queri
     totals.read(sources, NOW)
     with django_assert_num_queries(2):
         totals.read(sources, NOW + 15)
+
+
+def test_scrape_of_many_sources_advances_them_together(django_assert_max_num_queries):
+    sources = [a_source("model", str(n), metrics=REQUESTS) for n in range(300)]
+    for now in (NOW, NOW + 1000):
+        for each in sources:
+            count(Bucket10s, each, now - 600, 1)
+        with django_assert_max_num_queries(30):
+            found = totals.read(sources, now)
+    assert {found[each.pk].totals["requests"][2] for each in sources} == {2}
+    assert {total.until for total in Total.objects.all()} == {NOW + 1000 - 300}
