@@ -4,8 +4,11 @@
    FAKE_NVML_STATE: first line the result of nvmlInit, then one line a GPU: key=value,
    parted by tabs. `result` holds for all calls on the GPU; any other value may be
    !N, the result of the calls that ask for it. Results are nvmlReturn_t: 0 success,
-   3 not supported, 15 GPU is lost, ... `total`, `free` and the MiB of `processes`
-   (pid:MiB, ... where ? is not told) are MiB; `power` and `power_limit` watts.
+   3 not supported, 15 GPU is lost, ... `total`, `free`, `reserved` (by the driver) and
+   the MiB of `processes` (pid:MiB, ... where ? is not told) are MiB; `power` and
+   `power_limit` watts. `memory_v2` and `temperature_v` are results of newer calls.
+
+   Results and texts are those of driver 580 with an H100.
 
    FAKE_NVML_EVENTS: lines of GPU index and XID, each told once to an event set that was
    there when it was added. */
@@ -19,21 +22,25 @@
 #define PROCESSES 64
 #define XID_EVENT 8ull
 #define UNKNOWN (~0ull)
-enum { OK = 0, UNINITIALIZED = 1, NOT_FOUND = 6, TOO_SMALL = 7, NO_DRIVER = 9, TIMEOUT = 10 };
+enum { OK = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, TOO_SMALL = 7, NO_DRIVER = 9,
+       TIMEOUT = 10, VERSION_MISMATCH = 25 };
+/* nvmlMemory_v2, nvmlTemperature_v1: size and version of the structure */
+#define VERSION(type, number) ((unsigned int)sizeof(type) | number << 24)
 
 typedef int result_t;
 typedef struct { int result; long long value; } number_t;
 typedef struct { unsigned int pid; unsigned long long used; unsigned int gi, ci; } process_t;
 typedef struct { unsigned long long total, free, used; } memory_t;
+typedef struct { unsigned int version; unsigned long long total, reserved, free, used; } memory_v2_t;
 typedef struct { unsigned int gpu, memory; } utilization_t;
 typedef struct { unsigned int version; int sensor, celsius; } temperature_t;
 typedef struct { void *device; unsigned long long type, data; unsigned int gi, ci; } event_t;
 
-enum { RESULT, TOTAL, FREE, UTILIZATION, MEMORY_UTILIZATION, TEMPERATURE, TEMPERATURE_V,
+enum { RESULT, TOTAL, FREE, RESERVED, MEMORY_V2, UTILIZATION, MEMORY_UTILIZATION, TEMPERATURE, TEMPERATURE_V,
        POWER, POWER_LIMIT, CLOCK_SM, CLOCK_MEMORY, EVENTS, NUMBERS };
 static const char *NAMES[NUMBERS] = {
-    "result", "total", "free", "utilization", "memory_utilization", "temperature",
-    "temperature_v", "power", "power_limit", "clock_sm", "clock_memory", "events"};
+    "result", "total", "free", "reserved", "memory_v2", "utilization",
+    "memory_utilization", "temperature", "temperature_v", "power", "power_limit", "clock_sm", "clock_memory", "events"};
 
 typedef struct {
     char uuid[80], name[96];
@@ -114,7 +121,7 @@ static result_t find(void *device, gpu_t **gpu) {
     size_t index = (size_t)device - 1;
     look();
     if (!initialized) return UNINITIALIZED;
-    if (index >= (size_t)count) return NOT_FOUND;
+    if (index >= (size_t)count) return INVALID_ARGUMENT;
     *gpu = &gpus[index];
     return (*gpu)->numbers[RESULT].value;
 }
@@ -144,11 +151,23 @@ result_t nvmlShutdown(void) { initialized = 0; return OK; }
 
 const char *nvmlErrorString(result_t result) {
     switch (result) {
+    case 0: return "Success";
     case 1: return "Uninitialized";
+    case 2: return "Invalid Argument";
     case 3: return "Not Supported";
+    case 4: return "Insufficient Permissions";
+    case 6: return "Not Found";
+    case 7: return "Insufficient Size";
     case 9: return "Driver Not Loaded";
+    case 10: return "Timeout";
+    case 12: return "NVML Shared Library Not Found";
+    case 13: return "Function Not Found";
     case 15: return "GPU is lost";
+    case 16: return "GPU requires reset";
+    case 17: return "GPU access blocked by the operating system";
     case 18: return "Driver/library version mismatch";
+    case 21: return "No data";
+    case 25: return "Argument version mismatch";
     default: return "Unknown Error";
     }
 }
@@ -189,6 +208,21 @@ result_t nvmlDeviceGetMemoryInfo(void *device, memory_t *out) {
     return OK;
 }
 
+result_t nvmlDeviceGetMemoryInfo_v2(void *device, memory_v2_t *out) {
+    unsigned int unused, reserved;
+    memory_t all;
+    result_t result = ask(device, MEMORY_V2, 1, &unused);
+    if (!result) result = ask(device, RESERVED, 1, &reserved);
+    if (!result) result = nvmlDeviceGetMemoryInfo(device, &all);
+    if (result) return result;
+    if (out->version != VERSION(memory_v2_t, 2)) return VERSION_MISMATCH;
+    out->total = all.total;
+    out->free = all.free;
+    out->reserved = (unsigned long long)reserved << 20;
+    out->used = all.used - out->reserved;
+    return OK;
+}
+
 result_t nvmlDeviceGetUtilizationRates(void *device, utilization_t *out) {
     result_t result = ask(device, UTILIZATION, 1, &out->gpu);
     return result ? result : ask(device, MEMORY_UTILIZATION, 1, &out->memory);
@@ -202,6 +236,7 @@ result_t nvmlDeviceGetTemperature(void *device, int sensor, unsigned int *out) {
 result_t nvmlDeviceGetTemperatureV(void *device, temperature_t *out) {
     unsigned int unused, celsius = 0;
     result_t result = ask(device, TEMPERATURE_V, 1, &unused);
+    if (!result && out->version != VERSION(temperature_t, 1)) return VERSION_MISMATCH;
     if (!result) result = ask(device, TEMPERATURE, 1, &celsius);
     out->celsius = (int)celsius;
     return result;

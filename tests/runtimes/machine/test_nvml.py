@@ -100,6 +100,20 @@ def test_read_finds_a_lost_gpu_by_any_call(nvml, refused, result, lost):
     assert nvml.read()[0].lost is lost
 
 
+H100 = {"total": 81559, "reserved": 480, "free": 69829}
+
+
+@pytest.mark.parametrize(
+    ("memory_v2", "total", "used"),
+    [(0, 81079, 11250), (fake.NO_FUNCTION, 81559, 11730), ("!25", 81559, 11730)],
+)
+def test_memory_that_the_driver_keeps_is_nobodys(nvml, memory_v2, total, used):
+    fake.set_gpus(fake.a_gpu(0, memory_v2=memory_v2, **H100))
+    [seen] = nvml.read()
+    assert (seen.memory_total, seen.memory_used) == (total, used)
+    assert seen.memory_free == 69829
+
+
 def test_read_calls_old_drivers_for_the_temperature_the_old_way(nvml):
     fake.set_gpus(fake.a_gpu(0, temperature=66, temperature_v=fake.NO_FUNCTION))
     assert nvml.read()[0].temperature == 66
