@@ -12,7 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -22,6 +22,7 @@ from django.conf import settings
 
 from common.problems import Problem
 from runtimes.drivers.process import engine_environment
+from runtimes.frameworks.byte_search import contains
 from runtimes.frameworks.engines import Engine, EngineKind, Place
 from runtimes.frameworks.fields import kind_of
 from runtimes.registry import frameworks
@@ -35,6 +36,12 @@ GPU_LIBRARIES = {
     "cuda": re.compile(r"ggml-cuda|cublas|cudart"),
     "rocm": re.compile(r"ggml-hip|rocblas|amdhip"),
     "vulkan": re.compile(r"ggml-vulkan"),
+}
+# Libraries of drivers that its own libraries load, where all else is linked into them
+DRIVER_LIBRARIES = {
+    "cuda": b"libcuda.so",
+    "rocm": b"libamdhip64.so",
+    "vulkan": b"libvulkan.so",
 }
 GPU_DEVICES = {"cuda": "CUDA0", "rocm": "ROCm0", "vulkan": "Vulkan0"}
 
@@ -72,13 +79,14 @@ def missing(name: str, field: str) -> Problem:
 
 
 def _in_platform(kind: EngineKind) -> Engine | None:
-    version, files = python_version(), []
+    version, files = python_version(), list[Path]()
     if kind.package:
         try:
             package = metadata.distribution(kind.package)
         except metadata.PackageNotFoundError:
             return None
-        version, files = package.version, [str(path) for path in package.files or ()]
+        version = package.version
+        files = [Path(str(file.locate())) for file in package.files or ()]
     return Engine(
         name=kind.name,
         version=version,
@@ -133,9 +141,9 @@ def _in_environment(name: str, kind: EngineKind) -> Engine | None:
     if package is None or not (home.is_symlink() or (home / ".installed").exists()):
         return None
     version = package.name.removesuffix(".dist-info").partition("-")[2]
-    files = (
-        str(path) for pattern in kind.libraries for path in package.parent.glob(pattern)
-    )
+    files = [
+        path for pattern in kind.libraries for path in package.parent.glob(pattern)
+    ]
     # The version names builds that differ from the usual one.
     accelerator = "cpu" if "+cpu" in version else kind.accelerator
     return Engine(
@@ -150,9 +158,12 @@ def _packages(home: Path, name: str) -> Iterator[Path]:
     return home.glob(f"lib/python3*/site-packages/{name}-*.dist-info")
 
 
-def _accelerator(files: Iterable[str]) -> str:
-    names = [Path(file).name for file in files]
+def _accelerator(files: Sequence[Path]) -> str:
     for kind, pattern in GPU_LIBRARIES.items():
-        if any(pattern.search(name) for name in names):
+        if any(pattern.search(file.name) for file in files):
+            return kind
+    libraries = [file for file in files if ".so" in file.suffixes]
+    for kind, name in DRIVER_LIBRARIES.items():
+        if any(contains(file, name) for file in libraries):
             return kind
     return "cpu"

@@ -54,6 +54,27 @@ def test_environment_is_found(tmp_path, name, package, files, version, accelerat
     )
 
 
+@pytest.mark.parametrize(
+    ("needed", "accelerator"),
+    [
+        (b"\0libgomp.so.1\0libm.so.6\0", "cpu"),
+        (b"\0libcudart.so.13\0libcublas.so.13\0libcuda.so.1\0", "cuda"),
+        (b"\0libamdhip64.so.7\0", "rocm"),
+        (b"\0libvulkan.so.1\0", "vulkan"),
+    ],
+)
+def test_package_that_is_one_library_shows_its_gpus_in_it(
+    tmp_path, needed, accelerator
+):
+    """As xllamacpp is: what its library needs is among its strings."""
+    make(tmp_path, "xllamacpp@mine", "xllamacpp-2026.10.11549")
+    site = tmp_path / "engines/xllamacpp@mine/lib/python3.11/site-packages"
+    (site / "xllamacpp").mkdir()
+    library = site / "xllamacpp" / "xllamacpp.abi3.so"
+    library.write_bytes(bytes(3 * 2**20) + needed + bytes(9))
+    assert find("xllamacpp@mine").accelerator == accelerator
+
+
 def test_half_installed_environment_is_not(tmp_path):
     make(tmp_path, "vllm", "vllm-0.32.0", stamp=False)
     make(tmp_path, "vllm-cpu", "torch-2.13.0")
