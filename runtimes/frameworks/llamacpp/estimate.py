@@ -25,15 +25,21 @@ CELLS = 256  # the engine rounds caches up to this
 PROCESS_MIB = 36
 PYTHON_MIB = 85
 TOKEN_BYTES = 320
-# What the driver takes for a process: on each GPU, and on the host.
-GPU_CONTEXT_MIB = 400
+# What a process takes by itself, on each GPU and on the host. On the GPU, as much as on
+# an H100 (driver 580, CUDA 13) at its first requests; smaller ones take less.
+GPU_CONTEXT_MIB = 670
 GPU_PROCESS_MIB = 250
+# On each GPU, measured there: of a cache that is converted before it is used, and of
+# attention in steps.
+CONVERSION_MIB = 60
+ATTENTION_MIB = 170
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
     """n_ctx: tokens of one request. n_gpu_layers: -1 is all. gpus: how many it has.
-    cache_on_gpu: of the layers that are there."""
+    cache_on_gpu: of the layers that are there. all_outputs: the engine reserves room
+    for the output of each token that it reads, not of the last one of each request."""
 
     n_ctx: int
     n_parallel: int
@@ -45,6 +51,7 @@ class Use:
     flash_attention: bool = True
     whole_window: bool = False
     cache_on_gpu: bool = True
+    all_outputs: bool = False
     prompt_cache_mib: int = 0
     process_mib: int = PROCESS_MIB
 
@@ -61,7 +68,7 @@ def estimate(shape: Shape, use: Use) -> Estimate:
                 + (_output_weights(shape) if output_on_gpu else 0)
             ),
             kv_cache_mib=_mib(_cache_bytes(shape, use, cached_on_gpu)),
-            overhead_mib=_gpu_overhead_mib(shape, use),
+            overhead_mib=_gpu_overhead_mib(shape, use, on_host),
         ),
         host=Share(
             weights_mib=_mib(
@@ -109,14 +116,20 @@ def _cells(shape: Shape, use: Use, layer: Layer) -> int:
     return -(-cells // CELLS) * CELLS
 
 
-def _gpu_overhead_mib(shape: Shape, use: Use) -> int:
+def _gpu_overhead_mib(shape: Shape, use: Use, on_host: Iterable[Layer]) -> int:
     """Each GPU holds a whole buffer for computing, as large as its largest step: the
-    last one, with a number for each token of the vocabulary, or attention."""
+    output, or what comes before it. It also computes with weights that stay on the
+    host, of which it holds a copy of the largest at a time, a third of a layer."""
     if not use.gpus:
         return 0
-    output = 4 * (shape.vocabulary + shape.embedding)
-    step = max(output, _working_bytes(shape, use))
-    return use.gpus * (GPU_CONTEXT_MIB + _mib(step * use.n_ubatch))
+    outputs = use.n_ubatch if use.all_outputs else min(use.n_parallel, use.n_ubatch)
+    output = 4 * (shape.vocabulary + shape.embedding) * outputs
+    step = max(output, _working_bytes(shape, use) * use.n_ubatch)
+    copied = max((layer.weights for layer in on_host), default=0) / 3
+    fixed = GPU_CONTEXT_MIB
+    fixed += 0 if use.cache_type_k == use.cache_type_v == "f16" else CONVERSION_MIB
+    fixed += 0 if use.flash_attention else ATTENTION_MIB
+    return use.gpus * (fixed + _mib(step + copied))
 
 
 def _host_overhead_mib(shape: Shape, use: Use) -> int:

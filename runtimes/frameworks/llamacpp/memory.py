@@ -45,6 +45,7 @@ def use_of(config: Config, gpu_count: int) -> Use:
         flash_attention=extra.get("flash_attn_type") != "off",
         whole_window=extra.get("swa_full", False),
         cache_on_gpu=not extra.get("no_kv_offload", False),
+        all_outputs=given.get("embedding", False),
         prompt_cache_mib=extra.get("cache_ram_mib", CACHE_RAM_MIB),
     )
     return _bound(use, extra) if build_kind(given) == PYTHON_BINDING else use
@@ -55,6 +56,7 @@ def _bound(use: Use, extra: Mapping[str, Any]) -> Use:
     return replace(
         use,
         flash_attention=extra.get("flash_attn_type") == "on",
+        all_outputs=True,
         prompt_cache_mib=0,
         process_mib=PYTHON_MIB,
     )

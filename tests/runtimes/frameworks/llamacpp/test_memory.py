@@ -22,6 +22,7 @@ def test_empty_config_means_the_defaults_of_a_start():
 def test_every_setting_counts():
     config = {
         "n_ctx": 512, "n_parallel": 3, "n_gpu_layers": 7, "n_batch": 64,
+        "embedding": True,
         "extra_args": {
             "cache_type_k": "q8_0", "cache_type_v": "q4_0", "flash_attn_type": "off",
             "swa_full": True, "no_kv_offload": True, "cache_ram_mib": 0,
@@ -39,6 +40,7 @@ def test_python_binding_serves_one_request_and_keeps_no_prompts():
     use = use_of({"model_path": "/m.gguf", "engine": "llama-cpp-python"}, gpu_count=0)
     assert (use.n_parallel, use.prompt_cache_mib) == (1, 0)
     assert not use.flash_attention
+    assert use.all_outputs
     assert use.process_mib > Use(n_ctx=1, n_parallel=1).process_mib
 
 
