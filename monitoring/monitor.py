@@ -9,6 +9,8 @@ from django.db import DatabaseError, close_old_connections
 from common import broker, clock, jobs
 from models_app.enums import RunState
 from models_app.models import Run
+from monitoring.alerts.live import AlertsTopic
+from monitoring.alerts.manager import Manager
 from monitoring.collectors.sampler import Sampler
 from runtimes.machine import inventory
 from runtimes.machine.gpu_health import GpuHealth
@@ -54,6 +56,8 @@ class Monitor:
         self.liveness = LivenessCheck()
         self.reaper = Reaper()
         self.sampler = Sampler()
+        self.alerts = Manager()
+        self.alerts_topic = AlertsTopic()
         self.peaks = Peaks()
         self.gpus: list[GpuSeen] | None = None
         self.runs: list[Run] = []
@@ -82,6 +86,7 @@ class Monitor:
     def _step(self) -> float:
         if self.sample_due.is_due():
             self._sample()
+            self._evaluate_alerts()
         if self.inventory_due.is_due():
             inventory.write(self.gpus)
         self.gpu_health.step(self.nvml)
@@ -114,6 +119,17 @@ class Monitor:
             raise
         except Exception:
             logger.exception("sampling failed")
+
+    def _evaluate_alerts(self) -> None:
+        """Nor must an error in alerts."""
+        try:
+            self.alerts.details = self.sampler.platform.details
+            changed = self.alerts.step(self.sampler.recorder)
+            self.alerts_topic.publish(changed=changed)
+        except DatabaseError:
+            raise
+        except Exception:
+            logger.exception("evaluation of alerts failed")
 
     def _process_probes(self, runs: list[Run]) -> None:
         results = self.probes.results()

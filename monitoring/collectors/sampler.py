@@ -11,9 +11,10 @@ from django.db import DatabaseError, close_old_connections
 
 from common import clock
 from models_app.enums import Status
-from models_app.models import Activity, Run, ServedModel
+from models_app.models import Activity, Run
 from monitoring.collectors.engines import EngineCollector, Sample, gpu_memory
 from monitoring.collectors.host import HostCollector
+from monitoring.collectors.platform import PlatformCollector
 from monitoring.history.recorder import WIDTH_S, Recorder
 from monitoring.live import publish
 from monitoring.live.traffic_reader import LiveValues, TrafficReader
@@ -34,7 +35,6 @@ GPU_FIELDS = {
     for name, metric in METRICS.items()
     if metric.source == "gpu" and name != "gpu_unavailable"
 }
-COUNTED_STATUSES = (Status.RUNNING, Status.WAITING, Status.ERROR)
 
 
 class Sampler:
@@ -44,9 +44,9 @@ class Sampler:
         self.node = settings.NODE_NAME
         self.host = HostCollector(settings.DATA_DIR, settings.MODEL_ROOTS)
         self.engines = EngineCollector()
+        self.platform = PlatformCollector()
         self.traffic = TrafficReader(settings.REDIS_URL)
         self.recorder = Recorder("monitor")
-        self.models: list[tuple[int, str, str]] = []
         self.unhealthy: dict[str, str] = {}
         self.activity = 0
         self.last_step: float | None = None
@@ -80,7 +80,7 @@ class Sampler:
 
     def _load_state(self) -> None:
         try:
-            self.models = list(ServedModel.objects.values_list("pk", "name", "status"))
+            self.platform.load()
             unhealthy = Gpu.objects.exclude(unhealthy_code="")
             self.unhealthy = dict(unhealthy.values_list("uuid", "unhealthy_code"))
             newest = Activity.objects.order_by("-pk").values_list("pk", flat=True)
@@ -94,7 +94,8 @@ class Sampler:
 
     def _sample_host(self, seconds: float) -> None:
         sample = self.host.read()
-        self.recorder.add("host", self.node, self.node, sample, node=self.node)
+        recorded = {**sample, "monitor_silence": 0.0}
+        self.recorder.add("host", self.node, self.node, recorded, node=self.node)
         publish.publish(publish.HOST, _live_values(sample, seconds))
 
     def _sample_gpus(self, gpus: Iterable[GpuSeen]) -> None:
@@ -102,8 +103,9 @@ class Sampler:
         for gpu in gpus:
             values = gpu_values(gpu)
             name = f"{gpu.index} {gpu.name}"
-            self.recorder.add("gpu", gpu.uuid, name, values, node=self.node)
             health = "lost" if gpu.lost else self.unhealthy.get(gpu.uuid) or "ok"
+            recorded = {**values, "gpu_unavailable": float(health != "ok")}
+            self.recorder.add("gpu", gpu.uuid, name, recorded, node=self.node)
             payload.append(
                 {
                     "uuid": gpu.uuid,
@@ -122,6 +124,8 @@ class Sampler:
             self.recorder.add(*source, sample.values)
             for usage in sample.usages:
                 self.recorder.add(*source, {"kv_cache_usage": usage})
+        for pk, name, values in self.platform.of_models():
+            self.recorder.add("model", str(pk), name, values)
         for model_id, (name, mib) in gpu_memory(runs).items():
             self.recorder.add("model", str(model_id), name, {"model_gpu_memory": mib})
         now = time.time()
@@ -138,16 +142,15 @@ class Sampler:
                     "response_time_p95": _round(self.traffic.p95(str(pk), now)),
                     **_engine_values(by_model.get(pk)),
                 }
-                for pk, name, status in self.models
+                for pk, name, status in self.platform.models
             ],
         )
 
     def _sample_platform(self) -> None:
-        counts = Counter(status for _, _, status in self.models)
-        values: Values = {
-            f"models_{status}": counts[status] for status in COUNTED_STATUSES
-        }
+        is_paused = bool(self.recorder.free_space.was_low)
+        values = self.platform.of_platform(is_paused=is_paused)
         self.recorder.add("platform", PLATFORM_KEY, PLATFORM_KEY, values)
+        counts = Counter(status for _, _, status in self.platform.models)
         publish.publish(
             publish.STATUS, {status: counts[status] for status in Status.values}
         )

@@ -25,7 +25,8 @@ TIMEOUT_S = 0.5
 RETRY_S = 5.0
 
 HOST, GPUS, MODELS, ACTIVITY, STATUS = "host", "gpus", "models", "activity", "status"
-TOPICS = (HOST, GPUS, MODELS, ACTIVITY, STATUS)
+ALERTS = "alerts"
+TOPICS = (HOST, GPUS, MODELS, ACTIVITY, STATUS, ALERTS)
 
 
 class Publisher:

@@ -83,7 +83,7 @@ class Windows:
     def read(
         self, source: SourceKey, metric: Metric, aggregate: str, window_s: int, now: int
     ) -> Reading | None:
-        """Of the buckets that began within the window. None: no data."""
+        """Of the buckets that overlap with the window. None: no data."""
         value, covered = self._merged(source, metric, window_s, now)
         if value is None:
             return None
@@ -98,7 +98,7 @@ class Windows:
         by_start = self.buckets.get(source)
         if not by_start:
             return None, 0
-        first = (now - window_s) // WIDTH_S * WIDTH_S + WIDTH_S
+        first = (now - window_s) // WIDTH_S * WIDTH_S
         # Gateways may write the bucket before the current one a little late.
         end = now // WIDTH_S * WIDTH_S - WIDTH_S
         value = self._closed(source, metric, window_s, first, end)
