@@ -287,7 +287,6 @@ DRIVERS = {
 }
 CERTIFICATE_FILES = [Path(path) for path in env.items("CERTIFICATE_FILES")]
 ALERT_GROUP_SECONDS = env.number("ALERT_GROUP_SECONDS", 30)  # between messages
-ALERT_DAYS = env.number("ALERT_DAYS", 180)
 ENGINE_ENVIRONMENT = env.variables  # the driver passes on a selection
 # Engines that run as processes see the system, models and these folders, and no data of
 # the platform. A platform that runs as root runs them as another user.

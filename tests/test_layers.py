@@ -39,7 +39,10 @@ OWNERS = {
     "status": {"models_app/lifecycle.py"},
     "desired_state": {"models_app/lifecycle.py"},
     "generation": {"models_app/lifecycle.py"},
-    "state": {"models_app/runs.py", "common/jobs.py", "common/job_runner.py"},
+    "state": {
+        *("models_app/runs.py", "common/jobs.py", "common/job_runner.py"),
+        "monitoring/alerts/manager.py",
+    },
 }
 FORBIDDEN_IN_TESTS = {
     "mock.patch",

@@ -75,12 +75,12 @@ class Manager:
     def step(self, recorder: Recorder | None = None) -> bool:
         """Whether anything was written. Raises DatabaseError."""
         now = time.time()
+        self.follow_clock(now)
         self.series.update(recorder, now)
         return self.evaluate(now)
 
     def evaluate(self, now: float) -> bool:
         """Like step(), without new readings."""
-        self._follow_clock(now)
         self._load_rules()
         if not self.restored:
             self._restore(now)
@@ -173,7 +173,7 @@ class Manager:
                 self.states[alert.rule_id, _source_of(alert)] = state_of(alert)
         self.restored = True
 
-    def _follow_clock(self, now: float) -> None:
+    def follow_clock(self, now: float) -> None:
         """A wall clock that jumps moves the states with it: durations stay."""
         jump = now - clock.uptime() - self.offset
         if abs(jump) > JUMP_S:
@@ -192,11 +192,11 @@ class Manager:
                 for change in changes
                 if (alert := self._save(change, now)) and change.event
             ]
+            outbox.enqueue(events)
             if refresh:
                 self._save_values(states, now)
                 self._save_rule_states(states)
                 outbox.enqueue_reminders()
-            outbox.enqueue(events)
         if refresh:
             self.written_at = now
         return True

@@ -38,6 +38,7 @@ class PlatformCollector:
         self.waiting: dict[int, float] = {}
         self.ended_until = timezone.now()
         self.failures: Counter[int] = Counter()
+        self.silence: float | None = None
         self.active: dict[int, float] = {}
         self.slow: Values = {}
         self.slow_at = 0.0
@@ -55,6 +56,13 @@ class PlatformCollector:
         }
         self.models = [(pk, name, status) for pk, name, status, _since in rows]
         self.failures = self._new_failures()
+        self.silence = worker_silence()
+        if time.monotonic() >= self.slow_at:
+            self.slow_at = time.monotonic() + SLOW_S
+            self.slow = {
+                "token_expiry": self._token_expiry(),
+                "certificate_expiry": self._certificate_expiry(),
+            }
 
     def _new_failures(self) -> Counter[int]:
         """Of runs that ended since the last call."""
@@ -84,15 +92,9 @@ class PlatformCollector:
     def of_platform(self, *, is_paused: bool) -> Values:
         """is_paused: history is not written for lack of disk space."""
         counts = Counter(status for _, _, status in self.models)
-        if time.monotonic() >= self.slow_at:
-            self.slow_at = time.monotonic() + SLOW_S
-            self.slow = {
-                "token_expiry": self._token_expiry(),
-                "certificate_expiry": self._certificate_expiry(),
-            }
         return {
             **{f"models_{status}": counts[status] for status in COUNTED_STATUSES},
-            "worker_silence": worker_silence(),
+            "worker_silence": self.silence,
             "history_paused": float(is_paused),
             **self.slow,
         }

@@ -18,6 +18,8 @@ Event = Literal["firing", "resolved"]
 
 # An alert whose series does not come back is over: its model or GPU is gone.
 STALE_S = 900.0
+# Stored times are rounded to microseconds; a restart must not cost a step.
+ROUNDING_S = 0.001
 
 COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
@@ -81,16 +83,20 @@ def step(
     since = state.since if state.since is not None else now
     peak = condition.worse(value, state.peak if state.since is not None else None)
     state = State(phase="pending", since=since, value=value, peak=peak)
-    if now - since < condition.for_s:
+    if not _has_passed(condition.for_s, since, now):
         return state, None
     return replace(state, phase="firing", fired_at=now), "firing"
+
+
+def _has_passed(seconds: float, since: float, now: float) -> bool:
+    return now - since >= seconds - ROUNDING_S
 
 
 def _without_data(state: State, now: float) -> tuple[State, Event | None]:
     if state.fired_at is None:
         return NO_DATA, None
     since = state.no_data_since if state.no_data_since is not None else now
-    if now - since >= STALE_S:
+    if _has_passed(STALE_S, since, now):
         return NO_DATA, "resolved"
     return replace(state, phase="no_data", no_data_since=since), None
 
@@ -103,6 +109,6 @@ def _while_firing(
     if condition.holds(value, firing=True):
         return replace(state, clear_since=None), None
     since = state.clear_since if state.clear_since is not None else now
-    if now - since >= condition.keep_firing_for_s:
+    if _has_passed(condition.keep_firing_for_s, since, now):
         return replace(OK, value=value), "resolved"
     return replace(state, clear_since=since), None

@@ -100,7 +100,7 @@ def test_samples_are_recorded_in_history(sampler, broker):
     assert found["gpu", "GPU-1"]["gpu_memory_used"][:2] == [400, 400]
     assert found["gpu", "GPU-1"]["gpu_health_events"][2] == 4
     assert "gpu_temperature" not in found["gpu", "GPU-1"]
-    assert list(found["gpu", "GPU-2"]) == ["gpu_health_events"]
+    assert list(found["gpu", "GPU-2"]) == ["gpu_health_events", "gpu_unavailable"]
     assert found["platform", PLATFORM_KEY]["models_running"][:2] == [1, 1]
     assert found["host", settings.NODE_NAME]["memory_total"][0] > 0
 
