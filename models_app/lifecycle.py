@@ -84,6 +84,7 @@ def _request_batch(
 ) -> dict[int, Conflict]:
     """In a transaction, whose locks take the place of compare-and-swap."""
     rows = ServedModel.objects.filter(pk__in=[model.pk for model in models])
+    rows = rows.only("name", "status", "desired_state", "generation")
     current = {row.pk: row for row in rows.order_by("pk").select_for_update()}
     live = _live_by_model(current)
     refused: dict[int, Conflict] = {}
