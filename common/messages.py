@@ -118,6 +118,7 @@ EXPECTED = {
     "integer": _("an integer"),
     "integer greater than 0": _("an integer greater than 0"),
     "number": _("a number"),
+    "finite number": _("a finite number"),
     "object": _("a JSON object"),
     "string": _("a string"),
     "true, false": _("true or false"),
@@ -133,6 +134,8 @@ EXPECTED = {
     "list of at least one message": _("a list of at least one message"),
     "object with role and content": _("an object with role and content"),
     "list": _("a list"),
+    "list of strings": _("a list of strings"),
+    "list of integers": _("a list of integers"),
     "list of a token and a number or false": _(
         "a list of a token and a number or false"
     ),

@@ -14,7 +14,8 @@ ERRORS = {
     "400": "What was sent is not valid.",
     "401": "No token, or one that is not valid.",
     "403": "The user may not do this.",
-    "404": "There is no such page, model, run, download, export or token.",
+    "404": "There is no such page, model, run, download, export, token, alert, rule,"
+    " channel or delivery.",
     "409": "It exists already, or its status does not allow this. For a model, `status`"
     " and `allowed` give its status and what is possible now.",
     "413": "The body is too large.",
@@ -79,12 +80,14 @@ def name_plugins(result: Schema) -> Schema:
 
 
 def name_ids(result: Schema) -> Schema:
-    """Paths accept a name in place of an id."""
-    for _path, _method, operation in _management_operations(result):
+    """Paths of models accept a name in place of an id."""
+    for path, _method, operation in _management_operations(result):
         for parameter in operation.get("parameters", []):
             if parameter["in"] == "path" and parameter["name"] == "id":
-                parameter["description"] = "id or name of a model"
-                parameter["schema"] = {"type": "string"}
+                of_models = path.startswith("/api/models/")
+                parameter["schema"] = {"type": "string" if of_models else "integer"}
+                if of_models:
+                    parameter["description"] = "id or name of a model"
     return result
 
 

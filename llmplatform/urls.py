@@ -7,6 +7,7 @@ from rest_framework.routers import DefaultRouter
 from llmplatform.errors import UnknownPath
 from models_app.accounts.api import Tokens
 from models_app.api import ServedModels
+from monitoring.alerts.api import AlertRules, Alerts
 from monitoring.api import Monitoring, System
 from monitoring.exports.api import Exports
 from monitoring.logs.api import Logs
@@ -32,6 +33,8 @@ router.register("models", Drafts, basename="draft")  # before the names of model
 router.register("models", ServedModels, basename="model")
 router.register("monitoring/exports", Exports, basename="export")
 router.register("monitoring", Monitoring, basename="monitoring")
+router.register("alerts", Alerts, basename="alert")
+router.register("alert-rules", AlertRules, basename="alert-rule")
 router.register("system", System, basename="system")
 router.register("scheduling", Scheduling, basename="scheduling")
 router.register("library/downloads", Downloads, basename="download")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
@@ -30,13 +31,14 @@ _OPERATOR = (
 _ADMIN = (
     *_OPERATOR, "delete_servedmodel", "approve_servedmodel",
     "view_apitoken", "add_apitoken", "change_apitoken", "delete_apitoken",
-    "view_user", "add_user", "change_user", "delete_user", "view_group",
 )  # fmt: skip
+_ACCOUNTS = ("view_user", "add_user", "change_user", "delete_user", "view_group")
 ADMIN_GROUP = "admin"
-GROUPS: dict[str, tuple[str, ...]] = {
-    "viewer": _VIEWER,
-    "operator": _OPERATOR,
-    ADMIN_GROUP: _ADMIN,
+# Codenames by group and by app; other apps add theirs, see grant().
+GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
+    "viewer": {"models_app": _VIEWER},
+    "operator": {"models_app": _OPERATOR},
+    ADMIN_GROUP: {"models_app": _ADMIN, "auth": _ACCOUNTS},
 }
 # Permission that an action of the API needs; any other action needs VIEW
 BY_ACTION = {
@@ -74,17 +76,22 @@ def is_admin(user: User | AnonymousUser | None) -> bool:
     return user.is_superuser or user.groups.filter(name=ADMIN_GROUP).exists()
 
 
+def grant(app: str, codenames: Mapping[str, tuple[str, ...]]) -> None:
+    """What the groups may do in a higher app, by group. Its AppConfig.ready() calls
+    this, and create_groups() after each migrate of the app."""
+    for group, names in codenames.items():
+        GROUPS[group][app] = names
+
+
 def create_groups(**_: Any) -> None:
     """After migrate: the three groups have at least these permissions."""
     with unrecorded():
-        for name, codenames in GROUPS.items():
+        for name, apps in GROUPS.items():
             group, _created = Group.objects.get_or_create(name=name)
-            group.permissions.add(
-                *Permission.objects.filter(
-                    codename__in=codenames,
-                    content_type__app_label__in=("models_app", "auth"),
-                )
-            )
+            wanted = Q()
+            for app, codenames in apps.items():
+                wanted |= Q(content_type__app_label=app, codename__in=codenames)
+            group.permissions.add(*Permission.objects.filter(wanted))
 
 
 def manageable_users(actor: User | AnonymousUser) -> QuerySet[User]:

@@ -7,11 +7,18 @@ class MonitoringConfig(AppConfig):
     verbose_name = _("Monitoring")
 
     def ready(self) -> None:
+        from django.db.models.signals import post_migrate
+
         from common import jobs
         from common.messages import register
+        from models_app.permissions import create_groups, grant
         from monitoring import messages
+        from monitoring.alerts import messages as alerts
+        from monitoring.alerts.permissions import GRANTED
         from monitoring.exports import messages as exports
         from monitoring.exports.jobs import KIND
 
-        register((*messages.REASONS, *exports.REASONS))
+        register((*messages.REASONS, *exports.REASONS, *alerts.REASONS))
         jobs.register(KIND)
+        grant("monitoring", GRANTED)
+        post_migrate.connect(create_groups, sender=self)

@@ -155,22 +155,27 @@ def _split(texts: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(value for value in values if value))[:MAX_VALUES]
 
 
+def unknown_metric(name: str) -> Problem:
+    return _unknown("unknown_metric", "metric", name, list(METRICS))
+
+
+def unsupported(metric: Metric, aggregate: str) -> Problem:
+    params = {
+        "value": shorten(aggregate),
+        "metric": metric.name,
+        "allowed": list(ALLOWED[metric.kind]),
+    }
+    return Problem(code="aggregate_not_possible", field="aggregate", params=params)
+
+
 def _unknown_metrics(names: Iterable[str]) -> Iterator[Problem]:
-    for name in names:
-        if name not in METRICS:
-            yield _unknown("unknown_metric", "metric", name, list(METRICS))
+    yield from (unknown_metric(name) for name in names if name not in METRICS)
 
 
 def _unsupported(names: Iterable[str], aggregate: str | None) -> Iterator[Problem]:
     for metric in (METRICS[name] for name in names if name in METRICS):
         if aggregate and aggregate not in ALLOWED[metric.kind]:
-            params = {
-                "value": shorten(aggregate),
-                "metric": metric.name,
-                "allowed": list(ALLOWED[metric.kind]),
-            }
-            code = "aggregate_not_possible"
-            yield Problem(code=code, field="aggregate", params=params)
+            yield unsupported(metric, aggregate)
 
 
 def _find_source(kind: str, text: str) -> Source | Problem:

@@ -35,6 +35,20 @@ class CachedSource:
     seen_at: int
 
 
+def names_of(texts: Iterable[str]) -> dict[str, str]:
+    """Display names of sources, by "kind:key". One query for each kind."""
+    keys: dict[str, list[str]] = {}
+    for text in texts:
+        kind, _, key = text.partition(":")
+        keys.setdefault(kind, []).append(key)
+    rows = [
+        row
+        for kind, some in keys.items()
+        for row in Source.objects.filter(kind=kind, key__in=some)
+    ]
+    return {f"{row.kind}:{row.key}": row.name for row in rows}
+
+
 class SourceCache:
     """Ids of sources, created on first use. Runs in the caller's transaction; call
     clear() when that fails."""

@@ -37,6 +37,8 @@ def test_slash_at_the_end_is_optional_when_writing(slash):
 def test_root_leads_to_the_lists():
     root = client_of(a_user("viewer")).get("/api").json()
     assert root == {
+        "alert-rules": "http://testserver/api/alert-rules",
+        "alerts": "http://testserver/api/alerts",
         "library": "http://testserver/api/library",
         "library/downloads": "http://testserver/api/library/downloads",
         "models": "http://testserver/api/models",
