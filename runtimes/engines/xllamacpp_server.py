@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -29,6 +30,9 @@ except ImportError as error:
 ERRORS_ONLY = 1
 # A queued request holds a thread of the HTTP server; /health must find a free one.
 SPARE_HTTP_THREADS = 128
+# Of get_system_info, which lists backends with whatever devices
+GPU_BACKENDS = re.compile(r"\b(CUDA|ROCm) : ")
+GPU_DEVICES = (1, 2)  # of ggml_backend_dev_type: with memory of their own, and without
 LOG_SECONDS = 0.3
 
 
@@ -40,6 +44,7 @@ def main() -> None:
     spec = json.load(sys.stdin)
     try:
         require_readable(Path(spec["settings"]["model.path"]))
+        require_gpus(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
         if not spec["host"].endswith(".sock"):
             require_free(spec["host"], spec["port"])
         server = start(spec)
@@ -113,6 +118,19 @@ def require_readable(path: Path) -> None:
         path.open("rb").close()
     except OSError as error:
         raise CannotStartError(f"cannot open model {path}: {error.strerror}") from error
+
+
+def require_gpus(visible: str) -> None:
+    """llama.cpp would serve from the processor instead. A build for processors may: its
+    operator has been warned."""
+    built_for_gpus = GPU_BACKENDS.search(xllamacpp.get_system_info())
+    if not visible or not built_for_gpus:
+        return
+    wanted = len(visible.split(","))
+    devices = xllamacpp.get_device_info()
+    found = sum(int(device["type"]) in GPU_DEVICES for device in devices)
+    if found < wanted:
+        raise CannotStartError(f"{found} of {wanted} GPUs can be used")
 
 
 def require_free(host: str, port: int) -> None:

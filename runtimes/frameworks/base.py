@@ -173,8 +173,8 @@ class Framework(ABC):
     def end_reason(self, exit: Exit, log_tail: str) -> str:
         """bad_config, bad_argument, model_file_missing, model_file_damaged,
         unknown_architecture, needs_remote_code, kv_cache_too_small, hub_offline,
-        engine_broken, driver_mismatch, gpu_unsupported, out_of_gpu_memory,
-        out_of_memory, port_in_use, gpu_lost, killed or crashed."""
+        engine_broken, driver_mismatch, gpu_unsupported, gpu_unusable,
+        out_of_gpu_memory, out_of_memory, port_in_use, gpu_lost, killed or crashed."""
 
     def candidates(self, folder: Folder) -> Iterable[Candidate]:
         """Models in a folder, by the names of its files."""

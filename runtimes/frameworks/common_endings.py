@@ -28,3 +28,11 @@ GPU_UNSUPPORTED = (
         "not compiled with any CUDA arch",
     ),
 )
+GPU_UNUSABLE = (
+    "gpu_unusable",
+    pattern(
+        r"\d+ of \d+ GPUs can be used",
+        "No CUDA GPUs are available",
+        "Unexpected error from cudaGetDeviceCount",
+    ),
+)

@@ -248,6 +248,17 @@ REASONS = (
         quotes_log=True,
     ),
     Reason(
+        "gpu_unusable",
+        _("The engine could not use the run's GPUs."),
+        advice=_(
+            "The last lines of the log may name the cause. Check nvidia-smi, and that"
+            " the platform's user may open the GPU devices under /dev."
+        ),
+        retry=Retry.BACKOFF,
+        fault=Fault.MACHINE,
+        quotes_log=True,
+    ),
+    Reason(
         "gpu_unsupported",
         _("This build of the engine does not support this machine's GPU."),
         advice=_(

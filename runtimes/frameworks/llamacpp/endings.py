@@ -6,6 +6,7 @@ from runtimes.frameworks.common_endings import (
     DRIVER_MISMATCH,
     GPU_LOST,
     GPU_UNSUPPORTED,
+    GPU_UNUSABLE,
 )
 from runtimes.frameworks.endings import pattern
 
@@ -88,4 +89,5 @@ ENDINGS = (
         ),
     ),
     DRIVER_MISMATCH,
+    GPU_UNUSABLE,
 )

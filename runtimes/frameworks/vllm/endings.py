@@ -8,6 +8,7 @@ from runtimes.frameworks.common_endings import (
     DRIVER_MISMATCH,
     GPU_LOST,
     GPU_UNSUPPORTED,
+    GPU_UNUSABLE,
 )
 from runtimes.frameworks.endings import pattern
 
@@ -16,6 +17,7 @@ ENDINGS = (
     DRIVER_MISMATCH,
     ("gpu_lost", pattern(*GPU_LOST)),
     GPU_UNSUPPORTED,
+    GPU_UNUSABLE,
     (
         "kv_cache_too_small",
         pattern(

@@ -118,6 +118,12 @@ LLAMACPP = {
         "CUDA error: no kernel image is available for execution on the device\n",
         "gpu_unsupported",
     ),
+    "no GPU": (
+        "0.00.010.618 E ggml_cuda_init: failed to initialize CUDA: OS call failed or"
+        " operation not supported on this OS\nxllamacpp_server: cannot start: 0 of 1"
+        " GPUs can be used\n",
+        "gpu_unusable",
+    ),
 }
 INITIALISING = """\
 RuntimeError: Engine core initialization failed. See root cause above. Failed core \
@@ -177,6 +183,12 @@ VLLM = {
         "hub_offline",
     ),
     "port": ("OSError: [Errno 98] Address already in use\n", "port_in_use"),
+    "no GPU": (
+        "RuntimeError: Unexpected error from cudaGetDeviceCount(). Did you run some"
+        " cuda functions before calling NumCudaDevices() that might have already set an"
+        " error? Error 304: OS call failed or operation not supported on this OS\n",
+        "gpu_unusable",
+    ),
     "argument": (
         "api_server.py: error: unrecognized arguments: --no-such-flag\n",
         "bad_argument",
@@ -204,6 +216,8 @@ CAUSES = {
     " statement: broken",
     "argument": "__main__.py: error: unrecognized arguments: --no_such_flag 1",
     "no file, Python": "ValueError: Model path does not exist: /models/none.gguf",
+    "no GPU": "0.00.010.618 E ggml_cuda_init: failed to initialize CUDA: OS call failed"
+    " or operation not supported on this OS",
     "folder": "xllamacpp_server: cannot start: cannot open model /tmp: Is a directory",
 }
 
