@@ -119,9 +119,9 @@ LLAMACPP = {
         "gpu_unsupported",
     ),
     "no GPU": (
-        "0.00.010.618 E ggml_cuda_init: failed to initialize CUDA: OS call failed or"
-        " operation not supported on this OS\nxllamacpp_server: cannot start: 0 of 1"
-        " GPUs can be used\n",
+        "ggml_cuda_init: failed to initialize CUDA: OS call failed or operation not"
+        " supported on this OS\nxllamacpp_server: cannot start: 0 of 1 GPUs can be"
+        " used\n",
         "gpu_unusable",
     ),
 }
@@ -216,8 +216,7 @@ CAUSES = {
     " statement: broken",
     "argument": "__main__.py: error: unrecognized arguments: --no_such_flag 1",
     "no file, Python": "ValueError: Model path does not exist: /models/none.gguf",
-    "no GPU": "0.00.010.618 E ggml_cuda_init: failed to initialize CUDA: OS call failed"
-    " or operation not supported on this OS",
+    "no GPU": "xllamacpp_server: cannot start: 0 of 1 GPUs can be used",
     "folder": "xllamacpp_server: cannot start: cannot open model /tmp: Is a directory",
 }
 
