@@ -102,15 +102,17 @@ class Manager:
         states: dict[Key, State],
         changes: list[Change],
     ) -> None:
-        row = rule.row
+        row, key = rule.row, (rule.row.pk, source)
         reading = self.windows.read(
             source, rule.metric, row.aggregate, row.window_s, int(now)
         )
         enough = reading is not None and reading.count >= row.min_count
         value = reading.value if reading and enough else None
-        before = self.states.get((row.pk, source), OK)
+        before = self.states.get(key, OK)
         after, event = step(rule.condition, before, value, now)
-        states[row.pk, source] = after
+        states[key] = after
+        if after is before:
+            return
         has_alert = after.since is not None or before.since is not None
         if has_alert and (event or after.phase != before.phase):
             name = self.windows.names.get(source, source[1])

@@ -79,7 +79,7 @@ def step(
     if state.fired_at is not None:
         return _while_firing(condition, state, value, now)
     if not condition.holds(value, firing=False):
-        return replace(OK, value=value), None
+        return OK, None
     since = state.since if state.since is not None else now
     peak = condition.worse(value, state.peak if state.since is not None else None)
     state = State(phase="pending", since=since, value=value, peak=peak)
@@ -110,5 +110,5 @@ def _while_firing(
         return replace(state, clear_since=None), None
     since = state.clear_since if state.clear_since is not None else now
     if _has_passed(condition.keep_firing_for_s, since, now):
-        return replace(OK, value=value), "resolved"
+        return OK, "resolved"
     return replace(state, clear_since=since), None

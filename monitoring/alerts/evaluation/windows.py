@@ -1,6 +1,6 @@
 """The last minutes of every series in memory, by source, bucket and writer. Pure.
 
-Buckets are kept by reference: one that its recorder still fills is always current.
+Buckets are kept by reference, and so grow while their recorder fills them.
 """
 
 from __future__ import annotations
@@ -53,6 +53,9 @@ class Windows:
         self.buckets: dict[SourceKey, dict[int, dict[str, Values]]] = {}
         self.versions: dict[SourceKey, int] = defaultdict(int)
         self.closed: dict[tuple[SourceKey, str, int], Closed] = {}
+        # Of the present moment: several rules may look at the same window.
+        self.readings: dict[tuple[SourceKey, str, str, int], Reading | None] = {}
+        self.read_at = 0
 
     def put(
         self, source: SourceKey, name: str, start: int, writer: str, values: Values
@@ -60,6 +63,7 @@ class Windows:
         self.names[source] = name
         by_start = self.buckets.setdefault(source, {})
         by_writer = by_start.setdefault(start, {})
+        self.read_at = 0
         if by_writer.get(writer) is not values:
             by_writer[writer] = values
             if start < max(by_start) - WIDTH_S:
@@ -84,13 +88,23 @@ class Windows:
         self, source: SourceKey, metric: Metric, aggregate: str, window_s: int, now: int
     ) -> Reading | None:
         """Of the buckets that overlap with the window. None: no data."""
+        if now != self.read_at:
+            self.readings, self.read_at = {}, now
+        key = source, metric.name, aggregate, window_s
+        if key not in self.readings:
+            self.readings[key] = self._read(source, metric, aggregate, window_s, now)
+        return self.readings[key]
+
+    def _read(
+        self, source: SourceKey, metric: Metric, aggregate: str, window_s: int, now: int
+    ) -> Reading | None:
         value, covered = self._merged(source, metric, window_s, now)
         if value is None:
             return None
         number = FINISH[metric.kind][aggregate](value, max(1, covered))
         if number is None:
             return None
-        return Reading(float(number), _count(value, metric))
+        return Reading(float(number), count_of(value, metric))
 
     def _merged(
         self, source: SourceKey, metric: Metric, window_s: int, now: int
@@ -131,7 +145,7 @@ def _merge(value: Value | None, rows: Iterable[Values], metric: Metric) -> Value
     return value
 
 
-def _count(value: Value, metric: Metric) -> float:
+def count_of(value: Value, metric: Metric) -> float:
     if not isinstance(value, list):
         return sum(value["counts"].values())
     return value[2] if metric.kind == "counter" else value[3]

@@ -35,8 +35,17 @@ def quantile(counts: Mapping[str, int], q: float) -> float | None:
     return BOUNDS_S[-1]
 
 
+def lower_bound(bucket: int) -> float:
+    return BOUNDS_S[bucket - 1] if bucket else 0.0
+
+
+def upper_bound(bucket: int) -> float:
+    """The largest bound for longer durations."""
+    return BOUNDS_S[min(bucket, len(BOUNDS_S) - 1)]
+
+
 def _within(bucket: int, share: float) -> float:
     if bucket >= len(BOUNDS_S):
         return BOUNDS_S[-1]
-    lower = BOUNDS_S[bucket - 1] if bucket else 0.0
+    lower = lower_bound(bucket)
     return lower + (BOUNDS_S[bucket] - lower) * share

@@ -79,11 +79,12 @@ def test_percentile_of_all_writers(windows):
     assert 2 < found.value <= 4
 
 
-def test_open_bucket_is_current_without_put(windows):
+def test_open_bucket_is_read_as_it_is_filled(windows):
     values = gauge(50)
     windows.put(GPU, "0 H100", NOW, "m", values)
     assert read(windows, "gpu_temperature", "max").value == 50
     bucket_values.add_number(values, "gpu_temperature", 90)
+    windows.put(GPU, "0 H100", NOW, "m", values)
     assert read(windows, "gpu_temperature", "max").value == 90
 
 
