@@ -15,6 +15,7 @@ class MonitoringConfig(AppConfig):
         from monitoring import messages
         from monitoring.alerts import messages as alerts
         from monitoring.alerts.permissions import GRANTED
+        from monitoring.alerts.watch import create_schedule
         from monitoring.exports import messages as exports
         from monitoring.exports.jobs import KIND
 
@@ -22,3 +23,4 @@ class MonitoringConfig(AppConfig):
         jobs.register(KIND)
         grant("monitoring", GRANTED)
         post_migrate.connect(create_groups, sender=self)
+        post_migrate.connect(create_schedule, sender=self)

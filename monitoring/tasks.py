@@ -1,6 +1,7 @@
 """Background tasks, called by the task queue."""
 
 from monitoring.alerts.retention import delete_old
+from monitoring.alerts.watch import watch_monitor
 from monitoring.history import retention, rollup
 
 
@@ -11,3 +12,8 @@ def roll_up() -> None:
 def prune() -> None:
     retention.prune()
     delete_old()
+
+
+def watch() -> None:
+    """Scheduled by the task queue itself: nobody else enqueues it."""
+    watch_monitor()

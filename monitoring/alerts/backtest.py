@@ -185,7 +185,7 @@ def _quiet(
         value = test.quiet(hours[hour]) if hour in hours else None
         first = max(hour, start) + width
         # What fired before may be kept firing for some minutes.
-        kept = test.condition.keep_firing_for_s if hour <= start else 0
+        kept = test.rule.keep_firing_for_s if hour <= start else 0
         for at in range(first, min(first + kept + 1, hour + HOUR_S), width):
             yield at, value
         if first >= hour + HOUR_S:

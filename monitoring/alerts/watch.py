@@ -4,6 +4,9 @@ neither evaluate nor send anything itself."""
 from __future__ import annotations
 
 import time
+from typing import Any
+
+from django_q.models import Schedule
 
 from monitoring.alerts.manager import Manager
 from monitoring.history.aggregation.bucket_values import Values
@@ -11,6 +14,15 @@ from monitoring.history.recorder import WIDTH_S
 from runtimes.models import Node
 
 METRIC = "monitor_silence"
+TASK = "monitoring.tasks.watch"
+
+
+def create_schedule(**_: Any) -> None:
+    """After migrate. Unlike all other tasks, which the monitor enqueues."""
+    Schedule.objects.update_or_create(
+        name=TASK,
+        defaults={"func": TASK, "schedule_type": Schedule.MINUTES, "minutes": 1},
+    )
 
 
 def watch_monitor() -> None:

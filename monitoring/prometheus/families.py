@@ -17,6 +17,8 @@ from prometheus_client.registry import Collector
 
 from models_app.enums import Status
 from models_app.models import ServedModel
+from monitoring.alerts.enums import AlertState
+from monitoring.alerts.models import Alert
 from monitoring.history.aggregation import histogram
 from monitoring.history.aggregation.bucket_values import Distribution
 from monitoring.metrics import METRICS, Kind, Metric
@@ -35,6 +37,7 @@ FAMILIES: dict[Kind, type[MeasuredFamily]] = {
 }
 # Sources not measured for this long are left out, except existing models.
 STALE_S = 3600
+MAX_ALERTS = 1000
 
 
 class Platform(Collector):
@@ -43,6 +46,7 @@ class Platform(Collector):
     def collect(self) -> Iterator[Family]:
         yield from _platform()
         yield from _machines()
+        yield _alerts()
         yield from _measured(time.time())
 
 
@@ -56,6 +60,18 @@ def _platform() -> Iterator[Family]:
     for status in Status.values:
         models.add_metric([status], counts[status])
     yield models
+
+
+def _alerts() -> Family:
+    """Like Prometheus' own ALERTS."""
+    labels = ["alertname", "alertstate", "severity", "kind", "source"]
+    family = GaugeMetricFamily(f"{PREFIX}_alerts", "Open alerts.", labels=labels)
+    rows = Alert.objects.filter(state__in=AlertState.OPEN).values_list(
+        "rule_name", "state", "severity", "source_kind", "source_name"
+    )
+    for row in rows[:MAX_ALERTS]:
+        family.add_metric(list(row), 1)
+    return family
 
 
 def _machines() -> Iterator[Family]:
