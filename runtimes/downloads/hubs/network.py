@@ -7,14 +7,13 @@ from this machine or from the network behind it.
 from __future__ import annotations
 
 import resource
-import socket
-import sys
 from collections.abc import Iterator, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Any
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
+from common import addresses
+from common.addresses import Address, addresses_of, plain
 from runtimes.downloads.hubs.remote import Failed
 
 # Compressed listings can be a thousand times as large in memory.
@@ -23,7 +22,6 @@ MAX_MEMORY_MIB = 768
 FAKE_ADDRESSES = ip_network("198.18.0.0/15")
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
-Address = IPv4Address | IPv6Address
 Site = tuple[str, int]
 
 
@@ -35,47 +33,27 @@ def limit_memory() -> None:
 
 def guard(endpoint: str, networks: Sequence[str]) -> None:
     """From now on, connections of this process to addresses that are not public raise
-    Failed, except to the endpoint, the proxies and these networks. An audit hook sees
-    the address itself, whichever library, redirect or DNS response it comes from."""
+    Failed, except to the endpoint, the proxies and these networks."""
     proxies = [url for scheme, url in getproxies().items() if scheme != "no"]
     trusted = [site_of(url) for url in (endpoint, *proxies)]
     admitted = [ip_network(text) for text in networks]
 
-    def on_event(event: str, args: tuple[Any, ...]) -> None:
-        if event != "socket.connect" or not isinstance(args[1], tuple):
-            return
-        host, port = args[1][:2]
-        for address in addresses_of(host, port):
+    def check(host: str, port: int) -> None:
+        for address in map(plain, addresses_of(host, port)):
             is_admitted = is_public(address) or any(address in net for net in admitted)
             if not is_admitted and (address, port) not in set(resolved(trusted)):
-                shown = f"[{address}]" if address.version == 6 else str(address)
-                raise Failed("address_refused", address=f"{shown}:{port}")
+                raise Failed("address_refused", address=addresses.shown(address, port))
 
-    sys.addaudithook(on_event)
+    addresses.watch(check)
 
 
 def resolved(sites: Sequence[Site]) -> Iterator[tuple[Address, int]]:
     for host, port in sites:
-        yield from ((address, port) for address in addresses_of(host, port))
-
-
-def addresses_of(host: str, port: int) -> list[Address]:
-    """None for a name without addresses."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError:
-        return []
-    return [plain(ip_address(str(each[4][0]).partition("%")[0])) for each in found]
-
-
-def plain(address: Address) -> Address:
-    """Without the IPv6 notation of an IPv4 address."""
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
+        yield from ((plain(address), port) for address in addresses_of(host, port))
 
 
 def is_public(address: Address) -> bool:
-    return address.is_global or address in FAKE_ADDRESSES
+    return addresses.is_public(address) or address in FAKE_ADDRESSES
 
 
 def site_of(url: str) -> Site:
