@@ -21,8 +21,6 @@ from common.models import Job, JobState, new_uid
 logger = logging.getLogger(__name__)
 
 BEAT_S = 2.0
-BACK_OFF_S = 10.0
-LONGEST_BACK_OFF_S = 300.0
 
 
 def work(kind: Kind[J], *, beats: bool = True) -> None:
@@ -104,7 +102,7 @@ def report(job: Job, **fields: Any) -> None:
 def _fail(kind: Kind[J], job: J, failure: JobFailed) -> None:
     attempts = mine(job).values_list("attempts", flat=True).first()
     if failure.retry and attempts is not None and attempts < kind.max_attempts:
-        delay = min(BACK_OFF_S * 2 ** max(0, attempts - 1), LONGEST_BACK_OFF_S)
+        delay = kind.delay(attempts, failure)
         mine(job).update(
             state=JobState.QUEUED,
             code=failure.code,

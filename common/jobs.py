@@ -41,6 +41,8 @@ from common.retention import retention_now
 TASK = "common.tasks.start_jobs"
 # A process that young may not have claimed its job yet.
 STARTING_S = 5.0
+BACK_OFF_S = 10.0
+LONGEST_BACK_OFF_S = 300.0
 BATCH = 100  # removed in one transaction
 
 J = TypeVar("J", bound=Job)
@@ -49,15 +51,20 @@ Params = dict[str, Any]
 
 class JobFailed(Exception):
     """The expected end of a job that did not work. retry: it may work later, without
-    anybody's doing."""
+    anybody's doing, but not before wait_s."""
 
     def __init__(
-        self, code: str, params: Mapping[str, object] | None = None, retry: bool = False
+        self,
+        code: str,
+        params: Mapping[str, object] | None = None,
+        retry: bool = False,
+        wait_s: float = 0.0,
     ) -> None:
         super().__init__(code)
         self.code = code
         self.params = dict(params or {})
         self.retry = retry
+        self.wait_s = wait_s
 
 
 class JobLost(Exception):
@@ -65,14 +72,16 @@ class JobLost(Exception):
 
 
 class Kind(Generic[J]):
-    """What differs between kinds of jobs. parallel: how many run at once. interrupted:
-    code of a job whose process was killed again and again. crashed: code of a job that
-    ended with an unexpected exception."""
+    """What differs between kinds of jobs. parallel: how many run at once. spawned:
+    whether processes are started for it. interrupted: code of a job whose process was
+    killed again and again. crashed: code of a job that ended with an unexpected
+    exception."""
 
     name: str
     title: Text
     model: type[J]
     parallel = 1
+    spawned = True
     max_attempts = 3
     keep = timedelta(days=30)
     interrupted = "job_interrupted"
@@ -81,6 +90,11 @@ class Kind(Generic[J]):
     def run(self, job: J) -> None:
         """Do the work; report() progress now and then. Raises JobFailed or JobLost."""
         raise NotImplementedError
+
+    def delay(self, attempts: int, failure: JobFailed) -> float:
+        """Seconds until the next attempt, after so many."""
+        delay = BACK_OFF_S * 2.0 ** max(0, attempts - 1)
+        return max(failure.wait_s, min(delay, LONGEST_BACK_OFF_S))
 
     def visible_to(self, user: Any) -> QuerySet[J]:
         """Jobs that this user may see."""
@@ -129,7 +143,8 @@ def kind_named(name: str) -> Kind[Any]:
 
 
 def kinds() -> list[Kind[Any]]:
-    return list(_kinds.values())
+    """Those that processes are started for."""
+    return [kind for kind in _kinds.values() if kind.spawned]
 
 
 def kind_of(job: Job) -> Kind[Any]:
@@ -215,14 +230,14 @@ def _refusal(kind: Kind[J], job: J) -> Conflict:
 
 def is_due() -> bool:
     """Whether a job waits for a process, or lost its own."""
-    return any(claimable(kind) for kind in _kinds.values())
+    return any(claimable(kind) for kind in kinds())
 
 
 def start_due() -> None:
     """A process too many finds nothing to claim, and ends."""
     now = time.monotonic()
     _started[:] = [entry for entry in _started if entry[1].poll() is None]
-    for kind in _kinds.values():
+    for kind in kinds():
         young = sum(
             name == kind.name and at > now - STARTING_S for name, _, at in _started
         )
