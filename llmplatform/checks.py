@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from email.utils import parseaddr
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ PASSWORD_SHORTEST = 8
 UNKNOWN_FIELDS = ("reject", "drop")
 URL_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+")
+NETWORKS = ("METRICS_NETWORKS", "DOWNLOAD_NETWORKS", "WEBHOOK_ALLOWED_NETWORKS")
 CLIENT_LIMITS = (
     "HEADER_SECONDS",
     "BODY_SECONDS",
@@ -113,7 +115,7 @@ def engine_ports() -> Iterator[CheckMessage]:
 
 
 def networks() -> Iterator[CheckMessage]:
-    for name in ("METRICS_NETWORKS", "DOWNLOAD_NETWORKS"):
+    for name in NETWORKS:
         for text in getattr(settings, name):
             try:
                 ip_network(text)
@@ -215,6 +217,48 @@ def cors_origins() -> Iterator[CheckMessage]:
             )
 
 
+def mail() -> Iterator[CheckMessage]:
+    if settings.EMAIL_USE_TLS and settings.EMAIL_USE_SSL:
+        yield Error(
+            "EMAIL_USE_TLS and EMAIL_USE_SSL are both set.",
+            hint="Use EMAIL_USE_TLS for STARTTLS (port 587), EMAIL_USE_SSL for TLS from"
+            " the start (port 465).",
+            id="llmplatform.E054",
+        )
+    if not 1 <= settings.EMAIL_PORT <= 65535:
+        yield Error(
+            f"EMAIL_PORT is {settings.EMAIL_PORT}.",
+            hint="Use 1 to 65535.",
+            id="llmplatform.E055",
+        )
+    _name, address = parseaddr(settings.DEFAULT_FROM_EMAIL)
+    local, _, domain = address.partition("@")
+    is_one_line = settings.DEFAULT_FROM_EMAIL.isprintable()
+    if not (local and domain and is_one_line):
+        yield Error(
+            f"DEFAULT_FROM_EMAIL is {settings.DEFAULT_FROM_EMAIL!r}.",
+            hint="Use an address such as llm@example.com, or LLM <llm@example.com>.",
+            id="llmplatform.E056",
+        )
+    if bool(settings.EMAIL_HOST_USER) != bool(settings.EMAIL_HOST_PASSWORD):
+        yield Error(
+            "Of EMAIL_HOST_USER and EMAIL_HOST_PASSWORD, only one is set.",
+            hint="Set both, or neither for a mail server that needs no sign-in.",
+            id="llmplatform.E058",
+        )
+
+
+def public_url() -> Iterator[CheckMessage]:
+    url = settings.PUBLIC_URL
+    if url and not (ORIGIN.fullmatch(url) and url.startswith(("http://", "https://"))):
+        yield Error(
+            f"PUBLIC_URL is {url!r}.",
+            hint="Use scheme, host and port of the pages, such as"
+            " https://llm.example.com, without URL_PREFIX.",
+            id="llmplatform.E057",
+        )
+
+
 def bind() -> Iterator[CheckMessage]:
     try:
         ip_address(settings.BIND.strip("[]"))
@@ -250,6 +294,8 @@ CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     cors_origins,
     request_limit,
     accounts,
+    mail,
+    public_url,
     bind,
     client_limits,
 )

@@ -1,7 +1,8 @@
-"""Log filters."""
+"""Configuration and filters of the log."""
 
 import logging
 import re
+from typing import Any
 
 from common.requests import request_id
 
@@ -34,3 +35,35 @@ class WithoutSecrets(logging.Filter):
         if (shown := SECRET.sub(r"\1***", message)) != message:
             record.msg, record.args = shown, ()
         return True
+
+
+def configuration(level: str) -> dict[str, Any]:
+    """For logging.config.dictConfig."""
+    filters = {
+        "one_line": WithoutTraceback,
+        "request_id": WithRequestId,
+        "no_secrets": WithoutSecrets,
+    }
+    line = "%(asctime)s %(levelname)s %(name)s: %(message)s%(request)s"
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"format": line}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "line",
+                "filters": ["request_id", "no_secrets"],
+            },
+        },
+        "filters": {name: {"()": filter} for name, filter in filters.items()},
+        "loggers": {
+            # One line per task would be two lines a second.
+            "django-q": {"level": "WARNING"},
+            "axes": {"level": "WARNING"},
+            "django.security.DisallowedHost": {"filters": ["one_line"]},
+            # Its warnings name URLs, and those of webhooks may hold a secret.
+            "urllib3": {"level": "ERROR"},
+        },
+        "root": {"handlers": ["stderr"], "level": level},
+    }

@@ -10,7 +10,7 @@ import dj_database_url
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
-from llmplatform import theme
+from llmplatform import logs, theme
 from llmplatform.environment import Environment, local_hosts
 
 VERSION = "0.1.0"
@@ -344,6 +344,18 @@ HISTORY_1H_DAYS = env.number("HISTORY_1H_DAYS", 730)
 HISTORY_MAX_MIB = env.number("HISTORY_MAX_MIB", 4096)  # the oldest is deleted
 STORE_MIN_FREE_MIB = env.number("STORE_MIN_FREE_MIB", 512)  # or no more history
 
+# Notifications: mail needs EMAIL_HOST, links in messages PUBLIC_URL.
+PUBLIC_URL = env.text("PUBLIC_URL").rstrip("/")
+EMAIL_HOST = env.text("EMAIL_HOST")
+EMAIL_PORT = env.number("EMAIL_PORT", 25)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")  # STARTTLS
+EMAIL_USE_SSL = env.flag("EMAIL_USE_SSL")  # TLS from the start
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "llmplatform@localhost")
+# Private networks of receivers and mail servers, such as 10.1.2.0/24
+WEBHOOK_ALLOWED_NETWORKS = env.items("WEBHOOK_ALLOWED_NETWORKS")
+
 # Whether the API's documentation and browsable pages open without signing in
 DOCS_PUBLIC = env.flag("DOCS_PUBLIC", DEBUG)
 # Networks that may read /metrics without a token, such as 10.1.2.0/24. Empty by
@@ -357,31 +369,5 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env.text("TIME_ZONE", "UTC")
 USE_TZ = True
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s%(request)s"}
-    },
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["request_id", "no_secrets"],
-        },
-    },
-    "filters": {
-        "one_line": {"()": "llmplatform.logs.WithoutTraceback"},
-        "request_id": {"()": "llmplatform.logs.WithRequestId"},
-        "no_secrets": {"()": "llmplatform.logs.WithoutSecrets"},
-    },
-    "loggers": {
-        # One line per task would be two lines a second.
-        "django-q": {"level": "WARNING"},
-        "axes": {"level": "WARNING"},
-        "django.security.DisallowedHost": {"filters": ["one_line"]},
-    },
-    "root": {"handlers": ["stderr"], "level": env.text("LOG_LEVEL", "INFO")},
-}
-
+LOGGING = logs.configuration(env.text("LOG_LEVEL", "INFO"))
 UNFOLD = theme.UNFOLD

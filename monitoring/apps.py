@@ -14,13 +14,17 @@ class MonitoringConfig(AppConfig):
         from models_app.permissions import create_groups, grant
         from monitoring import messages
         from monitoring.alerts import messages as alerts
+        from monitoring.alerts.delivery import messages as delivery
+        from monitoring.alerts.delivery.kind import KIND as deliveries
         from monitoring.alerts.permissions import GRANTED
         from monitoring.alerts.watch import create_schedule
         from monitoring.exports import messages as exports
         from monitoring.exports.jobs import KIND
 
-        register((*messages.REASONS, *exports.REASONS, *alerts.REASONS))
+        for part in (messages, alerts, delivery, exports):
+            register(part.REASONS)
         jobs.register(KIND)
+        jobs.register(deliveries)
         grant("monitoring", GRANTED)
         post_migrate.connect(create_groups, sender=self)
         post_migrate.connect(create_schedule, sender=self)

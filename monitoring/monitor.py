@@ -9,6 +9,7 @@ from django.db import DatabaseError, close_old_connections
 from common import broker, clock, jobs
 from models_app.enums import RunState
 from models_app.models import Run
+from monitoring.alerts.delivery.dispatcher import Dispatcher
 from monitoring.alerts.live import AlertsTopic
 from monitoring.alerts.manager import Manager
 from monitoring.collectors.sampler import Sampler
@@ -26,6 +27,8 @@ logger = logging.getLogger(__name__)
 STEP_S = 1.0
 # Faster while a run starts or stops, because people wait for it.
 BUSY_STEP_S = 0.25
+# supervisord waits 8 s in all.
+DISPATCHER_CLOSE_S = 4.0
 
 
 class Timer:
@@ -59,6 +62,7 @@ class Monitor:
         self.alerts = Manager()
         self.alerts_topic = AlertsTopic()
         self.peaks = Peaks()
+        self.dispatcher = Dispatcher()
         self.gpus: list[GpuSeen] | None = None
         self.runs: list[Run] = []
         self.sample_due = Timer(1)
@@ -70,6 +74,7 @@ class Monitor:
         self.wake_due = Timer(5)
         self.jobs_due = Timer(5)
         self.cleanup_due = Timer(3600)
+        self.deliveries_due = Timer(1)
 
     def step(self) -> float:
         """Seconds until the next step. A database error only costs this step: engines
@@ -96,6 +101,8 @@ class Monitor:
             self.peaks.step(runs)
         if self.reaper_due.is_due():
             self.reaper.step()
+        if self.deliveries_due.is_due():
+            self.dispatcher.step()
         if self.cleanup_due.is_due():
             broker.enqueue("runtimes.tasks.cleanup")
             broker.enqueue("monitoring.tasks.prune")
@@ -147,6 +154,7 @@ class Monitor:
             self.health.loads.write(runs)
 
     def close(self) -> None:
+        self.dispatcher.close(DISPATCHER_CLOSE_S)
         self.sampler.close()
         self.probes.close()
         self.nvml.close()

@@ -1,0 +1,258 @@
+"""Mail, received by a real SMTP server."""
+
+import email
+import email.policy
+import socket
+import socketserver
+import threading
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+from django.utils import translation
+
+from common import job_runner
+from monitoring.alerts.delivery.kind import KIND
+from tests.monitoring.alerts.delivery.builders import (
+    a_delivery,
+    a_mail_channel,
+    an_alert,
+)
+from tests.monitoring.alerts.delivery.receiver import tls_context
+
+pytestmark = pytest.mark.django_db
+PASSWORD = "correct horse"
+
+
+class Inbox:
+    """refuse: response to a recipient."""
+
+    def __init__(self, refuse=""):
+        self.refuse = refuse
+        self.mails = []
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if self.refuse:
+            return self.refuse
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):
+        self.mails.append(envelope)
+        return "250 OK"
+
+    def message(self):
+        [mail] = self.mails
+        return email.message_from_bytes(mail.content, policy=email.policy.default)
+
+
+class Server(Controller):
+    @property
+    def bound_port(self):
+        return self.server.sockets[0].getsockname()[1]
+
+    def _trigger_server(self):
+        """Instead of a connection to port 0"""
+        socket.create_connection((self.hostname, self.bound_port)).close()
+
+
+def authenticate(server, session, envelope, mechanism, data):
+    is_right = data.password.decode() == PASSWORD
+    return AuthResult(success=is_right, handled=False)
+
+
+@pytest.fixture
+def serve(settings):
+    """Starts a server and makes it the mail server."""
+    started = []
+
+    def serve(inbox, **options):
+        server = Server(inbox, hostname="127.0.0.1", port=0, **options)
+        server.start()
+        started.append(server)
+        settings.EMAIL_HOST = "127.0.0.1"
+        settings.EMAIL_PORT = server.bound_port
+        return inbox
+
+    yield serve
+    for server in started:
+        server.stop()
+
+
+def run(delivery):
+    job_runner.take(KIND, delivery)
+    delivery.refresh_from_db()
+    job_runner.run(KIND, delivery)
+    delivery.refresh_from_db()
+    return delivery
+
+
+def sent(channel=None, *alerts, **fields):
+    return run(a_delivery(channel or a_mail_channel(), *alerts, **fields))
+
+
+def parts(message):
+    text = message.get_body(("plain",)).get_content()
+    return text, message.get_body(("html",)).get_content()
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "words"),
+    [
+        ("en", "[Critical] Hot: 0 H100", ["84 °C", "Firing since 20"]),
+        ("zh-hans", "[严重] Hot: 0 H100", ["84 °C", "起触发"]),
+    ],
+)
+def test_mail_in_html_and_text_in_the_language_of_the_channel(
+    serve, settings, language, title, words
+):
+    inbox = serve(Inbox())
+    settings.PUBLIC_URL = "https://llm.example.com"
+    channel = a_mail_channel("a@example.com", "b@example.com", language=language)
+    with translation.override("en"):
+        delivery = sent(channel, an_alert())
+    assert (delivery.state, delivery.code) == ("done", "")
+    [envelope] = inbox.mails
+    assert envelope.rcpt_tos == ["a@example.com", "b@example.com"]
+    message = inbox.message()
+    assert message["Subject"] == title
+    assert message["From"] == settings.DEFAULT_FROM_EMAIL
+    assert message["Message-ID"] == f"<{delivery.uid}@llmplatform>"
+    for text in parts(message):
+        assert title in text
+        assert all(word in text for word in words)
+        assert "https://llm.example.com/admin/" in text
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_test_message(serve, language):
+    inbox = serve(Inbox())
+    delivery = sent(a_mail_channel(language=language), kind="test")
+    assert delivery.state == "done"
+    expected = {"en": "Test notification", "zh-hans": "测试通知"}[language]
+    assert inbox.message()["Subject"] == expected
+
+
+ATTACKS = [
+    "x\r\nBcc: victim@example.com",
+    "x\nSubject: other",
+    "x\r\n\r\nbody",
+    "x\u2028Bcc: victim@example.com",
+    "{{ settings.SECRET_KEY }}{% load x %}",
+    "%(secret)s {0.__class__} ${x}",
+    "<script>alert(1)</script>",
+]
+
+
+@pytest.mark.parametrize("text", ATTACKS)
+def test_names_inject_neither_headers_nor_markup_nor_templates(serve, settings, text):
+    inbox = serve(Inbox())
+    assert sent(None, an_alert(source_name=text, rule_name=text)).state == "done"
+    [envelope] = inbox.mails
+    message = inbox.message()
+    assert envelope.rcpt_tos == ["ops@example.com"]
+    assert message.keys().count("Subject") == 1
+    assert message["Bcc"] is None
+    assert " ".join(text.split()) in message["Subject"]
+    plain, html = parts(message)
+    assert settings.SECRET_KEY not in plain + html
+    assert "<script>" not in html
+    assert "".join(text.split()) in "".join(plain.split())
+
+
+def test_many_alerts_are_listed_up_to_a_limit(serve):
+    inbox = serve(Inbox())
+    alerts = [an_alert(source_name=f"gpu-{n:02}", source_key=f"{n}") for n in range(50)]
+    sent(None, *alerts)
+    assert inbox.message()["Subject"] == "[Critical] Alerts: 50 firing"
+    for text in parts(inbox.message()):
+        assert "gpu-19" in text
+        assert "gpu-20" not in text
+        assert "and 30 more" in text
+
+
+def test_sign_in(serve, settings, tmp_path, monkeypatch):
+    context, path = tls_context(tmp_path, "127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    inbox = serve(
+        Inbox(), tls_context=context, authenticator=authenticate, auth_required=True
+    )
+    settings.EMAIL_USE_TLS = True
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "llm", PASSWORD
+    assert sent(None, an_alert()).state == "done"
+    assert inbox.mails
+    settings.EMAIL_HOST_PASSWORD = "wrong"
+    delivery = sent(None, an_alert())
+    assert (delivery.state, delivery.code) == ("queued", "mail_sign_in_failed")
+    assert delivery.response_status == 535
+    assert "wrong" not in str(delivery.reason)
+
+
+# asyncio's server leaves connections open whose TLS is not closed in both directions.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("name", ["127.0.0.1", "other.example"])
+def test_tls_from_the_start_is_checked_by_name(
+    serve, settings, tmp_path, monkeypatch, name
+):
+    context, path = tls_context(tmp_path, name)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    serve(Inbox(), ssl_context=context)
+    settings.EMAIL_USE_SSL = True
+    delivery = sent(None, an_alert())
+    if name == "127.0.0.1":
+        assert delivery.state == "done"
+    else:
+        assert (delivery.state, delivery.code) == ("queued", "delivery_tls_failed")
+
+
+@pytest.mark.parametrize(
+    ("response", "state"),
+    [("450 busy, see /etc/internal", "queued"), ("550 no such user secret", "failed")],
+)
+def test_refused_recipients(serve, response, state):
+    serve(Inbox(refuse=response))
+    delivery = sent(None, an_alert())
+    assert (delivery.state, delivery.code) == (state, "mail_recipients_refused")
+    assert delivery.response_status == int(response[:3])
+    assert response[4:] not in str(delivery.reason)
+
+
+class Speaking(socketserver.BaseRequestHandler):
+    def handle(self):
+        try:
+            while True:
+                self.request.sendall(self.server.text)
+        except OSError:
+            pass
+
+
+@pytest.mark.parametrize("text", [1000 * b"220-welcome\r\n", 10_000 * b"x"])
+def test_server_that_never_ends(settings, text):
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Speaking) as server:
+        server.daemon_threads, server.text = True, text
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        settings.EMAIL_HOST = "127.0.0.1"
+        settings.EMAIL_PORT = server.server_address[1]
+        delivery = sent(None, an_alert())
+        server.shutdown()
+    assert (delivery.state, delivery.code) == ("queued", "mail_not_smtp")
+
+
+def test_server_that_is_down(settings):
+    settings.EMAIL_HOST = "127.0.0.1"
+    settings.EMAIL_PORT = 1  # nobody listens there
+    delivery = sent(None, an_alert())
+    assert (delivery.state, delivery.code) == ("queued", "delivery_unreachable")
+
+
+def test_private_server_is_refused(serve, settings):
+    inbox = serve(Inbox())
+    settings.WEBHOOK_ALLOWED_NETWORKS = []
+    delivery = sent(None, an_alert())
+    assert (delivery.state, delivery.code) == ("failed", "delivery_address_refused")
+    assert inbox.mails == []
+
+
+def test_no_server():
+    delivery = sent(None, an_alert())
+    assert (delivery.state, delivery.code) == ("failed", "mail_not_configured")
