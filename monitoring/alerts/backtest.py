@@ -22,8 +22,8 @@ from monitoring.alerts.evaluation.timeline import (
     quiet,
 )
 from monitoring.alerts.evaluation.windows import MAX_WINDOW_S, count_of
-from monitoring.alerts.manager import condition_of, scope_of
 from monitoring.alerts.models import AlertRule
+from monitoring.alerts.rows import condition_of, scope_of
 from monitoring.history.aggregation.aggregates import FINISH
 from monitoring.history.aggregation.bucket_values import Value, merge_value, value_of
 from monitoring.history.tiers import available_since

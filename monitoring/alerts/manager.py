@@ -9,8 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import cast
 
 from django.db import transaction
 from django.db.models import Max
@@ -18,9 +16,19 @@ from django.db.models import Max
 from common import clock
 from monitoring.alerts import outbox
 from monitoring.alerts.enums import AlertState, RuleState
-from monitoring.alerts.evaluation.states import OK, Condition, Event, Phase, State, step
+from monitoring.alerts.evaluation.states import OK, Condition, Event, State, step
 from monitoring.alerts.evaluation.windows import SourceKey, Windows
 from monitoring.alerts.models import Alert, AlertRule
+from monitoring.alerts.rows import (
+    condition_of,
+    copy_state,
+    moment_of,
+    new_alert,
+    open_alerts,
+    scope_of,
+    source_of,
+    state_of,
+)
 from monitoring.alerts.series import SeriesReader
 from monitoring.history.recorder import Recorder
 from monitoring.metrics import METRICS, Metric
@@ -154,7 +162,7 @@ class Manager:
         if self.metrics is not None:
             return
         for alert in Alert.objects.filter(state__in=AlertState.OPEN):
-            source = _source_of(alert)
+            source = source_of(alert)
             rule = rules.get(alert.rule_id or 0)
             if rule and rule.applies_to(alert.metric, source):
                 continue
@@ -162,7 +170,10 @@ class Manager:
             if alert.fired_at is None:
                 alert.delete()
             else:
-                alert.state, alert.ended_at = AlertState.RESOLVED, _moment(time.time())
+                alert.state, alert.ended_at = (
+                    AlertState.RESOLVED,
+                    moment_of(time.time()),
+                )
                 alert.save(update_fields=["state", "ended_at"])
 
     def _restore(self, now: float) -> None:
@@ -172,7 +183,7 @@ class Manager:
             if alert.state == AlertState.PENDING and idle > PENDING_TOLERANCE_S:
                 alert.delete()
             elif alert.rule_id:
-                self.states[alert.rule_id, _source_of(alert)] = state_of(alert)
+                self.states[alert.rule_id, source_of(alert)] = state_of(alert)
         self.restored = True
 
     def follow_clock(self, now: float) -> None:
@@ -205,7 +216,7 @@ class Manager:
 
     def _save(self, change: Change, now: float) -> Alert | None:
         """None: there is no alert."""
-        rows = _open_alerts(change.rule.pk, change.source)
+        rows = open_alerts(change.rule.pk, change.source)
         alert = rows.first()
         if change.after.since is None and change.event is None:
             if alert is not None and alert.fired_at is None:
@@ -213,10 +224,10 @@ class Manager:
             return None
         if alert is None and change.event == "resolved":
             return None  # another process has ended it
-        alert = alert or _new_alert(change)
-        _copy(change.after if change.after.since else change.before, alert, now)
+        alert = alert or new_alert(change.rule, change.source, change.name)
+        copy_state(change.after if change.after.since else change.before, alert, now)
         if change.event == "resolved":
-            alert.state, alert.ended_at = AlertState.RESOLVED, _moment(now)
+            alert.state, alert.ended_at = AlertState.RESOLVED, moment_of(now)
         elif change.event == "firing":
             alert.detail = self.details.get(change.rule.metric, "")
         alert.save()
@@ -226,9 +237,9 @@ class Manager:
         alerts = list(Alert.objects.filter(state__in=AlertState.OPEN))
         changed = []
         for alert in alerts:
-            state = states.get((alert.rule_id or 0, _source_of(alert)))
+            state = states.get((alert.rule_id or 0, source_of(alert)))
             if state is not None and state.since is not None:
-                _copy(state, alert, now)
+                copy_state(state, alert, now)
                 changed.append(alert)
         fields = ["value", "peak", "clear_since", "no_data_since", "evaluated_at"]
         Alert.objects.bulk_update(changed, fields)
@@ -242,75 +253,6 @@ class Manager:
             if worst != rule.row.state:
                 rule.row.state = worst
                 AlertRule.objects.filter(pk=rule.row.pk).update(state=worst)
-
-
-def condition_of(rule: AlertRule) -> Condition:
-    clear = rule.clear_threshold
-    return Condition(
-        comparison=rule.comparison,
-        threshold=rule.threshold,
-        clear=rule.threshold if clear is None else clear,
-        for_s=rule.for_s,
-        keep_firing_for_s=rule.keep_firing_for_s,
-    )
-
-
-def scope_of(rule: AlertRule) -> frozenset[SourceKey]:
-    pairs = (text.partition(":") for text in rule.scope)
-    return frozenset((kind, key) for kind, _colon, key in pairs)
-
-
-def state_of(alert: Alert) -> State:
-    """Of an open alert."""
-    return State(
-        phase=cast("Phase", alert.state),
-        since=alert.started_at.timestamp(),
-        fired_at=_seconds(alert.fired_at),
-        clear_since=_seconds(alert.clear_since),
-        no_data_since=_seconds(alert.no_data_since),
-        value=alert.value,
-        peak=alert.peak,
-    )
-
-
-def _open_alerts(rule: int, source: SourceKey) -> outbox.Alerts:
-    return Alert.objects.filter(
-        rule_id=rule,
-        source_kind=source[0],
-        source_key=source[1],
-        state__in=AlertState.OPEN,
-    )
-
-
-def _new_alert(change: Change) -> Alert:
-    rule = change.rule
-    return Alert(
-        rule=rule,
-        rule_name=rule.name,
-        preset=rule.preset,
-        metric=rule.metric,
-        aggregate=rule.aggregate,
-        comparison=rule.comparison,
-        threshold=rule.threshold,
-        severity=rule.severity,
-        source_kind=change.source[0],
-        source_key=change.source[1],
-        source_name=change.name,
-    )
-
-
-def _copy(state: State, alert: Alert, now: float) -> None:
-    alert.state = AlertState(state.phase)
-    alert.started_at = _moment(state.since or now)
-    alert.fired_at = _moment(state.fired_at) if state.fired_at else None
-    alert.clear_since = _moment(state.clear_since) if state.clear_since else None
-    alert.no_data_since = _moment(state.no_data_since) if state.no_data_since else None
-    alert.value, alert.peak = state.value, state.peak
-    alert.evaluated_at = _moment(now)
-
-
-def _source_of(alert: Alert) -> SourceKey:
-    return alert.source_kind, alert.source_key
 
 
 def _worst(phases: set[str]) -> str:
@@ -330,11 +272,3 @@ def _shifted(state: State, seconds: float) -> State:
         clear_since=moved(state.clear_since),
         no_data_since=moved(state.no_data_since),
     )
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
-
-
-def _seconds(moment: datetime | None) -> float | None:
-    return moment.timestamp() if moment else None
