@@ -63,6 +63,8 @@ PLATFORM = [
     _exact(_changelist(_("Activity"), "history", "models_app.activity")),
 ]
 MONITORING = [
+    _changelist(_("Alerts"), "notifications", "monitoring.alert"),
+    _changelist(_("Alert rules"), "rule", "monitoring.alertrule"),
     _page(_("GPU monitoring"), "developer_board", "monitoring_gpus"),
     _page(_("Model monitoring"), "monitoring", "monitoring_models"),
     _page(_("History"), "query_stats", "monitoring_history"),

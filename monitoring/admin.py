@@ -10,6 +10,7 @@ from django.urls import URLPattern, path
 
 from models_app.admin.base import ReadOnlyAdmin
 from monitoring import views
+from monitoring.alerts import admin as alerts_admin  # noqa: F401 -- registers its pages
 from monitoring.logs import views as log_views
 from monitoring.models import Source
 

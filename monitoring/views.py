@@ -13,6 +13,9 @@ from django.utils.translation import gettext as _
 from models_app.admin import dashboard
 from models_app.permissions import VIEW
 from monitoring import panels
+from monitoring.alerts.admin.rows import SHOWN
+from monitoring.alerts.admin.rows import active as active_alerts
+from monitoring.alerts.permissions import VIEW_ALERTS
 from monitoring.labels import LABELS
 
 DEFAULT_METRIC = "cpu_utilization"
@@ -23,6 +26,7 @@ CUSTOM = "custom"
 def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """unfold's DASHBOARD_CALLBACK: context of the admin index."""
     may_view = request.user.has_perm(VIEW)
+    may_view_alerts = request.user.has_perm(VIEW_ALERTS)
     charts = panels.host_panels()
     return {
         **dashboard.context(request, context),
@@ -30,6 +34,8 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "panels": charts,
         "monitoring": panels.page_data(charts),
         "has_gpus": may_view and panels.has_gpus(),
+        "may_view_alerts": may_view_alerts,
+        "alerts": active_alerts(SHOWN) if may_view_alerts else [],
     }
 
 

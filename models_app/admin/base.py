@@ -13,6 +13,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
@@ -75,6 +76,16 @@ class PlatformAdmin(ModelAdmin):  # type: ignore[misc]
                 raise
             messages.error(request, str(error))
             return redirect(request.get_full_path())
+
+
+def return_url(request: HttpRequest, default: str) -> str:
+    """The page of this site from which the request came."""
+    page = request.headers.get("Referer", "")
+    if url_has_allowed_host_and_scheme(
+        page, {request.get_host()}, require_https=request.is_secure()
+    ):
+        return page
+    return default
 
 
 def short_time(moment: datetime | None) -> str:

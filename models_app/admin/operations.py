@@ -12,7 +12,6 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
@@ -20,6 +19,7 @@ from django.views.decorators.http import require_POST
 from common.exceptions import PlatformError
 from common.messages import render
 from models_app.activity import Actor
+from models_app.admin.base import return_url
 from models_app.approvals import approve_all
 from models_app.enums import Operation
 from models_app.lifecycle import request_all
@@ -130,9 +130,5 @@ def _actor(request: HttpRequest) -> Actor:
 
 def _return_url(request: HttpRequest, model: ServedModel) -> str:
     """The list with its filters, or the model's page."""
-    page = request.headers.get("Referer", "")
-    if url_has_allowed_host_and_scheme(
-        page, {request.get_host()}, require_https=request.is_secure()
-    ):
-        return page
-    return reverse("admin:models_app_servedmodel_change", args=[model.pk])
+    page = reverse("admin:models_app_servedmodel_change", args=[model.pk])
+    return return_url(request, page)

@@ -20,6 +20,15 @@ COLOURS = {
     "draining": "warning",
     "terminating": "warning",
     "killing": "danger",
+    # Alerts
+    "info": "info",
+    "warning": "warning",
+    "critical": "danger",
+    "pending": "warning",
+    "firing": "danger",
+    "no_data": "warning",
+    "resolved": "success",
+    "ok": "success",
 }
 LABEL = "unfold/helpers/label.html"
 

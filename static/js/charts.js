@@ -108,8 +108,9 @@ export class Chart {
   }
 
   /* series: [{label, values, min?, max?}] with one value per time. span: [from, to] of
-     the time axis. */
-  show(times, series, span) {
+     the time axis. marks: [{from, to, title, severity?}], times that are marked. */
+  show(times, series, span, marks = []) {
+    this.marks = marks;
     const signature = JSON.stringify(series.map((one) => [one.label, Boolean(one.min)]));
     if (signature !== this.#signature) this.#rebuild(series);
     this.#signature = signature;
@@ -162,8 +163,28 @@ export class Chart {
       series: [time, ...series],
       bands,
       legend: { live: true },
-      hooks: { setSelect: onZoom ? [(plot) => this.#select(plot)] : [] },
+      hooks: {
+        setSelect: onZoom ? [(plot) => this.#select(plot)] : [],
+        draw: [(plot) => this.#drawMarks(plot)],
+      },
     };
+  }
+
+  /* Elements and not a part of the drawing, so that each has a title. */
+  #drawMarks(plot) {
+    for (const old of plot.over.querySelectorAll(".pf-mark-time")) old.remove();
+    const { min, max } = plot.scales.x;
+    for (const { from, to, title, severity = "" } of this.marks ?? []) {
+      if (to < min || from > max) continue;
+      const [left, right] = [Math.max(from, min), Math.min(to, max)].map((at) => plot.valToPos(at, "x"));
+      const mark = document.createElement("div");
+      mark.className = "pf-mark-time";
+      mark.dataset.severity = severity;
+      mark.title = title;
+      mark.style.left = `${left}px`;
+      mark.style.width = `${Math.max(right - left, 2)}px`;
+      plot.over.append(mark);
+    }
   }
 
   #select(plot) {

@@ -10,7 +10,9 @@ const form = document.getElementById("history");
 const charts = document.getElementById("charts");
 const notices = document.querySelectorAll("[data-notice]");
 const zoomStack = [];
+const MAX_ALERTS = 200;
 let latest = 0;
+let drawn = [];
 
 function notice(name) {
   for (const one of notices) one.hidden = one.dataset.notice !== name;
@@ -62,7 +64,36 @@ function show(result) {
   notice(hasValues ? "" : "empty");
   charts.replaceChildren();
   if (!hasValues) return;
+  drawn = [];
   for (const series of groupByUnit(result.series).values()) draw(result, series);
+  showAlerts(result);
+}
+
+/* Marks of the alerts about what a chart shows. */
+async function showAlerts(result) {
+  const metrics = [...new Set(result.series.map((one) => one.metric))];
+  const times = { since: result.start, until: result.end };
+  const query = new URLSearchParams({ metric: metrics.join(","), page_size: MAX_ALERTS });
+  for (const [name, at] of Object.entries(times)) query.set(name, new Date(at * 1000).toISOString());
+  const request = latest;
+  const response = await fetch(sitePath(`/api/alerts?${query}`));
+  if (!response.ok || request !== latest) return;
+  const alerts = (await response.json()).results;
+  for (const { chart, lines } of drawn) chart.show(result.times, lines, [result.start, result.end], marksOf(alerts, lines, result.end));
+}
+
+function marksOf(alerts, lines, end) {
+  const shown = new Set(lines.map(seriesKey));
+  return alerts.filter((alert) => shown.has(seriesKey(alert))).map((alert) => ({
+    from: Date.parse(alert.fired_at) / 1000,
+    to: alert.ended_at ? Date.parse(alert.ended_at) / 1000 : end,
+    title: `${alert.rule_name} · ${alert.source.name}`,
+    severity: alert.severity,
+  }));
+}
+
+function seriesKey({ metric, source }) {
+  return `${metric} ${source.kind}:${source.key}`;
 }
 
 function groupKey(one) {
@@ -95,6 +126,7 @@ function draw(result, series) {
   const names = new Set(result.series.map((one) => one.source.name));
   const lines = series.map((one) => ({ ...one, label: lineLabel(one, names.size > 1) }));
   chart.show(result.times, lines, [result.start, result.end]);
+  drawn.push({ chart, lines });
 }
 
 function lineLabel(one, withSource) {
