@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, ClassVar, cast
 
 from django_filters.rest_framework import DjangoFilterBackend
@@ -17,12 +18,16 @@ from rest_framework.viewsets import GenericViewSet, ModelViewSet, ReadOnlyModelV
 from common.messages import render
 from models_app.filters import ShortSearch, StableOrdering
 from monitoring.alerts import actions, permissions
+from monitoring.alerts.backtest import backtest
 from monitoring.alerts.editing import create_rule, delete_rule, update_rule
 from monitoring.alerts.filters import AlertFilter
 from monitoring.alerts.models import Alert, AlertRule
 from monitoring.alerts.permissions import ByAction
+from monitoring.alerts.sentences import backtest_sentence
 from monitoring.alerts.serializers import (
     AlertSerializer,
+    BacktestResultSerializer,
+    BacktestSerializer,
     RuleSerializer,
     SilenceSerializer,
     UnreadSerializer,
@@ -114,6 +119,7 @@ class AlertRules(ById, ModelViewSet[AlertRule]):
     may: ClassVar[dict[str, str]] = {
         "list": permissions.VIEW_RULES,
         "create": permissions.ADD_RULES,
+        "backtest": permissions.ADD_RULES,
         "update": permissions.CHANGE_RULES,
         "partial_update": permissions.CHANGE_RULES,
         "destroy": permissions.DELETE_RULES,
@@ -126,6 +132,18 @@ class AlertRules(ById, ModelViewSet[AlertRule]):
             texts = {text for rule in args[0] for text in rule.scope}
             cast(Any, serializer).child.context["source_names"] = names_of(texts)
         return serializer
+
+    @accepts(BacktestSerializer, BacktestResultSerializer)
+    @action(detail=False, methods=["post"], filter_backends=[], pagination_class=None)
+    def backtest(self, request: Request) -> Response:
+        """How often a rule would have fired in the last days. Saves nothing."""
+        body = BacktestSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        days = body.validated_data["days"]
+        found = backtest(body.rule, days)
+        text = backtest_sentence(days, found.fired, found.seconds, found.resolution_s)
+        shown = {**asdict(found), "message": text}
+        return Response(BacktestResultSerializer(shown).data)
 
     def perform_create(self, serializer: BaseSerializer[AlertRule]) -> None:
         serializer.instance = create_rule(serializer.validated_data, self.request.user)

@@ -97,6 +97,32 @@ def alert_sentence(alert: Alert) -> str:
     return _("%(metric)s of %(source)s is %(value)s (threshold %(threshold)s)") % parts
 
 
+def backtest_sentence(days: int, fired: int, seconds: float, resolution_s: int) -> str:
+    """ "In the last 7 days this rule would have fired 3 times, 41 minutes in all." """
+    parts = {
+        "period": duration(days * 86_400),
+        "count": fired,
+        "duration": duration(seconds),
+        "resolution": duration(resolution_s),
+    }
+    if fired == 0:
+        text = _("In the last %(period)s this rule would not have fired.")
+    elif fired == 1:
+        text = _(
+            "In the last %(period)s this rule would have fired once, for %(duration)s."
+        )
+    else:
+        text = _(
+            "In the last %(period)s this rule would have fired %(count)s times,"
+            " %(duration)s in all."
+        )
+    sentence = text % parts
+    if resolution_s <= SHORT_WINDOW_S:
+        return sentence
+    hint = _("Only values over %(resolution)s are still known.") % parts
+    return f"{sentence} {hint}"
+
+
 def duration(seconds: float) -> str:
     """In the largest unit that divides it, or nearly so."""
     whole = round(seconds)

@@ -7,11 +7,14 @@ from typing import Any
 from django.db import models
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.exceptions import NotFound
 
 from common.exceptions import Invalid
+from common.messages import render
 from common.problems import unknown_fields
 from models_app.json_fields import JsonFlag, JsonInteger, JsonText
 from models_app.serializers import MAX_ID
+from monitoring.alerts.backtest import MAX_DAYS
 from monitoring.alerts.enums import Comparison, Severity
 from monitoring.alerts.models import Alert, AlertRule
 from monitoring.alerts.sentences import (
@@ -22,6 +25,7 @@ from monitoring.alerts.sentences import (
 from monitoring.alerts.validation import MAX_SCOPE, RANGES, problems
 from monitoring.history.params import AGGREGATES
 from monitoring.metrics import METRICS
+from monitoring.serializers import SourceSerializer
 
 NUMBER: dict[str, Any] = {"type": "number", "format": "double"}
 
@@ -46,28 +50,13 @@ class ClearThreshold(Raw):
     pass
 
 
-def _one_of(names: list[str]) -> dict[str, Any]:
-    return {"type": "string", "enum": names}
+class Choice(serializers.ChoiceField):
+    """Any text: what is allowed is a part of the validation."""
 
-
-@extend_schema_field(_one_of(list(METRICS)))
-class MetricName(JsonText):
-    pass
-
-
-@extend_schema_field(_one_of(AGGREGATES))
-class AggregateName(JsonText):
-    pass
-
-
-@extend_schema_field(_one_of(Comparison.values))
-class ComparisonName(JsonText):
-    pass
-
-
-@extend_schema_field(_one_of(Severity.values))
-class SeverityName(JsonText):
-    pass
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid_choice", input=data)
+        return data
 
 
 class ChannelIds(serializers.ListField):
@@ -132,10 +121,10 @@ class RuleSerializer(serializers.ModelSerializer[AlertRule]):
         models.CharField: JsonText,
         models.TextField: JsonText,
     }
-    metric = MetricName(max_length=60)
-    aggregate = AggregateName(max_length=10)
-    comparison = ComparisonName(max_length=2, required=False)
-    severity = SeverityName(max_length=10, required=False)
+    metric = Choice(choices=list(METRICS))
+    aggregate = Choice(choices=AGGREGATES)
+    comparison = Choice(choices=Comparison.choices, required=False)
+    severity = Choice(choices=Severity.choices, required=False)
     threshold = Threshold()
     clear_threshold = ClearThreshold(
         required=False, allow_null=True,
@@ -165,7 +154,7 @@ class RuleSerializer(serializers.ModelSerializer[AlertRule]):
 
     class Meta:
         model = AlertRule
-        fields = (
+        fields: tuple[str, ...] = (
             "id", "name", "title", "description", "preset", "sentence", "metric",
             "aggregate", "window_s", "comparison", "threshold", "clear_threshold",
             "for_s", "keep_firing_for_s", "min_count", "severity", "scope", "channels",
@@ -196,3 +185,54 @@ class RuleSerializer(serializers.ModelSerializer[AlertRule]):
         if found := problems(attrs, instance=instance):
             raise Invalid(found)
         return attrs
+
+
+class BacktestSerializer(RuleSerializer):
+    """A rule as it would be saved."""
+
+    id = JsonInteger(
+        required=False, min_value=1, max_value=MAX_ID,
+        help_text="Id of an existing rule: what it has already is not checked again.",
+    )  # fmt: skip
+    days = JsonInteger(required=False, min_value=1, max_value=MAX_DAYS, default=7)
+
+    class Meta(RuleSerializer.Meta):
+        fields: tuple[str, ...] = (*RuleSerializer.Meta.fields, "days")
+        extra_kwargs: dict[str, dict[str, Any]] = {
+            "name": {"validators": [], "required": False}
+        }
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Without the name, which may be that of the saved rule."""
+        number = attrs.pop("id", None)
+        rule = AlertRule.objects.filter(pk=number).first() if number else None
+        if number and rule is None:
+            raise NotFound(render("no_such_alert_rule", {"value": number}))
+        fields = {k: v for k, v in attrs.items() if k not in ("name", "days")}
+        before = AlertRule(scope=rule.scope) if rule else None
+        if found := problems(fields, instance=before):
+            raise Invalid(found)
+        return attrs
+
+    @property
+    def rule(self) -> AlertRule:
+        fields = dict(self.validated_data)
+        for name in ("days", "channels"):
+            fields.pop(name, None)
+        return AlertRule(**fields)
+
+
+class EpisodeSerializer(serializers.Serializer[Any]):
+    source = SourceSerializer(source="*")  # type: ignore[assignment]
+    start = serializers.FloatField(help_text="Seconds since the epoch.")
+    end = serializers.FloatField(allow_null=True, help_text="Null: still firing.")
+
+
+class BacktestResultSerializer(serializers.Serializer[Any]):
+    message = serializers.CharField()
+    start = serializers.IntegerField(help_text="Seconds since the epoch.")
+    end = serializers.IntegerField()
+    resolution_s = serializers.IntegerField(help_text="Shorter episodes are not seen.")
+    fired = serializers.IntegerField(help_text="How often.")
+    seconds = serializers.FloatField(help_text="Firing, in all.")
+    episodes = EpisodeSerializer(many=True, help_text="The newest 500.")

@@ -51,7 +51,7 @@ function number(text) {
 }
 
 function rule() {
-  const body = { name: field("name").value || "-" };
+  const body = part.dataset.backtest ? { id: Number(part.dataset.backtest) } : {};
   for (const name of ["metric", "aggregate", "comparison", "severity"]) body[name] = field(name).value;
   for (const name of WHOLE) body[name] = number(field(name).value) ?? 0;
   for (const name of ["threshold", "clear_threshold"]) body[name] = number(field(name).value);

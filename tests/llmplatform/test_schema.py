@@ -10,6 +10,7 @@ from monitoring.exports.row import COLUMNS
 
 OPERATIONS = {
     "/api/alert-rules": {"get", "post"},
+    "/api/alert-rules/backtest": {"post"},
     "/api/alert-rules/{id}": {"get", "put", "patch", "delete"},
     "/api/alerts": {"get"},
     "/api/alerts/mark-read": {"post"},

@@ -46,6 +46,7 @@ VERBS = {
     ("POST", "/api/alerts/0/unsilence"): (403, 404, 404, 403, 401),
     ("GET", "/api/alert-rules"): (200, 200, 200, 403, 401),
     ("POST", "/api/alert-rules"): (403, 403, 400, 403, 401),
+    ("POST", "/api/alert-rules/backtest"): (403, 403, 400, 403, 401),
     ("GET", "/api/alert-rules/0"): (404, 404, 404, 403, 401),
     ("PUT", "/api/alert-rules/0"): (403, 403, 404, 403, 401),
     ("PATCH", "/api/alert-rules/0"): (403, 403, 404, 403, 401),

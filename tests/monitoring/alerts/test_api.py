@@ -1,11 +1,14 @@
 import json
 import re
+import time
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from monitoring.alerts.models import Alert, AlertReadMark, AlertRule
+from monitoring.history.aggregation.bucket_values import add_number
+from monitoring.models import Bucket1m
 from tests.api import administrator, client_of, codes, operator, send
 from tests.builders import a_user
 from tests.monitoring.alerts.builders import (
@@ -243,3 +246,68 @@ def test_unknown_id_is_not_found(path):
     answer = administrator().get(path)
     assert answer.status_code == 404
     assert path.rpartition("/")[2] in answer.json()["message"]
+
+
+# Backtest
+
+BACKTEST = f"{RULES}/backtest"
+
+
+def a_hot_hour():
+    """A GPU at 90 °C for the hour before last, else at 60 °C."""
+    source = a_source(metrics=["gpu_temperature"])
+    now = int(time.time()) // 60 * 60
+    rows = []
+    for start in range(now - 5 * 3600, now, 60):
+        values = {}
+        hot = now - 2 * 3600 <= start < now - 3600
+        add_number(values, "gpu_temperature", 90.0 if hot else 60.0)
+        rows.append(
+            Bucket1m(source=source, start=start, values=json.dumps(values), touched=now)
+        )
+    Bucket1m.objects.bulk_create(rows)
+
+
+def test_backtest_counts_what_would_have_fired():
+    a_hot_hour()
+    client = administrator()
+    answer = send(client, "POST", BACKTEST, rule_fields(days=7))
+    assert answer.status_code == 200, answer.json()
+    found = answer.json()
+    assert found["fired"] == 1
+    assert found["seconds"] == pytest.approx(3600, abs=300)
+    [episode] = found["episodes"]
+    assert episode["source"] == {"kind": "gpu", "key": "GPU-0", "name": "0 H100"}
+    assert found["message"].startswith(
+        "In the last 7 days this rule would have fired once, for "
+    )
+    answer = send(client, "POST", BACKTEST, rule_fields(threshold=95))
+    assert answer.json()["message"] == (
+        "In the last 7 days this rule would not have fired."
+    )
+    assert not AlertRule.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "code"), [row for row in WRONG if row[1] != "name"]
+)
+def test_backtest_of_a_wrong_rule_is_refused(fields, field, code):
+    a_source()
+    answer = send(administrator(), "POST", BACKTEST, rule_fields(**fields))
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("days", [0, 31, "7", 1.5])
+def test_backtest_covers_1_to_30_days(days):
+    answer = send(administrator(), "POST", BACKTEST, rule_fields(days=days))
+    assert answer.status_code == 400
+    assert codes(answer)[0][0] == "days"
+
+
+def test_backtest_of_a_saved_rule_keeps_its_scope():
+    rule = a_rule(scope=["gpu:gone"])
+    fields = rule_fields(scope=["gpu:gone"])
+    client = administrator()
+    assert send(client, "POST", BACKTEST, fields).status_code == 400
+    assert send(client, "POST", BACKTEST, {**fields, "id": rule.pk}).status_code == 200
+    assert send(client, "POST", BACKTEST, {**fields, "id": 999999}).status_code == 404

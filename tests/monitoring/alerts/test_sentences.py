@@ -5,6 +5,7 @@ from monitoring.alerts.models import Alert, AlertRule
 from monitoring.alerts.presets import PRESETS
 from monitoring.alerts.sentences import (
     alert_sentence,
+    backtest_sentence,
     duration,
     quantity,
     rule_description,
@@ -161,3 +162,18 @@ def test_every_metric_has_a_quantity():
     assert quantity("gpu_power", "avg", 123.456) == "123 W"
     assert quantity("error_ratio", "avg", 5.25) == "5.25%"
     assert quantity("kv_cache_usage", "avg", 0.95) == "0.95"
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        ((7, 3, 2473.0, 60),
+         "In the last 7 days this rule would have fired 3 times, 41 minutes in all."),
+        ((1, 1, 90.0, 10),
+         "In the last 1 day this rule would have fired once, for 90 seconds."),
+        ((30, 0, 0.0, 3600), "In the last 30 days this rule would not have fired."
+         " Only values over 1 hour are still known."),
+    ],
+)  # fmt: skip
+def test_backtest_reads_as_a_sentence(found, text):
+    assert backtest_sentence(*found) == text
