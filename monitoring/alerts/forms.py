@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminSelectMultipleWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
@@ -16,7 +17,12 @@ from unfold.widgets import (
 from common.messages import render
 from common.problems import Problem
 from monitoring.alerts.models import AlertRule, NotificationChannel
-from monitoring.alerts.sentences import AGGREGATES, duration
+from monitoring.alerts.sentences import (
+    AGGREGATES,
+    duration,
+    rule_description,
+    rule_name,
+)
 from monitoring.alerts.validation import known_sources, problems
 from monitoring.history.aggregation.aggregates import ALLOWED, DEFAULT
 from monitoring.history.params import AGGREGATES as AGGREGATE_NAMES
@@ -88,7 +94,7 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         NotificationChannel.objects.all(),
         label=_("Channels"),
         required=False,
-        widget=UnfoldAdminSelectMultipleWidget({"size": 4}),
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
 
     class Meta:
@@ -107,6 +113,8 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.translated = _translated(self.instance)
+        self.initial.update(self.translated)
         for name, field in self.fields.items():
             if isinstance(field, DurationField):
                 field.choices = field.choices_with(getattr(self.instance, name))
@@ -118,6 +126,9 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
         existing = self.instance if self.instance.pk else None
+        for name, text in self.translated.items():
+            if cleaned.get(name) == text:
+                cleaned[name] = getattr(existing, name)
         fields = {
             name: [channel.pk for channel in value] if name == "channels" else value
             for name, value in cleaned.items()
@@ -130,6 +141,13 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
     def _get_validation_exclusions(self) -> set[str]:
         """The check of names is one of problems()."""
         return {*super()._get_validation_exclusions(), "name"}  # type: ignore[misc]
+
+
+def _translated(rule: AlertRule) -> dict[str, str]:
+    """Texts of a default rule as they are shown; they are kept unless changed."""
+    if not rule.preset:
+        return {}
+    return {"name": rule_name(rule), "description": rule_description(rule)}
 
 
 def aggregates_by_metric() -> dict[str, dict[str, Any]]:

@@ -173,13 +173,14 @@ def _measured(metric: str, aggregate: str, window_s: int = 0) -> str:
     known = METRICS.get(metric)
     if known is None:
         return metric
-    is_plain = known.kind in ("gauge", "ratio") and aggregate == "avg"
+    is_short = window_s <= SHORT_WINDOW_S
+    is_plain = known.kind in ("gauge", "ratio") and (aggregate == "avg" or is_short)
     parts = {
         "metric": label(metric),
         "aggregate": str(AGGREGATES.get(aggregate, aggregate)),
         "window": duration(window_s),
     }
-    if window_s <= SHORT_WINDOW_S:
+    if is_short:
         return parts["metric"] if is_plain else _("%(metric)s (%(aggregate)s)") % parts
     return _set(_("%(metric)s (%(aggregate)s over %(window)s)") % parts)
 

@@ -38,7 +38,11 @@ function fitChoices() {
 
 function showUnit(symbol) {
   for (const name of ["threshold", "clear_threshold"]) {
-    field(name).placeholder = symbol;
+    const input = field(name);
+    const note = input.parentElement.querySelector("[data-unit]") ?? document.createElement("span");
+    note.dataset.unit = "";
+    note.textContent = symbol;
+    input.parentElement.append(note);
   }
 }
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.forms import Script
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
@@ -44,9 +43,6 @@ class AlertRuleAdmin(PlatformAdmin):
     list_filter = ("severity", "state", "enabled")
     search_fields = ("name", "description", "metric")
     change_form_outer_after_template = f"{PAGES}/backtest.html"
-
-    class Media:
-        js = (Script("js/alert_rule.js", type="module"),)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AlertRule]:
         rules: QuerySet[AlertRule] = super().get_queryset(request)

@@ -139,3 +139,17 @@ def test_form_is_translated():
     page = html(client_as("admin"), ADD, **{"Accept-Language": "zh-hans"})
     for text in ("阈值", "聚合方式", "时间窗口", "回测", "4 小时", "高于"):
         assert text in page
+
+
+def test_default_rule_keeps_its_name_in_all_languages_until_it_is_renamed():
+    rule = a_rule("Error rate above 5%", preset="error_rate")
+    url, client = f"{LIST}{rule.pk}/change/", client_as("admin")
+    chinese = {"accept-language": "zh-hans"}
+    assert 'value="错误率超过5%"' in html(client, url, **chinese)
+    form = a_form(name="错误率超过5%", threshold="7")
+    assert client.post(url, form, headers=chinese).status_code == 302
+    rule.refresh_from_db()
+    assert (rule.name, rule.threshold) == ("Error rate above 5%", 7.0)
+    client.post(url, a_form(name="错误太多"), headers=chinese)
+    rule.refresh_from_db()
+    assert rule.name == "错误太多"
