@@ -41,7 +41,7 @@ OWNERS = {
     "generation": {"models_app/lifecycle.py"},
     "state": {
         *("models_app/runs.py", "common/jobs.py", "common/job_runner.py"),
-        "monitoring/alerts/manager.py",
+        *("monitoring/alerts/manager.py", "monitoring/alerts/rows.py"),
     },
 }
 FORBIDDEN_IN_TESTS = {

@@ -22,7 +22,7 @@ from monitoring.alerts.models import Alert, AlertRule
 from monitoring.alerts.rows import (
     condition_of,
     copy_state,
-    moment_of,
+    end_alert,
     new_alert,
     open_alerts,
     scope_of,
@@ -170,10 +170,7 @@ class Manager:
             if alert.fired_at is None:
                 alert.delete()
             else:
-                alert.state, alert.ended_at = (
-                    AlertState.RESOLVED,
-                    moment_of(time.time()),
-                )
+                end_alert(alert, time.time())
                 alert.save(update_fields=["state", "ended_at"])
 
     def _restore(self, now: float) -> None:
@@ -227,7 +224,7 @@ class Manager:
         alert = alert or new_alert(change.rule, change.source, change.name)
         copy_state(change.after if change.after.since else change.before, alert, now)
         if change.event == "resolved":
-            alert.state, alert.ended_at = AlertState.RESOLVED, moment_of(now)
+            end_alert(alert, now)
         elif change.event == "firing":
             alert.detail = self.details.get(change.rule.metric, "")
         alert.save()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import cast
+from typing import cast, overload
 
 from django.db.models import QuerySet
 
@@ -70,22 +70,28 @@ def new_alert(rule: AlertRule, source: SourceKey, name: str) -> Alert:
 
 def copy_state(state: State, alert: Alert, now: float) -> None:
     alert.state = AlertState(state.phase)
-    alert.started_at = moment_of(state.since or now)
-    alert.fired_at = moment_of(state.fired_at) if state.fired_at else None
-    alert.clear_since = moment_of(state.clear_since) if state.clear_since else None
-    alert.no_data_since = (
-        moment_of(state.no_data_since) if state.no_data_since else None
-    )
+    alert.started_at = _moment(state.since or now)
+    alert.fired_at = _moment(state.fired_at)
+    alert.clear_since = _moment(state.clear_since)
+    alert.no_data_since = _moment(state.no_data_since)
     alert.value, alert.peak = state.value, state.peak
-    alert.evaluated_at = moment_of(now)
+    alert.evaluated_at = _moment(now)
+
+
+def end_alert(alert: Alert, now: float) -> None:
+    alert.state, alert.ended_at = AlertState.RESOLVED, _moment(now)
 
 
 def source_of(alert: Alert) -> SourceKey:
     return alert.source_kind, alert.source_key
 
 
-def moment_of(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+@overload
+def _moment(seconds: float) -> datetime: ...
+@overload
+def _moment(seconds: float | None) -> datetime | None: ...
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
 
 
 def _seconds(moment: datetime | None) -> float | None:
