@@ -48,6 +48,7 @@ class RouteCache:
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._last_load_at = 0.0
+        self._loaded_at = 0.0  # when the last load that succeeded began
         self._is_database_down = False
         subscription.subscribe(CHANGES, self._on_change, self._on_connect)
 
@@ -77,8 +78,8 @@ class RouteCache:
 
     async def reload_for_token(self, digest: str) -> RoutingTable | None:
         """A table that has the token, or else one loaded after this call. Callers share
-        at most one reload per second. Returns the last table when the database takes
-        too long."""
+        at most one reload per second. None when the database is away or takes too
+        long: nobody knows then whether the token is valid."""
         called_at = time.monotonic()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.timing.wait_s), self._token_lock:
@@ -89,11 +90,11 @@ class RouteCache:
                     await asyncio.sleep(next_load_at - time.monotonic())
                 if not self._is_answered(digest, called_at):
                     await self._reload()
-        return self.table
+        return self.table if self._is_answered(digest, called_at) else None
 
     def _is_answered(self, digest: str, called_at: float) -> bool:
         found = self.table is not None and digest in self.table.grants
-        return found or self._last_load_at > called_at
+        return found or self._loaded_at > called_at
 
     async def _reload_periodically(self) -> None:
         while True:
@@ -106,13 +107,14 @@ class RouteCache:
 
     async def _reload(self) -> None:
         async with self._load_lock:
-            self._last_load_at = time.monotonic()
+            self._last_load_at = began = time.monotonic()
             try:
                 self.table = await self._load()
             except Exception as error:
                 # Whatever the cause, requests continue with the last table.
                 self._log_database_error(error)
             else:
+                self._loaded_at = began
                 self._is_database_down = False
             self._load_attempted.set()
 

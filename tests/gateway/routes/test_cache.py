@@ -156,6 +156,17 @@ async def test_hanging_load_times_out(started):
     assert await routes.reload_for_token("x") is None
 
 
+async def test_unknown_token_is_not_judged_without_the_database(started, loader):
+    routes = started(loader)
+    loader.table = a_table(grants={"known": a_grant()})
+    await until(lambda: routes.table is not None)
+    loader.error = OSError("no database")
+    assert await routes.reload_for_token("new") is None
+    assert await routes.reload_for_token("known") is routes.table
+    loader.error = None
+    assert await routes.reload_for_token("new") is routes.table
+
+
 async def test_unknown_tokens_share_one_reload_per_second(started, loader):
     began = time.monotonic()
     routes = started(loader, NO_BROKER, SLOW_TIMER)
