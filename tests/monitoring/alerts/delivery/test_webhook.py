@@ -150,9 +150,9 @@ def later(seconds):
     [
         (429, "120", 120, 120),
         (502, "60", 60, 60),
-        (503, later(600), 300, 601),
+        (503, "in 10 minutes", 300, 601),
         (504, "999999999", 36_000, 36_000),
-        (503, later(-600), 0, 0),
+        (503, "10 minutes ago", 0, 0),
         (503, "soon", 0, 0),
         (503, "-5", 0, 0),
         (500, "120", 0, 0),
@@ -160,8 +160,9 @@ def later(seconds):
     ],
 )
 def test_retry_after(receiver, status, value, low, high):
+    dates = {"in 10 minutes": later(600), "10 minutes ago": later(-600)}
     receiver.status = status
-    receiver.headers = {"Retry-After": value} if value else {}
+    receiver.headers = {"Retry-After": dates.get(value, value)} if value else {}
     assert low <= failure(receiver).wait_s <= high
 
 
