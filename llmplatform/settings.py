@@ -251,6 +251,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "StatusEnum": "models_app.enums.Status",
         "RunStateEnum": "models_app.enums.RunState",
+        "JobStateEnum": "common.models.JobState",
+        "ChannelKindEnum": "monitoring.alerts.enums.ChannelKind",
         "AlertStateEnum": "monitoring.alerts.enums.AlertState",
         "RuleStateEnum": "monitoring.alerts.enums.RuleState",
     },

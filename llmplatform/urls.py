@@ -8,6 +8,7 @@ from llmplatform.errors import UnknownPath
 from models_app.accounts.api import Tokens
 from models_app.api import ServedModels
 from monitoring.alerts.api import AlertRules, Alerts
+from monitoring.alerts.delivery.api import Deliveries, NotificationChannels
 from monitoring.api import Monitoring, System
 from monitoring.exports.api import Exports
 from monitoring.logs.api import Logs
@@ -35,6 +36,10 @@ router.register("monitoring/exports", Exports, basename="export")
 router.register("monitoring", Monitoring, basename="monitoring")
 router.register("alerts", Alerts, basename="alert")
 router.register("alert-rules", AlertRules, basename="alert-rule")
+router.register(
+    "notification-channels", NotificationChannels, basename="notification-channel"
+)
+router.register("alert-deliveries", Deliveries, basename="alert-delivery")
 router.register("system", System, basename="system")
 router.register("scheduling", Scheduling, basename="scheduling")
 router.register("library/downloads", Downloads, basename="download")

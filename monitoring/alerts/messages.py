@@ -3,13 +3,14 @@
 from django.utils.translation import gettext_lazy as _
 
 from common.messages import Reason
-from monitoring.alerts.models import AlertRule
+from monitoring.alerts.models import AlertRule, NotificationChannel
 from monitoring.alerts.presets import PRESETS
 from monitoring.labels import LABELS
 
 FIELDS = {
     field.name: field.verbose_name
-    for field in (*AlertRule._meta.fields, *AlertRule._meta.many_to_many)
+    for model in (NotificationChannel, AlertRule)
+    for field in (*model._meta.fields, *model._meta.many_to_many)
 }
 NAMES = [preset["name"] for preset in PRESETS.values()]
 BY_RULE = {"rule": {name: _(name) for name in NAMES}}
@@ -76,6 +77,30 @@ REASONS = (
     Reason("alert_not_silenced", _("%(alert)s is not silenced.")),
     Reason("no_such_alert", _("There is no alert %(value)s.")),
     Reason("no_such_alert_rule", _("There is no alert rule %(value)s.")),
+    # What is wrong with a channel, or cannot be done with it
+    Reason(
+        "alert_channel_name_taken",
+        _("Another notification channel is already named %(value)s."),
+    ),
+    Reason(
+        "alert_channel_unknown_kind",
+        _("Unknown kind of channel %(value)s. Allowed values: %(allowed)s."),
+    ),
+    Reason(
+        "alert_channel_unknown_language",
+        _("Unknown language %(value)s. Allowed values: %(allowed)s."),
+    ),
+    Reason(
+        "alert_channel_kind_fixed",
+        _("The kind of a channel cannot change from %(allowed)s to %(value)s."),
+        advice=_("Create another channel."),
+    ),
+    Reason(
+        "alert_channel_without_secret",
+        _("The channel %(channel)s has no secret to rotate: only webhooks have one."),
+    ),
+    Reason("no_such_channel", _("There is no notification channel %(value)s.")),
+    Reason("no_such_delivery", _("There is no delivery %(value)s.")),
     # Activity
     Reason(
         "alert_acknowledged",
@@ -106,5 +131,25 @@ REASONS = (
         "alert_rule_deleted",
         _("The alert rule “%(rule)s” was deleted."),
         labels=BY_RULE,
+    ),
+    Reason(
+        "alert_channel_created",
+        _("The notification channel %(channel)s was created."),
+    ),
+    Reason(
+        "alert_channel_changed",
+        _("The notification channel %(channel)s was changed: %(fields)s."),
+        labels={"fields": FIELDS},
+    ),
+    Reason(
+        "alert_channel_deleted",
+        _("The notification channel %(channel)s was deleted."),
+    ),
+    Reason(
+        "alert_channel_rotated",
+        _(
+            "The notification channel %(channel)s got a new secret. The old one signs"
+            " as well for 24 hours."
+        ),
     ),
 )

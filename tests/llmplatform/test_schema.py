@@ -9,6 +9,13 @@ from django.test import Client
 from monitoring.exports.row import COLUMNS
 
 OPERATIONS = {
+    "/api/alert-deliveries": {"get"},
+    "/api/alert-deliveries/{id}": {"get"},
+    "/api/alert-deliveries/{id}/retry": {"post"},
+    "/api/notification-channels": {"get", "post"},
+    "/api/notification-channels/{id}": {"get", "put", "patch", "delete"},
+    "/api/notification-channels/{id}/rotate-secret": {"post"},
+    "/api/notification-channels/{id}/test": {"post"},
     "/api/alert-rules": {"get", "post"},
     "/api/alert-rules/backtest": {"post"},
     "/api/alert-rules/{id}": {"get", "put", "patch", "delete"},

@@ -37,6 +37,8 @@ def test_slash_at_the_end_is_optional_when_writing(slash):
 def test_root_leads_to_the_lists():
     root = client_of(a_user("viewer")).get("/api").json()
     assert root == {
+        "alert-deliveries": "http://testserver/api/alert-deliveries",
+        "notification-channels": "http://testserver/api/notification-channels",
         "alert-rules": "http://testserver/api/alert-rules",
         "alerts": "http://testserver/api/alerts",
         "library": "http://testserver/api/library",
