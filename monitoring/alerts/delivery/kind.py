@@ -76,6 +76,7 @@ class Deliveries(Kind[Delivery]):
             raise JobFailed(self.crashed, retry=retry) from None
         reach("delivery.sent")
         job_runner.report(job, response_status=status)
+        reach("delivery.recorded")
 
     def delay(self, attempts: int, failure: JobFailed) -> float:
         delay = DELAYS_S[min(max(attempts, 1), len(DELAYS_S)) - 1]

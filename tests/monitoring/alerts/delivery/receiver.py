@@ -92,7 +92,10 @@ class _Handler(socketserver.StreamRequestHandler):
         while (line := self.rfile.readline()) not in (b"\r\n", b""):
             name, _, value = line.decode().partition(":")
             headers[name.lower()] = value.strip()
-        body = self.rfile.read(int(headers.get("content-length", 0)))
+        size = int(headers.get("content-length", 0))
+        body = self.rfile.read(size)
+        if len(body) < size:
+            return  # whoever sent it was killed
         self.receiver.requests.append(Request(first[1], headers, body))
         if self.receiver.hold:
             self.receiver.hold.wait(20)
