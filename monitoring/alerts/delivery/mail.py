@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import socket
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -86,6 +86,12 @@ class _Smtp(smtplib.SMTP):
         if self.file is None and self.sock is not None:
             self.file = _Limited(self.sock.makefile("rb"))
         return super().getreply()
+
+    def sendmail(self, *args: Any, **options: Any) -> dict[str, tuple[int, bytes]]:
+        """Raises SMTPRecipientsRefused even if only some were refused."""
+        if refused := super().sendmail(*args, **options):
+            raise smtplib.SMTPRecipientsRefused(refused)
+        return refused
 
 
 class _Smtps(smtplib.SMTP_SSL, _Smtp):

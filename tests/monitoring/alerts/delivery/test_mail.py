@@ -2,9 +2,11 @@
 
 import email
 import email.policy
+import gc
 import socket
 import socketserver
 import threading
+import time
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -12,7 +14,10 @@ from aiosmtpd.smtp import AuthResult
 from django.utils import translation
 
 from common import job_runner
+from monitoring.alerts.delivery import mail
 from monitoring.alerts.delivery.kind import KIND
+from monitoring.alerts.delivery.network import Attempt, Failed, Policy
+from monitoring.alerts.delivery.notification import Notification
 from tests.monitoring.alerts.delivery.builders import (
     a_delivery,
     a_mail_channel,
@@ -20,19 +25,24 @@ from tests.monitoring.alerts.delivery.builders import (
 )
 from tests.monitoring.alerts.delivery.receiver import tls_context
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    # asyncio's servers leave connections open whose TLS nobody has closed.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 PASSWORD = "correct horse"
 
 
 class Inbox:
     """refuse: response to a recipient."""
 
-    def __init__(self, refuse=""):
+    def __init__(self, refuse="", known=()):
         self.refuse = refuse
+        self.known = known
         self.mails = []
 
     async def handle_RCPT(self, server, session, envelope, address, options):
-        if self.refuse:
+        if self.refuse and address not in self.known:
             return self.refuse
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -77,6 +87,7 @@ def serve(settings):
     yield serve
     for server in started:
         server.stop()
+    gc.collect()  # here, and not in a test that has nothing to do with it
 
 
 def run(delivery):
@@ -188,8 +199,6 @@ def test_sign_in(serve, settings, tmp_path, monkeypatch):
     assert "wrong" not in str(delivery.reason)
 
 
-# asyncio's server leaves connections open whose TLS is not closed in both directions.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", ["127.0.0.1", "other.example"])
 def test_tls_from_the_start_is_checked_by_name(
     serve, settings, tmp_path, monkeypatch, name
@@ -217,25 +226,61 @@ def test_refused_recipients(serve, response, state):
     assert response[4:] not in str(delivery.reason)
 
 
+def test_one_refused_recipient_keeps_the_mail_from_no_other(serve):
+    inbox = serve(Inbox(refuse="550 unknown", known=["a@example.com"]))
+    delivery = sent(a_mail_channel("a@example.com", "b@example.com"), an_alert())
+    assert (delivery.state, delivery.code) == ("failed", "mail_recipients_refused")
+    assert [envelope.rcpt_tos for envelope in inbox.mails] == [["a@example.com"]]
+
+
 class Speaking(socketserver.BaseRequestHandler):
     def handle(self):
         try:
             while True:
                 self.request.sendall(self.server.text)
+                time.sleep(self.server.pause_s)
         except OSError:
             pass
 
 
-@pytest.mark.parametrize("text", [1000 * b"220-welcome\r\n", 10_000 * b"x"])
-def test_server_that_never_ends(settings, text):
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Speaking) as server:
-        server.daemon_threads, server.text = True, text
+@pytest.fixture
+def speak(settings):
+    """Starts a mail server that says the same again and again."""
+    servers = []
+
+    def speak(text, pause_s=0.0):
+        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Speaking)
+        server.daemon_threads, server.text, server.pause_s = True, text, pause_s
+        server.block_on_close = False
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
         settings.EMAIL_HOST = "127.0.0.1"
         settings.EMAIL_PORT = server.server_address[1]
-        delivery = sent(None, an_alert())
+        servers.append(server)
+
+    yield speak
+    for server in servers:
         server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("text", [1000 * b"220-welcome\r\n", 10_000 * b"x"])
+def test_server_that_never_ends(speak, text):
+    speak(text)
+    delivery = sent(None, an_alert())
     assert (delivery.state, delivery.code) == ("queued", "mail_not_smtp")
+
+
+def test_slow_server_fails_in_time(speak):
+    speak(b"2", pause_s=0.02)
+    delivery = a_delivery(a_mail_channel(), an_alert())
+    began = time.monotonic()
+    with (
+        pytest.raises(Failed) as failed,
+        Attempt(Policy(["127.0.0.1"]), 0.5) as attempt,
+    ):
+        mail.send(delivery.channel, Notification(delivery), attempt)
+    assert (failed.value.code, failed.value.passing) == ("delivery_timed_out", True)
+    assert time.monotonic() - began < 10
 
 
 def test_server_that_is_down(settings):
