@@ -33,6 +33,7 @@ SLOW_PATHS = {
     "faults/": pytest.mark.fault,
     "llmplatform/policy/test_url_prefix.py": pytest.mark.process,
     "llmplatform/servers/": pytest.mark.process,
+    "monitoring/alerts/delivery/test_apprise.py": pytest.mark.process,
     "runtimes/downloads/hubs/test_fetcher.py": pytest.mark.process,
     "runtimes/frameworks/test_mounts.py": pytest.mark.process,
     "runtimes/test_hung_mounts.py": pytest.mark.process,

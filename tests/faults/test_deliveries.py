@@ -88,6 +88,10 @@ def send_and_kill(site, seed):
         sender.wait()
 
 
+def states(site):
+    return {row["state"] for row in site.rows("select state from monitoring_delivery")}
+
+
 def test_kills_in_mid_delivery_lose_no_message(site, receiver, channels):
     secret, pks = channels
     code = FINISH_AND_CREATE.format(channels=pks, each=EACH)
@@ -102,7 +106,7 @@ def test_kills_in_mid_delivery_lose_no_message(site, receiver, channels):
 
     rows = site.rows("select uid, state, attempts from monitoring_delivery")
     assert {row["uid"] for row in rows} == set(made)
-    assert {row["state"] for row in rows} == {"done"}
+    assert states(site) == {"done"}
     received = [request.headers["webhook-id"] for request in receiver.requests]
     assert set(received) == set(made)
     # Killed in mid-delivery, and between sending and recording it
@@ -110,3 +114,12 @@ def test_kills_in_mid_delivery_lose_no_message(site, receiver, channels):
     assert len(received) - len(made) >= RUNS // 4
     for request in receiver.requests:
         Webhook(secret).verify(request.body, request.headers)
+
+
+def test_monitor_sends(site, receiver, channels):
+    _, pks = channels
+    site.start("monitor")
+    count = len(receiver.requests)
+    site.python(FINISH_AND_CREATE.format(channels=pks, each=1))
+    receiver.until(count + len(pks), seconds=60)
+    site.until(lambda: states(site) == {"done"})
