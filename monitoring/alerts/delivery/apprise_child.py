@@ -82,7 +82,9 @@ def send(job: Job) -> Outcome:
     if not job.body:
         return Outcome()
     try:
-        result = service.notify(body=job.body, title=job.title, notify_type=job.level)
+        result = service.notify(
+            job.body, job.title, notify_type=job.level, body_format="text"
+        )
     except MemoryError:
         return Outcome(code="apprise_failed", passing=True)
     if result:

@@ -117,6 +117,8 @@ def _failure(error: smtplib.SMTPException) -> Failed:
         return Failed("mail_recipients_refused", passing=passing, status=max(codes))
     if isinstance(error, smtplib.SMTPAuthenticationError):
         return Failed("mail_sign_in_failed", passing=True, status=error.smtp_code)
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return Failed("mail_not_supported", host=settings.EMAIL_HOST)
     if isinstance(error, REFUSALS) and error.smtp_code > 0:
         passing = error.smtp_code < 500
         return Failed("mail_refused", passing=passing, status=error.smtp_code)

@@ -100,6 +100,11 @@ REASONS = (
         _("The mail server refused the user name or password (%(status)s)."),
         advice=_("Check EMAIL_HOST_USER and EMAIL_HOST_PASSWORD."),
     ),
+    Reason(
+        "mail_not_supported",
+        _("The mail server %(host)s offers no STARTTLS or no sign-in."),
+        advice=_("Check EMAIL_USE_TLS, EMAIL_USE_SSL and EMAIL_HOST_USER."),
+    ),
     Reason("mail_refused", _("The mail server refused the message (%(status)s).")),
     Reason("mail_not_smtp", _("The mail server %(host)s closed the connection.")),
     Reason(

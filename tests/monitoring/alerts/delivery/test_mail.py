@@ -199,6 +199,24 @@ def test_sign_in(serve, settings, tmp_path, monkeypatch):
     assert "wrong" not in str(delivery.reason)
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"EMAIL_USE_TLS": True},
+        {"EMAIL_HOST_USER": "llm", "EMAIL_HOST_PASSWORD": PASSWORD},
+    ],
+)
+def test_nothing_is_sent_in_the_clear_to_a_server_that_offers_less(
+    serve, settings, wanted
+):
+    inbox = serve(Inbox())
+    for name, value in wanted.items():
+        setattr(settings, name, value)
+    delivery = sent(None, an_alert())
+    assert (delivery.state, delivery.code) == ("failed", "mail_not_supported")
+    assert inbox.mails == []
+
+
 @pytest.mark.parametrize("name", ["127.0.0.1", "other.example"])
 def test_tls_from_the_start_is_checked_by_name(
     serve, settings, tmp_path, monkeypatch, name
