@@ -208,14 +208,7 @@ class TestPresets:
         for fields in PRESETS.values():
             assert fields["metric"] in METRICS
 
-    def test_they_are_created(self, db):
-        from importlib import import_module  # noqa: PLC0415 -- its name has digits
-
-        from django.apps import apps  # noqa: PLC0415
-
-        create = import_module("monitoring.migrations.0005_default_rules").create
-        create(apps, None)
-        create(apps, None)
+    def test_they_are_created_once(self, default_rules, db):
         assert set(AlertRule.objects.values_list("preset", flat=True)) == set(PRESETS)
         assert all(rule.channels.count() == 1 for rule in AlertRule.objects.all())
 

@@ -44,7 +44,7 @@ from tests.gateway.client import (
 from tests.gateway.conftest import FakeLoader
 from tests.gateway.engine import Engine, Script
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("default_rules")]
 
 STEP_S = 10
 # Longer than any window and delay of a default rule

@@ -8,7 +8,7 @@ from monitoring import tasks
 from monitoring.alerts.models import Alert
 from tests.builders import a_node
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("default_rules")]
 
 
 @pytest.mark.parametrize(("silent_s", "fires"), [(0, False), (50, False), (90, True)])
