@@ -37,6 +37,11 @@ def test_chinese_has_no_doubtful_translation(chinese):
     assert [message.id for message in chinese if message.id and message.fuzzy] == []
 
 
+def test_chinese_compiles_without_errors(chinese):
+    """Such as for "5% of": "% o" is a placeholder."""
+    assert [(message.id, errors) for message, errors in chinese.check()] == []
+
+
 @pytest.mark.parametrize("pattern", [PLACEHOLDER, MARKUP])
 def test_chinese_keeps_placeholders_and_markup(chinese, pattern):
     different = [
