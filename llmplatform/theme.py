@@ -65,6 +65,10 @@ PLATFORM = [
 MONITORING = [
     _changelist(_("Alerts"), "notifications", "monitoring.alert"),
     _changelist(_("Alert rules"), "rule", "monitoring.alertrule"),
+    _changelist(
+        _("Notification channels"), "campaign", "monitoring.notificationchannel"
+    ),
+    _changelist(_("Deliveries"), "outbox", "monitoring.delivery"),
     _page(_("GPU monitoring"), "developer_board", "monitoring_gpus"),
     _page(_("Model monitoring"), "monitoring", "monitoring_models"),
     _page(_("History"), "query_stats", "monitoring_history"),

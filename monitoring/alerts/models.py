@@ -20,6 +20,7 @@ from monitoring.alerts.enums import (
     RuleState,
     Severity,
 )
+from monitoring.alerts.presets import translated
 
 
 class NotificationChannel(models.Model):
@@ -119,7 +120,7 @@ class AlertRule(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return translated(self.preset, "name", self.name)
 
 
 class Alert(models.Model):
@@ -186,7 +187,7 @@ class Alert(models.Model):
         indexes = [models.Index(fields=["state", "-fired_at"], name="alert_by_state")]
 
     def __str__(self) -> str:
-        return f"{self.rule_name}: {self.source_name}"
+        return f"{translated(self.preset, 'name', self.rule_name)}: {self.source_name}"
 
 
 class Delivery(Job):

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from monitoring.alerts.enums import Comparison
 from monitoring.alerts.models import Alert, AlertRule
-from monitoring.alerts.presets import PRESETS
+from monitoring.alerts.presets import translated
 from monitoring.history.sources import names_of
 from monitoring.labels import label, unit
 from monitoring.metrics import METRICS
@@ -52,16 +52,11 @@ SCOPE_SHOWN = 3
 def rule_name(subject: AlertRule | Alert) -> str:
     """Translated while it is that of a default rule."""
     name = subject.name if isinstance(subject, AlertRule) else subject.rule_name
-    return _preset_text(subject.preset, "name", name)
+    return translated(subject.preset, "name", name)
 
 
 def rule_description(rule: AlertRule) -> str:
-    return _preset_text(rule.preset, "description", rule.description)
-
-
-def _preset_text(preset: str, field: str, text: str) -> str:
-    is_ours = PRESETS.get(preset, {}).get(field) == text
-    return _(text) if is_ours else text
+    return translated(rule.preset, "description", rule.description)
 
 
 def rule_sentence(rule: AlertRule, names: dict[str, str] | None = None) -> str:
@@ -82,7 +77,7 @@ def alert_sentence(alert: Alert) -> str:
     """ "GPU temperature of 0 H100 is 84 °C (threshold 80 °C)" """
     metric = alert.metric
     parts = {
-        "metric": _measured(metric, alert.aggregate),
+        "metric": measured(metric, alert.aggregate),
         "source": alert.source_name,
         "value": quantity(metric, alert.aggregate, alert.value),
         "threshold": quantity(metric, alert.aggregate, alert.threshold),
@@ -159,7 +154,7 @@ def _number(value: float) -> str:
 
 
 def _condition(rule: AlertRule) -> str:
-    metric = _measured(rule.metric, rule.aggregate, rule.window_s)
+    metric = measured(rule.metric, rule.aggregate, rule.window_s)
     above = rule.comparison in (Comparison.GT, Comparison.GE)
     if rule.metric in FLAGS and above:
         return metric
@@ -168,7 +163,7 @@ def _condition(rule: AlertRule) -> str:
     return _set(str(CONDITIONS[rule.comparison]) % parts)
 
 
-def _measured(metric: str, aggregate: str, window_s: int = 0) -> str:
+def measured(metric: str, aggregate: str, window_s: int = 0) -> str:
     """With the aggregate and a long window, where they say something."""
     known = METRICS.get(metric)
     if known is None:

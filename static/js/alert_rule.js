@@ -42,7 +42,7 @@ function showUnit(symbol) {
     const note = input.parentElement.querySelector("[data-unit]") ?? document.createElement("span");
     note.dataset.unit = "";
     note.textContent = symbol;
-    input.parentElement.append(note);
+    input.after(note);
   }
 }
 

@@ -15,6 +15,10 @@ from django.utils import timezone
 from monitoring.alerts.models import Alert, AlertRule
 """
 UNREAD = "[data-unread]"
+MEASURED = """
+select 1 from monitoring_bucket10s where source_id in
+(select id from monitoring_source where kind = 'host')
+"""
 
 
 def fire(site, key, **fields):
@@ -127,10 +131,13 @@ def test_rule_editor_offers_what_fits_and_tests_the_rule(site, page):
     page.locator("#id_clear_threshold").fill("")
     page.locator("#id_for_s").select_option("0")
     part = page.locator("[data-backtest]")
+    part.locator("[data-days]").select_option("1")
+    # Once there is history of this machine
+    site.until(lambda: site.rows(MEASURED), seconds=60)
     part.get_by_role("button").click()
     result = part.locator("[data-result]")
     expect(result).to_have_text(
-        re.compile("In the last 7 days this rule would have fired"), timeout=15_000
+        re.compile("In the last 1 day this rule would have fired"), timeout=15_000
     )
     expect(part.locator(".uplot")).to_be_visible()
     expect(part.locator(".pf-mark-time").first).to_be_attached()
@@ -149,7 +156,11 @@ def test_history_marks_alerts(site, page):
     expect(mark).to_have_attribute("title", re.compile("Busy"), timeout=15_000)
 
 
-@pytest.mark.parametrize("path", [LIST, RULES, f"{RULES}add/"])
+@pytest.mark.parametrize(
+    "path",
+    [LIST, RULES, f"{RULES}add/", "/admin/monitoring/notificationchannel/add/",
+     "/admin/monitoring/delivery/"],
+)  # fmt: skip
 @pytest.mark.parametrize("width", [390, 1280])
 def test_pages_fit_their_width(site, page, path, width):
     fire(site, "GPU-with-a-rather-long-name-00000000000000000000000000000")
@@ -157,3 +168,31 @@ def test_pages_fit_their_width(site, page, path, width):
     page.goto(path)
     page.locator("[data-bell]").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+CHANNELS = "/admin/monitoring/notificationchannel/"
+
+
+def test_channel_is_made_and_its_test_shows_what_came_of_it(site, page):
+    page.goto(f"{CHANNELS}add/")
+    page.fill("#id_name", "duty")
+    expect(page.locator("#id_recipients")).to_be_hidden()
+    page.locator("#id_kind").select_option("mail")
+    page.fill("#id_recipients", "duty@example.org")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.locator("#result_list").get_by_role("link", name="duty").click()
+    page.get_by_role("button", name="Send a test message").click()
+    shown = page.locator("[data-delivery=failed]")
+    expect(shown).to_contain_text("No mail server is configured", timeout=30_000)
+
+
+def test_secret_of_a_webhook_is_shown_once(site, page):
+    page.goto(f"{CHANNELS}add/")
+    page.fill("#id_name", "receiver")
+    page.locator("#id_kind").select_option("webhook")
+    page.fill("#id_url", "https://example.org/hook")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#secret")).to_have_value(re.compile("^whsec_"))
+    page.get_by_role("link", name="To the channel").click()
+    expect(page.locator("#id_url")).to_have_value("https://example.org/hook")
+    assert "whsec_" not in page.content()

@@ -27,6 +27,7 @@ from monitoring.alerts.admin.rows import Row, active
 from monitoring.alerts.enums import AlertState
 from monitoring.alerts.models import Alert
 from monitoring.alerts.permissions import OPERATE_ALERTS, VIEW_ALERTS
+from monitoring.alerts.sentences import measured, quantity
 
 PAGES = "monitoring/alerts"
 LIST = "admin:monitoring_alert_changelist"
@@ -45,9 +46,8 @@ class AlertAdmin(ReadOnlyAdmin):
     list_before_template = f"{PAGES}/list_before.html"
     change_form_outer_before_template = f"{PAGES}/alert.html"
     fields = (
-        "metric", "aggregate", "comparison", "threshold", "value", "peak",
-        "source_kind", "source_key", "started_at", "fired_at", "ended_at", "detail",
-        "notified_at", "uid",
+        "source_name", "measured", "threshold_shown", "value_shown", "peak_shown",
+        "began", "fired", "ended", "lasted", "sent",
     )  # fmt: skip
 
     class Media:
@@ -73,6 +73,34 @@ class AlertAdmin(ReadOnlyAdmin):
     @admin.display(description=_("duration"))
     def lasted(self, alert: Alert) -> str:
         return Row(alert).lasted
+
+    @admin.display(description=_("metric"))
+    def measured(self, alert: Alert) -> str:
+        return measured(alert.metric, alert.aggregate)
+
+    @admin.display(description=_("threshold"))
+    def threshold_shown(self, alert: Alert) -> str:
+        return quantity(alert.metric, alert.aggregate, alert.threshold)
+
+    @admin.display(description=_("value"))
+    def value_shown(self, alert: Alert) -> str:
+        return quantity(alert.metric, alert.aggregate, alert.value)
+
+    @admin.display(description=_("peak"))
+    def peak_shown(self, alert: Alert) -> str:
+        return quantity(alert.metric, alert.aggregate, alert.peak)
+
+    @admin.display(description=_("started"))
+    def began(self, alert: Alert) -> str:
+        return short_time(alert.started_at)
+
+    @admin.display(description=_("ended"))
+    def ended(self, alert: Alert) -> str:
+        return short_time(alert.ended_at)
+
+    @admin.display(description=_("last message"))
+    def sent(self, alert: Alert) -> str:
+        return short_time(alert.notified_at)
 
     @admin.display(description=_("handled"))
     def handled(self, alert: Alert) -> SafeString:

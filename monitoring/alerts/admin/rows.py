@@ -35,7 +35,9 @@ class Row:
 
     @property
     def sentence(self) -> str:
-        return alert_sentence(self.alert)
+        """With what the value is about, such as the name of a token."""
+        text = alert_sentence(self.alert)
+        return f"{text} · {self.alert.detail}" if self.alert.detail else text
 
     @property
     def is_changeable(self) -> bool:
