@@ -37,7 +37,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "response_time": {
         "name": _("Response time above 2 seconds"),
         "description": _(
-            "The slowest 5 percent of requests within 5 minutes, from request to last byte."
+            "The slowest 5 percent of requests within 5 minutes, from request to last"
+            " byte."
         ),
         "metric": "response_time", "aggregate": "p95", "window_s": 5 * MINUTE_S,
         "threshold": 2, "keep_firing_for_s": MINUTE_S, "min_count": 10,
