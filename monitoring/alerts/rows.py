@@ -11,6 +11,7 @@ from monitoring.alerts.enums import AlertState
 from monitoring.alerts.evaluation.states import Condition, Phase, State
 from monitoring.alerts.evaluation.windows import SourceKey
 from monitoring.alerts.models import Alert, AlertRule
+from monitoring.history.aggregation.aggregates import DECIMALS
 
 
 def condition_of(rule: AlertRule) -> Condition:
@@ -74,7 +75,7 @@ def copy_state(state: State, alert: Alert, now: float) -> None:
     alert.fired_at = _moment(state.fired_at)
     alert.clear_since = _moment(state.clear_since)
     alert.no_data_since = _moment(state.no_data_since)
-    alert.value, alert.peak = state.value, state.peak
+    alert.value, alert.peak = _rounded(state.value), _rounded(state.peak)
     alert.evaluated_at = _moment(now)
 
 
@@ -84,6 +85,10 @@ def end_alert(alert: Alert, now: float) -> None:
 
 def source_of(alert: Alert) -> SourceKey:
     return alert.source_kind, alert.source_key
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, DECIMALS)
 
 
 @overload

@@ -108,7 +108,7 @@ def test_pages_are_in_chinese(site, browser, signed_in):
     page.locator("[data-alert]").first.get_by_role("button", name="确认").click()
     expect(page.locator("[data-alert]").first).to_contain_text("由 root 确认")
     page.goto(RULES)
-    expect(page.locator("#result_list")).to_contain_text("任一GPU 的 GPU温度高于 80 °C")
+    expect(page.locator("#result_list")).to_contain_text("任一GPU的GPU温度高于 80 °C")
     context.close()
 
 

@@ -67,7 +67,7 @@ def test_list_shows_sentences():
     assert "ops" in page
     page = html(client_as("admin"), LIST, **{"Accept-Language": "zh-hans"})
     assert "GPU温度超过80°C" in page
-    assert "任一GPU 的 GPU温度高于 80 °C，持续 2 分钟" in page
+    assert "任一GPU的GPU温度高于 80 °C，持续 2 分钟" in page
 
 
 def test_rule_is_made_and_changed_with_a_record():
