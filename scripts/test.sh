@@ -3,7 +3,8 @@
 # lie in a directory of their own. Arguments go to pytest; with --quick first, only
 # tests run that need no other process: no engine, browser, Docker or server.
 set -euo pipefail
-unset DATA_DIR
+# Modules are compiled once, not in each of the many processes.
+unset DATA_DIR PYTHONDONTWRITEBYTECODE
 # shellcheck source=scripts/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # Settings of an installation must not reach the tests, except where engines are.
@@ -36,9 +37,12 @@ QUICK="not browser and not conformance and not deployment and not docker"
 QUICK+=" and not engine and not fault and not process"
 
 main() {
-  local python=$VENV/bin/python
+  local python=$VENV/bin/python types
+  # One more than cores: tests wait for processes much of the time.
+  local workers=$(($(nproc) + 1))
   if [[ ${1:-} == --quick ]]; then
     shift
+    workers=$(nproc)
     set -- -m "$QUICK" --hypothesis-profile quick "$@"
   else
     install_chromium
@@ -47,13 +51,15 @@ main() {
   install_platform
   install_once test-tools -r requirements-dev.txt
   DATA_DIR=$(mktemp -d "${TMPDIR:-/tmp}/llmplatform-check.XXXXXX")
-  trap 'rm -rf "$DATA_DIR"' EXIT
+  trap 'kill %1 2>/dev/null || true; rm -rf "$DATA_DIR"' EXIT
   compile_translations
 
   step "scripts" bash -n scripts/*.sh .ci/run
   step "lint" "$python" -m ruff check .
   step "format" "$python" -m ruff format --check .
-  step "types" "$python" -m mypy
+  # The longest check by far uses one core only, and so do those meanwhile.
+  step "types" "$python" -m mypy &
+  types=$!
   step "imports" "$python" -c \
     'from importlinter.cli import lint_imports_command as lint; lint()'
   step "migrations" manage makemigrations --check --dry-run
@@ -61,8 +67,8 @@ main() {
     --fail-level WARNING
   step "API schema (when stale: make schema)" \
     diff docs/openapi.yaml <(manage spectacular --lang en)
-  # One more than cores: tests wait for processes much of the time.
-  "$python" -m pytest -n "$(($(nproc) + 1))" "$@"
+  wait "$types"
+  "$python" -m pytest -n "$workers" "$@"
 }
 
 main "$@"
