@@ -22,8 +22,9 @@ ERRORS = {
     "415": "The body is not JSON.",
     "429": "Too many requests at once. Try again later.",
 }
-# Their bodies may name the id of a model
+# Their bodies may name the id of a model or rule
 OF_AN_ID = (
+    "/api/alert-rules/backtest",
     "/api/models/estimate",
     "/api/models/preflight",
     "/api/scheduling/preview",

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, ClassVar, cast
 
 from django_filters.rest_framework import DjangoFilterBackend
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
@@ -58,6 +58,12 @@ class ById(GenericViewSet[Any]):
         return found
 
 
+@extend_schema_view(
+    list=extend_schema(
+        description="`since` and `until`: those that fired before `until` and were not"
+        " over before `since`."
+    )
+)
 class Alerts(ById, ReadOnlyModelViewSet[Alert]):
     queryset = Alert.objects.order_by("-pk")
     serializer_class = AlertSerializer

@@ -7,7 +7,9 @@ from typing import Any
 from django import forms
 from django.db.models import Q, QuerySet
 from django_filters import rest_framework as filters
+from django_filters.fields import IsoDateTimeField
 from django_filters.widgets import CSVWidget
+from drf_spectacular.utils import extend_schema_field
 
 from common.models import JobState
 from models_app.serializers import MAX_ID
@@ -18,6 +20,7 @@ from monitoring.metrics import METRICS
 FLAGS = (("true", "true"), ("false", "false"))
 
 
+@extend_schema_field({"type": "integer", "minimum": 1, "maximum": MAX_ID})
 class IdFilter(filters.NumberFilter):  # type: ignore[misc]
     field_class = forms.IntegerField
 
@@ -26,6 +29,19 @@ class IdFilter(filters.NumberFilter):  # type: ignore[misc]
 
     def get_max_validator(self) -> None:
         """max_value is there already."""
+
+
+class MomentField(IsoDateTimeField):  # type: ignore[misc]
+    def to_python(self, value: Any) -> Any:
+        """Left out is None; an empty text is not a time."""
+        if value == "":
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
+
+
+@extend_schema_field({"type": "string", "format": "date-time"})
+class MomentFilter(filters.IsoDateTimeFilter):  # type: ignore[misc]
+    field_class = MomentField
 
 
 class Texts(CSVWidget):  # type: ignore[misc]
@@ -55,10 +71,8 @@ class AlertFilter(filters.FilterSet):  # type: ignore[misc]
     source = AnySource(field_name="source_key", help_text="Keys of sources.")
     metric = AnyOf(choices=[(name, name) for name in METRICS])
     acknowledged = filters.ChoiceFilter(choices=FLAGS, method="by_acknowledged")
-    since = filters.IsoDateTimeFilter(
-        method="ended_after", help_text="Not over before this time."
-    )
-    until = filters.IsoDateTimeFilter(
+    since = MomentFilter(method="ended_after", help_text="Not over before this time.")
+    until = MomentFilter(
         field_name="fired_at", lookup_expr="lt", help_text="Fired before this time."
     )
 

@@ -138,6 +138,9 @@ class RuleSerializer(serializers.ModelSerializer[AlertRule]):
         help_text="Observations or requests below which there is no data.",
     )  # fmt: skip
     repeat_interval_s = _range("repeat_interval_s", required=False)
+    preset = serializers.CharField(
+        read_only=True, allow_blank=True, help_text="Of a default rule."
+    )
     scope = serializers.ListField(
         child=JsonText(max_length=300), max_length=MAX_SCOPE, required=False,
         help_text="kind:key of sources. Empty: all that have the metric.",
@@ -161,7 +164,7 @@ class RuleSerializer(serializers.ModelSerializer[AlertRule]):
             "channel_names", "repeat_interval_s", "enabled", "state", "created_at",
             "updated_at",
         )  # fmt: skip
-        read_only_fields = ("preset", "state")
+        read_only_fields = ("state",)
         # Without the uniqueness of the field itself: validation has a code for it.
         extra_kwargs: dict[str, dict[str, Any]] = {"name": {"validators": []}}
 

@@ -15,15 +15,16 @@ from django.utils.crypto import constant_time_compare
 
 from models_app.models import ApiToken
 from models_app.permissions import VIEW
-from monitoring.live.publish import ACTIVITY, TOPICS
+from monitoring.alerts.permissions import VIEW_ALERTS
+from monitoring.live.publish import ACTIVITY, ALERTS, TOPICS
 
 VIEW_ACTIVITY = "models_app.view_activity"
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 Topics = frozenset[str]
 NO_TOPICS: Topics = frozenset()
-# For everybody who may view models
-MODEL_TOPICS: Topics = frozenset(TOPICS) - {ACTIVITY}
+MODEL_TOPICS: Topics = frozenset(TOPICS) - {ACTIVITY, ALERTS}
+OF_PERMISSION = {VIEW: MODEL_TOPICS, VIEW_ACTIVITY: {ACTIVITY}, VIEW_ALERTS: {ALERTS}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,19 +36,14 @@ class Credential:
 
 
 def allowed_topics(credentials: Collection[Credential]) -> dict[Credential, Topics]:
-    """Takes five queries. Credentials without topics are left out."""
+    """Takes six queries. Credentials without topics are left out."""
     users = users_of(credentials)
     pks = set(users.values())
-    may_view = _allowed(VIEW, pks)
-    may_view_activity = _allowed(VIEW_ACTIVITY, pks)
-    allowed = {}
-    for credential, pk in users.items():
-        topics = MODEL_TOPICS if pk in may_view else NO_TOPICS
-        if pk in may_view_activity:
-            topics |= {ACTIVITY}
-        if topics:
-            allowed[credential] = topics
-    return allowed
+    topics: dict[int, Topics] = dict.fromkeys(pks, NO_TOPICS)
+    for permission, given in OF_PERMISSION.items():
+        for pk in _allowed(permission, pks):
+            topics[pk] |= given
+    return {one: topics[pk] for one, pk in users.items() if topics[pk]}
 
 
 def _allowed(permission: str, pks: Collection[int]) -> set[int]:

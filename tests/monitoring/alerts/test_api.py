@@ -95,7 +95,8 @@ def test_alerts_of_a_rule(alerts):
 @pytest.mark.parametrize(
     "query",
     ["state=red", "severity=1", "rule=x", "rule=0", "rule=99999999999999999999",
-     "since=yesterday", "metric=heat", "acknowledged=perhaps", "ordering=value"],
+     "since=yesterday", "until=", "metric=heat", "acknowledged=perhaps",
+     "ordering=value"],
 )  # fmt: skip
 def test_filters_refuse_what_they_do_not_know(query):
     answer = operator().get(f"{ALERTS}?{query}")

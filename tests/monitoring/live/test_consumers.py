@@ -94,9 +94,10 @@ async def test_role_decides_who_may_connect(server, role, credential):
 @pytest.mark.parametrize(
     ("permissions", "topics"),
     [
-        (["view_servedmodel", "view_activity"], ALL),
-        (["view_servedmodel"], ALL - {"activity"}),
+        (["view_servedmodel", "view_activity", "view_alert"], ALL),
+        (["view_servedmodel"], ALL - {"activity", "alerts"}),
         (["view_activity"], {"activity"}),
+        (["view_alert"], {"alerts"}),
     ],
 )
 async def test_permissions_decide_the_topics(server, permissions, topics):

@@ -1,4 +1,5 @@
 import pytest
+from django.contrib.auth.models import Permission
 from knox.crypto import hash_token
 
 from monitoring.live.permissions import Credential, allowed_topics
@@ -20,7 +21,7 @@ def test_many_credentials_take_few_queries(django_assert_num_queries, count):
     tokens = [Credential(token=hash_token(a_token(user))) for user in users]
     known = [*map(a_cookie, users), *tokens]
     unknown = [Credential(session="unknown"), Credential(token="unknown")]
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         found = allowed_topics([*known, outsider, *unknown])
     assert found == dict.fromkeys(known, frozenset(TOPICS))
 
@@ -28,3 +29,18 @@ def test_many_credentials_take_few_queries(django_assert_num_queries, count):
 def test_no_credentials_take_no_query(django_assert_num_queries):
     with django_assert_num_queries(0):
         assert allowed_topics([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("permission", "topics"),
+    [
+        ("view_servedmodel", {"host", "gpus", "models", "status"}),
+        ("view_activity", {"activity"}),
+        ("view_alert", {"alerts"}),
+    ],
+)
+def test_each_permission_gives_its_topics(permission, topics):
+    user = a_user()
+    user.user_permissions.add(Permission.objects.get(codename=permission))
+    cookie = a_cookie(user)
+    assert allowed_topics([cookie]) == {cookie: topics}
