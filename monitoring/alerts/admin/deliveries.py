@@ -30,14 +30,19 @@ COLOURS = {JobState.DONE: "ok", JobState.FAILED: "error", JobState.RUNNING: "inf
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ("created", "channel", "about", "state_label", "result", "retry")
-    list_display_links = None
+    list_display_links = ("created",)
     list_filter = ("state", "kind", "channel")
     ordering = ("-pk",)
     list_before_template = f"{PAGES}/operations_form.html"
     fields = (
-        "channel", "kind", "state", "result", "response_status", "attempts", "uid",
-        "created_at", "started_at", "finished_at", "retry_at",
-    )  # fmt: skip
+        "channel",
+        "about",
+        "state_label",
+        "result",
+        "created",
+        "started",
+        "ended",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
         deliveries: QuerySet[Delivery] = super().get_queryset(request)
@@ -50,6 +55,14 @@ class DeliveryAdmin(ReadOnlyAdmin):
     @admin.display(description=_("created"))
     def created(self, delivery: Delivery) -> str:
         return short_time(delivery.created_at)
+
+    @admin.display(description=_("started"))
+    def started(self, delivery: Delivery) -> str:
+        return short_time(delivery.started_at)
+
+    @admin.display(description=_("finished"))
+    def ended(self, delivery: Delivery) -> str:
+        return short_time(delivery.finished_at)
 
     @admin.display(description=_("about"))
     def about(self, delivery: Delivery) -> str:

@@ -37,7 +37,8 @@ def test_only_administrators_have_the_pages(role):
     delivery = a_failed_delivery(channel)
     may = role in {"admin", "superuser"}
     page = f"{LIST}{channel.pk}/"
-    for url in (LIST, ADD, f"{page}change/", f"{page}live/", DELIVERIES):
+    one = f"{DELIVERIES}{delivery.pk}/change/"
+    for url in (LIST, ADD, f"{page}change/", f"{page}live/", DELIVERIES, one):
         answer = client.get(url)
         if role == "anonymous":
             assert answer.url.startswith("/admin/login/")
