@@ -20,6 +20,7 @@ from monitoring.alerts.evaluation.states import OK, Condition, Event, State, ste
 from monitoring.alerts.evaluation.windows import SourceKey, Windows
 from monitoring.alerts.models import Alert, AlertRule
 from monitoring.alerts.rows import (
+    OBSERVED,
     condition_of,
     copy_state,
     end_alert,
@@ -227,7 +228,8 @@ class Manager:
             end_alert(alert, now)
         elif change.event == "firing":
             alert.detail = self.details.get(change.rule.metric, "")
-        alert.save()
+        # Not what people may write at the same time
+        alert.save(update_fields=OBSERVED if alert.pk else None)
         return alert
 
     def _save_values(self, states: dict[Key, State], now: float) -> None:

@@ -13,6 +13,12 @@ from monitoring.alerts.evaluation.windows import SourceKey
 from monitoring.alerts.models import Alert, AlertRule
 from monitoring.history.aggregation.aggregates import DECIMALS
 
+# What the evaluation writes of an alert; the rest is people's, or the outbox's
+OBSERVED = (
+    "state", "started_at", "fired_at", "clear_since", "no_data_since", "ended_at",
+    "value", "peak", "detail", "evaluated_at",
+)  # fmt: skip
+
 
 def condition_of(rule: AlertRule) -> Condition:
     clear = rule.clear_threshold

@@ -2,6 +2,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.db.models.signals import pre_save
 from django.utils import timezone
 
 from monitoring.alerts.manager import PENDING_TOLERANCE_S, Manager
@@ -220,6 +221,23 @@ def test_source_is_named(now):
     manager.windows.names[GPU] = "0 H100"
     manager.evaluate(now)
     assert Alert.objects.get().source_name == "0 H100"
+
+
+def test_what_people_write_meanwhile_stays(now):
+    make_rule(channels=[make_channel()])
+    manager = Manager()
+    evaluate(manager, 85, now)
+
+    def acknowledge(sender, instance, **_):
+        Alert.objects.filter(pk=instance.pk).update(acknowledged_by="op")
+
+    pre_save.connect(acknowledge, sender=Alert)
+    try:
+        evaluate(manager, None, now + 20)
+    finally:
+        pre_save.disconnect(acknowledge, sender=Alert)
+    alert = Alert.objects.get()
+    assert (alert.state, alert.acknowledged_by) == ("no_data", "op")
 
 
 def test_silenced_series_stays_silent_when_it_fires_again(now):
