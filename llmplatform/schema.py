@@ -57,8 +57,9 @@ def without_slashes(
 
 
 def complete(result: Schema, **_: Any) -> Schema:
-    # A draft with an id is a change, where every field is optional
-    result["components"]["schemas"]["Draft"].pop("required")
+    draft = result["components"]["schemas"]["Draft"]
+    draft.pop("required")
+    draft["anyOf"] = [{"required": ["id"]}, {"required": ["config"]}]
     return add_errors(name_plugins(name_ids(result)))
 
 
