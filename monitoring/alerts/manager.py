@@ -85,14 +85,21 @@ class Manager:
         """Whether anything was written. Raises DatabaseError."""
         now = time.time()
         self.follow_clock(now)
+        self._load(now)
         self.series.update(recorder, now)
-        return self.evaluate(now)
+        return self._evaluate_rules(now)
 
     def evaluate(self, now: float) -> bool:
         """Like step(), without new readings."""
+        self._load(now)
+        return self._evaluate_rules(now)
+
+    def _load(self, now: float) -> None:
         self._load_rules()
         if not self.restored:
             self._restore(now)
+
+    def _evaluate_rules(self, now: float) -> bool:
         self._index_open()
         states: dict[Key, State] = {}
         changes: list[Change] = []
@@ -157,6 +164,7 @@ class Manager:
         self._end_orphans(by_pk)
         self.states = {k: s for k, s in self.states.items() if k[0] in by_pk}
         self.rules, self.loaded = rules, version
+        self.series.keep(max((rule.row.window_s for rule in rules), default=0))
 
     def _end_orphans(self, rules: dict[int, Rule]) -> None:
         """Not sent: somebody has decided that it does not matter any more."""

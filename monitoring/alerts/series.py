@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import orjson
 
-from monitoring.alerts.evaluation.windows import MAX_WINDOW_S, Windows
+from monitoring.alerts.evaluation.windows import Windows
 from monitoring.history.recorder import Recorder
 from monitoring.models import Bucket10s, Source
 
@@ -23,6 +23,12 @@ class SeriesReader:
         self.sources: dict[int, tuple[str, str, str]] = {}
         self.read_until = 0
         self.next_read = 0.0
+
+    def keep(self, seconds: int) -> None:
+        """The longest window that is read. Reads again what a longer one needs."""
+        if seconds > self.windows.keep_s:
+            self.read_until, self.next_read = 0, 0.0
+        self.windows.keep_s = seconds
 
     def update(self, recorder: Recorder | None, now: float) -> None:
         """recorder: of this process, whose buckets are taken as they are. Raises
@@ -45,10 +51,9 @@ class SeriesReader:
                 )
 
     def _read(self, now: float, own: str) -> None:
-        since = self.read_until or int(now) - MAX_WINDOW_S
-        rows = Bucket10s.objects.filter(
-            touched__gte=since, start__gte=now - MAX_WINDOW_S
-        )
+        horizon = int(now) - self.windows.keep_s - 2 * WIDTH_S
+        since = self.read_until or horizon
+        rows = Bucket10s.objects.filter(touched__gte=since, start__gte=horizon)
         self.read_until = int(now) - OVERLAP_S
         found = list(
             rows.exclude(writer=own).values_list(

@@ -56,6 +56,8 @@ class Site(Installation):
 
 
 CSP = "Content Security Policy"
+# For a page on a busy machine, where a test sets no limit of its own
+MOST_MS = 90_000
 
 
 @pytest.fixture(scope="package")
@@ -89,6 +91,7 @@ def browser():
 def signed_in(site, browser):
     """Cookies of an admin."""
     context = browser.new_context()
+    context.set_default_timeout(MOST_MS)
     page = context.new_page()
     page.goto(f"{site.url}/admin/login/")
     page.fill("[name=username]", "root")
@@ -109,6 +112,7 @@ def page(site, browser, signed_in):
         storage_state=signed_in,
         viewport={"width": 1280, "height": 900},
     )
+    context.set_default_timeout(MOST_MS)
     page = context.new_page()
     page.on("pageerror", lambda error: thrown.append(error))
     page.on("console", lambda line: thrown.append(line.text) if CSP in line.text else 0)

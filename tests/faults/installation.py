@@ -253,7 +253,7 @@ class Installation:
             name,
         )
 
-    def until(self, what, seconds=60.0, every=0.02):
+    def until(self, what, seconds=120.0, every=0.02):
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if found := what():
@@ -262,7 +262,7 @@ class Installation:
             time.sleep(every)
         raise AssertionError(f"not within {seconds} s. {self.report()}")
 
-    def until_status(self, name, status, seconds=60.0):
+    def until_status(self, name, status, seconds=120.0):
         self.until(lambda: self.model(name)["status"] == status, seconds)
         return self.runs(name)
 

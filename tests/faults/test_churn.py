@@ -14,7 +14,7 @@ pytestmark = pytest.mark.fault
 
 KILLS = 200
 # Fewer mean that the roles never got to work between two kills.
-RUNS_AT_LEAST = 5
+RUNS_AT_LEAST = 3
 VERBS = ["start", "stop", "restart"]
 MODELS = ["one", "two", "three", "four"]
 SERVERS = {"sqlite": lambda: nullcontext("")}

@@ -115,7 +115,7 @@ def raw_request(path, body, token=TOKEN):
     return head.encode() + content
 
 
-async def until(true, seconds=30.0):
+async def until(true, seconds=90.0):
     async with asyncio.timeout(seconds):
         while not true():
             await asyncio.sleep(0.01)

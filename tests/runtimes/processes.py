@@ -25,7 +25,7 @@ def python(script: str, stdin: str = "") -> Command:
 SLEEP = shell("exec sleep 60")
 
 
-def until(condition, seconds=30.0):
+def until(condition, seconds=90.0):
     """What condition() returns as soon as that is true."""
     deadline = time.monotonic() + seconds
     while not (result := condition()):

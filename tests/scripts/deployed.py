@@ -78,7 +78,7 @@ class Deployed:
             return False
         return any(folder in value for value in given.values())
 
-    def until(self, what, seconds=30):
+    def until(self, what, seconds=90):
         deadline = time.monotonic() + seconds
         while not (found := what()):
             assert time.monotonic() < deadline, self.logs()

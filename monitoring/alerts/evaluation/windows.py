@@ -49,6 +49,7 @@ class Windows:
     """put() all buckets, then forget() old ones and read()."""
 
     def __init__(self) -> None:
+        self.keep_s = 0  # the longest window that is read
         self.names: dict[SourceKey, str] = {}
         self.buckets: dict[SourceKey, dict[int, dict[str, Values]]] = {}
         self.versions: dict[SourceKey, int] = defaultdict(int)
@@ -70,7 +71,7 @@ class Windows:
                 self.versions[source] += 1
 
     def forget(self, now: float) -> None:
-        horizon = now - MAX_WINDOW_S - 2 * WIDTH_S
+        horizon = now - self.keep_s - 3 * WIDTH_S
         for source, by_start in list(self.buckets.items()):
             for start in [start for start in by_start if start < horizon]:
                 del by_start[start]

@@ -22,6 +22,7 @@ def value(windows, metric, aggregate, source, window_s=60):
 def test_own_samples_count_before_they_are_written():
     windows, recorder = Windows(), Recorder("monitor")
     reader = SeriesReader(windows)
+    reader.keep(60)
     recorder.add("gpu", "GPU-1", "0 H100", {"gpu_temperature": 81})
     reader.update(recorder, time.time())
     assert value(windows, "gpu_temperature", "max", ("gpu", "GPU-1")) == 81
@@ -34,6 +35,7 @@ def test_own_samples_count_before_they_are_written():
 def test_rows_of_gateways_count_once():
     windows, own = Windows(), Recorder("monitor")
     reader = SeriesReader(windows)
+    reader.keep(60)
     gateways = [Recorder("api"), Recorder("api")]
     for gateway in gateways:
         gateway.add("model", "7", "smol", {"requests": 10, "errors": 1})
@@ -53,22 +55,27 @@ def test_rows_of_gateways_count_once():
 def test_own_rows_are_not_counted_twice():
     windows, own = Windows(), Recorder("monitor")
     reader = SeriesReader(windows)
+    reader.keep(60)
     own.add("model", "7", "smol", {"requests": 10})
     own.flush()
     reader.update(own, time.time())
     assert value(windows, "requests", "sum", MODEL) == 10
 
 
-def test_restarted_reader_knows_the_last_hour():
+def test_restarted_reader_knows_as_much_as_the_rules_need():
     now = time.time()
     earlier = Recorder("monitor", clock=lambda: now - 600)
     earlier.add("gpu", "GPU-1", "0 H100", {"gpu_temperature": 81})
     earlier.flush()
     windows = Windows()
-    SeriesReader(windows).update(None, now)
+    reader = SeriesReader(windows)
+    reader.keep(300)
+    reader.update(None, now)
     gpu = ("gpu", "GPU-1")
-    assert value(windows, "gpu_temperature", "max", gpu, window_s=900) == 81
     assert value(windows, "gpu_temperature", "max", gpu, window_s=300) is None
+    reader.keep(900)
+    reader.update(None, now)
+    assert value(windows, "gpu_temperature", "max", gpu, window_s=900) == 81
 
 
 def test_demo_history_fires_nothing():
@@ -77,5 +84,7 @@ def test_demo_history_fires_nothing():
     recorder.flush()
     Source.objects.update(demo=True)
     windows = Windows()
-    SeriesReader(windows).update(None, time.time())
+    reader = SeriesReader(windows)
+    reader.keep(60)
+    reader.update(None, time.time())
     assert windows.buckets == {}

@@ -1,6 +1,6 @@
 import pytest
 
-from monitoring.alerts.evaluation.windows import MAX_WINDOW_S, Reading, Windows
+from monitoring.alerts.evaluation.windows import Reading, Windows
 from monitoring.history.aggregation import bucket_values
 from monitoring.metrics import METRICS
 
@@ -103,11 +103,12 @@ def test_window_moves(windows):
 
 
 def test_old_buckets_are_forgotten(windows):
+    windows.keep_s = 900
     windows.put(GPU, "0 H100", NOW, "m", gauge(90))
     read(windows, "gpu_temperature", "max")
-    windows.forget(NOW + MAX_WINDOW_S)
+    windows.forget(NOW + 900)
     assert list(windows.sources("gpu")) == [GPU]
-    windows.forget(NOW + MAX_WINDOW_S + 60)
+    windows.forget(NOW + 960)
     assert list(windows.sources("gpu")) == []
     assert windows.closed == {}
 
