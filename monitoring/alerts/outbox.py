@@ -60,11 +60,12 @@ def enqueue_reminders() -> None:
 
 
 def is_sent(alert: Alert, event: Event) -> bool:
-    """The end of an alert is sent where its beginning was."""
+    """The end of an alert is sent where its beginning was, unless it is silenced."""
+    if alert.silenced_until and alert.silenced_until > timezone.now():
+        return False
     if event == "resolved":
         return alert.notified_at is not None
-    is_silenced = alert.silenced_until and alert.silenced_until > timezone.now()
-    return not is_silenced and alert.muted_by is None
+    return alert.muted_by is None
 
 
 def _is_due(alert: Alert) -> bool:

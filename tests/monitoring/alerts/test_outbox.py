@@ -109,6 +109,16 @@ def test_end_is_sent_where_the_beginning_was(rule):
     assert sent()[1:] == [[(alert.uid, "resolved")]]
 
 
+def test_end_of_a_silenced_alert_is_not_sent(rule):
+    alert = make_alert(rule)
+    fire(alert)
+    Delivery.objects.update(state="done")
+    until = timezone.now() + timedelta(hours=1)
+    Alert.objects.update(silenced_until=until)
+    resolve(alert)
+    assert len(sent()) == 1
+
+
 def test_each_channel_has_its_own_message(rule, channel):
     other = make_channel()
     off = make_channel(enabled=False)
