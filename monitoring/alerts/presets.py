@@ -10,6 +10,8 @@ from monitoring.alerts.enums import Comparison, Severity
 
 MINUTE_S = 60
 DAY_S = 86_400
+# After a pause of the whole platform, one role is up before the other.
+AFTER_START_S = MINUTE_S
 
 
 def _(text: str) -> str:
@@ -102,13 +104,13 @@ PRESETS: dict[str, dict[str, Any]] = {
         "name": _("Monitor silent"),
         "description": _("Nothing is measured. The worker reports this."),
         "metric": "monitor_silence", "aggregate": "max", "window_s": 10,
-        "threshold": 60, "severity": Severity.CRITICAL,
+        "threshold": 60, "for_s": AFTER_START_S, "severity": Severity.CRITICAL,
     },
     "worker_silent": {
         "name": _("Worker silent"),
         "description": _("No model is started or stopped. The monitor reports this."),
         "metric": "worker_silence", "aggregate": "max", "window_s": 10,
-        "threshold": 240, "severity": Severity.CRITICAL,
+        "threshold": 240, "for_s": 2 * AFTER_START_S, "severity": Severity.CRITICAL,
     },
     "history_paused": {
         "name": _("History paused"),
