@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
-from common.sockets import MAX_PATH_BYTES, longest_socket
+from common.network.sockets import MAX_PATH_BYTES, longest_socket
 from runtimes.frameworks.paths import responding
 
 PASSWORD_SHORTEST = 8

@@ -17,7 +17,7 @@ from taggit.managers import TaggableManager
 from common.fields import EncryptedTextField
 from common.messages import reason_of, render
 from common.models import new_uid
-from common.sockets import socket_of
+from common.network.sockets import socket_of
 from models_app.enums import (
     ALLOWED,
     Desired,

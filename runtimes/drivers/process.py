@@ -21,7 +21,7 @@ from pathlib import Path
 from signal import Signals
 from typing import Any
 
-from common.sockets import FOLDER, socket_of
+from common.network.sockets import FOLDER, socket_of
 from runtimes import sandbox, shim
 from runtimes.drivers import gpu_devices, procfs
 from runtimes.drivers.base import (

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from common.sockets import socket_of
+from common.network.sockets import socket_of
 from runtimes.drivers.base import Bounds
 from runtimes.frameworks.base import Placement
 from runtimes.frameworks.llamacpp.framework import LlamaCpp

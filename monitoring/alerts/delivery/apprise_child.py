@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from common.addresses import watch
+from common.network.addresses import watch
 from common.processes import end_with
 from monitoring.alerts.delivery.network import Failed, Policy
 

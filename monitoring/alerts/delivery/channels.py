@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Url, parse_url
 
 from common import jobs
-from common.addresses import of_socket
+from common.network.addresses import of_socket
 from common.problems import Problem, shorten, unknown_fields, wrong_type
 from models_app.activity import Actor
 from monitoring.alerts.delivery import webhook

@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from common.addresses import Address, is_public, of_socket, shown
+from common.network.addresses import Address, is_public, of_socket, shown
 
 SECONDS = 15.0
 

@@ -12,8 +12,8 @@ from ipaddress import ip_network
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from common import addresses
-from common.addresses import Address, addresses_of, plain
+from common.network import addresses
+from common.network.addresses import Address, addresses_of, plain
 from runtimes.downloads.hubs.remote import Failed
 
 # Compressed listings can be a thousand times as large in memory.

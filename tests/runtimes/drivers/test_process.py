@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from common.sockets import socket_of
+from common.network.sockets import socket_of
 from runtimes.drivers.base import NO_BOUNDS, DriverError, Handle, Observation
 from runtimes.drivers.process import ProcessDriver
 from runtimes.frameworks.base import Exit

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from common.sockets import socket_of
+from common.network.sockets import socket_of
 from models_app.enums import RunState
 from models_app.models import Run
 from runtimes.machine import inventory

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 
 from monitoring.alerts.delivery.network import Attempt, Failed, Policy, own_addresses
-from tests.common.test_addresses import NOT_PUBLIC, PUBLIC
+from tests.common.network.test_addresses import NOT_PUBLIC, PUBLIC
 
 LOCAL = "127.0.0.1/32"
 

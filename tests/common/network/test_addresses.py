@@ -2,7 +2,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from common.addresses import is_public, of_socket, plain, shown
+from common.network.addresses import is_public, of_socket, plain, shown
 
 PUBLIC = ["8.8.8.8", "1.1.1.1", "223.5.5.5", "2606:4700::1111", "2400:3200::1"]
 NOT_PUBLIC = [
