@@ -222,7 +222,8 @@ class Manager:
 
     def _save(self, change: Change, now: float) -> Alert | None:
         """None: there is no alert."""
-        rows = open_alerts(change.rule.pk, change.source)
+        # Another process may be ending it: only one of them then sends that.
+        rows = open_alerts(change.rule.pk, change.source).select_for_update()
         alert = rows.first()
         if change.after.since is None and change.event is None:
             if alert is not None and alert.fired_at is None:

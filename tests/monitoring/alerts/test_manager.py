@@ -252,3 +252,16 @@ def test_silenced_series_stays_silent_when_it_fires_again(now):
     evaluate(manager, 85, now + 40)
     assert Alert.objects.order_by("pk").last().silenced_by == "op"
     assert Delivery.objects.count() == 0
+
+
+def test_end_that_another_process_has_written_is_not_sent_again(now):
+    make_rule(channels=[make_channel()])
+    first, second = Manager(), Manager()
+    evaluate(first, 85, now)
+    evaluate(second, 85, now)
+    Delivery.objects.update(state="done")
+    evaluate(first, 70, now + 20)
+    evaluate(second, 70, now + 20)
+    assert states() == ["resolved"]
+    events = [e["event"] for d in Delivery.objects.all() for e in d.alerts]
+    assert sorted(events) == ["firing", "resolved"]
