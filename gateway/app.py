@@ -120,7 +120,7 @@ class Gateway:
         build: BuildRequest,
         body: Body | None,
     ) -> None:
-        with self.usage.track(route.model_id) as stats, _record_outcome(stats):
+        with self.usage.track(route, caller.grant) as stats, _record_outcome(stats):
             if body is None:
                 body = parse_json(await request.body())
             engine_request = build(body, route, stats)

@@ -12,7 +12,7 @@ from knox.crypto import hash_token
 
 from gateway.errors import GatewayError
 from gateway.routes.cache import RouteCache
-from gateway.routes.table import RoutingTable
+from gateway.routes.table import Grant, RoutingTable
 
 RETRY_AFTER_S = 5
 
@@ -23,6 +23,10 @@ class Caller:
 
     digest: str
     table: RoutingTable
+
+    @property
+    def grant(self) -> Grant:
+        return self.table.grants[self.digest]
 
 
 async def authenticate(header: bytes | None, routes: RouteCache) -> Caller:

@@ -19,6 +19,8 @@ class Grant:
     username: str
     can_use: bool
     expires_at: float | None = None
+    token_id: int = 0
+    token_name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

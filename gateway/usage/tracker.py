@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from gateway.routes.table import Grant, Route
 from monitoring.history.aggregation.bucket_values import Values, add_duration
 
 SERVICE_UNAVAILABLE = 503
@@ -19,21 +20,36 @@ SERVICE_UNAVAILABLE = 503
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
+    """cached_tokens: part of prompt_tokens. reasoning_tokens: part of
+    completion_tokens."""
+
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
     @classmethod
     def parse(cls, value: object) -> Usage | None:
         """None unless value is an engine's usage object."""
         if not isinstance(value, dict):
             return None
-        names = ("prompt_tokens", "completion_tokens")
-        counts = {k: value[k] for k in names if isinstance(value.get(k), int)}
-        return cls(**counts)
+        return cls(
+            prompt_tokens=_count(value, "prompt_tokens"),
+            completion_tokens=_count(value, "completion_tokens"),
+            cached_tokens=_count(value.get("prompt_tokens_details"), "cached_tokens"),
+            reasoning_tokens=_count(
+                value.get("completion_tokens_details"), "reasoning_tokens"
+            ),
+        )
 
     @property
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
+
+
+def _count(value: object, name: str) -> int:
+    count = value.get(name) if isinstance(value, dict) else None
+    return max(0, count) if isinstance(count, int) else 0
 
 
 @dataclass(slots=True)
@@ -98,7 +114,8 @@ class UsageTracker:
         return drained
 
     @contextmanager
-    def track(self, model_id: int) -> Iterator[RequestStats]:
+    def track(self, route: Route, grant: Grant) -> Iterator[RequestStats]:
+        model_id = route.model_id
         self._update(model_id, +1)
         stats = RequestStats()
         try:

@@ -2,6 +2,9 @@ import pytest
 
 from gateway.usage.tracker import Usage, UsageTracker
 from monitoring.metrics import COUNTERS, HISTOGRAMS
+from tests.gateway.client import a_grant, a_route
+
+ROUTE, GRANT = a_route(), a_grant()
 
 
 @pytest.mark.parametrize(
@@ -16,6 +19,29 @@ from monitoring.metrics import COUNTERS, HISTOGRAMS
 def test_usage_is_read(value, usage):
     found = Usage.parse(value)
     assert (found.prompt_tokens, found.completion_tokens, found.total_tokens) == usage
+
+
+DETAILS = ({"cached_tokens": 2}, {"reasoning_tokens": 1})
+
+
+@pytest.mark.parametrize(
+    ("prompt", "completion", "counts"),
+    [
+        (*DETAILS, (2, 1)),
+        (None, None, (0, 0)),
+        ([], "x", (0, 0)),
+        ({"cached_tokens": None}, {"reasoning_tokens": -1}, (0, 0)),
+    ],
+)
+def test_details_of_usage_are_read(prompt, completion, counts):
+    value = {
+        "prompt_tokens": 3,
+        "completion_tokens": 4,
+        "prompt_tokens_details": prompt,
+        "completion_tokens_details": completion,
+    }
+    found = Usage.parse(value)
+    assert (found.cached_tokens, found.reasoning_tokens) == counts
 
 
 @pytest.mark.parametrize("value", [None, 5, "x", []])
@@ -41,7 +67,7 @@ ENDS = ("errors", "refused", "cancelled")
 )
 def test_request_is_counted_once_by_outcome(status, cancelled, kind):
     tracker = UsageTracker()
-    with tracker.track(7) as stats:
+    with tracker.track(ROUTE, GRANT) as stats:
         assert tracker.counts[7].in_flight == 1
         stats.status, stats.cancelled = status, cancelled
         stats.usage = Usage(prompt_tokens=1, completion_tokens=2)
@@ -56,14 +82,14 @@ def test_request_is_counted_once_by_outcome(status, cancelled, kind):
 
 def test_request_that_raises_is_no_longer_in_flight():
     tracker = UsageTracker()
-    with pytest.raises(ValueError, match="x"), tracker.track(7):
+    with pytest.raises(ValueError, match="x"), tracker.track(ROUTE, GRANT):
         raise ValueError("x")
     assert tracker.drain()[7].in_flight == 0
 
 
 def test_drained_counts_are_not_returned_again():
     tracker = UsageTracker()
-    with tracker.track(7):
+    with tracker.track(ROUTE, GRANT):
         pass
     assert tracker.drain()[7].requests == 1
     assert tracker.drain() == {}
@@ -71,7 +97,7 @@ def test_drained_counts_are_not_returned_again():
 
 def test_request_that_spans_intervals_counts_in_the_last():
     tracker = UsageTracker()
-    with tracker.track(7):
+    with tracker.track(ROUTE, GRANT):
         first = tracker.drain()[7]
         second = tracker.drain()[7]
     assert (first.requests, first.in_flight) == (second.requests, second.in_flight)
@@ -82,7 +108,7 @@ def test_request_that_spans_intervals_counts_in_the_last():
 
 def test_seconds_in_flight_sum_over_requests():
     tracker = UsageTracker()
-    with tracker.track(7), tracker.track(7):
+    with tracker.track(ROUTE, GRANT), tracker.track(ROUTE, GRANT):
         tracker.counts[7].updated_at -= 10
         first = tracker.drain()[7]
         tracker.counts[7].updated_at -= 1
@@ -93,7 +119,7 @@ def test_seconds_in_flight_sum_over_requests():
 
 def a_request(*, tokens, first_after, last_after):
     tracker = UsageTracker()
-    with tracker.track(7) as stats:
+    with tracker.track(ROUTE, GRANT) as stats:
         stats.started_at -= 100
         stats.usage = Usage(completion_tokens=tokens)
         if first_after is not None:
@@ -119,7 +145,7 @@ def test_token_durations(tokens, first_after, last_after, times):
 
 def test_names_match_the_metrics():
     tracker = UsageTracker()
-    with tracker.track(7):
+    with tracker.track(ROUTE, GRANT):
         pass
     found = tracker.drain()[7]
     assert {name for name in COUNTERS["model"] if hasattr(found, name)} >= {
