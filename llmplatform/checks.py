@@ -197,6 +197,15 @@ def accounts() -> Iterator[CheckMessage]:
         )
 
 
+def usage() -> Iterator[CheckMessage]:
+    if settings.USAGE_DAYS < 1:
+        yield Error(
+            f"USAGE_DAYS is {settings.USAGE_DAYS}.",
+            hint="Use 1 or more.",
+            id="llmplatform.E100",
+        )
+
+
 def url_prefix() -> Iterator[CheckMessage]:
     if not URL_PREFIX.fullmatch(settings.URL_PREFIX):
         yield Error(
@@ -294,6 +303,7 @@ CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     cors_origins,
     request_limit,
     accounts,
+    usage,
     mail,
     public_url,
     bind,

@@ -9,7 +9,8 @@ from django.db import models
 from django.db.models import UniqueConstraint
 from django.utils.translation import gettext_lazy as _
 
-import monitoring.alerts.models  # noqa: F401 -- its models belong to this app
+import monitoring.alerts.models
+import monitoring.usage.models  # noqa: F401 -- models of packages belong to this app
 from common.models import Job, JobState
 
 
@@ -99,7 +100,8 @@ TIER_NAMES: dict[type[Bucket], str] = {
 
 
 class Watermark(models.Model):
-    """Time up to which a job is done: "roll_up" or "pruned_<tier>"."""
+    """Time up to which a job is done: "roll_up" or "pruned_<tier>". Of a writer of
+    usage ("usage_<writer>"): number of its last batch, about milliseconds."""
 
     name = models.CharField(max_length=40, primary_key=True)
     at = models.BigIntegerField(default=0)

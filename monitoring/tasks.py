@@ -2,10 +2,11 @@
 
 from functools import cache
 
+from monitoring.alerts import retention as alert_retention
 from monitoring.alerts.delivery.dispatcher import Dispatcher
-from monitoring.alerts.retention import delete_old
 from monitoring.alerts.watch import watch_monitor
 from monitoring.history import retention, rollup
+from monitoring.usage import retention as usage_retention
 
 
 def roll_up() -> None:
@@ -14,7 +15,8 @@ def roll_up() -> None:
 
 def prune() -> None:
     retention.prune()
-    delete_old()
+    alert_retention.delete_old()
+    usage_retention.delete_old()
 
 
 def watch() -> None:

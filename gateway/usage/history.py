@@ -1,4 +1,4 @@
-"""Write the counts of each interval to history.
+"""Write the counts of each interval to history, and usage to the ledger.
 
 Belongs to one thread, which may block on the database: intervals queue up meanwhile and
 requests are not affected.
@@ -10,13 +10,15 @@ import logging
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db import close_old_connections
 
+from gateway.usage.ledger import LedgerWriter
 from gateway.usage.tracker import Counts
 from monitoring.history.recorder import Recorder
 from monitoring.metrics import COUNTERS
+from monitoring.usage.ledger import Entries
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +34,14 @@ class Interval:
     at: float
     counts: Mapping[int, Counts]
     names: Mapping[int, str]
+    usage: Entries = field(default_factory=dict)
 
 
 class HistoryWriter:
     def __init__(self, recorder: Recorder) -> None:
         self.queue: deque[Interval] = deque()
         self._recorder = recorder
+        self._ledger = LedgerWriter()
         self._has_unwritten_traffic = False
         self._retry_at = 0.0
 
@@ -53,18 +57,21 @@ class HistoryWriter:
             self._flush(force)
         except Exception:
             # Whatever the cause, the next interval retries.
-            logger.exception("cannot write traffic to history")
+            logger.exception("cannot write traffic to history or usage")
             self._retry_at = time.monotonic() + RETRY_S
         finally:
             close_old_connections()
 
     def _flush(self, force: bool) -> None:
-        if self._recorder.flush(include_open=self._has_unwritten_traffic or force):
+        include_open = self._has_unwritten_traffic or force
+        is_usage_written = self._ledger.write()
+        if is_history_written := self._recorder.flush(include_open=include_open):
             self._has_unwritten_traffic = False
-        else:
+        if not (is_usage_written and is_history_written):
             self._retry_at = time.monotonic() + RETRY_S
 
     def _add(self, interval: Interval) -> None:
+        self._ledger.add(interval.usage)
         for model_id, counts in interval.counts.items():
             name = interval.names.get(model_id, str(model_id))
             source = "model", str(model_id), name

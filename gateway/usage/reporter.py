@@ -106,7 +106,8 @@ class UsageReporter:
         routes = table.by_id.values() if table else ()
         self._names |= {route.model_id: route.name for route in routes}
         idle = {r.model_id: Counts() for r in routes if r.status == Status.RUNNING}
-        return Interval(time.time(), {**idle, **counts}, dict(self._names))
+        usage = self._tracker.by_token.drain()
+        return Interval(time.time(), {**idle, **counts}, dict(self._names), usage)
 
     def _write(self) -> None:
         if self._writing is None or self._writing.done():

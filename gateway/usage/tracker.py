@@ -1,4 +1,4 @@
-"""Count requests, tokens and durations per model, in this process.
+"""Count requests, tokens and durations per model, and usage per token, in this process.
 
 A request by a user who may use models counts once, when it ends: as successful, as an
 error (5xx), as refused (4xx, and 503 because the model is not serving) or as cancelled
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from gateway.routes.table import Grant, Route
+from gateway.usage.ledger import UsageByToken
 from monitoring.history.aggregation.bucket_values import Values, add_duration
 
 SERVICE_UNAVAILABLE = 503
@@ -90,6 +91,15 @@ class RequestStats:
     def elapsed_ms(self) -> float:
         return round((time.monotonic() - self.started_at) * 1000, 1)
 
+    @property
+    def failure(self) -> str | None:
+        """As what the request counts; None: as successful."""
+        if self.cancelled:
+            return "cancelled"
+        if self.status >= 500 and self.status != SERVICE_UNAVAILABLE:
+            return "errors"
+        return "refused" if self.status >= 400 else None
+
     def record_tokens(self) -> None:
         self.last_token_at = time.monotonic()
         if self.first_token_at is None:
@@ -99,6 +109,7 @@ class RequestStats:
 class UsageTracker:
     def __init__(self) -> None:
         self.counts: dict[int, Counts] = {}
+        self.by_token = UsageByToken()
 
     def drain(self) -> dict[int, Counts]:
         """Counts by model id since the last call, without models that had no
@@ -122,6 +133,7 @@ class UsageTracker:
             yield stats
         finally:
             _add(self._update(model_id, -1), stats)
+            self.by_token.add(route, grant, stats)
 
     def _update(self, model_id: int, in_flight_change: int) -> Counts:
         counts = self.counts.get(model_id)
@@ -135,12 +147,8 @@ def _add(counts: Counts, stats: RequestStats) -> None:
     counts.requests += 1
     counts.prompt_tokens += stats.usage.prompt_tokens
     counts.completion_tokens += stats.usage.completion_tokens
-    if stats.cancelled:
-        counts.cancelled += 1
-    elif stats.status >= 500 and stats.status != SERVICE_UNAVAILABLE:
-        counts.errors += 1
-    elif stats.status >= 400:
-        counts.refused += 1
+    if failure := stats.failure:
+        setattr(counts, failure, getattr(counts, failure) + 1)
     else:
         _add_durations(counts, stats)
 

@@ -196,7 +196,8 @@ RETENTION = {
     "scheduling.tasks.cleanup": "scheduling.Decision",
     "monitoring.tasks.prune": (
         "monitoring.Alert monitoring.Bucket10s monitoring.Bucket1m monitoring.Bucket1h"
-        " monitoring.Source monitoring.Total"
+        " monitoring.Source monitoring.Total monitoring.UsageRecord"
+        " monitoring.Watermark"
     ),
     "they go with their run, model, user, group or rule": (
         "monitoring.AlertReadMark monitoring.AlertRule_channels"
@@ -209,7 +210,6 @@ RETENTION = {
     ),
     "as many as the code has": (
         "auth.Permission common.AppliedMigration contenttypes.ContentType"
-        " monitoring.Watermark"
     ),
     "nothing is written": (
         "axes.AccessAttemptExpiration axes.AccessFailureLog axes.AccessLog"
