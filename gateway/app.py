@@ -20,7 +20,7 @@ from common.request_fields.dialect import Body
 from common.subscription import Subscription
 from gateway import urls
 from gateway.admission import Admission
-from gateway.auth import Caller, authenticate
+from gateway.auth import Caller, authenticate, authorization
 from gateway.dialects import native, openai
 from gateway.dialects.base import EngineRequest
 from gateway.engines.client import EngineClient
@@ -96,7 +96,7 @@ class Gateway:
         return await self.handlers[match.endpoint](request, match.key)
 
     async def _authenticate(self, request: Request) -> Caller:
-        return await authenticate(request.headers.get(b"authorization"), self.routes)
+        return await authenticate(authorization(request.headers), self.routes)
 
     async def _generate(self, request: Request, model: str) -> None:
         caller = await self._authenticate(request)

@@ -6,6 +6,7 @@ Cookies are ignored, so a web page cannot send requests in its visitor's name.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from knox.crypto import hash_token
@@ -27,6 +28,14 @@ class Caller:
     @property
     def grant(self) -> Grant:
         return self.table.grants[self.digest]
+
+
+def authorization(headers: Mapping[bytes, bytes]) -> bytes | None:
+    """Clients of Anthropic's API send the token as x-api-key."""
+    header = headers.get(b"authorization")
+    if header is None and (key := headers.get(b"x-api-key")):
+        return b"Bearer " + key
+    return header
 
 
 async def authenticate(header: bytes | None, routes: RouteCache) -> Caller:

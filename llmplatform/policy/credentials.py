@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http.cookie import parse_cookie
 from knox.crypto import hash_token
 
+from gateway.auth import authorization
 from llmplatform.policy.base import Header, values
 from monitoring.live.permissions import Credential, users_of
 
@@ -31,7 +32,7 @@ def key_of(headers: Iterable[Header]) -> str:
 
 
 def _token(headers: list[Header]) -> Credential | None:
-    value = next(values(headers, b"authorization"), b"").decode("latin-1")
+    value = (authorization(dict(headers)) or b"").decode("latin-1")
     scheme, _, token = value.strip().partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         return None

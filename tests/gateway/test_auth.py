@@ -146,6 +146,20 @@ async def test_scheme_is_case_insensitive(gateway, header):
     assert response.status == 200
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ([("X-Api-Key", TOKEN)], 200),
+        ([("X-Api-Key", "wrong")], 401),
+        ([("X-Api-Key", "wrong"), ("Authorization", f"Bearer {TOKEN}")], 200),
+        ([("X-Api-Key", TOKEN), ("Authorization", "Bearer wrong")], 401),
+    ],
+)
+async def test_token_may_come_as_anthropic_clients_send_it(gateway, headers, status):
+    response = await fetch(gateway, "GET", "/v1/models", token=None, headers=headers)
+    assert response.status == status
+
+
 async def test_session_cookie_is_ignored(gateway):
     headers = [("Cookie", f"sessionid={TOKEN}")]
     response = await fetch(gateway, "GET", "/v1/models", token=None, headers=headers)
