@@ -21,7 +21,7 @@ from common.subscription import Subscription
 from gateway import urls
 from gateway.admission import Admission
 from gateway.auth import Caller, authenticate, authorization
-from gateway.dialects import native, openai
+from gateway.dialects import engine_endpoints, native, openai
 from gateway.dialects.base import EngineRequest
 from gateway.engines.client import EngineClient
 from gateway.errors import GatewayError, model_not_found
@@ -50,11 +50,17 @@ class Gateway:
         self.engines = EngineClient()
         self.usage = UsageTracker()
         self.admission = Admission()
+        build = engine_endpoints.build_request
         self.handlers: dict[str, Callable[[Request, str], Awaitable[None]]] = {
             urls.GENERATE: self._generate,
             urls.CHAT: partial(self._openai, openai.CHAT),
             urls.COMPLETIONS: partial(self._openai, openai.COMPLETIONS),
             urls.EMBEDDINGS: partial(self._openai, openai.EMBEDDINGS),
+            urls.RERANK: partial(self._named, partial(build, engine_endpoints.RERANK)),
+            urls.SCORE: partial(self._named, partial(build, engine_endpoints.SCORE)),
+            urls.TOKENIZE: partial(
+                self._named, partial(build, engine_endpoints.TOKENIZE)
+            ),
             urls.MODELS: self._list_models,
             urls.MODEL: self._get_model,
         }
@@ -106,10 +112,13 @@ class Gateway:
     async def _openai(
         self, endpoint: openai.Endpoint, request: Request, _key: str
     ) -> None:
+        await self._named(partial(openai.build_request, endpoint), request, _key)
+
+    async def _named(self, build: BuildRequest, request: Request, _key: str) -> None:
+        """Serves a JSON body that names its model."""
         caller = await self._authenticate(request)
         body = parse_json(await request.body())
         route = _find_route(caller.table, openai.model_name(body))
-        build = partial(openai.build_request, endpoint)
         await self._serve(request, caller, route, build, body)
 
     async def _serve(

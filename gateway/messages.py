@@ -58,6 +58,10 @@ REASONS = (
         ),
     ),
     Reason(
+        "endpoint_not_supported",
+        _("Model %(model)s does not support %(endpoint)s. It supports %(allowed)s."),
+    ),
+    Reason(
         "model_not_running",
         _(
             "Model %(model)s accepts no requests in the status “%(status)s”. Allowed"

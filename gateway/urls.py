@@ -13,6 +13,9 @@ GENERATE = "generate"
 CHAT = "chat completions"
 COMPLETIONS = "completions"
 EMBEDDINGS = "embeddings"
+RERANK = "rerank"
+SCORE = "score"
+TOKENIZE = "tokenize"
 MODELS = "models"
 MODEL = "model"
 
@@ -23,9 +26,14 @@ OPENAI_PATHS = (
     (re.compile(r"/v1/chat/completions/?()"), CHAT, SEND),
     (re.compile(r"/v1/completions/?()"), COMPLETIONS, SEND),
     (re.compile(r"/v1/embeddings/?()"), EMBEDDINGS, SEND),
+    (re.compile(r"/v[12]/rerank/?()"), RERANK, SEND),
+    (re.compile(r"/v1/score/?()"), SCORE, SEND),
+    (re.compile(r"(?:/v1)?/tokenize/?()"), TOKENIZE, SEND),
     (re.compile(r"/v1/models/?()"), MODELS, READ),
     (re.compile(r"/v1/models/(.+?)/?"), MODEL, READ),
 )
+# Where other servers have them, outside of /v1
+OTHER_PATHS = ("/v2/rerank", "/v2/rerank/", "/tokenize", "/tokenize/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +54,9 @@ class Match:
 
 def is_gateway_path(path: str) -> bool:
     """True for all of /v1, so that OpenAI clients get even a 404 in their format."""
-    return path.startswith("/v1/") or path == "/v1" or bool(NATIVE_PATH.fullmatch(path))
+    if path.startswith("/v1/") or path == "/v1" or path in OTHER_PATHS:
+        return True
+    return bool(NATIVE_PATH.fullmatch(path))
 
 
 def resolve(path: str) -> Match:

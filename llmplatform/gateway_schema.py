@@ -95,6 +95,42 @@ SCHEMAS: dict[str, Schema] = {
             usage=_ref("Usage"),
         ),
     },
+    "RerankRequest": _object(
+        ("model", "query", "documents"),
+        model=MODEL,
+        query=TEXT,
+        documents=_list(TEXT),
+        top_n=INTEGER,
+    ),
+    "Rerank": {
+        **OPENAI,
+        **_object(
+            results=_list(_object(index=INTEGER, relevance_score={"type": "number"})),
+            usage=_ref("Usage"),
+        ),
+    },
+    "ScoreRequest": {
+        "description": (
+            "One of the pairs `text_1` and `text_2`, `queries` and `documents`,"
+            " `queries` and `items`, `data_1` and `data_2`."
+        ),
+        **_object(("model",), model=MODEL, text_1=STOP, text_2=STOP),
+        "additionalProperties": True,
+    },
+    "Score": {
+        **OPENAI,
+        **_object(
+            data=_list(_object(index=INTEGER, score={"type": "number"})),
+            usage=_ref("Usage"),
+        ),
+    },
+    "TokenizeRequest": _object(
+        ("model", "prompt"),
+        model=MODEL,
+        prompt=TEXT,
+        add_special_tokens={"type": "boolean", "default": True},
+    ),
+    "Tokenize": {**OPENAI, **_object(count=INTEGER, tokens=_list(INTEGER))},
     "ModelList": _object(
         object=TEXT, data=_list(_object(id=TEXT, object=TEXT, created=INTEGER))
     ),
@@ -139,6 +175,9 @@ def add_gateway(result: Schema, **_: Any) -> Schema:
         "/api/models/{id}/generate": {"post": generate},
         "/v1/chat/completions": {"post": chat},
         "/v1/completions": {"post": complete},
+        "/v1/rerank": {"post": _whole("rerank", "Rank documents", "Rerank")},
+        "/v1/score": {"post": _whole("score", "Score pairs of texts", "Score")},
+        "/v1/tokenize": {"post": _whole("tokenize", "Tokens of a text", "Tokenize")},
         "/v1/models": {"get": models},
     }
     return result
@@ -164,6 +203,18 @@ def _post(name: str, summary: str, kind: str, error: str) -> Schema:
             **_content(f"{kind}Request", description=None),
         },
         "responses": {"200": response, **_errors(error, *ERRORS)},
+    }
+
+
+def _whole(name: str, summary: str, kind: str) -> Schema:
+    """Only with engines that have it; never a stream."""
+    return {
+        **_operation(name, summary),
+        "requestBody": {
+            "required": True,
+            **_content(f"{kind}Request", description=None),
+        },
+        "responses": {"200": _content(kind), **_errors("OpenAIError", *ERRORS)},
     }
 
 

@@ -19,14 +19,22 @@ def as_it_is(body: Body) -> Body:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineDialect:
-    """chat, completions and embeddings: the fields of each endpoint that differ from
-    OpenAI's: those the engine has in addition, and those it reads otherwise or not at
-    all. adapt: rewrites a body without problems for the engine."""
+    """chat and the other endpoints: the fields of each that differ from the gateway's:
+    those the engine has in addition, and those it reads otherwise or not at all. adapt:
+    rewrites a body without problems for the engine; adapt_tokenize: one for tokenize.
+    paths: by name of the endpoint, where the engine has what not all engines have."""
 
     chat: Fields = field(default_factory=dict)
     completions: Fields = field(default_factory=dict)
     embeddings: Fields = field(default_factory=dict)
+    responses: Fields = field(default_factory=dict)
+    messages: Fields = field(default_factory=dict)
+    rerank: Fields = field(default_factory=dict)
+    score: Fields = field(default_factory=dict)
+    tokenize: Fields = field(default_factory=dict)
     adapt: Callable[[Body], Body] = as_it_is
+    adapt_tokenize: Callable[[Body], Body] = as_it_is
+    paths: Mapping[str, str] = field(default_factory=dict)
 
 
 OPENAI = EngineDialect()

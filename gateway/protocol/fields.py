@@ -33,6 +33,7 @@ MAX_STOPS = 128
 MAX_STOP_BYTES = 1024
 MAX_COMPLETIONS = 128
 MAX_INPUTS = 2048
+MAX_DOCUMENTS = 1024
 MAX_LOGPROBS = 20
 MAX_BIASES = 1024
 MAX_TOOLS = 128
@@ -79,6 +80,20 @@ def prompts(most: int) -> Check:
 def _is_tokens(value: object) -> bool:
     """bool is an int in Python."""
     return isinstance(value, list) and bool(value) and {*map(type, value)} == {int}
+
+
+def texts(name: str, value: object) -> Problem | None:
+    if isinstance(value, str):
+        return None
+    if not isinstance(value, list) or not value:
+        return wrong_type(name, value, "string or list of strings")
+    return list_of(of_type(str, "string"), MAX_DOCUMENTS)(name, value)
+
+
+def documents(name: str, value: object) -> Problem | None:
+    if not isinstance(value, list) or not value:
+        return wrong_type(name, value, "list of strings")
+    return list_of(of_type(str, "string"), MAX_DOCUMENTS)(name, value)
 
 
 def tool(name: str, value: object) -> Problem | None:
@@ -171,5 +186,31 @@ EMBEDDINGS: Mapping[str, Check] = {
     "input": prompts(MAX_INPUTS),
     "encoding_format": choice("float", "base64"),
     "dimensions": integer(1, 65_536),
+    **UNUSED,
+}
+RERANK: Mapping[str, Check] = {
+    "model": of_type(str, "string"),
+    "query": of_type(str, "string"),
+    "documents": documents,
+    "top_n": integer(0, INT32_MAX),
+    "return_documents": boolean,
+    **UNUSED,
+}
+# Any pair of them
+SCORE_PAIRS = (
+    ("text_1", "text_2"),
+    ("queries", "documents"),
+    ("queries", "items"),
+    ("data_1", "data_2"),
+)
+SCORE: Mapping[str, Check] = {
+    "model": of_type(str, "string"),
+    **dict.fromkeys((name for pair in SCORE_PAIRS for name in pair), texts),
+    **UNUSED,
+}
+TOKENIZE: Mapping[str, Check] = {
+    "model": of_type(str, "string"),
+    "prompt": of_type(str, "string"),
+    "add_special_tokens": boolean,
     **UNUSED,
 }

@@ -18,7 +18,7 @@ Layer = Callable[[App], App]
 Header = tuple[bytes, bytes]
 Headers = list[Header]
 
-API_PREFIXES = ("/api", "/v1")
+API_PREFIXES = ("/api", "/v1", "/v2", "/tokenize")
 
 
 def compose(app: App, layers: Iterable[Layer]) -> App:

@@ -225,6 +225,13 @@ async def test_fields_of_other_servers_are_accepted(gateway, path, fields, token
     assert found == tokens if tokens else found > 1
 
 
+async def test_tokens_are_the_engines(gateway, engine):
+    direct = json.loads(engine.request("POST", "/tokenize", {"content": "Hello"})[1])
+    body = {"model": "smol", "prompt": "Hello"}
+    response = await fetch(gateway, "POST", "/v1/tokenize", body)
+    assert response.json == {"count": 1, **direct}
+
+
 def busy(engine):
     return LLAMA.in_flight(engine.request("GET", "/metrics")[1])
 

@@ -38,7 +38,7 @@ class Engine:
 
     async def start(self):
         app = web.Application(client_max_size=32 * 2**20)
-        app.router.add_post("/v1/{kind:.+}", self.response)
+        app.router.add_post("/{kind:.+}", self.response)
         self.runner = AppRunner(
             app, handler_cancellation=True, access_log=None, shutdown_timeout=0
         )
@@ -118,10 +118,17 @@ class Engine:
 
 def complete(path, body, pieces):
     text = "".join(pieces)
-    common = {"created": 1, "model": body["model"], "id": "chatcmpl-1"}
     if path.endswith("embeddings"):
         usage = {"prompt_tokens": 5, "total_tokens": 5}
         return {"object": "list", "data": [{"embedding": [0.5]}], "usage": usage}
+    if path.endswith("rerank") or path.endswith("score"):
+        usage = {"prompt_tokens": 9, "total_tokens": 9}
+        return {"results": [{"index": 0, "relevance_score": 0.5}], "usage": usage}
+    if path.endswith("tokenize"):
+        return {"tokens": [28120, 905]}
+    if path.endswith("count_tokens"):
+        return {"input_tokens": 31}
+    common = {"created": 1, "model": body["model"], "id": "chatcmpl-1"}
     if path.endswith("chat/completions"):
         response = {"message": {"role": "assistant", "content": text}}
     else:

@@ -103,12 +103,20 @@ async def test_permission_is_required(gateway, engine, token, who):
         ("POST", GENERATE, PROMPT),
         ("POST", CHAT, CHAT_BODY),
         ("POST", "/v1/completions", {"model": "smol", "prompt": "a"}),
+        ("POST", "/v2/rerank", {"model": "smol", "query": "a", "documents": ["b"]}),
+        ("POST", "/v1/score", {"model": "smol", "text_1": "a", "text_2": "b"}),
+        ("POST", "/tokenize", {"model": "smol", "prompt": "a"}),
         ("GET", "/v1/models", None),
         ("GET", "/v1/models/smol", None),
     ]
     responses = [await fetch(gateway, *request, token=token) for request in requests]
-    assert [response.status for response in responses] == [TABLE[who]] * 5
-    assert len(engine.requests) == (3 if TABLE[who] == 200 else 0)
+    statuses = [response.status for response in responses]
+    if TABLE[who] == 200:
+        # The engine has neither rerank nor score.
+        assert statuses == [200] * 3 + [400] * 2 + [200] * 3
+    else:
+        assert set(statuses) == {TABLE[who]}
+    assert len(engine.requests) == (4 if TABLE[who] == 200 else 0)
 
 
 @pytest.mark.parametrize(

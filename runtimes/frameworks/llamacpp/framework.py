@@ -46,6 +46,7 @@ from runtimes.frameworks.llamacpp.options import (
     KINDS,
     N_CTX,
 )
+from runtimes.frameworks.llamacpp.requests import RERANK_DIALECT, SERVER_DIALECT
 from runtimes.frameworks.metrics import EngineMetrics
 from runtimes.frameworks.sampling import SAMPLING
 
@@ -130,7 +131,10 @@ class LlamaCpp(Framework):
         return config.get("embedding") is True
 
     def dialect(self, config: Config) -> EngineDialect:
-        return build_of(config).dialect
+        dialect = build_of(config).dialect
+        extra = cast(Mapping[str, object], config.get(EXTRA, {}))
+        reranks = self.embeds(config) and extra.get("pooling_type") == "rank"
+        return RERANK_DIALECT if reranks and dialect is SERVER_DIALECT else dialect
 
     def metrics(self, text: str) -> EngineMetrics | None:
         return llamacpp_metrics.read(text)

@@ -81,6 +81,10 @@ def _joined(message: dict[str, Any]) -> dict[str, Any]:
     return {**message, "content": "".join(part["text"] for part in content)}
 
 
+def _adapt_tokenize(body: Body) -> Body:
+    return {"model": body["model"], "input": body["prompt"]}
+
+
 SHARED: Mapping[str, Check] = {
     "top_k": integer(-1, INT32_MAX),
     "min_p": number(0, 1),
@@ -110,5 +114,8 @@ DIALECT = EngineDialect(
     },
     # Clients of OpenAI request base64 on their own, and read numbers as well.
     embeddings={"dimensions": without_effect()},
+    tokenize={"add_special_tokens": without_effect(True)},
     adapt=_adapt,
+    adapt_tokenize=_adapt_tokenize,
+    paths={"tokenize": "/extras/tokenize"},
 )

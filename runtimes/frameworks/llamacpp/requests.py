@@ -8,6 +8,7 @@ belongs to the operator (slots, adapters, speculation) or changes the response's
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from common.problems import Problem, wrong_type
 from common.request_fields.checks import (
@@ -133,9 +134,27 @@ def _adapt(body: Body) -> Body:
     return body
 
 
+def _adapt_tokenize(body: Body) -> Body:
+    return {
+        "content": body["prompt"],
+        "add_special": body.get("add_special_tokens", True),
+    }
+
+
+# Not here although it has them: responses, whose events lack the indexes and numbers
+# that OpenAI's packages need, and messages. Of a whole response of both it goes on
+# generating when the client has left. The gateway translates both from chat.
+PATHS = {
+    "tokenize": "/tokenize",
+    "count_tokens": "/v1/messages/count_tokens",
+    "transcriptions": "/v1/audio/transcriptions",
+}
 SERVER_DIALECT = EngineDialect(
     chat=CHAT,
     completions=COMPLETIONS,
     embeddings={"dimensions": without_effect(), "embd_normalize": integer(-1, 100)},
     adapt=_adapt,
+    adapt_tokenize=_adapt_tokenize,
+    paths=PATHS,
 )
+RERANK_DIALECT = replace(SERVER_DIALECT, paths={**PATHS, "rerank": "/v1/rerank"})

@@ -47,7 +47,7 @@ from runtimes.frameworks.vllm.model import (
     is_folder,
 )
 from runtimes.frameworks.vllm.options import CONFIG, EXTRA_ARGS, FLAGS, KINDS
-from runtimes.frameworks.vllm.requests import DIALECT
+from runtimes.frameworks.vllm.requests import BY_RUNNER, DIALECT
 
 TENSOR_PARALLEL = "tensor_parallel_size"
 # Run as it is by vLLM's own Python, in a virtual environment or an image.
@@ -127,7 +127,8 @@ class Vllm(Framework):
         return extra.get("runner") == "pooling" and extra.get("convert") != "classify"
 
     def dialect(self, config: Config) -> EngineDialect:
-        return DIALECT
+        extra = cast(dict[str, object], config.get(EXTRA, {}))
+        return BY_RUNNER.get(str(extra.get("runner")), DIALECT)
 
     def metrics(self, text: str) -> EngineMetrics | None:
         return vllm_metrics.read(text)

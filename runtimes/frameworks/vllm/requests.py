@@ -8,10 +8,12 @@ operator (chat_template, transfers of caches, processors of media).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from common.problems import Problem
 from common.request_fields.checks import (
     INT32_MAX,
+    INT64_MAX,
     Check,
     boolean,
     choice,
@@ -74,4 +76,57 @@ EMBEDDINGS: Mapping[str, Check] = {
     "truncation_side": choice("left", "right"),
     "add_special_tokens": boolean,
 }
-DIALECT = EngineDialect(chat=CHAT, completions=SHARED, embeddings=EMBEDDINGS)
+POOLING: Mapping[str, Check] = {
+    "truncate_prompt_tokens": integer(-1, INT32_MAX),
+    "max_tokens_per_query": COUNT,
+    "max_tokens_per_doc": COUNT,
+    "instruction": text(MAX_OPTIONS_BYTES),
+    "use_activation": boolean,
+}
+TOKENIZE: Mapping[str, Check] = {
+    "messages": list_of(of_type(dict, "object"), 100_000),
+    "tools": sized(list_of(of_type(dict, "object"), 128), 256 * 1024),
+    "return_token_strs": boolean,
+    "add_generation_prompt": boolean,
+    "continue_final_message": boolean,
+    "chat_template_kwargs": OPTIONS,
+}
+MESSAGES: Mapping[str, Check] = {
+    "chat_template_kwargs": OPTIONS,
+    "cache_salt": text(128),
+}
+RESPONSES: Mapping[str, Check] = {
+    "top_k": integer(-1, INT32_MAX),
+    "min_p": number(0, 1),
+    "repetition_penalty": number(0, 100),
+    "presence_penalty": number(-2, 2),
+    "frequency_penalty": number(-2, 2),
+    "seed": integer(-INT64_MAX - 1, INT64_MAX),
+    "ignore_eos": boolean,
+    "skip_special_tokens": boolean,
+    "include_reasoning": boolean,
+    "cache_salt": text(128),
+}
+GENERATING_PATHS = {
+    "responses": "/v1/responses",
+    "messages": "/v1/messages",
+    "count_tokens": "/v1/messages/count_tokens",
+    "transcriptions": "/v1/audio/transcriptions",
+    "tokenize": "/tokenize",
+}
+POOLING_PATHS = {"rerank": "/rerank", "score": "/score", "tokenize": "/tokenize"}
+GENERATING = EngineDialect(
+    chat=CHAT,
+    completions=SHARED,
+    embeddings=EMBEDDINGS,
+    responses=RESPONSES,
+    messages=MESSAGES,
+    rerank=POOLING,
+    score=POOLING,
+    tokenize=TOKENIZE,
+    paths=GENERATING_PATHS,
+)
+POOLING_DIALECT = replace(GENERATING, paths=POOLING_PATHS)
+# Left to itself vLLM looks at the model, and answers 404 what it then lacks.
+DIALECT = replace(GENERATING, paths={**GENERATING_PATHS, **POOLING_PATHS})
+BY_RUNNER = {"generate": GENERATING, "pooling": POOLING_DIALECT}
