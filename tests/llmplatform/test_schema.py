@@ -61,6 +61,9 @@ OPERATIONS = {
     "/v1/chat/completions": {"post"},
     "/v1/completions": {"post"},
     "/v1/models": {"get"},
+    "/v1/rerank": {"post"},
+    "/v1/score": {"post"},
+    "/v1/tokenize": {"post"},
 }
 
 
