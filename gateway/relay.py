@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-import aiohttp
-
 from gateway.dialects.base import EngineRequest
 from gateway.engines.client import (
+    MAX_RESPONSE_BYTES,
     EngineClient,
+    ResponseTooLargeError,
+    read_all,
+)
+from gateway.engines.connection import (
+    Connection,
     EngineTimeoutError,
     EngineUnreachableError,
-    ResponseTooLargeError,
-    bounded,
 )
 from gateway.engines.errors import (
     EngineRejectedError,
@@ -42,6 +44,9 @@ from gateway.usage.tracker import RequestStats
 from models_app.enums import Status
 
 logger = logging.getLogger(__name__)
+
+OK = 200
+SERVER_ERROR = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +97,24 @@ class Relay:
         except ResponseTooLargeError:
             raise response_too_large() from None
 
-    async def _forward(
-        self, response: aiohttp.ClientResponse, replica: Replica
-    ) -> None:
-        if response.status != 200:
-            content = await _read(response)
+    async def _forward(self, response: Connection, replica: Replica) -> None:
+        if response.status != OK:
+            content = await read_all(response)
             error = error_from_response(self.route, response.status, content)
-            if error.status >= 500:
+            if error.status >= SERVER_ERROR:
                 self._log_failure(replica, f"status {response.status}")
             raise error
         if self.engine_request.stream:
             await self._forward_events(response)
             return
-        is_stream = response.content_type == "text/event-stream"
-        content = await (self._assemble if is_stream else _read)(response)
+        is_stream = response.content_type.startswith(b"text/event-stream")
+        content = await (self._assemble if is_stream else read_all)(response)
         translator = self.engine_request.translator
-        await self.request.respond(200, translator.translate_body(content))
+        await self.request.respond(OK, translator.translate_body(content))
 
-    async def _forward_events(self, response: aiohttp.ClientResponse) -> None:
+    async def _forward_events(self, response: Connection) -> None:
         splitter = EventSplitter()
-        async for chunk in response.content.iter_any():
+        while chunk := await response.read():
             await self._write(self._record_tokens(splitter.feed(chunk)))
         await self._write(self._record_tokens(splitter.flush()))
         if not self.engine_request.translator.done:
@@ -121,16 +124,20 @@ class Relay:
     async def _write(self, events: list[bytes]) -> None:
         content = b"".join(map(self.engine_request.translator.translate_event, events))
         if content and not self.request.response_started:
-            await self.request.start_response(200, EVENT_STREAM)
+            await self.request.start_response(OK, EVENT_STREAM)
         if content:
             await self.request.write(content)
 
-    async def _assemble(self, response: aiohttp.ClientResponse) -> bytes:
+    async def _assemble(self, response: Connection) -> bytes:
         """Raises EngineRejectedError, EventTooLongError, EngineUnreachableError,
         ResponseTooLargeError."""
         splitter = EventSplitter()
         assembler = ResponseAssembler(self.engine_request.completions_per_prompt)
-        async for chunk in bounded(response):
+        size = 0
+        while chunk := await response.read():
+            size += len(chunk)
+            if size > MAX_RESPONSE_BYTES:
+                raise ResponseTooLargeError
             _feed(assembler, self._record_tokens(splitter.feed(chunk)))
         _feed(assembler, self._record_tokens(splitter.flush()))
         if not assembler.done:
@@ -155,10 +162,6 @@ class Relay:
             replica.run_uid,
             cause,
         )
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    return b"".join([chunk async for chunk in bounded(response)])
 
 
 def _feed(assembler: ResponseAssembler, events: list[bytes]) -> None:

@@ -2,13 +2,11 @@ import asyncio
 
 import pytest
 
-from gateway.engines.client import (
-    EngineClient,
-    EngineTimeoutError,
-    EngineUnreachableError,
-)
+from gateway.engines.client import EngineClient, read_all
+from gateway.engines.connection import EngineTimeoutError, EngineUnreachableError
 from gateway.routes.table import Replica
 
+COMPLETION = "/v1/completions", b'{"model": "smol"}'
 A, B, C = (Replica(run_uid=uid, base_url="", api_key="") for uid in "abc")
 
 
@@ -28,16 +26,25 @@ def test_choice_is_least_in_flight_then_round_robin(in_flight, chosen):
     assert "".join(found) == chosen
 
 
-async def test_each_request_has_a_connection_of_its_own(engine):
+async def test_requests_share_a_connection(engine):
     engines = EngineClient()
-    content = b'{"model": "smol"}'
     for _ in range(2):
-        async with engines.post(engine.replica, "/v1/completions", content) as response:
+        async with engines.post(engine.replica, *COMPLETION) as response:
             assert engines.in_flight == {engine.uid: 1}
-            await response.read()
+            await read_all(response)
     assert engines.in_flight == {}
-    assert engine.requests[0]["peer"] != engine.requests[1]["peer"]
+    assert engine.requests[0]["peer"] == engine.requests[1]["peer"]
     await engines.close()
+    await engines.close()
+
+
+async def test_two_requests_at_once_have_two_connections(engine):
+    engines = EngineClient()
+    async with engines.post(engine.replica, *COMPLETION) as response:
+        async with engines.post(engine.replica, *COMPLETION) as other:
+            await read_all(other)
+        await read_all(response)
+    assert engine.requests[0]["peer"] != engine.requests[1]["peer"]
     await engines.close()
 
 
@@ -48,7 +55,7 @@ async def test_leaving_early_ends_the_request(engine):
     async with engines.post(
         engine.replica, "/v1/chat/completions", content
     ) as response:
-        await response.content.readany()
+        await response.read()
     async with asyncio.timeout(2):
         while not engine.cancelled:
             await asyncio.sleep(0.01)
