@@ -134,8 +134,11 @@ class Gateway:
                 body = parse_json(await request.body())
             engine_request = build(body, route, stats)
             relay = Relay(self.engines, request, route, engine_request, stats)
-            with self.admission.admit(caller.digest, route, body):
-                await request.cancel_on_disconnect(relay.run())
+            with (
+                request.cancel_on_disconnect(),
+                self.admission.admit(caller.digest, route, body),
+            ):
+                await relay.run()
 
     async def _list_models(self, request: Request, _key: str) -> None:
         caller = await self._authenticate(request)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from types import TracebackType
 from typing import Any
 
 from gateway.errors import GatewayError
@@ -16,6 +17,7 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 
 MAX_BODY_BYTES = 10 * 2**20
+WATCH_AFTER_S = 0.05
 JSON = (b"content-type", b"application/json")
 EVENT_STREAM = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -82,24 +84,48 @@ class Request:
         self.response_finished = True
         await self._send({"type": "http.response.body", "body": content})
 
-    async def cancel_on_disconnect(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run work, which must not read the body: that has been read already. Raises
-        ClientDisconnectedError as soon as the client leaves."""
-        worker = asyncio.ensure_future(work)
-        watcher = asyncio.ensure_future(self._wait_for_disconnect())
-        try:
-            await asyncio.wait({worker, watcher}, return_when=asyncio.FIRST_COMPLETED)
-            if not worker.done() and not self.response_finished:
-                raise ClientDisconnectedError
-            await worker
-        finally:
-            watcher.cancel()
-            worker.cancel()
-            await asyncio.gather(worker, watcher, return_exceptions=True)
+    def cancel_on_disconnect(self) -> DisconnectWatch:
+        """For work that does not read the body: that has been read already."""
+        return DisconnectWatch(self, self._receive)
 
-    async def _wait_for_disconnect(self) -> None:
+
+class DisconnectWatch:
+    """A context that ends with ClientDisconnectedError as soon as the client leaves.
+
+    Most short requests are over before a task that watches the client would pay."""
+
+    def __init__(self, request: Request, receive: Receive) -> None:
+        self._request, self._receive = request, receive
+        self._watcher: asyncio.Task[None] | None = None
+        self._has_left = False
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._timer = loop.call_later(WATCH_AFTER_S, self._start, loop)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if self._has_left and self._task is not None:
+            self._task.uncancel()
+            raise ClientDisconnectedError from None
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._watcher = loop.create_task(self._watch())
+
+    async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        if self._task is not None and not self._request.response_finished:
+            self._has_left = True
+            self._task.cancel()
 
 
 def _too_large() -> GatewayError:
