@@ -47,6 +47,8 @@ class EventSplitter:
 
 def event_data(event: bytes) -> bytes:
     """Empty for comments and events without data."""
+    if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2:
+        return event[6:-2].strip()
     lines = END_OF_LINE.split(event)
     return b"\n".join(line[5:].strip() for line in lines if line.startswith(b"data:"))
 

@@ -6,9 +6,12 @@ null means absent, as in OpenAI's API.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import cast
+
+import orjson
 
 from common.problems import Problem, unknown_fields, wrong_type
 from common.request_fields.checks import Check
@@ -24,7 +27,18 @@ class InvalidJsonError(ValueError):
 def parse_json(content: bytes) -> Body:
     """Raises InvalidJsonError."""
     try:
-        body = json.loads(content, parse_constant=_reject_constant)
+        body = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        # The standard library says better what is wrong.
+        body = _parse_slowly(content)
+    if not isinstance(body, dict):
+        raise InvalidJsonError("it is a list or a single value")
+    return body
+
+
+def _parse_slowly(content: bytes) -> object:
+    try:
+        return json.loads(content, parse_constant=_reject, parse_float=_finite)
     except RecursionError:
         raise InvalidJsonError("nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -36,31 +50,39 @@ def parse_json(content: bytes) -> Body:
         raise InvalidJsonError(
             "a number is not finite or has too many digits"
         ) from None
-    if not isinstance(body, dict):
-        raise InvalidJsonError("it is a list or a single value")
-    return body
 
 
 def dump_json(body: Mapping[str, object]) -> bytes:
-    """Raises InvalidJsonError for values that JSON allows but engines do not read."""
+    """body: parsed, so that its numbers are finite. Raises InvalidJsonError for values
+    that JSON allows but engines do not read."""
     try:
-        return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        return orjson.dumps(body)
+    except TypeError:
+        return _dump_slowly(body)
+
+
+def _dump_slowly(body: Mapping[str, object]) -> bytes:
+    """Integers of more than 64 bits, deep nesting, and whatever is wrong."""
+    try:
+        return json.dumps(body, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         raise InvalidJsonError("half of a surrogate pair in a string") from None
-    except ValueError:
-        raise InvalidJsonError("a number is not finite") from None
     except RecursionError:
         raise InvalidJsonError("nested too deeply") from None
 
 
-def _reject_constant(name: str) -> float:
+def _reject(name: str) -> float:
     raise ValueError(name)
 
 
+def _finite(text: str) -> float:
+    return number if math.isfinite(number := float(text)) else _reject(text)
+
+
 def validate(body: Body, checks: Mapping[str, Check]) -> Iterator[Problem]:
-    for name, check in checks.items():
-        value = body.get(name)
-        problem = None if value is None else check(name, value)
+    for name, value in body.items():
+        check = checks.get(name)
+        problem = check(name, value) if check and value is not None else None
         if problem is not None:
             yield problem
 

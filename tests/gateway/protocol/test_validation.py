@@ -62,6 +62,7 @@ def test_missing_reports_absent_and_null():
         (b'{"secret": "\xff"}', "byte 12"),
         (b"[" * 100_000, "deep"),
         (b"NaN", "not finite"),
+        (b'{"a": 1e999}', "not finite"),
         (b"1" * 5000, "digits"),
         (b'"secret"', "single value"),
     ],
@@ -77,7 +78,6 @@ def test_invalid_json_is_reported_without_quoting_it(content, message):
     [
         ({"a": "\ud800"}, "surrogate"),
         ({"\udfff": 1}, "surrogate"),
-        ({"a": float("inf")}, "finite"),
     ],
 )
 def test_values_that_engines_cannot_read_are_rejected(body, message):
@@ -86,4 +86,4 @@ def test_values_that_engines_cannot_read_are_rejected(body, message):
 
 
 def test_dump_json_keeps_order_and_characters():
-    assert dump_json({"b": "你", "a": 1.0}) == '{"b": "你", "a": 1.0}'.encode()
+    assert dump_json({"b": "你", "a": 1.0}) == '{"b":"你","a":1.0}'.encode()
