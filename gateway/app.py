@@ -22,6 +22,7 @@ from gateway import urls
 from gateway.admission import Admission
 from gateway.auth import Caller, authenticate, authorization
 from gateway.dialects import engine_endpoints, native, openai
+from gateway.dialects.anthropic import messages
 from gateway.dialects.base import EngineRequest
 from gateway.engines.client import EngineClient
 from gateway.errors import GatewayError, model_not_found
@@ -56,6 +57,8 @@ class Gateway:
             urls.CHAT: partial(self._openai, openai.CHAT),
             urls.COMPLETIONS: partial(self._openai, openai.COMPLETIONS),
             urls.EMBEDDINGS: partial(self._openai, openai.EMBEDDINGS),
+            urls.MESSAGES: partial(self._named, messages.build_request),
+            urls.COUNT_TOKENS: partial(self._named, messages.build_count),
             urls.RERANK: partial(self._named, partial(build, engine_endpoints.RERANK)),
             urls.SCORE: partial(self._named, partial(build, engine_endpoints.SCORE)),
             urls.TOKENIZE: partial(

@@ -22,6 +22,15 @@ OPENAI_CODES = {
     "no_such_path": "unknown_url",
     "context_too_long": "context_length_exceeded",
 }
+ANTHROPIC_TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
 OPENAI_TYPES = {
     401: "authentication_error",
     403: "permission_error",
@@ -145,3 +154,17 @@ def openai_error(error: GatewayError) -> dict[str, Any]:
         "code": OPENAI_CODES.get(code, code),
     }
     return {"error": with_request_id(body)}
+
+
+def anthropic_error(error: GatewayError) -> dict[str, Any]:
+    """As in Anthropic's API: {type: error, error: {type, message}}, with the code and
+    param of OpenAI's."""
+    default_type = "api_error" if error.status >= 500 else "invalid_request_error"
+    first = error.problems[0] if error.problems else None
+    body = {
+        "type": ANTHROPIC_TYPES.get(error.status, default_type),
+        "message": error.message,
+        "param": first.field if first else None,
+        "code": first.code if first else error.code,
+    }
+    return with_request_id({"type": "error", "error": body})

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.errors import GatewayError, openai_error, platform_error
+from gateway.errors import GatewayError, anthropic_error, openai_error, platform_error
 
 GENERATE = "generate"
 CHAT = "chat completions"
 COMPLETIONS = "completions"
 EMBEDDINGS = "embeddings"
+MESSAGES = "messages"
+COUNT_TOKENS = "count tokens"
 RERANK = "rerank"
 SCORE = "score"
 TOKENIZE = "tokenize"
@@ -31,6 +33,10 @@ OPENAI_PATHS = (
     (re.compile(r"(?:/v1)?/tokenize/?()"), TOKENIZE, SEND),
     (re.compile(r"/v1/models/?()"), MODELS, READ),
     (re.compile(r"/v1/models/(.+?)/?"), MODEL, READ),
+)
+ANTHROPIC_PATHS = (
+    (re.compile(r"/v1/messages/?()"), MESSAGES, SEND),
+    (re.compile(r"/v1/messages/count_tokens/?()"), COUNT_TOKENS, SEND),
 )
 # Where other servers have them, outside of /v1
 OTHER_PATHS = ("/v2/rerank", "/v2/rerank/", "/tokenize", "/tokenize/")
@@ -75,6 +81,15 @@ def resolve(path: str) -> Match:
                 key=found[1],
                 methods=methods,
                 format_error=openai_error,
+            )
+    for pattern, endpoint, methods in ANTHROPIC_PATHS:
+        if pattern.fullmatch(path):
+            return Match(
+                endpoint=endpoint,
+                key="",
+                methods=methods,
+                format_error=anthropic_error,
+                error_event=b"error",
             )
     return Match(endpoint="", key=path, methods=(), format_error=openai_error)
 

@@ -37,6 +37,11 @@ SAMPLING: dict[str, Schema] = {
 }
 MODEL: Schema = {"type": "string", "description": "Name of a served model."}
 OPENAI: Schema = {"description": "As of OpenAI's API.", "additionalProperties": True}
+ANTHROPIC: Schema = {
+    "type": "object",
+    "description": "As of Anthropic's API.",
+    "additionalProperties": True,
+}
 CHOICE = _object(index=INTEGER, finish_reason={"type": "string", "nullable": True})
 
 SCHEMAS: dict[str, Schema] = {
@@ -95,6 +100,37 @@ SCHEMAS: dict[str, Schema] = {
             usage=_ref("Usage"),
         ),
     },
+    "MessageRequest": {
+        **ANTHROPIC,
+        **_object(
+            ("model", "messages", "max_tokens"),
+            model=MODEL,
+            messages=_list(ANTHROPIC),
+            max_tokens={"type": "integer", "minimum": 1},
+            stream={"type": "boolean", "default": False},
+        ),
+    },
+    "AnthropicMessage": {
+        **ANTHROPIC,
+        **_object(
+            id=TEXT,
+            type=TEXT,
+            role=TEXT,
+            model=TEXT,
+            content=_list(ANTHROPIC),
+            stop_reason={"type": "string", "nullable": True},
+            usage=ANTHROPIC,
+        ),
+    },
+    "CountTokensRequest": {
+        **ANTHROPIC,
+        **_object(("model", "messages"), model=MODEL, messages=_list(ANTHROPIC)),
+    },
+    "CountTokens": _object(input_tokens=INTEGER),
+    "AnthropicError": _object(
+        type=TEXT,
+        error=_object(type=TEXT, message=TEXT),
+    ),
     "RerankRequest": _object(
         ("model", "query", "documents"),
         model=MODEL,
@@ -166,6 +202,13 @@ def add_gateway(result: Schema, **_: Any) -> Schema:
     generate["parameters"] = [ID]
     chat = _post("chat_completions", "Chat completion", "ChatCompletion", "OpenAIError")
     complete = _post("completions", "Completion", "Completion", "OpenAIError")
+    message = _post("messages", "Message", "Message", "AnthropicError")
+    message["responses"]["200"]["content"]["application/json"] = {
+        "schema": _ref("AnthropicMessage")
+    }
+    count = _whole(
+        "count_tokens", "Tokens of a message", "CountTokens", "AnthropicError"
+    )
     models = _operation("list_usable_models", "Models to send requests to")
     models["responses"] = {
         "200": _content("ModelList"),
@@ -175,6 +218,8 @@ def add_gateway(result: Schema, **_: Any) -> Schema:
         "/api/models/{id}/generate": {"post": generate},
         "/v1/chat/completions": {"post": chat},
         "/v1/completions": {"post": complete},
+        "/v1/messages": {"post": message},
+        "/v1/messages/count_tokens": {"post": count},
         "/v1/rerank": {"post": _whole("rerank", "Rank documents", "Rerank")},
         "/v1/score": {"post": _whole("score", "Score pairs of texts", "Score")},
         "/v1/tokenize": {"post": _whole("tokenize", "Tokens of a text", "Tokenize")},
@@ -206,7 +251,7 @@ def _post(name: str, summary: str, kind: str, error: str) -> Schema:
     }
 
 
-def _whole(name: str, summary: str, kind: str) -> Schema:
+def _whole(name: str, summary: str, kind: str, error: str = "OpenAIError") -> Schema:
     """Only with engines that have it; never a stream."""
     return {
         **_operation(name, summary),
@@ -214,7 +259,7 @@ def _whole(name: str, summary: str, kind: str) -> Schema:
             "required": True,
             **_content(f"{kind}Request", description=None),
         },
-        "responses": {"200": _content(kind), **_errors("OpenAIError", *ERRORS)},
+        "responses": {"200": _content(kind), **_errors(error, *ERRORS)},
     }
 
 

@@ -28,10 +28,16 @@ def field_problems(
     body: Body, fields: Mapping[str, Check], *, all_known: bool = True
 ) -> Iterator[Problem]:
     """body: of given(). all_known: whether fields has all of them."""
-    if settings.GATEWAY_UNKNOWN_FIELDS == REJECT and all_known:
-        yield from unknown_fields(body, list(fields))
+    yield from unknown_problems(body, fields, all_known)
     problems = list(validate(body, fields))
     yield from problems or [*_tool_choice_problems(body), *_count_problems(body)]
+
+
+def unknown_problems(
+    body: Body, fields: Mapping[str, Check], all_known: bool
+) -> Iterator[Problem]:
+    if settings.GATEWAY_UNKNOWN_FIELDS == REJECT and all_known:
+        yield from unknown_fields(body, list(fields))
 
 
 def engine_payload(body: Body, fields: Mapping[str, Check], route: Route) -> Body:

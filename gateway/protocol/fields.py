@@ -50,13 +50,13 @@ TOOL_CHOICE = "none, auto, required or an object that names a function"
 
 def stops(name: str, value: object) -> Problem | None:
     if isinstance(value, str):
-        return _stop(name, value)
+        return stop(name, value)
     if not isinstance(value, list):
         return wrong_type(name, value, "string or list of strings")
-    return list_of(_stop, MAX_STOPS)(name, value)
+    return list_of(stop, MAX_STOPS)(name, value)
 
 
-def _stop(name: str, value: object) -> Problem | None:
+def stop(name: str, value: object) -> Problem | None:
     if not isinstance(value, str) or not value:
         return wrong_type(name, value, "string that is not empty")
     return text(MAX_STOP_BYTES)(name, value)

@@ -60,6 +60,8 @@ OPERATIONS = {
     "/api/system/status": {"get"},
     "/v1/chat/completions": {"post"},
     "/v1/completions": {"post"},
+    "/v1/messages": {"post"},
+    "/v1/messages/count_tokens": {"post"},
     "/v1/models": {"get"},
     "/v1/rerank": {"post"},
     "/v1/score": {"post"},

@@ -1,0 +1,163 @@
+"""The official clients, unchanged, against the gateway in front of a real engine."""
+
+import json
+
+import anthropic
+import openai
+import pytest
+
+from tests.engines.test_gateway import in_front_of
+from tests.gateway.client import TOKEN, serving
+
+pytestmark = pytest.mark.engine
+
+MESSAGES = [{"role": "user", "content": "What is 2 + 2?"}]
+FIXED = {"model": "smol", "messages": MESSAGES, "max_tokens": 8}
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "maxLength": 8}},
+    "required": ["city"],
+    "additionalProperties": False,
+}
+SHORT = 60  # tokens; enough for an object of SCHEMA
+GREEDY = {"extra_body": {"temperature": 0}}
+
+
+@pytest.fixture
+async def base_url(engine):
+    async with in_front_of(engine) as gateway, serving(gateway) as (host, port):
+        yield f"http://{host}:{port}"
+
+
+@pytest.fixture
+async def openai_client(base_url):
+    async with openai.AsyncOpenAI(
+        base_url=f"{base_url}/v1", api_key=TOKEN, max_retries=0
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+async def anthropic_client(base_url):
+    async with anthropic.AsyncAnthropic(
+        base_url=base_url, api_key=TOKEN, max_retries=0
+    ) as client:
+        yield client
+
+
+async def test_openai_chat_and_stream_are_the_same(openai_client):
+    create = openai_client.chat.completions.create
+    whole = await create(**FIXED, temperature=0, seed=1)
+    stream = await create(
+        **FIXED,
+        temperature=0,
+        seed=1,
+        stream=True,
+        stream_options={"include_usage": True},
+    )
+    chunks = [chunk async for chunk in stream]
+    text = "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
+    assert text == whole.choices[0].message.content
+    assert chunks[-1].usage.completion_tokens == whole.usage.completion_tokens == 8
+
+
+async def test_openai_sends_tools_and_their_results(openai_client):
+    """The model is too small to call them."""
+    function = {"name": "weather", "parameters": SCHEMA}
+    call = {"id": "1", "type": "function"}
+    call["function"] = {"name": "weather", "arguments": '{"city": "Rome"}'}
+    messages = [
+        *MESSAGES,
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "1", "content": "sunny"},
+    ]
+    answer = await openai_client.chat.completions.create(
+        **{**FIXED, "messages": messages},
+        tools=[{"type": "function", "function": function}],
+        tool_choice="auto",
+    )
+    assert answer.choices[0].message.content
+
+
+async def test_openai_answers_by_a_schema(openai_client):
+    form = {"name": "place", "schema": SCHEMA, "strict": True}
+    answer = await openai_client.chat.completions.create(
+        **{**FIXED, "max_tokens": SHORT},
+        response_format={"type": "json_schema", "json_schema": form},
+    )
+    assert set(json.loads(answer.choices[0].message.content)) == {"city"}
+
+
+async def test_openai_lists_models(openai_client):
+    assert [model.id async for model in openai_client.models.list()] == ["smol"]
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"model": "gone"}, openai.NotFoundError),
+        ({"max_tokens": -5}, openai.BadRequestError),
+    ],
+)
+async def test_openai_errors(openai_client, change, error):
+    with pytest.raises(error) as caught:
+        await openai_client.chat.completions.create(**{**FIXED, **change})
+    assert caught.value.body["message"]
+
+
+async def test_openai_token_is_checked(base_url):
+    client = openai.AsyncOpenAI(base_url=f"{base_url}/v1", api_key="x", max_retries=0)
+    with pytest.raises(openai.AuthenticationError):
+        await client.chat.completions.create(**FIXED)
+    await client.close()
+
+
+async def test_anthropic_message_and_stream_are_the_same(anthropic_client):
+    whole = await anthropic_client.messages.create(**FIXED, **GREEDY)
+    async with anthropic_client.messages.stream(**FIXED, **GREEDY) as stream:
+        text = "".join([piece async for piece in stream.text_stream])
+        final = await stream.get_final_message()
+    assert text == whole.content[0].text == final.content[0].text
+    assert whole.stop_reason == final.stop_reason == "max_tokens"
+    assert whole.usage.output_tokens == final.usage.output_tokens == 8
+    for usage in (whole.usage, final.usage):
+        assert usage.input_tokens + usage.cache_read_input_tokens > 8
+
+
+async def test_anthropic_sends_tools_and_their_results(anthropic_client):
+    call = {"type": "tool_use", "id": "1", "name": "weather", "input": {"city": "Rome"}}
+    result = {"type": "tool_result", "tool_use_id": "1", "content": "sunny"}
+    history = [
+        *MESSAGES,
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [result]},
+    ]
+    answer = await anthropic_client.messages.create(
+        **{**FIXED, "messages": history},
+        system="You know the weather.",
+        tools=[{"name": "weather", "input_schema": SCHEMA}],
+        tool_choice={"type": "auto"},
+    )
+    assert answer.content[0].text
+
+
+async def test_anthropic_counts_tokens(anthropic_client):
+    count = await anthropic_client.messages.count_tokens(
+        model="smol", messages=MESSAGES
+    )
+    message = await anthropic_client.messages.create(**FIXED)
+    usage = message.usage
+    assert count.input_tokens == usage.input_tokens + usage.cache_read_input_tokens
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"model": "gone"}, anthropic.NotFoundError),
+        ({"max_tokens": -5}, anthropic.BadRequestError),
+    ],
+)
+async def test_anthropic_errors(anthropic_client, change, error):
+    with pytest.raises(error) as caught:
+        await anthropic_client.messages.create(**{**FIXED, **change})
+    assert caught.value.body["error"]["message"]
