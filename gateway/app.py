@@ -24,6 +24,7 @@ from gateway.auth import Caller, authenticate, authorization
 from gateway.dialects import engine_endpoints, native, openai
 from gateway.dialects.anthropic import messages
 from gateway.dialects.base import EngineRequest
+from gateway.dialects.responses import responses
 from gateway.engines.client import EngineClient
 from gateway.errors import GatewayError, model_not_found
 from gateway.http import ClientDisconnectedError, Receive, Request, Scope, Send
@@ -57,6 +58,7 @@ class Gateway:
             urls.CHAT: partial(self._openai, openai.CHAT),
             urls.COMPLETIONS: partial(self._openai, openai.COMPLETIONS),
             urls.EMBEDDINGS: partial(self._openai, openai.EMBEDDINGS),
+            urls.RESPONSES: partial(self._named, responses.build_request),
             urls.MESSAGES: partial(self._named, messages.build_request),
             urls.COUNT_TOKENS: partial(self._named, messages.build_count),
             urls.RERANK: partial(self._named, partial(build, engine_endpoints.RERANK)),

@@ -13,6 +13,7 @@ GENERATE = "generate"
 CHAT = "chat completions"
 COMPLETIONS = "completions"
 EMBEDDINGS = "embeddings"
+RESPONSES = "responses"
 MESSAGES = "messages"
 COUNT_TOKENS = "count tokens"
 RERANK = "rerank"
@@ -28,6 +29,7 @@ OPENAI_PATHS = (
     (re.compile(r"/v1/chat/completions/?()"), CHAT, SEND),
     (re.compile(r"/v1/completions/?()"), COMPLETIONS, SEND),
     (re.compile(r"/v1/embeddings/?()"), EMBEDDINGS, SEND),
+    (re.compile(r"/v1/responses/?()"), RESPONSES, SEND),
     (re.compile(r"/v[12]/rerank/?()"), RERANK, SEND),
     (re.compile(r"/v1/score/?()"), SCORE, SEND),
     (re.compile(r"(?:/v1)?/tokenize/?()"), TOKENIZE, SEND),

@@ -131,6 +131,30 @@ SCHEMAS: dict[str, Schema] = {
         type=TEXT,
         error=_object(type=TEXT, message=TEXT),
     ),
+    "ResponseRequest": {
+        **OPENAI,
+        "description": "As of OpenAI's API. Responses are not stored.",
+        **_object(
+            ("model", "input"),
+            model=MODEL,
+            input={"oneOf": [TEXT, _list({"type": "object"})]},
+            instructions=TEXT,
+            max_output_tokens={"type": "integer", "minimum": 1},
+            stream={"type": "boolean", "default": False},
+        ),
+    },
+    "Response": {
+        **OPENAI,
+        **_object(
+            id=TEXT,
+            object=TEXT,
+            created_at=INTEGER,
+            status=TEXT,
+            model=TEXT,
+            output=_list({"type": "object"}),
+            usage={"type": "object", "nullable": True},
+        ),
+    },
     "RerankRequest": _object(
         ("model", "query", "documents"),
         model=MODEL,
@@ -202,6 +226,7 @@ def add_gateway(result: Schema, **_: Any) -> Schema:
     generate["parameters"] = [ID]
     chat = _post("chat_completions", "Chat completion", "ChatCompletion", "OpenAIError")
     complete = _post("completions", "Completion", "Completion", "OpenAIError")
+    response = _post("responses", "Response", "Response", "OpenAIError")
     message = _post("messages", "Message", "Message", "AnthropicError")
     message["responses"]["200"]["content"]["application/json"] = {
         "schema": _ref("AnthropicMessage")
@@ -220,6 +245,7 @@ def add_gateway(result: Schema, **_: Any) -> Schema:
         "/v1/completions": {"post": complete},
         "/v1/messages": {"post": message},
         "/v1/messages/count_tokens": {"post": count},
+        "/v1/responses": {"post": response},
         "/v1/rerank": {"post": _whole("rerank", "Rank documents", "Rerank")},
         "/v1/score": {"post": _whole("score", "Score pairs of texts", "Score")},
         "/v1/tokenize": {"post": _whole("tokenize", "Tokens of a text", "Tokenize")},

@@ -88,6 +88,48 @@ async def test_openai_answers_by_a_schema(openai_client):
     assert set(json.loads(answer.choices[0].message.content)) == {"city"}
 
 
+async def test_openai_response_and_stream_are_the_same(openai_client):
+    body = {"model": "smol", "input": "What is 2 + 2?", "max_output_tokens": 8}
+    whole = await openai_client.responses.create(**body, temperature=0)
+    async with openai_client.responses.stream(**body, temperature=0) as stream:
+        events = [event async for event in stream]
+    kinds = [event.type for event in events]
+    final = events[-1].response
+    assert whole.output_text == final.output_text != ""
+    assert whole.status == final.status == "incomplete"
+    assert whole.incomplete_details.reason == "max_output_tokens"
+    assert whole.usage.output_tokens == final.usage.output_tokens == 8
+    assert (kinds[0], kinds[-1]) == ("response.created", "response.incomplete")
+
+
+async def test_openai_response_to_the_result_of_a_tool(openai_client):
+    function = {"type": "function", "name": "weather", "parameters": SCHEMA}
+    call = {"call_id": "1", "name": "weather", "arguments": '{"city": "Rome"}'}
+    response = await openai_client.responses.create(
+        model="smol",
+        instructions="You know the weather.",
+        input=[
+            {"role": "user", "content": "How is the weather?"},
+            {"type": "function_call", **call},
+            {"type": "function_call_output", "call_id": "1", "output": "sunny"},
+        ],
+        tools=[{**function, "strict": True}],
+        max_output_tokens=8,
+    )
+    assert response.output_text
+
+
+async def test_openai_response_by_a_schema(openai_client):
+    form = {"type": "json_schema", "name": "place", "schema": SCHEMA, "strict": True}
+    response = await openai_client.responses.create(
+        model="smol",
+        input="Where is the Colosseum?",
+        text={"format": form},
+        max_output_tokens=SHORT,
+    )
+    assert set(json.loads(response.output_text)) == {"city"}
+
+
 async def test_openai_lists_models(openai_client):
     assert [model.id async for model in openai_client.models.list()] == ["smol"]
 

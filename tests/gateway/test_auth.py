@@ -105,6 +105,7 @@ async def test_permission_is_required(gateway, engine, token, who):
         ("POST", "/v1/completions", {"model": "smol", "prompt": "a"}),
         ("POST", "/v1/messages", {**CHAT_BODY, "max_tokens": 5}),
         ("POST", "/v1/messages/count_tokens", CHAT_BODY),
+        ("POST", "/v1/responses", {"model": "smol", "input": "a"}),
         ("POST", "/v2/rerank", {"model": "smol", "query": "a", "documents": ["b"]}),
         ("POST", "/v1/score", {"model": "smol", "text_1": "a", "text_2": "b"}),
         ("POST", "/tokenize", {"model": "smol", "prompt": "a"}),
@@ -115,10 +116,10 @@ async def test_permission_is_required(gateway, engine, token, who):
     statuses = [response.status for response in responses]
     if TABLE[who] == 200:
         # The engine has neither rerank nor score.
-        assert statuses == [200] * 5 + [400] * 2 + [200] * 3
+        assert statuses == [200] * 6 + [400] * 2 + [200] * 3
     else:
         assert set(statuses) == {TABLE[who]}
-    assert len(engine.requests) == (6 if TABLE[who] == 200 else 0)
+    assert len(engine.requests) == (7 if TABLE[who] == 200 else 0)
 
 
 @pytest.mark.parametrize(

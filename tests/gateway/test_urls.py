@@ -12,6 +12,7 @@ from gateway import urls
         ("/v1/chat/completions/", urls.CHAT, ""),
         ("/v1/completions", urls.COMPLETIONS, ""),
         ("/v1/embeddings", urls.EMBEDDINGS, ""),
+        ("/v1/responses", urls.RESPONSES, ""),
         ("/v1/messages", urls.MESSAGES, ""),
         ("/v1/messages/count_tokens", urls.COUNT_TOKENS, ""),
         ("/v1/rerank", urls.RERANK, ""),

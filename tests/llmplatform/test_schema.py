@@ -64,6 +64,7 @@ OPERATIONS = {
     "/v1/messages/count_tokens": {"post"},
     "/v1/models": {"get"},
     "/v1/rerank": {"post"},
+    "/v1/responses": {"post"},
     "/v1/score": {"post"},
     "/v1/tokenize": {"post"},
 }
