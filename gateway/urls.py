@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from gateway.errors import GatewayError, anthropic_error, openai_error, platform_error
@@ -60,6 +61,7 @@ class Match:
         return (b"allow", ", ".join(self.methods).encode())
 
 
+@lru_cache(1024)
 def is_gateway_path(path: str) -> bool:
     """True for all of /v1, so that OpenAI clients get even a 404 in their format."""
     if path.startswith("/v1/") or path == "/v1" or path in OTHER_PATHS:
@@ -67,6 +69,7 @@ def is_gateway_path(path: str) -> bool:
     return bool(NATIVE_PATH.fullmatch(path))
 
 
+@lru_cache(1024)
 def resolve(path: str) -> Match:
     if found := NATIVE_PATH.fullmatch(path):
         return Match(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from gateway.errors import GatewayError
 from gateway.http import Receive, Scope, Send
-from llmplatform.policy.base import App, refuse, values
+from llmplatform.policy.base import App, first_headers, refuse, values
 
 
 def refuse_repeated(app: App) -> App:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        if len(list(values(scope["headers"], b"authorization"))) < 2:
+        headers = scope["headers"]
+        is_unique = len(first_headers(scope)) == len(headers)
+        if is_unique or len(list(values(headers, b"authorization"))) < 2:
             return await app(scope, receive, send)
         error = GatewayError(400, "repeated_authorization")
         return await refuse(scope, receive, send, error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils import translation
@@ -18,7 +19,18 @@ Layer = Callable[[App], App]
 Header = tuple[bytes, bytes]
 Headers = list[Header]
 
-API_PREFIXES = ("/api", "/v1", "/v2", "/tokenize")
+API_PREFIXES = ("/api/", "/v1/", "/v2/", "/tokenize/")
+# Keys of a scope, for what would otherwise be computed in each layer
+RESPONSE, HEADERS = "llmplatform.response", "llmplatform.headers"
+
+
+@dataclass(slots=True)
+class ResponseState:
+    """changes: to make to the message that starts the response, in place; those of
+    inner layers first."""
+
+    changes: list[Callable[[Message], None]] = field(default_factory=list)
+    has_started: bool = False
 
 
 def compose(app: App, layers: Iterable[Layer]) -> App:
@@ -34,29 +46,56 @@ def values(headers: Iterable[Header], name: bytes) -> Iterator[bytes]:
 
 def header(scope: Scope, name: bytes) -> bytes:
     """The first value; empty if the header is missing. name: in lower case."""
-    return next(values(scope["headers"], name), b"")
+    return first_headers(scope).get(name, b"")
+
+
+def first_headers(scope: Scope) -> dict[bytes, bytes]:
+    """Of repeated headers, the first; names in lower case."""
+    found: dict[bytes, bytes] | None = scope.get(HEADERS)
+    if found is None:
+        found = {name.lower(): value for name, value in reversed(scope["headers"])}
+        scope[HEADERS] = found
+    return found
 
 
 def with_headers(headers: Iterable[Header], *new: Header) -> Headers:
     """headers, with new in the place of those that have the same names."""
+    if not new:
+        return list(headers)
     names = {name for name, _ in new}
     return [*(pair for pair in headers if pair[0].lower() not in names), *new]
 
 
 def is_api_path(path: str) -> bool:
     """Of the REST API or the gateway: what answers there is never a page."""
-    return any(path == p or path.startswith(f"{p}/") for p in API_PREFIXES)
+    return path.startswith(API_PREFIXES) or f"{path}/" in API_PREFIXES
 
 
-def on_response(send: Send, change: Callable[[Message], None]) -> Send:
-    """change: of the message that starts the response, in place."""
+def track_response(app: App) -> App:
+    """The outermost layer: one place for what all others do to a response."""
 
-    async def changed(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            change(message)
-        await send(message)
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        state = scope[RESPONSE] = ResponseState()
 
-    return changed
+        def changed(message: Message) -> Awaitable[None]:
+            if not state.has_started:
+                state.has_started = True
+                if message["type"] == "http.response.start":
+                    for change in reversed(state.changes):
+                        change(message)
+            return send(message)
+
+        await app(scope, receive, changed)
+
+    return application
+
+
+def on_response(scope: Scope, change: Callable[[Message], None]) -> None:
+    scope[RESPONSE].changes.append(change)
+
+
+def has_started(scope: Scope) -> bool:
+    return bool(scope[RESPONSE].has_started)
 
 
 async def refuse(

@@ -10,7 +10,15 @@ from django.conf import settings
 from gateway import urls
 from gateway.errors import GatewayError
 from gateway.http import Message, Receive, Scope, Send
-from llmplatform.policy.base import App, Header, Headers, refuse, values
+from llmplatform.policy.base import (
+    App,
+    Header,
+    Headers,
+    first_headers,
+    has_started,
+    refuse,
+    values,
+)
 from llmplatform.policy.credentials import is_known
 
 
@@ -22,7 +30,9 @@ def limit_bodies(app: App) -> App:
         is_trusted = urls.is_gateway_path(scope["path"])
         if error := await refusal(scope["headers"], is_trusted):
             return await refuse(scope, receive, send, error)
-        return await _forward(app, scope, receive, send)
+        if b"transfer-encoding" in first_headers(scope):
+            return await _forward(app, scope, receive, send)
+        return await app(scope, receive, send)
 
     return application
 
@@ -63,8 +73,8 @@ def _length(headers: Headers) -> int:
 
 async def _forward(app: App, scope: Scope, receive: Receive, send: Send) -> None:
     """A chunked body that exceeds the limit looks to the application like a client that
-    has disconnected."""
-    received, has_started = 0, False
+    has disconnected. Servers cut other bodies at the length they declare."""
+    received = 0
 
     async def count_received() -> Message:
         nonlocal received
@@ -73,11 +83,6 @@ async def _forward(app: App, scope: Scope, receive: Receive, send: Send) -> None
         is_within = received <= settings.MAX_BODY_BYTES
         return message if is_within else {"type": "http.disconnect"}
 
-    async def note_start(message: Message) -> None:
-        nonlocal has_started
-        has_started = True
-        await send(message)
-
-    await app(scope, count_received, note_start)
-    if received > settings.MAX_BODY_BYTES and not has_started:
+    await app(scope, count_received, send)
+    if received > settings.MAX_BODY_BYTES and not has_started(scope):
         await refuse(scope, receive, send, too_large())

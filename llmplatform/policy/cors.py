@@ -37,10 +37,11 @@ def allow_origins(app: App) -> App:
             vary = b", ".join([*values(old, b"vary"), b"Origin"])
             message["headers"] = with_headers(old, (b"vary", vary), *granted)
 
+        on_response(scope, add)
         if granted and _is_preflight(scope):
-            await _answer(scope, on_response(send, add))
+            await _answer(scope, send)
         else:
-            await app(scope, receive, on_response(send, add))
+            await app(scope, receive, send)
 
     return application
 

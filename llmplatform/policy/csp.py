@@ -43,7 +43,8 @@ def protect_pages(app: App) -> App:
                 policy = POLICY.format(websockets=_websockets(scope)).encode()
                 message["headers"] = with_headers(headers, (NAME, policy))
 
-        await app(scope, receive, on_response(send, add))
+        on_response(scope, add)
+        await app(scope, receive, send)
 
     return application
 

@@ -6,25 +6,18 @@ import logging
 
 from common.disks import full_disk
 from gateway.errors import GatewayError
-from gateway.http import Message, Receive, Scope, Send
-from llmplatform.policy.base import App, refuse
+from gateway.http import Receive, Scope, Send
+from llmplatform.policy.base import App, has_started, refuse
 
 logger = logging.getLogger(__name__)
 
 
 def answer_failures(app: App) -> App:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
-        has_started = False
-
-        async def note_start(message: Message) -> None:
-            nonlocal has_started
-            has_started = True
-            await send(message)
-
         try:
-            await app(scope, receive, note_start)
+            await app(scope, receive, send)
         except Exception as error:
-            if scope["type"] != "http" or has_started:
+            if scope["type"] != "http" or has_started(scope):
                 raise
             await refuse(scope, receive, send, failure_of(error))
 

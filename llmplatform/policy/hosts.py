@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
@@ -31,5 +32,10 @@ def check_host(app: App) -> App:
 
 
 def is_allowed(host: str) -> bool:
+    return _matches(host, tuple(settings.ALLOWED_HOSTS))
+
+
+@lru_cache(256)
+def _matches(host: str, allowed: tuple[str, ...]) -> bool:
     domain, _port = split_domain_port(host)
-    return bool(domain) and validate_host(domain, settings.ALLOWED_HOSTS)
+    return bool(domain) and validate_host(domain, allowed)

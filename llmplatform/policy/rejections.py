@@ -32,7 +32,8 @@ def record_rejections(app: App) -> App:
             if message["status"] == UNAUTHORIZED and header(scope, b"authorization"):
                 report(scope)
 
-        await app(scope, receive, on_response(send, note))
+        on_response(scope, note)
+        await app(scope, receive, send)
 
     return application
 

@@ -19,7 +19,8 @@ def add_headers(app: App) -> App:
                 added.append((b"strict-transport-security", _hsts()))
             message["headers"] = with_headers(message["headers"], *added)
 
-        await app(scope, receive, on_response(send, add))
+        on_response(scope, add)
+        await app(scope, receive, send)
 
     return application
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmplatform.policy.authorization import refuse_repeated
-from llmplatform.policy.base import App, compose
+from llmplatform.policy.base import App, compose, track_response
 from llmplatform.policy.bodies import limit_bodies
 from llmplatform.policy.clients import show_ipv4
 from llmplatform.policy.cors import allow_origins
@@ -19,6 +19,7 @@ from llmplatform.policy.response_headers import add_headers
 from llmplatform.policy.url_prefix import strip_prefix
 
 LAYERS = (
+    track_response,
     strip_prefix,
     identify,
     show_ipv4,

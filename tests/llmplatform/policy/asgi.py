@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from llmplatform.policy.base import track_response
+
 
 @dataclass
 class Response:
@@ -38,7 +40,9 @@ async def call(app, path="/", *, headers=(), chunks=(b"",), **scope):
 
     sent = [(k.lower().encode(), v.encode()) for k, v in headers]
     defaults = {"type": "http", "method": "GET", "scheme": "http", "client": None}
-    await app({**defaults, "path": path, "headers": sent, **scope}, receive, send)
+    await track_response(app)(
+        {**defaults, "path": path, "headers": sent, **scope}, receive, send
+    )
     return response
 
 
