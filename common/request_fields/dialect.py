@@ -22,7 +22,9 @@ class EngineDialect:
     """chat and the other endpoints: the fields of each that differ from the gateway's:
     those the engine has in addition, and those it reads otherwise or not at all. adapt:
     rewrites a body without problems for the engine; adapt_tokenize: one for tokenize.
-    paths: by name of the endpoint, where the engine has what not all engines have."""
+    paths: by name of the endpoint, where the engine has what not all engines have.
+    stops_on_disconnect: whether it stops generating a whole answer once its client has
+    left; others notice only while they stream."""
 
     chat: Fields = field(default_factory=dict)
     completions: Fields = field(default_factory=dict)
@@ -35,6 +37,7 @@ class EngineDialect:
     adapt: Callable[[Body], Body] = as_it_is
     adapt_tokenize: Callable[[Body], Body] = as_it_is
     paths: Mapping[str, str] = field(default_factory=dict)
+    stops_on_disconnect: bool = False
 
 
 OPENAI = EngineDialect()

@@ -15,7 +15,7 @@ from common.problems import Problem
 from common.request_fields.checks import Check, of_type
 from common.request_fields.dialect import Body
 from gateway.dialects.base import EngineRequest
-from gateway.dialects.payload import engine_payload, field_problems, given
+from gateway.dialects.payload import engine_payload, field_problems, given, streaming
 from gateway.engines.errors import parse_response
 from gateway.errors import only_embeddings, validation_error
 from gateway.protocol.fields import SAMPLING
@@ -42,7 +42,7 @@ def build_request(body: Body, route: Route, stats: RequestStats) -> EngineReques
     messages = body.get("messages") or [{"role": "user", "content": body["prompt"]}]
     payload = {"model": route.name, "messages": messages, **route.sampling}
     payload |= engine_payload(body, SAMPLING, route)
-    payload |= {"stream": True, "stream_options": {"include_usage": True}}
+    payload |= streaming(body, route)
     return EngineRequest(
         path=ENGINE_PATH,
         content=dump_json(payload),

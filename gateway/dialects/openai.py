@@ -13,7 +13,7 @@ from typing import Any
 from common.request_fields.checks import Check, of_type
 from common.request_fields.dialect import Body
 from gateway.dialects.base import EngineRequest
-from gateway.dialects.payload import engine_payload, field_problems, given
+from gateway.dialects.payload import engine_payload, field_problems, given, streaming
 from gateway.engines.errors import parse_response
 from gateway.errors import GatewayError, only_embeddings, validation_error
 from gateway.protocol import fields
@@ -86,8 +86,7 @@ def build_request(
     options = body.get("stream_options") or {}
     if endpoint.is_generation:
         payload |= {k: v for k, v in route.sampling.items() if k not in body}
-        payload["stream"] = True
-        payload["stream_options"] = {"include_usage": True}
+        payload |= streaming(body, route)
     n = body.get("n", 1)
     return EngineRequest(
         path=endpoint.path,

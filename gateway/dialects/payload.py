@@ -47,6 +47,14 @@ def engine_payload(body: Body, fields: Mapping[str, Check], route: Route) -> Bod
     return route.dialect.adapt(_with_one_limit(payload))
 
 
+def streaming(body: Body, route: Route) -> Body:
+    """Whether the engine streams: also a whole answer, see gateway.protocol.assembly,
+    if that is how it notices that the client has left."""
+    if not body.get("stream") and route.dialect.stops_on_disconnect:
+        return {"stream": False}
+    return {"stream": True, "stream_options": {"include_usage": True}}
+
+
 def _with_one_limit(payload: Body) -> Body:
     """-1: as much as the context holds, which engines call null. 0 is for those who
     want the prompt read; engines generate at least one token."""

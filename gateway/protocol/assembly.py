@@ -1,7 +1,7 @@
 """Assemble a complete response from the events of a stream. Pure.
 
-The gateway always lets engines stream: llama.cpp notices that a client has disconnected
-only while it sends, and would otherwise generate to the last token for nobody.
+llama.cpp notices that a client has disconnected only while it sends, and would
+otherwise generate to the last token for nobody: the gateway lets such engines stream.
 """
 
 from __future__ import annotations

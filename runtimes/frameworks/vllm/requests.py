@@ -125,6 +125,7 @@ GENERATING = EngineDialect(
     score=POOLING,
     tokenize=TOKENIZE,
     paths=GENERATING_PATHS,
+    stops_on_disconnect=True,
 )
 POOLING_DIALECT = replace(GENERATING, paths=POOLING_PATHS)
 # Left to itself vLLM looks at the model, and answers 404 what it then lacks.
