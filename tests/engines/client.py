@@ -61,16 +61,25 @@ class Engine:
         return connection_to(self.socket, self.port)
 
     def request(self, method, path, body=None, key=KEY):
-        connection = self.connection()
+        connection = self.send(method, path, body, key)
         try:
-            headers = {"Content-Type": "application/json"}
-            headers |= {"Authorization": f"Bearer {key}"} if key else {}
-            data = body if body is None else json.dumps(body)
-            connection.request(method, path, data, headers)
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
         finally:
             connection.close()
+
+    def send(self, method, path, body=None, key=KEY):
+        """The connection, from which nothing has been read."""
+        connection = self.connection()
+        headers = {"Content-Type": "application/json"}
+        headers |= {"Authorization": f"Bearer {key}"} if key else {}
+        data = body if body is None else json.dumps(body)
+        try:
+            connection.request(method, path, data, headers)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def chat(self, text, **options):
         messages = [{"role": "user", "content": text}]

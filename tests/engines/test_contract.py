@@ -26,6 +26,7 @@ from tests.runtimes.processes import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
+QUESTION = [{"role": "user", "content": "Count to a thousand."}]
 SAY = {"temperature": 0, "max_tokens": 8}
 LONG = {"temperature": 1, "max_tokens": 120, "ignore_eos": True}
 ENDLESS = {**LONG, "max_tokens": 450}
@@ -202,6 +203,22 @@ def test_requests_are_counted_and_answers_come_meanwhile(ready, build):
     assert ready.request("GET", path)[0] == 200
     payload.join()
     assert ready.in_flight() == 0
+
+
+def test_engine_stops_when_the_client_of_a_whole_answer_leaves(ready, build):
+    body = {"model": "smol", "messages": QUESTION, **LONG}
+    route = a_route(dialect=ready.rules.dialect(ready.config))
+    request = build_request(CHAT, body, route, RequestStats())
+    began = time.monotonic()
+    ready.request("POST", request.path, json.loads(request.content))
+    whole_s = time.monotonic() - began
+    connection = ready.send("POST", request.path, json.loads(request.content))
+    if build.queues:
+        until(lambda: ready.in_flight() == 1, seconds=30)
+    left_at = time.monotonic()
+    connection.close()
+    until(lambda: ready.in_flight() == 0, seconds=90)
+    assert time.monotonic() - left_at < max(1, whole_s / 2)
 
 
 def test_engine_is_found_by_whoever_comes_later(ready, site):
