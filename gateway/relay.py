@@ -114,10 +114,17 @@ class Relay:
 
     async def _forward_events(self, response: Connection) -> None:
         splitter = EventSplitter()
+        translator, stats = self.engine_request.translator, self.stats
         while chunk := await response.read():
-            await self._write(self._record_tokens(splitter.feed(chunk)))
+            is_whole = not splitter.rest and chunk.endswith(b"\n\n")
+            has_begun = self.request.response_started and stats.first_token_at
+            if is_whole and has_begun and translator.passes(chunk):
+                stats.record_tokens()
+                await self.request.write(chunk)
+            else:
+                await self._write(self._record_tokens(splitter.feed(chunk)))
         await self._write(self._record_tokens(splitter.flush()))
-        if not self.engine_request.translator.done:
+        if not translator.done:
             raise EngineUnreachableError("the stream ended early")
         await self.request.finish()
 

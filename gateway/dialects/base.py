@@ -14,6 +14,10 @@ class ResponseTranslator(Protocol):
     def translate_body(self, content: bytes) -> bytes:
         """Raises EngineRejectedError."""
 
+    def passes(self, events: bytes) -> bool:
+        """Whether whole events reach the client as they are. Not to find out is
+        False."""
+
     def translate_event(self, event: bytes) -> bytes:
         """Zero, one or several events. Raises EngineRejectedError."""
 

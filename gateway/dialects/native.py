@@ -73,6 +73,9 @@ class NativeTranslator:
         text = _as_dict(choice.get("message")).get("content") or ""
         return json.dumps(self._last_piece(text), ensure_ascii=False).encode()
 
+    def passes(self, events: bytes) -> bool:
+        return False
+
     def translate_event(self, event: bytes) -> bytes:
         data = event_data(event)
         if data == DONE:

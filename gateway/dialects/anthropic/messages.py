@@ -86,6 +86,9 @@ class ChatTranslator:
         parts = [*self._events.part(response, "message")]
         return dump_json(message_of([*parts, *self._events.end(self._stats.usage)]))
 
+    def passes(self, events: bytes) -> bool:
+        return False
+
     def translate_event(self, event: bytes) -> bytes:
         data = event_data(event)
         if data == DONE:
@@ -111,6 +114,9 @@ class MessageTranslator:
     def translate_body(self, content: bytes) -> bytes:
         self._record(parse_response(content).get("usage"))
         return content
+
+    def passes(self, events: bytes) -> bool:
+        return False
 
     def translate_event(self, event: bytes) -> bytes:
         data = event_data(event)

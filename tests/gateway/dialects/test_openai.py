@@ -165,3 +165,19 @@ def test_stream_has_one_usage_chunk_with_the_sum(
     if total:
         assert stats.usage.prompt_tokens == total["prompt_tokens"]
         assert stats.usage.completion_tokens == total["completion_tokens"]
+
+
+@pytest.mark.parametrize(
+    ("events", "passes"),
+    [
+        (b'data: {"choices": [{"delta": {"content": "Hi"}}]}\n\n' * 3, True),
+        (b'data: {"choices": [{"delta": {"content": null}}]}\n\n', True),
+        (b": comment\n\n", True),
+        (b"data: [DONE]\n\n", False),
+        (b"data: null\n\n", False),
+        (b'data: {"error": {"code": 500}}\n\n', False),
+        (b'data: {"choices": [], "usage": {}}\n\n', False),
+    ],
+)
+def test_events_without_a_change_pass(events, passes):
+    assert OpenAITranslator(RequestStats(), True, 1).passes(events) == passes
