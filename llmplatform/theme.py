@@ -78,6 +78,7 @@ ACCESS = [
         **_changelist(_("API tokens"), "key", "models_app.apitoken"),
         "permission": lambda request: True,  # everybody has a list of their own
     },
+    _changelist(_("Limits"), "speed", "models_app.limit"),
     _changelist(_("Users"), "person", "auth.user"),
     _changelist(_("Groups"), "group", "auth.group"),
 ]

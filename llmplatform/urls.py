@@ -7,6 +7,7 @@ from rest_framework.routers import DefaultRouter
 from llmplatform.errors import UnknownPath
 from models_app.accounts.api import Tokens
 from models_app.api import ServedModels
+from models_app.limits.api import Limits
 from monitoring.alerts.api import AlertRules, Alerts
 from monitoring.alerts.delivery.api import Deliveries, NotificationChannels
 from monitoring.api import Monitoring, System
@@ -44,6 +45,7 @@ router.register("system", System, basename="system")
 router.register("scheduling", Scheduling, basename="scheduling")
 router.register("library/downloads", Downloads, basename="download")
 router.register("tokens", Tokens, basename="token")
+router.register("limits", Limits, basename="limit")
 router.register("library", Library, basename="library")
 
 to_admin = RedirectView.as_view(url=reverse_lazy("admin:index"))

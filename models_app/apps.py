@@ -11,9 +11,11 @@ class ModelsAppConfig(AppConfig):
         from common.messages import register
         from models_app import messages, signals
         from models_app.accounts import signals as accounts
+        from models_app.limits import messages as limits
         from models_app.permissions import create_groups
 
         register(messages.REASONS)
+        register(limits.REASONS)
         post_migrate.connect(create_groups, sender=self)
         signals.connect()
         accounts.connect()

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 from taggit.managers import TaggableManager
 
+import models_app.limits.models  # noqa: F401 -- its models belong to this app
 from common.fields import EncryptedTextField
 from common.messages import reason_of, render
 from common.models import new_uid

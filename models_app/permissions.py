@@ -31,6 +31,7 @@ _OPERATOR = (
 _ADMIN = (
     *_OPERATOR, "delete_servedmodel", "approve_servedmodel",
     "view_apitoken", "add_apitoken", "change_apitoken", "delete_apitoken",
+    "view_limit", "add_limit", "change_limit", "delete_limit",
 )  # fmt: skip
 _ACCOUNTS = ("view_user", "add_user", "change_user", "delete_user", "view_group")
 ADMIN_GROUP = "admin"

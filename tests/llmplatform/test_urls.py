@@ -43,6 +43,7 @@ def test_root_leads_to_the_lists():
         "alerts": "http://testserver/api/alerts",
         "library": "http://testserver/api/library",
         "library/downloads": "http://testserver/api/library/downloads",
+        "limits": "http://testserver/api/limits",
         "models": "http://testserver/api/models",
         "monitoring/exports": "http://testserver/api/monitoring/exports",
         "tokens": "http://testserver/api/tokens",

@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from models_app.limits.models import Limit
 from models_app.models import ApiToken, ServedModel
 from tests.builders import a_model, a_run, a_user
 from tests.models_app.people import ROLES, client_as
@@ -29,6 +30,10 @@ PAGES = {
     "models_app_activity_add": (LOGIN, NO, NO, NO, NO, NO),
     "models_app_apitoken_changelist": (LOGIN, OK, OK, OK, OK, OK),
     "models_app_apitoken_add": (LOGIN, NO, NO, NO, OK, OK),
+    "models_app_limit_changelist": (LOGIN, NO, NO, NO, OK, OK),
+    "models_app_limit_add": (LOGIN, NO, NO, NO, OK, OK),
+    "models_app_limit_change": (LOGIN, NO, NO, NO, OK, OK),
+    "models_app_limit_delete": (LOGIN, NO, NO, NO, OK, OK),
     "auth_user_changelist": (LOGIN, NO, NO, NO, OK, OK),
     "auth_user_add": (LOGIN, NO, NO, NO, OK, OK),
     "auth_user_change": (LOGIN, NO, NO, NO, OK, OK),
@@ -42,6 +47,7 @@ def url_of(page: str) -> str:
     subject = {
         "models_app_servedmodel": model.pk,
         "models_app_run": a_run(model).pk,
+        "models_app_limit": Limit.objects.create(model=model, max_in_flight=1).pk,
         "auth_user": a_user(name="somebody").pk,
     }
     app_model, _, view = page.rpartition("_")
