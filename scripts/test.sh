@@ -46,6 +46,8 @@ main() {
     set -- -m "$QUICK" --hypothesis-profile quick "$@"
   else
     install_chromium
+    command -v npm >/dev/null ||
+      die "the tests need Node.js with npm; on Debian: apt-get install nodejs npm"
   fi
   make_venv "$(find_python)"
   install_platform

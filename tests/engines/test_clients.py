@@ -1,16 +1,21 @@
 """The official clients, unchanged, against the gateway in front of a real engine."""
 
+import asyncio
 import json
+import subprocess
+from pathlib import Path
 
 import anthropic
 import openai
 import pytest
 
 from tests.engines.test_gateway import in_front_of
+from tests.environment import online
 from tests.gateway.client import TOKEN, serving
 
 pytestmark = pytest.mark.engine
 
+NODE = Path(__file__).parent / "node"
 MESSAGES = [{"role": "user", "content": "What is 2 + 2?"}]
 FIXED = {"model": "smol", "messages": MESSAGES, "max_tokens": 8}
 SCHEMA = {
@@ -203,3 +208,28 @@ async def test_anthropic_errors(anthropic_client, change, error):
     with pytest.raises(error) as caught:
         await anthropic_client.messages.create(**{**FIXED, **change})
     assert caught.value.body["error"]["message"]
+
+
+@pytest.fixture(scope="session")
+def node_client():
+    """A program that uses OpenAI's package of package-lock.json."""
+    installed = NODE / "node_modules" / ".package-lock.json"
+    lock = NODE / "package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
+        npm = ["npm", "ci", "--no-audit", "--no-fund", "--prefix", NODE]
+        subprocess.run(online(npm), check=True)
+    return NODE / "client.mjs"
+
+
+async def test_openai_node_package(base_url, node_client):
+    argv = ("node", node_client, f"{base_url}/v1", TOKEN)
+    process = await asyncio.create_subprocess_exec(*argv, stdout=subprocess.PIPE)
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    found = json.loads(output)
+    assert found["text"] == found["whole"] != ""
+    assert found["usage"] == [8, 8]
+    assert found["responseText"] == found["response"] != ""
+    assert found["refused"] == {"status": 404, "code": "model_not_found"}
+    assert found["unknown"] == "AuthenticationError"
+    assert found["models"] == ["smol"]

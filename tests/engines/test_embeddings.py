@@ -1,6 +1,7 @@
 """An embedding model: created through the API, launched, and used through the gateway
 in front of a real engine."""
 
+import openai
 import pytest
 
 from gateway.routes.loader import load
@@ -13,7 +14,7 @@ from tests.builders import a_run
 from tests.engine_http import connection_to
 from tests.engines.test_gateway import gateway_to
 from tests.environment import DATA_DIR
-from tests.gateway.client import CHAT, fetch
+from tests.gateway.client import CHAT, TOKEN, fetch, serving
 from tests.gguf import WIDTH, a_bert
 from tests.runtimes.processes import until
 
@@ -102,3 +103,18 @@ async def test_embedding_model_serves_embeddings_and_nothing_else(gateway):
         error = refused.json["error"]
         assert (refused.status, error["code"]) == (400, "only_embeddings")
         assert EMBED in error["message"]
+
+
+async def test_openai_package_embeds_a_batch(gateway):
+    numbers = await embed(gateway, input=TEXTS)
+    async with (
+        serving(gateway) as (host, port),
+        openai.AsyncOpenAI(
+            base_url=f"http://{host}:{port}/v1", api_key=TOKEN
+        ) as client,
+    ):
+        answer = await client.embeddings.create(model="bert", input=TEXTS)
+    # It requests base64.
+    for each, number in zip(answer.data, numbers["data"], strict=True):
+        assert each.embedding == pytest.approx(number["embedding"], abs=1e-6)
+    assert answer.usage.prompt_tokens == sum(TOKENS)
