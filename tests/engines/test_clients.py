@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
 import anthropic
 import openai
 import pytest
+from django.conf import settings
 
 from tests.engines.test_gateway import in_front_of
 from tests.environment import online
@@ -213,12 +215,15 @@ async def test_anthropic_errors(anthropic_client, change, error):
 @pytest.fixture(scope="session")
 def node_client():
     """A program that uses OpenAI's package of package-lock.json."""
-    installed = NODE / "node_modules" / ".package-lock.json"
-    lock = NODE / "package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < lock.stat().st_mtime:
-        npm = ["npm", "ci", "--no-audit", "--no-fund", "--prefix", NODE]
+    folder = settings.ENGINES_DIR / "test-node"
+    lock, installed = "package-lock.json", folder / "installed.json"
+    wanted = (NODE / lock).read_text()
+    if not installed.exists() or installed.read_text() != wanted:
+        shutil.copytree(NODE, folder, dirs_exist_ok=True)
+        npm = ["npm", "ci", "--no-audit", "--no-fund", "--prefix", folder]
         subprocess.run(online(npm), check=True)
-    return NODE / "client.mjs"
+        installed.write_text(wanted)
+    return shutil.copy(NODE / "client.mjs", folder)
 
 
 async def test_openai_node_package(base_url, node_client):
