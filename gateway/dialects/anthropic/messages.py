@@ -19,6 +19,9 @@ from gateway.protocol.validation import dump_json, missing, validate
 from gateway.routes.table import Route
 from gateway.usage.tracker import RequestStats, Usage
 
+# What events have that are read and not only passed through
+READ = (b'"usage"', b'"error"', b'"message_stop"')
+
 
 def build_request(body: Body, route: Route, stats: RequestStats) -> EngineRequest:
     """Raises GatewayError, InvalidJsonError."""
@@ -116,7 +119,7 @@ class MessageTranslator:
         return content
 
     def passes(self, events: bytes) -> bool:
-        return False
+        return not any(map(events.__contains__, READ))
 
     def translate_event(self, event: bytes) -> bytes:
         data = event_data(event)

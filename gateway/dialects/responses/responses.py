@@ -67,6 +67,9 @@ class ChatTranslator:
         *_, last = self._events.end(self._stats.usage)
         return dump_json(last["response"])
 
+    def passes(self, events: bytes) -> bool:
+        return False
+
     def translate_event(self, event: bytes) -> bytes:
         data = event_data(event)
         if data == DONE:
@@ -96,6 +99,9 @@ class ResponsesTranslator:
             raise EngineRejectedError(response)
         self._record(response)
         return content
+
+    def passes(self, events: bytes) -> bool:
+        return not any(map(events.__contains__, (*ENDS, b'"error"')))
 
     def translate_event(self, event: bytes) -> bytes:
         if event.startswith(ENDS):
