@@ -20,6 +20,7 @@ from runtimes.frameworks.paths import responding
 PASSWORD_SHORTEST = 8
 UNKNOWN_FIELDS = ("reject", "drop")
 URL_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
+CURRENCY = re.compile(r"[A-Z]{3}")
 ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9._:\[\]-]+")
 NETWORKS = ("METRICS_NETWORKS", "DOWNLOAD_NETWORKS", "WEBHOOK_ALLOWED_NETWORKS")
 CLIENT_LIMITS = (
@@ -203,6 +204,12 @@ def usage() -> Iterator[CheckMessage]:
             f"USAGE_DAYS is {settings.USAGE_DAYS}.",
             hint="Use 1 or more.",
             id="llmplatform.E100",
+        )
+    if not CURRENCY.fullmatch(settings.CURRENCY):
+        yield Error(
+            f"CURRENCY is {settings.CURRENCY!r}.",
+            hint="Use a code of ISO 4217, such as CNY, EUR or USD.",
+            id="llmplatform.E101",
         )
 
 

@@ -331,6 +331,7 @@ KEPT_RUNS = env.number("KEPT_RUNS", 50)  # ended runs with logs, per model
 ACTIVITY_DAYS = env.number("ACTIVITY_DAYS", 365)
 EXPIRED_TOKEN_DAYS = env.number("EXPIRED_TOKEN_DAYS", 90)  # listed after they expire
 USAGE_DAYS = env.number("USAGE_DAYS", 730)
+CURRENCY = env.text("CURRENCY", "CNY")  # of models' prices, as in ISO 4217
 DECISION_DAYS = env.number("DECISION_DAYS", 30)
 PLACEMENT = env.text("PLACEMENT", "binpack")  # or spread
 PRIORITY_GAP = env.number("PRIORITY_GAP", 1)

@@ -14,6 +14,7 @@ from monitoring.api import Monitoring, System
 from monitoring.exports.api import Exports
 from monitoring.logs.api import Logs
 from monitoring.prometheus.views import Metrics
+from monitoring.usage.api import Usage
 from runtimes.api import Drafts
 from runtimes.downloads.api import Downloads
 from runtimes.library.api import Library
@@ -44,6 +45,7 @@ router.register("alert-deliveries", Deliveries, basename="alert-delivery")
 router.register("system", System, basename="system")
 router.register("scheduling", Scheduling, basename="scheduling")
 router.register("library/downloads", Downloads, basename="download")
+router.register("usage", Usage, basename="usage")
 router.register("tokens", Tokens, basename="token")
 router.register("limits", Limits, basename="limit")
 router.register("library", Library, basename="library")

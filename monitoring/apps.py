@@ -20,11 +20,16 @@ class MonitoringConfig(AppConfig):
         from monitoring.alerts.watch import create_schedule
         from monitoring.exports import messages as exports
         from monitoring.exports.jobs import KIND
+        from monitoring.usage.permissions import GRANTED as USAGE_GRANTED
 
         for part in (messages, alerts, delivery, exports):
             register(part.REASONS)
         jobs.register(KIND)
         jobs.register(deliveries)
-        grant("monitoring", GRANTED)
+        granted = {
+            group: (*names, *USAGE_GRANTED.get(group, ()))
+            for group, names in GRANTED.items()
+        }
+        grant("monitoring", granted)
         post_migrate.connect(create_groups, sender=self)
         post_migrate.connect(create_schedule, sender=self)

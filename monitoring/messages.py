@@ -59,6 +59,14 @@ REASONS = (
             " %(allowed)s."
         ),
     ),
+    Reason(
+        "unknown_group_by",
+        _("Usage cannot be grouped by %(value)s. Allowed values: %(allowed)s."),
+    ),
+    Reason(
+        "too_many_values",
+        _("%(key)s has %(value)s values. At most %(max)s are allowed."),
+    ),
     # Logs
     Reason("no_such_run", _("Model %(model)s has no run %(value)s.")),
     Reason(

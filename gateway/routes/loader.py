@@ -154,7 +154,7 @@ def _grants() -> dict[str, Grant]:
             username=token.user.get_username(),
             can_use=token.user_id in can_use and not token.scopes,
             expires_at=token.expiry.timestamp() if token.expiry else None,
-            token_id=token.pk,
+            token_id=token.token_key,
             token_name=token.name,
         )
         for token in tokens

@@ -13,13 +13,14 @@ from common.request_fields.dialect import OPENAI, EngineDialect
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What a token allows. expires_at: seconds since the epoch, None for never."""
+    """What a token allows. expires_at: seconds since the epoch, None for never.
+    token_id: the part of the token that is shown."""
 
     user_id: int
     username: str
     can_use: bool
     expires_at: float | None = None
-    token_id: int = 0
+    token_id: str = ""
     token_name: str = ""
 
 

@@ -24,10 +24,15 @@ FORMULA = tuple("=+-@\t\r\n'＝＋－＠")
 
 
 def chunks(rows: Iterable[Row]) -> Iterator[bytes]:
-    yield BYTE_ORDER_MARK.encode() + _lines([COLUMNS])
+    return table(COLUMNS, map(_cells, rows))
+
+
+def table(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[bytes]:
+    """rows: cells; texts of users are escaped already."""
+    yield BYTE_ORDER_MARK.encode() + _lines([columns])
     rows = iter(rows)
     while page := list(islice(rows, CHUNK_ROWS)):
-        yield _lines(map(_cells, page))
+        yield _lines(page)
 
 
 def _lines(cells: Iterable[Iterable[object]]) -> bytes:

@@ -17,11 +17,17 @@ encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def chunks(rows: Iterable[Row], about: Mapping[str, object]) -> Iterator[bytes]:
+    return document(about, map(_object, rows))
+
+
+def document(
+    about: Mapping[str, object], rows: Iterable[Mapping[str, object]]
+) -> Iterator[bytes]:
     yield f'{encode(dict(about))[:-1]},"rows":['.encode(errors="replace")
     rows = iter(rows)
     comma = "\n"
     while page := list(islice(rows, CHUNK_ROWS)):
-        text = ",\n".join(encode(_object(row)) for row in page)
+        text = ",\n".join(encode(row) for row in page)
         yield f"{comma}{text}".encode(errors="replace")
         comma = ",\n"
     yield b"]}\n"

@@ -6,7 +6,8 @@ Written to a file, because a workbook is only complete at its end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain, islice
@@ -28,29 +29,49 @@ WIDTHS = {"A": 20, "C": 24, "D": 24, "E": 28}
 
 
 def write(rows: Iterable[Row], path: Path, sheet_rows: int = SHEET_ROWS) -> None:
+    cells = ((_time(row.time), *row[1:]) for row in rows)
+    table = Table("metrics", (TIME, *COLUMNS[1:]), WIDTHS)
+    write_table(table, cells, path, sheet_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """title: of its sheets, which are numbered. widths: by the letter of a column."""
+
+    title: str
+    columns: Sequence[str]
+    widths: Mapping[str, float]
+
+
+def write_table(
+    table: Table,
+    rows: Iterable[Iterable[object]],
+    path: Path,
+    sheet_rows: int = SHEET_ROWS,
+) -> None:
     book = Workbook(write_only=True)
     rows = iter(rows)
     first = next(rows, None)
-    _write_sheet(book, [] if first is None else chain([first], rows), sheet_rows)
+    _write_sheet(book, table, [] if first is None else chain([first], rows), sheet_rows)
     while (first := next(rows, None)) is not None:
-        _write_sheet(book, chain([first], rows), sheet_rows)
+        _write_sheet(book, table, chain([first], rows), sheet_rows)
     book.save(path)
 
 
-def _write_sheet(book: Workbook, rows: Iterable[Row], sheet_rows: int) -> None:
-    sheet: Any = book.create_sheet(f"metrics {len(book.worksheets) + 1}")
+def _write_sheet(
+    book: Workbook, table: Table, rows: Iterable[Iterable[object]], sheet_rows: int
+) -> None:
+    sheet: Any = book.create_sheet(f"{table.title} {len(book.worksheets) + 1}")
     sheet.freeze_panes = "A2"
-    for column, width in WIDTHS.items():
+    for column, width in table.widths.items():
         sheet.column_dimensions[column].width = width
-    sheet.append([TIME, *COLUMNS[1:]])
-    for cells in _cells(islice(rows, sheet_rows - 1), sheet):
-        sheet.append(cells)
+    sheet.append(list(table.columns))
+    for row in islice(rows, sheet_rows - 1):
+        sheet.append([_cell(value, sheet) for value in row])
 
 
-def _cells(rows: Iterable[Row], sheet: WriteOnlyWorksheet) -> Iterator[list[Any]]:
-    for row in rows:
-        texts = [_text(text, sheet) for text in row[1:6]]
-        yield [_time(row.time), *texts, *row[6:]]
+def _cell(value: object, sheet: WriteOnlyWorksheet) -> Any:
+    return _text(value, sheet) if isinstance(value, str) else value
 
 
 @lru_cache(maxsize=1024)

@@ -20,7 +20,7 @@ WATERMARK = "usage_"
 
 class Key(NamedTuple):
     hour: int
-    token_id: int
+    token_id: str
     user_id: int
     model_id: int
 

@@ -19,7 +19,8 @@ class UsageRecord(models.Model):
 
     # Its start, UTC, in seconds since the epoch
     hour = models.BigIntegerField()
-    token_id = models.BigIntegerField()
+    # The part of the token that is shown
+    token_id = models.CharField(max_length=25)
     user_id = models.BigIntegerField()
     model_id = models.BigIntegerField()
     token_name = models.CharField(max_length=100)

@@ -53,6 +53,7 @@ def test_settings_of_the_tests_are_fine():
         ({"SIGN_IN_LOCK_MINUTES": 0}, ["llmplatform.E053"]),
         ({"EXPIRED_TOKEN_DAYS": -1}, ["llmplatform.E052"]),
         ({"USAGE_DAYS": 0}, ["llmplatform.E100"]),
+        ({"CURRENCY": "yuan"}, ["llmplatform.E101"]),
         ({"SECURE_HSTS_SECONDS": 0}, []),
         ({"SECURE_HSTS_SECONDS": -1}, ["llmplatform.E040"]),
         ({**PRELOAD}, []),

@@ -60,6 +60,8 @@ OPERATIONS = {
     "/api/scheduling/resources": {"get"},
     "/api/system/gpu": {"get"},
     "/api/system/status": {"get"},
+    "/api/usage": {"get"},
+    "/api/usage/export": {"get"},
     "/v1/chat/completions": {"post"},
     "/v1/completions": {"post"},
     "/v1/messages": {"post"},

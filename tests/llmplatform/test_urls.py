@@ -47,4 +47,5 @@ def test_root_leads_to_the_lists():
         "models": "http://testserver/api/models",
         "monitoring/exports": "http://testserver/api/monitoring/exports",
         "tokens": "http://testserver/api/tokens",
+        "usage": "http://testserver/api/usage",
     }

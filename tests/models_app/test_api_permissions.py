@@ -78,6 +78,8 @@ VERBS = {
     ("POST", "/api/library/scan"): (403, 200, 200, 403, 401),
     ("GET", "/api/tokens"): (200, 200, 200, 200, 401),
     ("DELETE", "/api/tokens/none"): (404, 404, 404, 404, 401),
+    ("GET", "/api/usage"): (200, 200, 200, 200, 401),
+    ("GET", "/api/usage/export?format=csv"): (200, 200, 200, 200, 401),
     ("GET", "/api/models/none"): (404, 404, 404, 403, 401),
     ("POST", "/api/models/none/start"): (403, 404, 404, 403, 401),
 }

@@ -10,7 +10,7 @@ from tests.monitoring.history.rows import Clock
 
 HOUR = 3600
 ROUTE = a_route()
-GRANT = a_grant(token_id=5, token_name="ci")
+GRANT = a_grant(token_id="five", token_name="ci")
 USAGE = Usage(
     prompt_tokens=10, cached_tokens=4, completion_tokens=7, reasoning_tokens=3
 )
@@ -29,19 +29,19 @@ def usage(clock):
 def test_requests_add_up_by_hour_token_user_and_model(usage, clock):
     usage.add(ROUTE, GRANT, RequestStats(usage=USAGE))
     usage.add(ROUTE, GRANT, RequestStats(usage=USAGE, cancelled=True))
-    usage.add(ROUTE, a_grant(token_id=6), RequestStats(status=502))
+    usage.add(ROUTE, a_grant(token_id="six"), RequestStats(status=502))
     clock.now += HOUR
     usage.add(a_route("other", model_id=8), GRANT, RequestStats(status=404))
     names = {"token_name": "ci", "user_name": "ann", "model_name": "smol"}
     assert usage.drain() == {
-        Key(500 * HOUR, 5, 1, 7): Entry(
+        Key(500 * HOUR, "five", 1, 7): Entry(
             **names, requests=2, cancelled=1, prompt_tokens=20, cached_tokens=8,
             completion_tokens=14, reasoning_tokens=6,
         ),
-        Key(500 * HOUR, 6, 1, 7): Entry(
+        Key(500 * HOUR, "six", 1, 7): Entry(
             **{**names, "token_name": ""}, requests=1, errors=1
         ),
-        Key(501 * HOUR, 5, 1, 8): Entry(
+        Key(501 * HOUR, "five", 1, 8): Entry(
             **{**names, "model_name": "other"}, requests=1, refused=1
         ),
     }  # fmt: skip

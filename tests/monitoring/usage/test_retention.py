@@ -19,7 +19,7 @@ def test_usage_is_deleted_by_age(settings):
     settings.USAGE_DAYS = 10
     names = {"token_name": "ci", "user_name": "ann", "model_name": "smol"}
     for days in (9, 11):
-        key = Key(at(days=days), 1, 2, 3)
+        key = Key(at(days=days), "abc", 2, 3)
         write(f"writer-{days}", at(days=days * 3) * 1000, {key: Entry(**names)})
     Watermark.objects.create(name="roll_up", at=5)
     delete_old()
