@@ -43,6 +43,9 @@ from gateway.routes.table import Replica, Route
 from gateway.usage.tracker import RequestStats
 from models_app.enums import Status
 
+EVENT_DATA = b"data: "
+ROLE = b'"role"'  # of the first event of a chat, which has no token
+
 logger = logging.getLogger(__name__)
 
 OK = 200
@@ -119,7 +122,7 @@ class Relay:
             is_whole = not splitter.rest and chunk.endswith(b"\n\n")
             has_begun = self.request.response_started and stats.first_token_at
             if is_whole and has_begun and translator.passes(chunk):
-                stats.record_tokens()
+                stats.record_tokens(chunk.count(EVENT_DATA))
                 await self.request.write(chunk)
             else:
                 await self._write(self._record_tokens(splitter.feed(chunk)))
@@ -156,7 +159,7 @@ class Relay:
         checked for comments: that would cost time on every token."""
         has_first = self.stats.first_token_at is not None
         if events and (has_first or any(map(event_data, events))):
-            self.stats.record_tokens()
+            self.stats.record_tokens(sum(ROLE not in event for event in events))
         return events
 
     def _log_failure(self, replica: Replica, cause: Exception | str) -> None:

@@ -41,7 +41,7 @@ class UsageByToken:
         entry.requests += 1
         if failure := stats.failure:
             setattr(entry, failure, getattr(entry, failure) + 1)
-        usage = stats.usage
+        usage = stats.counted_usage
         entry.prompt_tokens += usage.prompt_tokens
         entry.cached_tokens += usage.cached_tokens
         entry.completion_tokens += usage.completion_tokens

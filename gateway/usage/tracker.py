@@ -86,6 +86,7 @@ class RequestStats:
     cancelled: bool = False
     first_token_at: float | None = None
     last_token_at: float = 0.0
+    tokens_seen: int = 0
 
     @property
     def elapsed_ms(self) -> float:
@@ -100,7 +101,16 @@ class RequestStats:
             return "errors"
         return "refused" if self.status >= 400 else None
 
-    def record_tokens(self) -> None:
+    @property
+    def counted_usage(self) -> Usage:
+        """The engine's. If the client disconnected before it: the tokens seen."""
+        if self.cancelled and not self.usage.total_tokens:
+            return Usage(completion_tokens=self.tokens_seen)
+        return self.usage
+
+    def record_tokens(self, count: int = 1) -> None:
+        """count: events with content, which engines send for each token."""
+        self.tokens_seen += count
         self.last_token_at = time.monotonic()
         if self.first_token_at is None:
             self.first_token_at = self.last_token_at
@@ -145,8 +155,9 @@ class UsageTracker:
 
 def _add(counts: Counts, stats: RequestStats) -> None:
     counts.requests += 1
-    counts.prompt_tokens += stats.usage.prompt_tokens
-    counts.completion_tokens += stats.usage.completion_tokens
+    usage = stats.counted_usage
+    counts.prompt_tokens += usage.prompt_tokens
+    counts.completion_tokens += usage.completion_tokens
     if failure := stats.failure:
         setattr(counts, failure, getattr(counts, failure) + 1)
     else:

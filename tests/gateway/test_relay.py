@@ -219,7 +219,7 @@ async def test_disconnect_stops_the_engine(gateway, engine, counts, path, body):
     assert not gateway.engines.in_flight
 
 
-async def test_disconnect_within_a_stream_stops_the_engine(gateway, engine):
+async def test_disconnect_within_a_stream_stops_the_engine(gateway, engine, counts):
     engine.script.pieces = ("word",) * 1000
     engine.script.delay_s = 0.02
     async with serving(gateway) as address:
@@ -228,6 +228,8 @@ async def test_disconnect_within_a_stream_stops_the_engine(gateway, engine):
         await reader.readuntil(b"word")
         client.close()
         await until(lambda: engine.cancelled == 1)
+        await until(lambda: "in_flight" not in counts())
+    assert 1 <= counts()["completion_tokens"] < 1000
 
 
 async def test_disconnect_within_the_body_sends_nothing(gateway, engine, counts):

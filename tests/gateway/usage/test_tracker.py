@@ -5,6 +5,7 @@ from monitoring.metrics import COUNTERS, HISTOGRAMS
 from tests.gateway.client import a_grant, a_route
 
 ROUTE, GRANT = a_route(), a_grant()
+USED = Usage(prompt_tokens=3, completion_tokens=4)
 
 
 @pytest.mark.parametrize(
@@ -154,3 +155,23 @@ def test_names_match_the_metrics():
         *ENDS,
     }
     assert found.durations.keys() <= HISTOGRAMS["model"].keys()
+
+
+@pytest.mark.parametrize(
+    ("usage", "seen", "counted"),
+    [
+        (Usage(), 0, Usage()),
+        (Usage(), 5, Usage(completion_tokens=5)),
+        (USED, 9, USED),
+    ],
+)
+def test_tokens_seen_count_where_the_engine_reports_none(usage, seen, counted):
+    tracker = UsageTracker()
+    with tracker.track(ROUTE, GRANT) as stats:
+        stats.usage, stats.cancelled = usage, True
+        stats.record_tokens(seen)
+    found = tracker.drain()[7]
+    (entry,) = tracker.by_token.drain().values()
+    for each in (found, entry):
+        numbers = each.prompt_tokens, each.completion_tokens
+        assert numbers == (counted.prompt_tokens, counted.completion_tokens)
