@@ -159,7 +159,8 @@ class Relay:
         checked for comments: that would cost time on every token."""
         has_first = self.stats.first_token_at is not None
         if events and (has_first or any(map(event_data, events))):
-            self.stats.record_tokens(sum(ROLE not in event for event in events))
+            without = 0 if has_first else sum(ROLE in event for event in events)
+            self.stats.record_tokens(len(events) - without)
         return events
 
     def _log_failure(self, replica: Replica, cause: Exception | str) -> None:
