@@ -19,7 +19,6 @@ from common.problems import shorten
 from common.request_fields.dialect import Body
 from common.subscription import Subscription
 from gateway import urls
-from gateway.admission import Admission
 from gateway.auth import Caller, authenticate, authorization
 from gateway.dialects import engine_endpoints, native, openai
 from gateway.dialects.anthropic import messages
@@ -28,6 +27,7 @@ from gateway.dialects.responses import responses
 from gateway.engines.client import EngineClient
 from gateway.errors import GatewayError, model_not_found
 from gateway.http import ClientDisconnectedError, Receive, Request, Scope, Send
+from gateway.limits.admission import Limits
 from gateway.messages import preferred_language
 from gateway.protocol.sse import format_event
 from gateway.protocol.validation import InvalidJsonError, parse_json
@@ -51,7 +51,7 @@ class Gateway:
         self.routes = RouteCache(load, subscription, timing)
         self.engines = EngineClient()
         self.usage = UsageTracker()
-        self.admission = Admission()
+        self.limits = Limits()
         build = engine_endpoints.build_request
         self.handlers: dict[str, Callable[[Request, str], Awaitable[None]]] = {
             urls.GENERATE: self._generate,
@@ -73,6 +73,7 @@ class Gateway:
     async def close(self) -> None:
         await self.routes.close()
         await self.engines.close()
+        await self.limits.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """scope: http, with a path for which urls.is_gateway_path() is true."""
@@ -139,11 +140,13 @@ class Gateway:
                 body = parse_json(await request.body())
             engine_request = build(body, route, stats)
             relay = Relay(self.engines, request, route, engine_request, stats)
-            with (
-                request.cancel_on_disconnect(),
-                self.admission.admit(caller.digest, route, body),
-            ):
-                await relay.run()
+            with request.cancel_on_disconnect():
+                async with self.limits.admit(caller, route, body) as admission:
+                    request.response_headers = admission.headers
+                    try:
+                        await relay.run()
+                    finally:
+                        admission.settle(stats.usage.total_tokens)
 
     async def _list_models(self, request: Request, _key: str) -> None:
         caller = await self._authenticate(request)

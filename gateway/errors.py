@@ -11,6 +11,7 @@ from common.messages import render
 from common.problems import Problem
 from common.requests import with_request_id
 from gateway.engines.client import MAX_RESPONSE_BYTES
+from gateway.limits.rules import Refusal
 from gateway.routes.table import Route
 from models_app.enums import ALLOWED, Operation, Status
 
@@ -20,6 +21,7 @@ OPENAI_CODES = {
     "authentication_failed": "invalid_api_key",
     "not_found": "model_not_found",
     "no_such_path": "unknown_url",
+    "limit_exceeded": "rate_limit_exceeded",
     "context_too_long": "context_length_exceeded",
 }
 ANTHROPIC_TYPES = {
@@ -91,6 +93,29 @@ def engine_failed(route: Route) -> GatewayError:
 
 def engine_timeout(route: Route) -> GatewayError:
     return GatewayError(504, "engine_timeout", {"model": route.name})
+
+
+def limit_exceeded(
+    route: Route, refusal: Refusal | None, headers: Sequence[tuple[bytes, bytes]]
+) -> GatewayError:
+    """refusal: None if the limit has just been changed."""
+    if refusal is None:
+        refusal = Refusal("model", "max_in_flight", 0, 1)
+    params = {
+        "model": route.name,
+        "subject": refusal.subject,
+        "limit": refusal.name,
+        "max": refusal.maximum,
+        "seconds": refusal.retry_after_s,
+    }
+    return GatewayError(
+        429,
+        "limit_exceeded",
+        params,
+        retry_after_s=refusal.retry_after_s,
+        extra_headers=headers,
+        extra_fields={"params": params},
+    )
 
 
 def response_too_large() -> GatewayError:

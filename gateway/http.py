@@ -35,6 +35,7 @@ class Request:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.response_headers: Headers = ()  # of every response to it
         self.response_started = False
         self.response_finished = False
         self._receive = receive
@@ -72,7 +73,7 @@ class Request:
     async def start_response(self, status: int, headers: Headers) -> None:
         self.response_started = True
         start = {"type": "http.response.start", "status": status}
-        await self._send({**start, "headers": list(headers)})
+        await self._send({**start, "headers": [*headers, *self.response_headers]})
 
     async def write(self, content: bytes) -> None:
         """Blocks while the client reads more slowly than the engine writes."""

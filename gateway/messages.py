@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation.trans_real import parse_accept_lang_header
 
 from common.messages import Reason, register
+from models_app.limits.messages import FIELDS
+from models_app.limits.models import SUBJECTS
 
 REASONS = (
     Reason(
@@ -35,6 +37,14 @@ REASONS = (
             "Too many requests of this token to model %(model)s at once. At most"
             " %(max)s are allowed. Try again."
         ),
+    ),
+    Reason(
+        "limit_exceeded",
+        _(
+            "The limit of the %(subject)s is reached: %(limit)s %(max)s. Try again in"
+            " %(seconds)s s."
+        ),
+        labels={"subject": SUBJECTS, "limit": FIELDS},
     ),
     Reason(
         "too_many_prompts",

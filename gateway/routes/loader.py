@@ -13,6 +13,8 @@ from common.enums import ModelKind, Retry
 from common.exceptions import PlatformError
 from common.messages import find
 from common.request_fields.dialect import OPENAI, EngineDialect
+from gateway.limits.rules import Limit
+from gateway.routes.limits import LimitRows, load_limits
 from gateway.routes.table import Grant, Replica, Route, RoutingTable, by_name
 from models_app.enums import Status
 from models_app.models import ApiToken, Run, ServedModel
@@ -59,15 +61,17 @@ def _load_with_fresh_connection() -> RoutingTable:
 
 
 def load() -> RoutingTable:
-    """Four queries, regardless of the number of rows. Not a single snapshot: a change
+    """Six queries, regardless of the number of rows. Not a single snapshot: a change
     between two queries triggers another load."""
     runs = _ready_runs()
     models = ServedModel.objects.only(*FIELDS).order_by("pk")
-    routes = [_route(model, runs[model.pk]) for model in models]
+    limits = load_limits()
+    of_model = limits.of_model
+    routes = [_route(m, runs[m.pk], of_model.get(m.pk, ())) for m in models]
     return RoutingTable(
         by_name=by_name(routes),
         by_id={route.model_id: route for route in routes},
-        grants=_grants(),
+        grants=_grants(limits),
     )
 
 
@@ -79,7 +83,7 @@ def _ready_runs() -> dict[int, list[Run]]:
     return runs
 
 
-def _route(model: ServedModel, runs: list[Run]) -> Route:
+def _route(model: ServedModel, runs: list[Run], limits: tuple[Limit, ...]) -> Route:
     """Runs of an older generation are about to be stopped and get no new requests."""
     current = [run for run in runs if run.generation == model.generation]
     newest = current[0] if current else None
@@ -96,6 +100,7 @@ def _route(model: ServedModel, runs: list[Run]) -> Route:
         dialect=_dialect(newest) if newest else OPENAI,
         replicas=tuple(_replica(run) for run in current),
         created=int(model.created_at.timestamp()),
+        limits=limits,
     )
 
 
@@ -141,7 +146,7 @@ def _dialect(run: Run) -> EngineDialect:
         return OPENAI
 
 
-def _grants() -> dict[str, Grant]:
+def _grants(limits: LimitRows) -> dict[str, Grant]:
     """Includes expired tokens, because each request with an unknown token costs a
     reload. Reads tokens before permissions: a new token must not appear without the
     permissions that its user had when it was created."""
@@ -156,6 +161,7 @@ def _grants() -> dict[str, Grant]:
             expires_at=token.expiry.timestamp() if token.expiry else None,
             token_id=token.token_key,
             token_name=token.name,
+            limits=limits.of_token(token.pk, token.user_id),
         )
         for token in tokens
     }

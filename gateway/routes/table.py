@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from common.request_fields.dialect import OPENAI, EngineDialect
+from gateway.limits.rules import Limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,7 @@ class Grant:
     expires_at: float | None = None
     token_id: str = ""
     token_name: str = ""
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,7 @@ class Route:
     dialect: EngineDialect = OPENAI
     replicas: tuple[Replica, ...] = ()
     created: int = 0
+    limits: tuple[Limit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from knox.crypto import hash_token
 from gateway.routes.loader import load
 from gateway.routes.table import Replica
 from models_app.enums import RunState
+from models_app.limits.models import Limit
 from models_app.models import ApiToken
 from tests.builders import a_model, a_run, a_token, a_user
 
@@ -146,7 +147,7 @@ def test_model_is_found_by_name_and_id(key, found):
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_load_takes_four_queries(rows):
+def test_load_takes_six_queries(rows):
     for index in range(rows):
         model = a_running_model(f"m{index}")
         a_run(model, RunState.READY)
@@ -156,4 +157,22 @@ def test_load_takes_four_queries(rows):
     ) as queries:
         table = load()
     assert len(table.by_id) == len(table.grants) == rows
-    assert len(queries) == 4
+    assert len(queries) == 6
+
+
+def test_limits_of_callers_and_models_are_loaded():
+    ann, bob = a_user("operator", name="ann"), a_user("operator", name="bob")
+    tokens = [hash_token(a_token(user)) for user in (ann, bob)]
+    model = a_running_model()
+    team = Group.objects.get(name="operator")
+    Limit.objects.create(user=ann, max_in_flight=3)
+    Limit.objects.create(group=team, tokens_per_day=7)
+    Limit.objects.create(model=model, requests_per_minute=9)
+    Limit.objects.create(token=ApiToken.objects.get(user=bob), priority=9)
+    table = load()
+    limits = [[each.subject for each in table.grants[key].limits] for key in tokens]
+    assert limits == [["user", "group"], ["group"]]
+    assert table.grants[tokens[0]].limits[0].max_in_flight == 3
+    assert table.grants[tokens[1]].limits[0].tokens_per_day == 7
+    [of_model] = table.by_id[model.pk].limits
+    assert (of_model.subject, of_model.requests_per_minute) == ("model", 9)

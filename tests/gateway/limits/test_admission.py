@@ -3,8 +3,8 @@ import asyncio
 import pytest
 from knox.crypto import hash_token
 
-from gateway.admission import request_size
 from gateway.errors import GatewayError
+from gateway.limits.admission import request_size
 from tests.gateway.client import (
     CHAT,
     CHAT_BODY,
@@ -56,7 +56,7 @@ async def test_streams_of_one_token_leave_room_for_others(
     for stream in streams:
         stream.cancel()
     await asyncio.gather(*streams, return_exceptions=True)
-    assert not gateway.admission.in_flight
+    assert not gateway.limits.in_flight
     assert (await fetch(gateway, "POST", CHAT, CHAT_BODY)).status == 200
 
 

@@ -1,0 +1,165 @@
+"""Admit requests within the limits of their token, user, groups and model.
+
+Engines queue in order of arrival, so without a limit one client makes all others wait:
+MAX_REQUESTS_PER_TOKEN applies to every token and model, in each process.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from types import TracebackType
+
+from django.conf import settings
+from django.utils.timezone import get_default_timezone
+
+from common.problems import Problem
+from gateway.auth import Caller
+from gateway.errors import GatewayError, limit_exceeded, validation_error
+from gateway.limits.rules import (
+    RETRY_AFTER_S,
+    Claim,
+    Limit,
+    Windows,
+    claim,
+    headers,
+    refusal,
+)
+from gateway.limits.shared import SharedCounters
+from gateway.routes.table import Route
+
+MAX_INPUTS = 2048  # of a request for embeddings, as in OpenAI's API
+# Embeddings take a fraction of a completion, and clients send them in large batches.
+INPUTS_PER_REQUEST = 128
+
+
+class Limits:
+    def __init__(self) -> None:
+        self.in_flight: Counter[tuple[str, int]] = Counter()
+        self.shared = SharedCounters(settings.REDIS_URL)
+        self.windows = Windows(get_default_timezone())
+
+    def admit(
+        self, caller: Caller, route: Route, body: Mapping[str, object]
+    ) -> Admission:
+        """body: valid in its dialect. Entering the context raises GatewayError."""
+        return Admission(self, caller, route, body)
+
+    async def close(self) -> None:
+        await self.shared.close()
+
+
+class Admission:
+    """One request. headers: about the limits of its caller, for its response."""
+
+    __slots__ = (
+        "_body",
+        "_caller",
+        "_claim",
+        "_key",
+        "_limits",
+        "_route",
+        "_size",
+        "headers",
+    )
+
+    def __init__(
+        self, limits: Limits, caller: Caller, route: Route, body: Mapping[str, object]
+    ) -> None:
+        self._limits, self._route, self._body = limits, route, body
+        self._key = caller.digest, route.model_id
+        self._caller = caller
+        self._claim: Claim | None = None
+        self._size = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+
+    async def __aenter__(self) -> Admission:
+        limits = (*self._caller.grant.limits, *self._route.limits)
+        in_flight = self._limits.in_flight
+        maximum = settings.MAX_REQUESTS_PER_TOKEN
+        self._size = size = request_size(self._body, _smallest(limits, maximum))
+        if maximum and in_flight[self._key] + size > maximum:
+            params = {"model": self._route.name, "max": maximum}
+            raise GatewayError(
+                429, "too_many_requests", params, retry_after_s=RETRY_AFTER_S
+            )
+        in_flight[self._key] += size
+        if limits:
+            try:
+                await self._claim_limits(limits)
+            except BaseException:
+                self._leave()
+                raise
+        return self
+
+    async def _claim_limits(self, limits: tuple[Limit, ...]) -> None:
+        now = time.time()
+        needed = claim(limits, self._limits.windows, now, self._size)
+        admitted, values = await self._limits.shared.take(needed)
+        if not admitted:
+            refused = refusal(needed, values, now)
+            found = headers(needed, values, now)
+            raise limit_exceeded(self._route, refused, found)
+        costs = [counter.cost for counter in needed.counters]
+        after = [value + cost for value, cost in zip(values, costs, strict=False)]
+        self.headers = headers(needed, after, now)
+        self._claim = needed
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._leave()
+        if self._claim is not None:
+            self._limits.shared.release(self._claim)
+
+    def settle(self, tokens: int) -> None:
+        """tokens: what the request took, prompt and completion."""
+        if self._claim is not None:
+            self._limits.shared.settle(self._claim, tokens)
+
+    def _leave(self) -> None:
+        in_flight = self._limits.in_flight
+        in_flight[self._key] -= self._size
+        if not in_flight[self._key]:
+            del in_flight[self._key]
+
+
+def _smallest(limits: tuple[Limit, ...], maximum: int) -> int:
+    """The fewest requests in flight of all limits; 0: none has any."""
+    sizes = [limit.max_in_flight for limit in limits if limit.max_in_flight]
+    return min([*sizes, maximum] if maximum else sizes, default=0)
+
+
+def request_size(body: Mapping[str, object], limit: int) -> int:
+    """How many completions the request takes. Raises GatewayError validation_error for
+    more than limit, because to repeat it would not help."""
+    inputs = _list_length(body.get("input"))
+    if inputs > MAX_INPUTS:
+        raise _too_many("input", inputs, MAX_INPUTS)
+    completions = max(_integer(body.get("n")), _integer(body.get("best_of")))
+    size = _list_length(body.get("prompt")) * completions
+    if limit and size > limit:
+        raise _too_many("prompt" if completions == 1 else "n", size, limit)
+    return min(max(size, -(-inputs // INPUTS_PER_REQUEST)), limit or size)
+
+
+def _list_length(value: object) -> int:
+    """A list of numbers is a single prompt, as tokens."""
+    if isinstance(value, list) and not all(isinstance(item, int) for item in value):
+        return len(value)
+    return 1
+
+
+def _integer(value: object) -> int:
+    return max(1, value) if isinstance(value, int) else 1
+
+
+def _too_many(field: str, value: int, most: int) -> GatewayError:
+    params = {"key": field, "value": value, "max": most}
+    return validation_error(
+        Problem(code="too_many_prompts", field=field, params=params)
+    )

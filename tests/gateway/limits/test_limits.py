@@ -1,0 +1,106 @@
+"""Limits as a client meets them."""
+
+import asyncio
+import secrets
+
+import pytest
+from knox.crypto import hash_token
+
+from gateway.limits.rules import Limit
+from tests.gateway.client import (
+    CHAT,
+    CHAT_BODY,
+    GENERATE,
+    PROMPT,
+    TOKEN,
+    a_grant,
+    a_route,
+    a_table,
+    fetch,
+    until,
+)
+
+STREAM = {**CHAT_BODY, "stream": True}
+
+
+@pytest.fixture
+def limited(loader, engine):
+    """Gives the caller, or the model, a limit."""
+
+    def limit(subject="token", **figures):
+        made = (Limit(key=secrets.token_hex(4), subject=subject, **figures),)
+        of_model, of_token = (made, ()) if subject == "model" else ((), made)
+        route = a_route("smol", engine.replica, limits=of_model)
+        grants = {hash_token(TOKEN): a_grant(limits=of_token)}
+        loader.table = a_table(route, grants=grants)
+
+    return limit
+
+
+async def chat(gateway, body=CHAT_BODY):
+    return await fetch(gateway, "POST", CHAT, body)
+
+
+@pytest.mark.parametrize("subject", ["token", "user", "group", "model"])
+async def test_requests_beyond_the_limit_are_429(gateway, limited, subject):
+    limited(subject, requests_per_minute=2)
+    answers = [await chat(gateway) for _ in range(3)]
+    while [answer.status for answer in answers][-1] != 429:  # a minute ended
+        answers = [await chat(gateway) for _ in range(3)]
+    refused = answers[-1]
+    error = refused.json["error"]
+    assert (error["code"], error["type"]) == ("rate_limit_exceeded", "rate_limit_error")
+    assert "requests per minute 2" in error["message"]
+    assert 1 <= int(refused.headers["retry-after"]) <= 60
+    assert refused.headers["x-ratelimit-limit-requests"] == "2"
+    assert refused.headers["x-ratelimit-remaining-requests"] == "0"
+    native = await fetch(gateway, "POST", GENERATE, PROMPT)
+    assert (native.status, native.json["code"]) == (429, "limit_exceeded")
+    params = native.json["params"]
+    assert (params["subject"], params["limit"]) == (subject, "requests_per_minute")
+
+
+@pytest.mark.parametrize("body", [CHAT_BODY, STREAM])
+async def test_answers_have_the_headers_of_openai(gateway, limited, body):
+    limited(requests_per_minute=9, tokens_per_day=1000)
+    answer = await chat(gateway, body)
+    assert answer.status == 200
+    found = {k: v for k, v in answer.headers.items() if "ratelimit" in k}
+    assert set(found) == {
+        f"x-ratelimit-{what}-{kind}"
+        for what in ("limit", "remaining", "reset")
+        for kind in ("requests", "tokens")
+    }
+    assert found["x-ratelimit-remaining-requests"] == "8"
+    assert found["x-ratelimit-remaining-tokens"] == "1000"
+
+
+@pytest.mark.parametrize("body", [CHAT_BODY, STREAM])
+async def test_tokens_of_a_response_count(gateway, limited, body):
+    limited(tokens_per_month=35)  # a response takes 34
+    statuses = [(await chat(gateway, body)).status for _ in range(3)]
+    assert statuses == [200, 200, 429]
+
+
+async def test_places_in_flight_are_free_again_after_a_disconnect(
+    gateway, engine, limited
+):
+    limited(max_in_flight=2)
+    engine.script.delay_s = 60
+    held = [asyncio.create_task(chat(gateway, STREAM)) for _ in range(2)]
+    await until(lambda: engine.in_flight == 2)
+    refused = await chat(gateway)
+    assert (refused.status, refused.headers["retry-after"]) == (429, "1")
+    for task in held:
+        task.cancel()
+    await asyncio.gather(*held, return_exceptions=True)
+    engine.script.delay_s = 0
+    assert (await chat(gateway)).status == 200
+    assert not gateway.limits.shared.local.held
+
+
+async def test_caller_without_a_limit_uses_no_broker(gateway):
+    answer = await chat(gateway)
+    assert answer.status == 200
+    assert not [name for name in answer.headers if "ratelimit" in name]
+    assert gateway.limits.shared._task is None
