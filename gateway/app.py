@@ -20,7 +20,7 @@ from common.request_fields.dialect import Body
 from common.subscription import Subscription
 from gateway import urls
 from gateway.auth import Caller, authenticate, authorization
-from gateway.dialects import engine_endpoints, native, openai
+from gateway.dialects import engine_endpoints, native, openai, transcriptions
 from gateway.dialects.anthropic import messages
 from gateway.dialects.base import EngineRequest
 from gateway.dialects.responses import responses
@@ -61,6 +61,7 @@ class Gateway:
             urls.RESPONSES: partial(self._named, responses.build_request),
             urls.MESSAGES: partial(self._named, messages.build_request),
             urls.COUNT_TOKENS: partial(self._named, messages.build_count),
+            urls.TRANSCRIPTIONS: self._transcribe,
             urls.RERANK: partial(self._named, partial(build, engine_endpoints.RERANK)),
             urls.SCORE: partial(self._named, partial(build, engine_endpoints.SCORE)),
             urls.TOKENIZE: partial(
@@ -126,6 +127,14 @@ class Gateway:
         body = parse_json(await request.body())
         route = _find_route(caller.table, openai.model_name(body))
         await self._serve(request, caller, route, build, body)
+
+    async def _transcribe(self, request: Request, _key: str) -> None:
+        caller = await self._authenticate(request)
+        content_type = request.headers.get(b"content-type", b"")
+        form = transcriptions.parse(await request.body(), content_type)
+        route = _find_route(caller.table, openai.model_name(form.body))
+        build = partial(transcriptions.build_request, form)
+        await self._serve(request, caller, route, build, form.body)
 
     async def _serve(
         self,

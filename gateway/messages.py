@@ -28,6 +28,7 @@ REASONS = (
         _("Method %(value)s is not allowed. Allowed methods: %(allowed)s."),
     ),
     Reason("parse_error", _("The body is not a JSON object: %(detail)s.")),
+    Reason("invalid_form", _("The body is not a valid form: %(detail)s.")),
     Reason(
         "prompt_or_messages", _("Either prompt or messages is required, but not both.")
     ),

@@ -85,9 +85,11 @@ class Relay:
             raise engine_failed(self.route) from None
 
     async def _send_to(self, replica: Replica) -> None:
-        path, content = self.engine_request.path, self.engine_request.content
+        sent = self.engine_request
         try:
-            async with self.engines.post(replica, path, content) as response:
+            async with self.engines.post(
+                replica, sent.path, sent.content, sent.content_type
+            ) as response:
                 await self._forward(response, replica)
         except EngineTimeoutError as error:
             self._log_failure(replica, error)

@@ -17,6 +17,7 @@ EMBEDDINGS = "embeddings"
 RESPONSES = "responses"
 MESSAGES = "messages"
 COUNT_TOKENS = "count tokens"
+TRANSCRIPTIONS = "transcriptions"
 RERANK = "rerank"
 SCORE = "score"
 TOKENIZE = "tokenize"
@@ -31,6 +32,7 @@ OPENAI_PATHS = (
     (re.compile(r"/v1/completions/?()"), COMPLETIONS, SEND),
     (re.compile(r"/v1/embeddings/?()"), EMBEDDINGS, SEND),
     (re.compile(r"/v1/responses/?()"), RESPONSES, SEND),
+    (re.compile(r"/v1/audio/transcriptions/?()"), TRANSCRIPTIONS, SEND),
     (re.compile(r"/v[12]/rerank/?()"), RERANK, SEND),
     (re.compile(r"/v1/score/?()"), SCORE, SEND),
     (re.compile(r"(?:/v1)?/tokenize/?()"), TOKENIZE, SEND),

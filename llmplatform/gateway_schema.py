@@ -155,6 +155,17 @@ SCHEMAS: dict[str, Schema] = {
             usage={"type": "object", "nullable": True},
         ),
     },
+    "Transcription": {**OPENAI, **_object(text=TEXT)},
+    "TranscriptionRequest": _object(
+        ("model", "file"),
+        model=MODEL,
+        file={"type": "string", "format": "binary"},
+        language=TEXT,
+        prompt=TEXT,
+        response_format={"type": "string", "enum": ["json", "verbose_json"]},
+        temperature={"type": "number", "minimum": 0, "maximum": 1},
+        stream={"type": "boolean", "default": False},
+    ),
     "RerankRequest": _object(
         ("model", "query", "documents"),
         model=MODEL,
@@ -227,6 +238,11 @@ def add_gateway(result: Schema, **_: Any) -> Schema:
     chat = _post("chat_completions", "Chat completion", "ChatCompletion", "OpenAIError")
     complete = _post("completions", "Completion", "Completion", "OpenAIError")
     response = _post("responses", "Response", "Response", "OpenAIError")
+    transcribe = _post(
+        "transcriptions", "Transcribe speech", "Transcription", "OpenAIError"
+    )
+    form = transcribe["requestBody"]["content"].pop("application/json")
+    transcribe["requestBody"]["content"]["multipart/form-data"] = form
     message = _post("messages", "Message", "Message", "AnthropicError")
     message["responses"]["200"]["content"]["application/json"] = {
         "schema": _ref("AnthropicMessage")
@@ -246,6 +262,7 @@ def add_gateway(result: Schema, **_: Any) -> Schema:
         "/v1/messages": {"post": message},
         "/v1/messages/count_tokens": {"post": count},
         "/v1/responses": {"post": response},
+        "/v1/audio/transcriptions": {"post": transcribe},
         "/v1/rerank": {"post": _whole("rerank", "Rank documents", "Rerank")},
         "/v1/score": {"post": _whole("score", "Score pairs of texts", "Score")},
         "/v1/tokenize": {"post": _whole("tokenize", "Tokens of a text", "Tokenize")},

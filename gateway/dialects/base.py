@@ -33,3 +33,4 @@ class EngineRequest:
     stream: bool
     translator: ResponseTranslator
     completions_per_prompt: int = 1
+    content_type: str = "application/json"

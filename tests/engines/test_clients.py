@@ -137,6 +137,15 @@ async def test_openai_response_by_a_schema(openai_client):
     assert set(json.loads(response.output_text)) == {"city"}
 
 
+async def test_openai_transcription_by_a_model_without_audio(openai_client):
+    with pytest.raises(openai.BadRequestError) as caught:
+        await openai_client.audio.transcriptions.create(
+            model="smol", file=("a.wav", b"RIFF"), language="en"
+        )
+    assert caught.value.code == "engine_refused"
+    assert "audio" in caught.value.message
+
+
 async def test_openai_lists_models(openai_client):
     assert [model.id async for model in openai_client.models.list()] == ["smol"]
 

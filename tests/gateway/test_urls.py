@@ -13,6 +13,7 @@ from gateway import urls
         ("/v1/completions", urls.COMPLETIONS, ""),
         ("/v1/embeddings", urls.EMBEDDINGS, ""),
         ("/v1/responses", urls.RESPONSES, ""),
+        ("/v1/audio/transcriptions", urls.TRANSCRIPTIONS, ""),
         ("/v1/messages", urls.MESSAGES, ""),
         ("/v1/messages/count_tokens", urls.COUNT_TOKENS, ""),
         ("/v1/rerank", urls.RERANK, ""),

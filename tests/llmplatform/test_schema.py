@@ -62,6 +62,7 @@ OPERATIONS = {
     "/api/system/status": {"get"},
     "/api/usage": {"get"},
     "/api/usage/export": {"get"},
+    "/v1/audio/transcriptions": {"post"},
     "/v1/chat/completions": {"post"},
     "/v1/completions": {"post"},
     "/v1/messages": {"post"},

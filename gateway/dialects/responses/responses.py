@@ -115,10 +115,10 @@ class ResponsesTranslator:
     def _record(self, response: Json) -> None:
         usage = response.get("usage")
         if isinstance(usage, dict):
-            self._stats.usage = Usage.parse(_as_of_chat(usage)) or self._stats.usage
+            self._stats.usage = Usage.parse(as_of_chat(usage)) or self._stats.usage
 
 
-def _as_of_chat(usage: Json) -> Json:
+def as_of_chat(usage: Json) -> Json:
     return {
         "prompt_tokens": usage.get("input_tokens"),
         "completion_tokens": usage.get("output_tokens"),
