@@ -1,254 +1,184 @@
-"""What the gateway adds to a request, against a direct call to the same upstream.
+"""What the gateway costs, against a bare relay of the same requests.
 
-    python benchmarks/gateway.py
+    python benchmarks/gateway.py [--seconds N] [--portkey COMMAND] [--litellm PROGRAM]
 
-Starts an upstream that answers at once with a small chat completion, whole or in events
-as requested, and the gateway as the api role runs it (uvicorn, one process) on an
-installation of its own in a temporary folder. Prints the median latency of one
-connection, direct and through the gateway in turns, and the requests a second of 32.
+Needs wrk. Starts an engine that answers at once, a relay of 20 lines (aiohttp on
+uvicorn) and the gateway as the api role runs it, on an installation of its own, and
+loads them in turns; Portkey's gateway and LiteLLM's proxy as well, where they are
+installed. Authentication, limits, usage and metrics are on in ours.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import secrets
-import socket
+import argparse
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-ROUNDS, PER_ROUND, WARM_UP = 20, 100, 300
-CONNECTIONS, SECONDS = 32, 5
-KEY = secrets.token_urlsafe(32)
-ANSWER = {
-    "id": "chatcmpl-1",
-    "object": "chat.completion",
-    "created": 1,
-    "model": "bench",
-    "choices": [
-        {
-            "index": 0,
-            "finish_reason": "stop",
-            "message": {"role": "assistant", "content": "Hello! How can I help you?"},
-        }
-    ],
-    "usage": {"prompt_tokens": 31, "completion_tokens": 8, "total_tokens": 39},
-}
-CHAT = {"model": "bench", "messages": [{"role": "user", "content": "Hello"}]}
-PROMPT = {"prompt": "Hello, how are you?"}
+from serving import site, streams
+from serving.wrk import Result, Target, load
+
+HERE = Path(__file__).parent / "serving"
+PATH = "/v1/chat/completions"
+MESSAGES = [{"role": "user", "content": "Hello"}]
+CONNECTIONS = (1, 16, 32, 64)
+SLOW_MS = 22
+MANY_STREAMS, PIECES = 256, 100
 
 
-def piece(text: str, finish: str | None = None) -> object:
-    return {
-        "id": "chatcmpl-1",
-        "object": "chat.completion.chunk",
-        "created": 1,
-        "model": "bench",
-        "choices": [{"index": 0, "finish_reason": finish, "delta": {"content": text}}],
-    }
-
-
-def streamed() -> bytes:
-    """The same answer in events, as llama.cpp cuts it into chunks."""
-    pieces = ["Hello!", " How", " can", " I", " help", " you", "?"]
-    usage = {"choices": [], "usage": ANSWER["usage"]}
-    events = [*map(piece, pieces), piece("", "stop"), usage]
-    data = [*map(json.dumps, events), "[DONE]"]
-    chunks = [f"data: {text}\n\n".encode() for text in data] + [b""]
-    return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks)
-
-
-class Upstream(asyncio.Protocol):
-    """The least that speaks HTTP: reads one request at a time, answers at once."""
-
-    body = json.dumps(ANSWER).encode()
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: "
-    whole = b"application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
-    events = b"text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-    answer = head + whole + body
-    stream = head + events + streamed()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport, self.received = transport, b""
-
-    def data_received(self, data: bytes) -> None:
-        self.received += data
-        head, end, body = self.received.partition(b"\r\n\r\n")
-        if end and len(body) >= content_length(head):
-            self.received = b""
-            wants_stream = b'"stream": true' in body
-            self.transport.write(self.stream if wants_stream else self.answer)
-
-
-def content_length(head: bytes) -> int:
-    return int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
-
-
-async def serve_upstream(port: int) -> None:
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(Upstream, "127.0.0.1", port)
-    await server.serve_forever()
-
-
-def request(path: str, body: object, token: str) -> bytes:
-    content = json.dumps(body).encode()
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
-    )
-    return head.encode() + content
-
-
-class Connection:
-    def __init__(self, port: int, payload: bytes) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.payload = payload
-
-    def send(self) -> float:
-        """Seconds from the first byte sent to the last byte received."""
-        began = time.perf_counter()
-        self.socket.sendall(self.payload)
-        received = b""
-        while True:
-            received += self.socket.recv(65536)
-            head, end, body = received.partition(b"\r\n\r\n")
-            if end and len(body) >= content_length(head):
-                break
-        took = time.perf_counter() - began
-        assert head.startswith(b"HTTP/1.1 200"), received
-        return took
-
-
-def latencies(connections: dict[str, Connection]) -> dict[str, list[float]]:
-    """In turns, so that whatever else the machine does falls on all alike."""
-    for connection in connections.values():
-        for _ in range(WARM_UP):
-            connection.send()
-    found: dict[str, list[float]] = {name: [] for name in connections}
-    for _ in range(ROUNDS):
-        for name, connection in connections.items():
-            found[name] += [connection.send() for _ in range(PER_ROUND)]
-    return found
-
-
-async def throughput(port: int, payload: bytes) -> float:
-    async def client(until: float) -> int:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        count = 0
-        while time.perf_counter() < until:
-            writer.write(payload)
-            head = await reader.readuntil(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 200"), head
-            await reader.readexactly(content_length(head))
-            count += 1
-        writer.close()
-        return count
-
-    until = time.perf_counter() + SECONDS
-    counts = await asyncio.gather(*(client(until) for _ in range(CONNECTIONS)))
-    return sum(counts) / SECONDS
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def install(upstream_port: int) -> str:
-    """Rows of a running model whose engine is the upstream; a token that may use it."""
-    import django  # noqa: PLC0415 -- settings read the environment, set before
-
-    django.setup()
-    from django.contrib.auth.models import User  # noqa: PLC0415
-    from django.core.management import call_command  # noqa: PLC0415
-
-    from models_app.models import ApiToken, Run, ServedModel  # noqa: PLC0415
-
-    call_command("migrate", verbosity=0)
-    model = ServedModel.objects.create(
-        name="bench", status="running", desired_state="running", generation=1
-    )
-    Run.objects.create(
-        model=model, generation=1, state="ready", framework="llama.cpp",
-        driver="process", config={"temperature": 0.7}, node="here", port=upstream_port,
-        cpu_cores=1, memory_mib=0, engine_key=KEY, boot_id="x", handle={"pid": 1},
-    )  # fmt: skip
-    user = User.objects.create_superuser("bench", password=secrets.token_urlsafe())
-    _, token = ApiToken.objects.create(user=user, name="bench")
-    return str(token)
+def body_of(model: str, stream: bool = False) -> dict[str, object]:
+    body: dict[str, object] = {"model": model, "messages": MESSAGES}
+    return {**body, "stream": True} if stream else body
 
 
 @contextmanager
-def program(port: int, *arguments: str) -> Iterator[None]:
-    """Runs until the end of the block; waits until it listens."""
-    process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT)
-    try:
-        for _ in range(300):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield
-    finally:
-        process.terminate()
-        process.wait()
+def upstream(delay_ms: int = 0, pieces: int = 0) -> Iterator[int]:
+    port = site.free_port()
+    script = str(HERE / "upstream.py")
+    arguments = (sys.executable, script, str(port), str(delay_ms), str(pieces))
+    with site.program(port, *arguments):
+        yield port
 
 
-def main() -> None:
-    upstream, gateway = free_port(), free_port()
+@contextmanager
+def relay(upstream_port: int) -> Iterator[int]:
+    port = site.free_port()
+    command = [*uvicorn("relay:application", port), "--app-dir", str(HERE)]
+    env = {"UPSTREAM": f"http://127.0.0.1:{upstream_port}"}
+    with site.program(port, *command, env=env):
+        yield port
+
+
+@contextmanager
+def gateway() -> Iterator[int]:
+    port = site.free_port()
+    with site.program(port, *uvicorn("llmplatform.asgi:application", port)):
+        yield port
+
+
+def uvicorn(application: str, port: int) -> list[str]:
+    command = [sys.executable, "-m", "uvicorn", application, "--port", str(port)]
+    return [*command, "--log-level", "error", "--no-access-log"]
+
+
+def compare(
+    title: str,
+    targets: dict[str, Target],
+    connections: tuple[int, ...],
+    options: argparse.Namespace,
+) -> None:
+    """Medians of the rounds; the ratio is to the relay of the same round."""
+    print(f"\n{title:34}{'requests/s':>11}{'p50 ms':>9}{'p99 ms':>9}{'x relay':>9}")
+    for count in connections:
+        rounds = [
+            {
+                name: load(options.folder, target, count, options.seconds)
+                for name, target in targets.items()
+            }
+            for _ in range(options.rounds)
+        ]
+        for name in targets:
+            print_row(f"{count:3} connections  {name}", rounds, name)
+
+
+def print_row(label: str, rounds: list[dict[str, Result]], name: str) -> None:
+    def median(value: Callable[[dict[str, Result]], float]) -> float:
+        return statistics.median(value(each) for each in rounds)
+
+    rate, p50 = median(lambda r: r[name].per_s), median(lambda r: r[name].p50_ms)
+    p99 = median(lambda r: r[name].p99_ms)
+    ratio = median(lambda r: r[name].per_s / r["relay"].per_s)
+    failed = sum(each[name].failed for each in rounds)
+    print(
+        f"{label:34}{rate:11.0f}{p50:9.3f}{p99:9.2f}{ratio:9.2f}"
+        + (f"  {failed} FAILED" if failed else "")
+    )
+
+
+def main(options: argparse.Namespace) -> None:
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        for name in ("DATABASE_URL", "REDIS_URL", "DATABASE_URL_FILE"):
-            os.environ.pop(name, None)
-        os.environ |= {
-            "DATA_DIR": folder,
-            "DJANGO_SETTINGS_MODULE": "llmplatform.settings",
-            "LOG_LEVEL": "ERROR",
-        }
-        sys.path.insert(0, str(ROOT))
-        token = install(upstream)
-        served = (__file__, "upstream", str(upstream))
-        stack.enter_context(program(upstream, *served))
-        api = ("-m", "uvicorn", "llmplatform.asgi:application", "--log-level", "error")
-        stack.enter_context(program(gateway, *api, "--port", str(gateway)))
-        measure(upstream, gateway, token)
+        options.folder = stack.enter_context(tempfile.TemporaryDirectory())
+        site.prepare(options.folder)
+        token = site.a_token()
+        known = {"Authorization": f"Bearer {token}"}
+        fast = stack.enter_context(upstream())
+        slow = stack.enter_context(upstream(delay_ms=SLOW_MS))
+        dripping = stack.enter_context(upstream(pieces=PIECES))
+        site.a_model("whole", "vllm", fast)
+        site.a_model("assembled", "llama.cpp", fast)
+        site.a_model("slow", "vllm", slow)
+        site.a_model("dripping", "vllm", dripping)
+        ours = f"http://127.0.0.1:{stack.enter_context(gateway())}{PATH}"
+        bare = f"http://127.0.0.1:{stack.enter_context(relay(fast))}{PATH}"
+        bare_slow = f"http://127.0.0.1:{stack.enter_context(relay(slow))}{PATH}"
+        bare_drip = stack.enter_context(relay(dripping))
+
+        def targets(model: str, bare: str, stream: bool = False) -> dict[str, Target]:
+            body = body_of(model, stream)
+            return {"relay": Target(bare, body, {}), "ours": Target(ours, body, known)}
+
+        load(options.folder, targets("whole", bare)["ours"], 32, 1)
+        answers = targets("whole", bare)
+        answers["direct"] = Target(f"http://127.0.0.1:{fast}{PATH}", body_of("x"), {})
+        answers |= stack.enter_context(peers(options, fast))
+        compare("answers passed through", answers, CONNECTIONS, options)
+        compare("answers assembled", targets("assembled", bare), (1, 32), options)
+        compare("short streams", targets("whole", bare, True), (1, 32), options)
+        compare(
+            f"{SLOW_MS} ms engine", targets("slow", bare_slow), (1, 16, 64), options
+        )
+        port = int(ours.split(":")[2].split("/")[0])
+        streams.compare(
+            {"relay": (bare_drip, "-"), "ours": (port, token)},
+            body_of("dripping", True),
+            MANY_STREAMS,
+            options.rounds,
+        )
 
 
-def measure(upstream: int, gateway: int, token: str) -> None:
-    requests = {
-        "direct": (upstream, request("/v1/chat/completions", CHAT, KEY)),
-        "/v1/chat/completions": (
-            gateway,
-            request("/v1/chat/completions", CHAT, token),
-        ),
-        "/api/models/bench/generate": (
-            gateway,
-            request("/api/models/bench/generate", PROMPT, token),
-        ),
-    }
-    found = latencies({name: Connection(*to) for name, to in requests.items()})
-    direct = statistics.median(found["direct"])
-    print(f"{'1 connection':28} {'p50 ms':>8} {'p99 ms':>8} {'added at p50':>13}")
-    for name, seconds in found.items():
-        p50, p99 = statistics.median(seconds), statistics.quantiles(seconds, n=100)[98]
-        added = f"{(p50 - direct) * 1000:.3f} ms"
-        print(f"{name:28} {p50 * 1000:8.3f} {p99 * 1000:8.3f} {added:>13}")
-    print(f"\n{CONNECTIONS} connections{'':14} requests/s")
-    for name, (port, payload) in requests.items():
-        print(f"{name:28} {asyncio.run(throughput(port, payload)):10.0f}")
+@contextmanager
+def peers(
+    options: argparse.Namespace, upstream_port: int
+) -> Iterator[dict[str, Target]]:
+    found: dict[str, Target] = {}
+    engine = f"http://127.0.0.1:{upstream_port}/v1"
+
+    def start(name: str, command: list[str], headers: dict[str, str]) -> None:
+        port = site.free_port()
+        command = [part.format(port=port) for part in command]
+        stack.enter_context(site.program(port, *command, wait_s=120))
+        found[name] = Target(f"http://127.0.0.1:{port}{PATH}", body_of("x"), headers)
+
+    with ExitStack() as stack:
+        if options.portkey:
+            headers = {"x-portkey-provider": "openai", "x-portkey-custom-host": engine}
+            start("portkey", [*options.portkey.split(), "--port={port}"], headers)
+        if options.litellm:
+            config = Path(options.folder, "litellm.yaml")
+            config.write_text(LITELLM.format(engine=engine))
+            command = [options.litellm, "--config", str(config), "--port", "{port}"]
+            start("litellm", command, {})
+        yield found
+
+
+LITELLM = """model_list:
+  - model_name: x
+    litellm_params:
+      model: openai/x
+      api_base: {engine}
+      api_key: key
+"""
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["upstream"]:
-        asyncio.run(serve_upstream(int(sys.argv[2])))
-    else:
-        main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--portkey", help="its command, such as node .../start-server.js"
+    )
+    parser.add_argument("--litellm", help="its program")
+    main(parser.parse_args())
