@@ -17,6 +17,7 @@ from django.core.checks import CheckMessage, Error, register
 from common.network.sockets import MAX_PATH_BYTES, longest_socket
 from runtimes.frameworks.paths import responding
 
+MAX_API_PROCESSES = 64
 PASSWORD_SHORTEST = 8
 UNKNOWN_FIELDS = ("reject", "drop")
 URL_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
@@ -101,6 +102,15 @@ def ports() -> Iterator[CheckMessage]:
             f"WEB_PORT and API_PORT are both {settings.WEB_PORT}.",
             hint="Each of the two servers needs its own port.",
             id="llmplatform.E006",
+        )
+
+
+def api_processes() -> Iterator[CheckMessage]:
+    if not 1 <= settings.API_PROCESSES <= MAX_API_PROCESSES:
+        yield Error(
+            f"API_PROCESSES is {settings.API_PROCESSES}.",
+            hint=f"Use 1 to {MAX_API_PROCESSES}; one per core is plenty.",
+            id="llmplatform.E110",
         )
 
 
@@ -302,6 +312,7 @@ CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     data_dir,
     model_roots,
     ports,
+    api_processes,
     engine_ports,
     networks,
     gateway,

@@ -26,6 +26,7 @@ MODEL_ROOT_SECONDS = env.number("MODEL_ROOT_SECONDS", 5)
 NODE_NAME = env.text("NODE_NAME", socket.gethostname())
 WEB_PORT = env.number("WEB_PORT", 3000)
 API_PORT = env.number("API_PORT", 8000)
+API_PROCESSES = env.number("API_PROCESSES", 1)  # that share it
 BIND = env.text("BIND", "0.0.0.0")  # noqa: S104 -- [::] for IPv6 as well
 ENGINE_PORTS = range(
     env.number("ENGINE_PORT_FIRST", 21000), env.number("ENGINE_PORT_LAST", 21999) + 1

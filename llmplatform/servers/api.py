@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+from functools import partial
 from ipaddress import ip_address
 
 import uvicorn
@@ -12,9 +14,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import (
     WebSocketsSansIOProtocol,
 )
+from uvicorn.supervisors import Multiprocess
 
+from common.processes import end_with
 from gateway.errors import GatewayError
 from llmplatform.asgi import application
+from llmplatform.policy.base import App
 from llmplatform.servers import refusals
 from llmplatform.servers.addresses import Addresses, too_many
 
@@ -166,9 +171,19 @@ def listen(bind: str, port: int) -> socket.socket:
     )
 
 
+def application_of(parent: int) -> App:
+    """In each of several processes: they end with their parent even if it is killed."""
+    end_with(parent)
+    return application
+
+
 def config() -> uvicorn.Config:
+    workers = settings.API_PROCESSES
+    app = partial(application_of, os.getpid()) if workers > 1 else application
     return uvicorn.Config(
-        application,
+        app,
+        factory=workers > 1,
+        workers=workers,
         http=Http,
         ws=WebSocket,
         log_config=None,
@@ -183,4 +198,7 @@ def config() -> uvicorn.Config:
 
 def run() -> None:
     listener = listen(settings.BIND, settings.API_PORT)
-    uvicorn.Server(config()).run(sockets=[listener])
+    if settings.API_PROCESSES > 1:
+        Multiprocess(config(), sockets=[listener]).run()
+    else:
+        uvicorn.Server(config()).run(sockets=[listener])

@@ -25,6 +25,8 @@ def test_settings_of_the_tests_are_fine():
         ({"WEB_PORT": 8000, "API_PORT": 8000}, ["llmplatform.E006"]),
         ({"WEB_PORT": 0}, ["llmplatform.E004"]),
         ({"API_PORT": 65536}, ["llmplatform.E004"]),
+        ({"API_PROCESSES": 0}, ["llmplatform.E110"]),
+        ({"API_PROCESSES": 65}, ["llmplatform.E110"]),
         ({"WEB_PORT": 21000}, ["llmplatform.E005"]),
         ({"ENGINE_PORTS": range(22000, 21000)}, ["llmplatform.E007"]),
         ({"ENGINE_PORTS": range(65000, 65537)}, ["llmplatform.E007"]),
