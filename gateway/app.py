@@ -150,8 +150,10 @@ class Gateway:
             engine_request = build(body, route, stats)
             relay = Relay(self.engines, request, route, engine_request, stats)
             with request.cancel_on_disconnect():
-                async with self.limits.admit(caller, route, body) as admission:
-                    request.response_headers = admission.headers
+                on_wait = request.keep_alive if engine_request.stream else None
+                admission = self.limits.admit(caller, route, body, on_wait)
+                request.response_headers = admission.headers
+                async with admission:
                     try:
                         await relay.run()
                     finally:

@@ -118,6 +118,16 @@ def limit_exceeded(
     )
 
 
+def queue_full(route: Route, length: int) -> GatewayError:
+    params = {"model": route.name, "max": length}
+    return GatewayError(429, "queue_full", params, retry_after_s=1)
+
+
+def queue_timeout(route: Route, seconds: float) -> GatewayError:
+    params = {"model": route.name, "seconds": int(seconds)}
+    return GatewayError(429, "queue_timeout", params, retry_after_s=1)
+
+
 def response_too_large() -> GatewayError:
     params = {"max": MAX_RESPONSE_BYTES // 2**20}
     return GatewayError(400, "response_too_large", params)

@@ -48,6 +48,17 @@ REASONS = (
         labels={"subject": SUBJECTS, "limit": FIELDS},
     ),
     Reason(
+        "queue_full",
+        _(
+            "Model %(model)s is busy, and %(max)s requests wait for it already. Try"
+            " again."
+        ),
+    ),
+    Reason(
+        "queue_timeout",
+        _("Model %(model)s is busy. The request waited for %(seconds)s s. Try again."),
+    ),
+    Reason(
         "too_many_prompts",
         _(
             "%(key)s requests %(value)s results at once. At most %(max)s are allowed in"

@@ -17,10 +17,12 @@ from django.utils.timezone import get_default_timezone
 from common.problems import Problem
 from gateway.auth import Caller
 from gateway.errors import GatewayError, limit_exceeded, validation_error
+from gateway.limits.queue import KEEP_ALIVE_S, ModelQueue, OnWait
 from gateway.limits.rules import (
     RETRY_AFTER_S,
     Claim,
     Limit,
+    Refusal,
     Windows,
     claim,
     headers,
@@ -38,15 +40,39 @@ class Limits:
     def __init__(self) -> None:
         self.in_flight: Counter[tuple[str, int]] = Counter()
         self.shared = SharedCounters(settings.REDIS_URL)
+        self.keep_alive_s = KEEP_ALIVE_S
+        self.queues: dict[int, ModelQueue] = {}
         self.windows = Windows(get_default_timezone())
 
     def admit(
-        self, caller: Caller, route: Route, body: Mapping[str, object]
+        self,
+        caller: Caller,
+        route: Route,
+        body: Mapping[str, object],
+        on_wait: OnWait | None = None,
     ) -> Admission:
-        """body: valid in its dialect. Entering the context raises GatewayError."""
-        return Admission(self, caller, route, body)
+        """body: valid in its dialect. on_wait: called every few seconds while the
+        request is in a queue. Entering the context raises GatewayError."""
+        return Admission(self, caller, route, body, on_wait)
+
+    def queue_of(self, route: Route) -> ModelQueue | None:
+        """None: its requests do not wait."""
+        if not route.limits or not route.limits[0].queue_length:
+            return None
+        queue = self.queues.get(route.model_id)
+        if queue is None:
+            queue = self.queues[route.model_id] = ModelQueue(
+                self.shared, self.keep_alive_s
+            )
+        return queue
+
+    def on_release(self, route: Route) -> None:
+        if queue := self.queues.get(route.model_id):
+            queue.on_release()
 
     async def close(self) -> None:
+        for queue in self.queues.values():
+            await queue.close()
         await self.shared.close()
 
 
@@ -59,14 +85,21 @@ class Admission:
         "_claim",
         "_key",
         "_limits",
+        "_on_wait",
         "_route",
         "_size",
         "headers",
     )
 
     def __init__(
-        self, limits: Limits, caller: Caller, route: Route, body: Mapping[str, object]
+        self,
+        limits: Limits,
+        caller: Caller,
+        route: Route,
+        body: Mapping[str, object],
+        on_wait: OnWait | None,
     ) -> None:
+        self._on_wait = on_wait
         self._limits, self._route, self._body = limits, route, body
         self._key = caller.digest, route.model_id
         self._caller = caller
@@ -94,16 +127,45 @@ class Admission:
         return self
 
     async def _claim_limits(self, limits: tuple[Limit, ...]) -> None:
-        now = time.time()
+        now, shared = time.time(), self._limits.shared
         needed = claim(limits, self._limits.windows, now, self._size)
-        admitted, values = await self._limits.shared.take(needed)
-        if not admitted:
-            refused = refusal(needed, values, now)
+        queue = self._limits.queue_of(self._route)
+        if queue is not None and len(queue):
+            await self._queue(queue, needed, now)
+            return
+        admitted, values = await shared.take(needed)
+        refused = None if admitted else refusal(needed, values, now)
+        if refused and queue is not None and _is_saturated(refused):
+            await self._queue(queue, needed, now)
+        elif admitted:
+            self._take(needed, values, now)
+        else:
             found = headers(needed, values, now)
             raise limit_exceeded(self._route, refused, found)
+
+    async def _queue(self, queue: ModelQueue, needed: Claim, now: float) -> None:
+        """The request counts from now on, but for its place at the model."""
+        *places, place = needed.places
+        caller = Claim(needed.counters, places, needed.size)
+        admitted, values = await self._limits.shared.take(caller)
+        if not admitted:
+            found = headers(caller, values, now)
+            refused = refusal(caller, values, now)
+            raise limit_exceeded(self._route, refused, found)
+        self._take(caller, values, now)
+        limit = self._route.limits[0]
+        model = Claim((), (place,), needed.size)
+        try:
+            await queue.wait(self._caller, self._route, limit, model, self._on_wait)
+        except BaseException:
+            self._limits.shared.release(caller)
+            raise
+        self._claim = needed
+
+    def _take(self, needed: Claim, values: list[int], now: float) -> None:
         costs = [counter.cost for counter in needed.counters]
         after = [value + cost for value, cost in zip(values, costs, strict=False)]
-        self.headers = headers(needed, after, now)
+        self.headers.extend(headers(needed, after, now))
         self._claim = needed
 
     async def __aexit__(
@@ -115,6 +177,7 @@ class Admission:
         self._leave()
         if self._claim is not None:
             self._limits.shared.release(self._claim)
+            self._limits.on_release(self._route)
 
     def settle(self, tokens: int) -> None:
         """tokens: what the request took, prompt and completion."""
@@ -126,6 +189,10 @@ class Admission:
         in_flight[self._key] -= self._size
         if not in_flight[self._key]:
             del in_flight[self._key]
+
+
+def _is_saturated(refused: Refusal) -> bool:
+    return (refused.subject, refused.name) == ("model", "max_in_flight")
 
 
 def _smallest(limits: tuple[Limit, ...], maximum: int) -> int:

@@ -29,6 +29,8 @@ class Limit:
     tokens_per_day: int | None = None
     tokens_per_month: int | None = None
     max_in_flight: int | None = None
+    queue_length: int | None = None
+    queue_wait_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,12 @@ from models_app.limits import models as rows
 
 FIGURES = (
     "requests_per_minute", "tokens_per_minute", "tokens_per_day", "tokens_per_month",
-    "max_in_flight",
+    "max_in_flight", "queue_length",
 )  # fmt: skip
+
+
+PRIORITY = 5
+WEIGHT = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +28,21 @@ class LimitRows:
     users: dict[int, Limit]
     of_model: dict[int, tuple[Limit, ...]]
     groups: dict[int, list[Limit]]
+    turns: dict[tuple[str, object], tuple[int | None, int | None]]
+    members: dict[int, list[int]]
+
+    def turn_of(self, token: object, user: int) -> tuple[int, int]:
+        """Priority and weight: the token's, else the user's, else the highest of the
+        groups'."""
+        own = [("token", token), ("user", user)]
+        teams = [("group", group) for group in self.members.get(user, ())]
+        priorities, weights = (
+            [self.turns.get(key, (None, None))[n] for key in own] for n in (0, 1)
+        )
+        of_teams = [self.turns.get(key, (None, None)) for key in teams]
+        priorities.append(max((p for p, _ in of_teams if p), default=PRIORITY))
+        weights.append(max((w for _, w in of_teams if w), default=WEIGHT))
+        return next(filter(None, priorities)), next(filter(None, weights))
 
     def of_token(self, token: object, user: int) -> tuple[Limit, ...]:
         found = [self.tokens.get(token), self.users.get(user)]
@@ -32,13 +51,17 @@ class LimitRows:
 
 
 def load_limits() -> LimitRows:
-    """Two queries. A row that limits nothing, but sets a priority, is left out."""
+    """Two queries."""
     by_group: dict[int, Limit] = {}
+    turns: dict[tuple[str, object], tuple[int | None, int | None]] = {}
     tokens: dict[object, Limit] = {}
     users: dict[int, Limit] = {}
     of_model: dict[int, tuple[Limit, ...]] = {}
     for row in rows.Limit.objects.all():
+        turns[row.subject, getattr(row, f"{row.subject}_id")] = row.priority, row.weight
         figures = {name: getattr(row, name) for name in FIGURES}
+        if row.queue_wait_s:
+            figures["queue_wait_s"] = row.queue_wait_s
         if not any(figures.values()):
             continue
         limit = Limit(key=str(row.pk), subject=row.subject, **figures)
@@ -50,9 +73,14 @@ def load_limits() -> LimitRows:
             by_group[row.group_id] = limit
         elif row.model_id is not None:
             of_model[row.model_id] = (limit,)
-    members: dict[int, list[Limit]] = defaultdict(list)
+    groups: dict[int, list[Limit]] = defaultdict(list)
+    members: dict[int, list[int]] = defaultdict(list)
     memberships = User.groups.through.objects.filter(group__limit__isnull=False)
     for user, group in memberships.values_list("user_id", "group_id"):
+        members[user].append(group)
         if group in by_group:
-            members[user].append(by_group[group])
-    return LimitRows(tokens=tokens, users=users, of_model=of_model, groups=members)
+            groups[user].append(by_group[group])
+    return LimitRows(
+        tokens=tokens, users=users, of_model=of_model, groups=groups, turns=turns,
+        members=members,
+    )  # fmt: skip

@@ -153,6 +153,7 @@ def _grants(limits: LimitRows) -> dict[str, Grant]:
     tokens = list(ApiToken.objects.filter(user__is_active=True).select_related("user"))
     users = User.objects.with_perm(USE, backend=BACKEND)
     can_use = set(users.values_list("pk", flat=True))
+    turns = {token.digest: limits.turn_of(token.pk, token.user_id) for token in tokens}
     return {
         token.digest: Grant(
             user_id=token.user_id,
@@ -162,6 +163,8 @@ def _grants(limits: LimitRows) -> dict[str, Grant]:
             token_id=token.token_key,
             token_name=token.name,
             limits=limits.of_token(token.pk, token.user_id),
+            priority=turns[token.digest][0],
+            weight=turns[token.digest][1],
         )
         for token in tokens
     }

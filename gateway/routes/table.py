@@ -24,6 +24,8 @@ class Grant:
     token_id: str = ""
     token_name: str = ""
     limits: tuple[Limit, ...] = ()
+    priority: int = 5
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

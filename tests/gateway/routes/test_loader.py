@@ -176,3 +176,17 @@ def test_limits_of_callers_and_models_are_loaded():
     assert table.grants[tokens[1]].limits[0].tokens_per_day == 7
     [of_model] = table.by_id[model.pk].limits
     assert (of_model.subject, of_model.requests_per_minute) == ("model", 9)
+
+
+def test_priority_and_weight_are_those_of_token_user_or_group():
+    ann, bob = a_user("operator", name="ann"), a_user("operator", name="bob")
+    tokens = [hash_token(a_token(user)) for user in (ann, bob)]
+    Limit.objects.create(group=Group.objects.get(name="operator"), priority=7, weight=3)
+    Limit.objects.create(user=ann, priority=2)
+    Limit.objects.create(token=ApiToken.objects.get(user=bob), weight=9)
+    grants = load().grants
+    turns = [(grants[key].priority, grants[key].weight) for key in tokens]
+    assert turns == [(2, 3), (7, 9)]
+    Limit.objects.all().delete()
+    grant = load().grants[tokens[0]]
+    assert (grant.priority, grant.weight) == (5, 1)
