@@ -28,6 +28,7 @@ from models_app.enums import (
     Status,
     TokenScope,
 )
+from models_app.prices.models import Priced
 from models_app.querysets import ActivityQuerySet, RunQuerySet, ServedModelQuerySet
 
 # Of a run, beside its config and GPUs
@@ -40,7 +41,7 @@ name_is_slug = RegexValidator(
 )
 
 
-class ServedModel(models.Model):
+class ServedModel(Priced):
     name = models.CharField(
         _("name"), max_length=63, unique=True, validators=[name_is_slug],
         help_text=_("Unique; used in API calls."),

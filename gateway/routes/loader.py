@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
@@ -15,15 +16,16 @@ from common.messages import find
 from common.request_fields.dialect import OPENAI, EngineDialect
 from gateway.limits.rules import Limit
 from gateway.routes.limits import LimitRows, load_limits
-from gateway.routes.table import Grant, Replica, Route, RoutingTable, by_name
+from gateway.routes.table import Grant, Prices, Replica, Route, RoutingTable, by_name
 from models_app.enums import Status
 from models_app.models import ApiToken, Run, ServedModel
 from models_app.permissions import USE
 from models_app.ports import framework
+from monitoring.usage.models import COST_DECIMALS
 
 FIELDS = (
     "name", "aliases", "display_name", "status", "reason_code", "reason_params",
-    "generation", "created_at",
+    "generation", "created_at", "input_price", "cached_input_price", "output_price",
 )  # fmt: skip
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 MIN_RETRY_AFTER_S = 1
@@ -101,7 +103,22 @@ def _route(model: ServedModel, runs: list[Run], limits: tuple[Limit, ...]) -> Ro
         replicas=tuple(_replica(run) for run in current),
         created=int(model.created_at.timestamp()),
         limits=limits,
+        prices=_prices(model),
     )
+
+
+def _prices(model: ServedModel) -> Prices:
+    cached = model.cached_input_price
+    return Prices(
+        input=_of_token(model.input_price),
+        cached_input=_of_token(model.input_price if cached is None else cached),
+        output=_of_token(model.output_price),
+    )
+
+
+def _of_token(price: Decimal | None) -> int:
+    """price: of a million tokens."""
+    return int((price or Decimal(0)).scaleb(COST_DECIMALS - 6))
 
 
 def _replica(run: Run) -> Replica:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from common.request_fields.dialect import OPENAI, EngineDialect
 from gateway.limits.rules import Limit
@@ -38,6 +39,17 @@ class Replica:
     api_key: str = field(repr=False)
 
 
+class Prices(NamedTuple):
+    """Of one token, in units of monitoring.usage.models.COST_DECIMALS decimals."""
+
+    input: int = 0
+    cached_input: int = 0
+    output: int = 0
+
+
+NO_PRICES = Prices()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """retry_after_s: when to retry a request that cannot be served now; None: not until
@@ -56,6 +68,7 @@ class Route:
     replicas: tuple[Replica, ...] = ()
     created: int = 0
     limits: tuple[Limit, ...] = ()
+    prices: Prices = NO_PRICES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

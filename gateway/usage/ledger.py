@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from django.db import DatabaseError
 
-from gateway.routes.table import Grant, Route
+from gateway.routes.table import NO_PRICES, Grant, Prices, Route
 from monitoring.usage import ledger
 from monitoring.usage.ledger import HOUR_S, Entries, Entry, Key
 
 if TYPE_CHECKING:
-    from gateway.usage.tracker import RequestStats
+    from gateway.usage.tracker import RequestStats, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +46,23 @@ class UsageByToken:
         entry.cached_tokens += usage.cached_tokens
         entry.completion_tokens += usage.completion_tokens
         entry.reasoning_tokens += usage.reasoning_tokens
+        entry.cost += _cost(usage, route.prices)
 
     def drain(self) -> dict[Key, Entry]:
         """What was used since the last call."""
         drained, self._entries = self._entries, {}
         return drained
+
+
+def _cost(usage: Usage, prices: Prices) -> int:
+    if prices == NO_PRICES:
+        return 0
+    cached = min(usage.cached_tokens, usage.prompt_tokens)
+    return (
+        (usage.prompt_tokens - cached) * prices.input
+        + cached * prices.cached_input
+        + usage.completion_tokens * prices.output
+    )
 
 
 class LedgerWriter:

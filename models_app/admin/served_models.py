@@ -51,6 +51,10 @@ class ServedModelAdmin(DeletesStopped):
                 )
             },
         ),
+        (
+            _("Prices"),
+            {"fields": ("input_price", "cached_input_price", "output_price")},
+        ),
     )  # fmt: skip
     # Said while saving, and nowhere kept.
     saving = ((None, {"fields": ("force",)}),)

@@ -13,6 +13,7 @@ FIELDS = {
     "priority", "preemptible", "preempts", "placement", "pinned_gpus", "replicas",
     "desired_state", "status", "reason", "aliases",
     "allowed_operations", "restart_required", "changed_fields", "created_at",
+    "input_price", "cached_input_price", "output_price",
     "updated_at",
 }  # fmt: skip
 
@@ -35,12 +36,22 @@ def test_create_accepts_every_field_and_records_the_actor():
         display_name="小模型", description="two\nlines", tags=["b", "a", "a"],
         gpu_count=2, gpu_memory_mib=8000, cpu_cores=3, memory_mib=100, priority=10,
         preemptible=False, replicas=2, driver="process",
+        input_price="0.1500", cached_input_price="0.0750", output_price="999999.0000",
     )  # fmt: skip
     answer = send(operator(), "POST", "/api/models", body)
     assert answer.status_code == 201
     assert answer.json().items() >= {**body, "tags": ["a", "b"]}.items()
     created = Activity.objects.get(code="model_created")
     assert (created.actor_name, created.model_name) == ("operator", "smol")
+
+
+@pytest.mark.parametrize("price", ["-1", "x", "1.00001", "1e9", "NaN"])
+def test_price_that_is_none_creates_nothing(price):
+    body = a_body(output_price=price)
+    answer = send(operator(), "POST", "/api/models", body)
+    assert answer.status_code == 400
+    assert [field for field, _ in codes(answer)] == ["output_price"]
+    assert not ServedModel.objects.exists()
 
 
 @pytest.mark.parametrize("missing", ["name", "framework", "config"])

@@ -5,7 +5,7 @@ from django.test.utils import CaptureQueriesContext
 from knox.crypto import hash_token
 
 from gateway.routes.loader import load
-from gateway.routes.table import Replica
+from gateway.routes.table import Prices, Replica
 from models_app.enums import RunState
 from models_app.limits.models import Limit
 from models_app.models import ApiToken
@@ -190,3 +190,16 @@ def test_priority_and_weight_are_those_of_token_user_or_group():
     Limit.objects.all().delete()
     grant = load().grants[tokens[0]]
     assert (grant.priority, grant.weight) == (5, 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "prices"),
+    [
+        ({}, (0, 0, 0)),
+        ({"input_price": "1", "output_price": "0.0001"}, (10_000, 10_000, 1)),
+        ({"input_price": "2.5", "cached_input_price": "0"}, (25_000, 0, 0)),
+    ],
+)
+def test_prices_are_those_of_one_token(fields, prices):
+    model = a_model(**fields)
+    assert load().by_id[model.pk].prices == Prices(*prices)

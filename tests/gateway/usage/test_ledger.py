@@ -1,6 +1,7 @@
 import pytest
 from django.db import OperationalError, connection
 
+from gateway.routes.table import Prices
 from gateway.usage.ledger import LedgerWriter, UsageByToken
 from gateway.usage.tracker import RequestStats, Usage
 from monitoring.usage.ledger import Entry, Key
@@ -46,6 +47,22 @@ def test_requests_add_up_by_hour_token_user_and_model(usage, clock):
         ),
     }  # fmt: skip
     assert usage.drain() == {}
+
+
+@pytest.mark.parametrize(
+    ("prices", "cost"),
+    [
+        ((0, 0, 0), 0),
+        ((100, 100, 0), 1000),
+        ((100, 10, 0), 640),
+        ((100, 10, 1000), 7640),
+    ],
+)
+def test_cost_is_by_the_prices_of_its_time(usage, prices, cost):
+    usage.add(a_route(prices=Prices(*prices)), GRANT, RequestStats(usage=USAGE))
+    usage.add(a_route(prices=Prices()), GRANT, RequestStats(usage=USAGE))
+    (entry,) = usage.drain().values()
+    assert (entry.requests, entry.cost) == (2, cost)
 
 
 def broken_database(execute, sql, params, many, context):
