@@ -25,6 +25,7 @@ from gateway.dialects.anthropic import messages
 from gateway.dialects.base import EngineRequest
 from gateway.dialects.responses import responses
 from gateway.engines.client import EngineClient
+from gateway.engines.replicas import affinity_of
 from gateway.errors import GatewayError, model_not_found
 from gateway.http import ClientDisconnectedError, Receive, Request, Scope, Send
 from gateway.limits.admission import Limits
@@ -148,7 +149,10 @@ class Gateway:
             if body is None:
                 body = parse_json(await request.body())
             engine_request = build(body, route, stats)
-            relay = Relay(self.engines, request, route, engine_request, stats)
+            affinity = ""
+            if len(route.replicas) > 1:
+                affinity = affinity_of(request.headers, body)
+            relay = Relay(self.engines, request, route, engine_request, stats, affinity)
             with request.cancel_on_disconnect():
                 on_wait = request.keep_alive if engine_request.stream else None
                 admission = self.limits.admit(caller, route, body, on_wait)

@@ -24,6 +24,7 @@ from gateway.engines.errors import (
     parse_response,
 )
 from gateway.errors import (
+    GatewayError,
     engine_failed,
     engine_timeout,
     not_serving,
@@ -50,6 +51,15 @@ logger = logging.getLogger(__name__)
 
 OK = 200
 SERVER_ERROR = 500
+UNAVAILABLE = 503
+
+
+class _TryAnotherError(Exception):
+    """problem: for the client, if there is no other replica."""
+
+    def __init__(self, problem: GatewayError) -> None:
+        super().__init__()
+        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,30 +69,29 @@ class Relay:
     route: Route
     engine_request: EngineRequest
     stats: RequestStats
+    affinity: str = ""
 
     async def run(self) -> None:
-        """If a replica fails before the response has started, tries one other replica.
-        Raises GatewayError."""
+        """If a replica refuses or fails before the response has started, tries another
+        one, once. Raises GatewayError."""
         replicas = self.route.replicas
         if self.route.status != Status.RUNNING or not replicas:
             raise not_serving(self.route)
-        replica = self.engines.choose(replicas)
-        others = [other for other in replicas if other != replica]
+        replica = self.engines.choose(replicas, self.affinity)
         try:
             await self._send_to(replica)
-        except EngineUnreachableError as error:
-            self._log_failure(replica, error)
+        except _TryAnotherError as error:
+            others = [other for other in replicas if other != replica]
             if self.request.response_started or not others:
-                raise engine_failed(self.route) from None
-            await self._retry(self.engines.choose(others))
+                raise error.problem from None
+            await self._retry(self.engines.choose(others, self.affinity))
 
     async def _retry(self, replica: Replica) -> None:
         self.stats.first_token_at = None
         try:
             await self._send_to(replica)
-        except EngineUnreachableError as error:
-            self._log_failure(replica, error)
-            raise engine_failed(self.route) from None
+        except _TryAnotherError as error:
+            raise error.problem from None
 
     async def _send_to(self, replica: Replica) -> None:
         sent = self.engine_request
@@ -91,23 +100,28 @@ class Relay:
                 replica, sent.path, sent.content, sent.content_type
             ) as response:
                 await self._forward(response, replica)
+        except (EngineUnreachableError, EventTooLongError) as error:
+            self._record_failure(replica, error)
+            raise _TryAnotherError(engine_failed(self.route)) from error
         except EngineTimeoutError as error:
-            self._log_failure(replica, error)
+            self._record_failure(replica, error)
             raise engine_timeout(self.route) from None
         except EngineRejectedError as error:
             self._log_failure(replica, error)
             raise error_from_body(self.route, error.body) from None
-        except EventTooLongError as error:
-            raise EngineUnreachableError from error
         except ResponseTooLargeError:
             raise response_too_large() from None
+        else:
+            self.engines.record(replica, failed=False)
 
     async def _forward(self, response: Connection, replica: Replica) -> None:
         if response.status != OK:
             content = await read_all(response)
             error = error_from_response(self.route, response.status, content)
             if error.status >= SERVER_ERROR:
-                self._log_failure(replica, f"status {response.status}")
+                self._record_failure(replica, f"status {response.status}")
+            if error.status == UNAVAILABLE:
+                raise _TryAnotherError(error)
             raise error
         if self.engine_request.stream:
             await self._forward_events(response)
@@ -164,6 +178,10 @@ class Relay:
             without = 0 if has_first else sum(ROLE in event for event in events)
             self.stats.record_tokens(len(events) - without)
         return events
+
+    def _record_failure(self, replica: Replica, cause: Exception | str) -> None:
+        self.engines.record(replica, failed=True)
+        self._log_failure(replica, cause)
 
     def _log_failure(self, replica: Replica, cause: Exception | str) -> None:
         """Never the engine's own message, which may quote the request."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from types import TracebackType
 
 from gateway.engines.connection import Connection, EngineUnreachableError
 from gateway.engines.pool import ConnectionPool
+from gateway.engines.replicas import Ejections, choose
 from gateway.routes.table import Replica
 
 READ_TIMEOUT_S = 600
@@ -39,16 +41,23 @@ class EngineClient:
     def __init__(self, read_timeout_s: float = READ_TIMEOUT_S) -> None:
         self.pool = ConnectionPool(read_timeout_s)
         self.in_flight: Counter[str] = Counter()
+        self.ejections = Ejections()
         self._turn = 0
 
-    def choose(self, replicas: Sequence[Replica]) -> Replica:
-        """The replica with the fewest requests in flight; round-robin among equals."""
+    def choose(self, replicas: Sequence[Replica], affinity: str = "") -> Replica:
+        """affinity: of the request, see gateway.engines.replicas."""
         if len(replicas) == 1:
             return replicas[0]
         self._turn += 1
-        first = self._turn % len(replicas)
-        rotated = [*replicas[first:], *replicas[:first]]
-        return min(rotated, key=lambda replica: self.in_flight[replica.run_uid])
+        candidates = self.ejections.in_rotation(replicas, time.monotonic())
+        return choose(candidates, self.in_flight, affinity, self._turn)
+
+    def record(self, replica: Replica, *, failed: bool) -> None:
+        """How a request to a replica ended, as far as that is the engine's doing."""
+        if failed:
+            self.ejections.record_failure(replica.run_uid, time.monotonic())
+        else:
+            self.ejections.record_success(replica.run_uid)
 
     def post(
         self, replica: Replica, path: str, content: bytes, content_type: str = JSON

@@ -278,3 +278,34 @@ async def test_failure_is_logged_without_prompt_or_keys(gateway, engine, caplog)
     assert f"model smol failed on run {engine.uid}" in caplog.text
     assert "PROMPT" not in caplog.text
     assert engine.replica.api_key not in caplog.text
+
+
+@pytest.mark.parametrize(("path", "body"), BOTH)
+async def test_replica_that_refuses_is_passed_over(
+    gateway, loader, engine, other_engine, path, body
+):
+    engine.script.rejects = (503, {"error": {"message": "Loading model"}})
+    loader.serve(a_route("smol", engine.replica, other_engine.replica))
+    statuses = [(await fetch(gateway, "POST", path, body)).status for _ in range(4)]
+    assert statuses == [200] * 4
+
+
+async def test_replica_that_fails_often_gets_nothing_for_a_while(
+    gateway, loader, engine, other_engine
+):
+    engine.script.fails = "at once"
+    loader.serve(a_route("smol", engine.replica, other_engine.replica))
+    for n in range(40):
+        body = {**PROMPT, "prompt": f"{n} Hello"}
+        assert (await fetch(gateway, "POST", GENERATE, body)).status == 200
+    assert len(engine.requests) == 3
+    assert len(other_engine.requests) == 40
+
+
+async def test_session_stays_on_its_replica(gateway, loader, engine, other_engine):
+    loader.serve(a_route("smol", engine.replica, other_engine.replica))
+    for n in range(10):
+        body = {**PROMPT, "prompt": f"{n} Hello"}
+        headers = [("X-Session-Id", "of-ann")]
+        await fetch(gateway, "POST", GENERATE, body, headers=headers)
+    assert {len(engine.requests), len(other_engine.requests)} == {0, 10}

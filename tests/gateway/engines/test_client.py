@@ -7,23 +7,6 @@ from gateway.engines.connection import EngineTimeoutError, EngineUnreachableErro
 from gateway.routes.table import Replica
 
 COMPLETION = "/v1/completions", b'{"model": "smol"}'
-A, B, C = (Replica(run_uid=uid, base_url="", api_key="") for uid in "abc")
-
-
-@pytest.mark.parametrize(
-    ("in_flight", "chosen"),
-    [
-        ({}, "bcabca"),
-        ({"a": 1}, "bcbbcb"),
-        ({"a": 2, "b": 2, "c": 1}, "cccccc"),
-        ({"a": 5, "b": 5, "c": 5}, "bcabca"),
-    ],
-)
-def test_choice_is_least_in_flight_then_round_robin(in_flight, chosen):
-    engines = EngineClient()
-    engines.in_flight.update(in_flight)
-    found = [engines.choose([A, B, C]).run_uid for _ in range(6)]
-    assert "".join(found) == chosen
 
 
 async def test_requests_share_a_connection(engine):
