@@ -1,7 +1,7 @@
 """Inference gateway.
 
 A request passes through app (routing), auth, protocol.validation, a dialect (native,
-OpenAI or Anthropic) and relay to an engine. The response returns through relay, protocol.assembly
-unless it is streamed, and the dialect's translator. routes holds the routing table that
-all of this reads from memory; usage counts requests and tokens.
+OpenAI or Anthropic) and relay to an engine. The response returns through relay,
+protocol.assembly unless it is streamed, and the dialect's translator. routes holds the
+routing table that all of this reads from memory; usage counts requests and tokens.
 """
