@@ -192,7 +192,7 @@ RERANK: Mapping[str, Check] = {
     "model": of_type(str, "string"),
     "query": of_type(str, "string"),
     "documents": documents,
-    "top_n": integer(0, INT32_MAX),
+    "top_n": integer(1, INT32_MAX),
     "return_documents": boolean,
     **UNUSED,
 }

@@ -22,6 +22,7 @@ from tests.gateway.client import (
     until,
 )
 from tests.gateway.conftest import FakeLoader
+from tests.gguf import a_bert
 
 pytestmark = pytest.mark.engine
 
@@ -41,14 +42,14 @@ async def gateway_to(*routes):
     await subscription.close()
 
 
-def in_front_of(engine):
+def in_front_of(engine, **fields):
     replica = Replica(
         run_uid=engine.uid,
         base_url="http://localhost",
         socket=engine.socket,
         api_key=KEY,
     )
-    return gateway_to(a_route("smol", replica))
+    return gateway_to(a_route("smol", replica, **fields))
 
 
 @pytest.fixture
@@ -230,6 +231,22 @@ async def test_tokens_are_the_engines(gateway, engine):
     body = {"model": "smol", "prompt": "Hello"}
     response = await fetch(gateway, "POST", "/v1/tokenize", body)
     assert response.json == {"count": 1, **direct}
+
+
+async def test_documents_are_ranked_by_the_engine(driver, tmp_path):
+    path = tmp_path / "bert.gguf"
+    path.write_bytes(a_bert())
+    config = {"model_path": str(path), "embedding": True}
+    config["extra_args"] = {"pooling_type": "rank"}
+    engine = Engine(driver, config)
+    engine.wait_until_ready()
+    body = {"model": "smol", "query": "blue", "documents": ["a red cat", "blue"]}
+    direct = json.loads(engine.request("POST", "/v1/rerank", body)[1])
+    async with in_front_of(engine, dialect=LLAMA.dialect(config)) as gateway:
+        response = await fetch(gateway, "POST", "/v2/rerank", body)
+    driver.kill(engine.handle)
+    assert response.json == direct
+    assert sorted(each["index"] for each in direct["results"]) == [0, 1]
 
 
 def busy(engine):

@@ -64,7 +64,7 @@ async def test_engine_gets_what_it_reads(
         (RERANK, {**RANKED, "documents": []}, ("documents", "wrong_type")),
         (RERANK, {**RANKED, "documents": [5]}, ("documents.0", "wrong_type")),
         (RERANK, {**RANKED, "documents": ["a"] * 1025}, ("documents", "out_of_range")),
-        (RERANK, {**RANKED, "top_n": -1}, ("top_n", "out_of_range")),
+        (RERANK, {**RANKED, "top_n": 0}, ("top_n", "out_of_range")),
         (RERANK, {**RANKED, "top": 1}, ("top", "unknown_field")),
         (SCORE, {"text_1": "a"}, ("text_2", "missing_key")),
         (SCORE, {"text_1": "a", "text_2": 5}, ("text_2", "wrong_type")),
