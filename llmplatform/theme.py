@@ -72,6 +72,10 @@ MONITORING = [
     _page(_("GPU monitoring"), "developer_board", "monitoring_gpus"),
     _page(_("Model monitoring"), "monitoring", "monitoring_models"),
     _page(_("History"), "query_stats", "monitoring_history"),
+    {
+        **_page(_("Usage"), "receipt_long", "monitoring_usage"),
+        "permission": lambda request: True,  # everybody has some of their own
+    },
 ]
 ACCESS = [
     {

@@ -13,6 +13,7 @@ from monitoring import views
 from monitoring.alerts import admin as alerts_admin  # noqa: F401 -- registers its pages
 from monitoring.logs import views as log_views
 from monitoring.models import Source
+from monitoring.usage.views import usage
 
 
 @admin.register(Source)
@@ -31,6 +32,7 @@ class SourceAdmin(ReadOnlyAdmin):
             path("gpus/", view(views.gpus), name="monitoring_gpus"),
             path("models/", view(views.models), name="monitoring_models"),
             path("history/", view(views.history), name="monitoring_history"),
+            path("usage/", view(usage), name="monitoring_usage"),
             path("logs/<int:model_id>/", view(log_views.log), name="monitoring_log"),
             path(
                 "runs/<int:run_id>/", view(log_views.run_log), name="monitoring_run_log"

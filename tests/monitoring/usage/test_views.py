@@ -1,0 +1,71 @@
+import json
+import re
+
+import pytest
+
+from tests.models_app.people import ROLES, client_as
+from tests.monitoring.usage.data import several
+
+pytestmark = pytest.mark.django_db
+
+USAGE = "/admin/monitoring/source/usage/"
+SPAN = "start_time=2026-03-01&end_time=2026-03-04"
+
+
+def page_of(query="", role="admin", **headers):
+    answer = client_as(role).get(f"{USAGE}?{query}", headers=headers)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_everybody_opens_the_page_and_sees_its_link(role):
+    answer = client_as(role).get(USAGE)
+    if role == "anonymous":
+        assert answer.url.startswith("/admin/login/")
+    else:
+        assert answer.status_code == 200
+        assert f'href="{USAGE}"' in answer.content.decode()
+
+
+@pytest.mark.parametrize(("role", "sees"), [("viewer", False), ("admin", True)])
+def test_only_administrators_see_everybodys(role, sees):
+    several()
+    page = page_of(f"{SPAN}&group_by=user", role)
+    assert ("<strong>bob</strong>" in page) is sees
+    assert ("data-totals" in page) is sees
+
+
+def test_charts_have_a_line_for_each_model(settings):
+    settings.TIME_ZONE = "UTC"
+    several()
+    page = page_of(SPAN)
+    data = re.search(r'<script id="monitoring"[^>]*>(.*?)</script>', page, re.S)
+    tokens, requests = json.loads(data.group(1))["charts"]
+    lines = {line["label"]: line["values"] for line in tokens["lines"]}
+    assert lines == {"large": [1005, 0], "smol": [15, 30]}
+    assert [line["values"] for line in requests["lines"]] == [[1, 0], [1, 2]]
+    assert len(tokens["times"]) == 2
+
+
+def test_page_filters_and_names_what_is_wrong():
+    several()
+    client = client_as("admin")
+    queries = (f"{SPAN}&model=smol&user=&token=", "group_by=week", "model=<script>x")
+    pages = [client.get(f"{USAGE}?{query}").content.decode() for query in queries]
+    assert "<strong>large</strong>" not in pages[0]
+    assert ['pf-stale" role="alert' in page for page in pages] == [False, True, False]
+    assert "<script>x" not in pages[2]
+
+
+@pytest.mark.parametrize("text", ["用量", "分组", "各模型token数", "费用", "合计"])
+def test_page_is_translated(text):
+    several()
+    assert text in page_of(SPAN, **{"Accept-Language": "zh-hans"})
+
+
+def test_queries_do_not_grow(django_assert_max_num_queries):
+    several()
+    client = client_as("admin")
+    with django_assert_max_num_queries(20):
+        client.get(f"{USAGE}?{SPAN}")
