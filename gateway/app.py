@@ -157,11 +157,12 @@ class Gateway:
                 on_wait = request.keep_alive if engine_request.stream else None
                 admission = self.limits.admit(caller, route, body, on_wait)
                 request.response_headers = admission.headers
-                async with admission:
-                    try:
+                try:
+                    async with admission:
                         await relay.run()
-                    finally:
-                        admission.settle(stats.usage.total_tokens)
+                finally:
+                    stats.queued_s = admission.queued_s
+                    admission.settle(stats.usage.total_tokens or stats.tokens_seen)
 
     async def _list_models(self, request: Request, _key: str) -> None:
         caller = await self._authenticate(request)
@@ -186,7 +187,7 @@ def _record_outcome(stats: RequestStats) -> Iterator[None]:
     try:
         yield
     except GatewayError as error:
-        stats.status = error.status
+        stats.status, stats.refused_by = error.status, error.code
         raise
     except InvalidJsonError:
         stats.status = 400

@@ -97,10 +97,13 @@ COUNTERS: dict[SourceKind, dict[str, str]] = {
         "requests": "",
         "errors": "",  # 5xx except 503
         "refused": "",
+        "rate_limited": "",  # of these, by a limit
+        "queue_rejected": "",  # queue full, or the wait too long
         "cancelled": "",
         "prompt_tokens": "",
         "completion_tokens": "",
         "request_seconds_in_flight": "second",  # its rate is the mean concurrency
+        "request_seconds_queued": "second",  # its rate is the mean length of the queue
         # counted by the engine
         "engine_prompt_tokens": "",
         "engine_generated_tokens": "",
@@ -115,6 +118,7 @@ HISTOGRAMS: dict[SourceKind, dict[str, str]] = {
         "response_time": "second",
         "time_to_first_token": "second",
         "time_per_token": "second",
+        "queue_time": "second",
     },
 }
 RATIOS: dict[SourceKind, dict[str, tuple[str, str]]] = {

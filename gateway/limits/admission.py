@@ -77,7 +77,8 @@ class Limits:
 
 
 class Admission:
-    """One request. headers: about the limits of its caller, for its response."""
+    """One request. headers: about the limits of its caller, for its response. queued_s:
+    how long it waited in the queue of its model."""
 
     __slots__ = (
         "_body",
@@ -89,6 +90,7 @@ class Admission:
         "_route",
         "_size",
         "headers",
+        "queued_s",
     )
 
     def __init__(
@@ -106,6 +108,7 @@ class Admission:
         self._claim: Claim | None = None
         self._size = 0
         self.headers: list[tuple[bytes, bytes]] = []
+        self.queued_s = 0.0
 
     async def __aenter__(self) -> Admission:
         limits = (*self._caller.grant.limits, *self._route.limits)
@@ -154,12 +157,14 @@ class Admission:
             raise limit_exceeded(self._route, refused, found)
         self._take(caller, values, now)
         limit = self._route.limits[0]
-        model = Claim((), (place,), needed.size)
+        model, began = Claim((), (place,), needed.size), time.monotonic()
         try:
             await queue.wait(self._caller, self._route, limit, model, self._on_wait)
         except BaseException:
             self._limits.shared.release(caller)
             raise
+        finally:
+            self.queued_s = time.monotonic() - began
         self._claim = needed
 
     def _take(self, needed: Claim, values: list[int], now: float) -> None:

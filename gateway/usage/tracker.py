@@ -17,6 +17,9 @@ from gateway.usage.ledger import UsageByToken
 from monitoring.history.aggregation.bucket_values import Values, add_duration
 
 SERVICE_UNAVAILABLE = 503
+# Codes of requests that a limit or a queue refused
+LIMITS = frozenset({"limit_exceeded", "too_many_requests"})
+QUEUE = frozenset({"queue_full", "queue_timeout"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +64,13 @@ class Counts:
     requests: int = 0
     errors: int = 0
     refused: int = 0
+    rate_limited: int = 0
+    queue_rejected: int = 0
     cancelled: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     request_seconds_in_flight: float = 0.0
+    request_seconds_queued: float = 0.0
     durations: Values = field(default_factory=dict)
     updated_at: float = field(default_factory=time.monotonic)
 
@@ -87,6 +93,8 @@ class RequestStats:
     first_token_at: float | None = None
     last_token_at: float = 0.0
     tokens_seen: int = 0
+    refused_by: str = ""  # code of a limit
+    queued_s: float = 0.0
 
     @property
     def elapsed_ms(self) -> float:
@@ -158,6 +166,13 @@ def _add(counts: Counts, stats: RequestStats) -> None:
     usage = stats.counted_usage
     counts.prompt_tokens += usage.prompt_tokens
     counts.completion_tokens += usage.completion_tokens
+    counts.request_seconds_queued += stats.queued_s
+    if stats.queued_s:
+        add_duration(counts.durations, "queue_time", stats.queued_s)
+    if stats.refused_by in LIMITS:
+        counts.rate_limited += 1
+    elif stats.refused_by in QUEUE:
+        counts.queue_rejected += 1
     if failure := stats.failure:
         setattr(counts, failure, getattr(counts, failure) + 1)
     else:

@@ -17,7 +17,10 @@ BASE = {
     "second": ("seconds", 1.0),
     "": ("", 1.0),
 }
-RENAMED = {"request_seconds_in_flight": "requests_in_flight"}
+RENAMED = {
+    "request_seconds_in_flight": "requests_in_flight",
+    "request_seconds_queued": "requests_queued",
+}
 
 
 def family(metric: Metric) -> str:

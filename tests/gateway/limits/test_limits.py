@@ -104,3 +104,15 @@ async def test_caller_without_a_limit_uses_no_broker(gateway):
     assert answer.status == 200
     assert not [name for name in answer.headers if "ratelimit" in name]
     assert gateway.limits.shared._task is None
+
+
+async def test_tokens_of_a_client_that_disconnected_count(gateway, engine, limited):
+    limited(tokens_per_month=2)
+    engine.script.pieces = ("a",) * 5
+    engine.script.delay_s = 0.05
+    task = asyncio.create_task(chat(gateway, STREAM))
+    await until(lambda: engine.sent > 500)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert (await chat(gateway)).status == 429
+    assert gateway.usage.counts[7].rate_limited == 1

@@ -49,6 +49,9 @@ async def test_requests_wait_for_a_place_and_all_are_served(gateway, engine, que
     answers = await asyncio.gather(*(send(gateway) for _ in range(10)))
     assert {answer.status for answer in answers} == {200}
     assert engine.most_in_flight == 2
+    counted = gateway.usage.counts[7]
+    assert counted.request_seconds_queued > 0
+    assert "queue_time" in counted.durations
     assert not gateway.limits.shared.local.held
 
 
@@ -75,6 +78,7 @@ async def test_wait_that_is_too_long_is_429(gateway, engine, queued):
     await until(lambda: engine.in_flight == 1)
     refused = await send(gateway)
     assert (refused.status, refused.json["error"]["code"]) == (429, "queue_timeout")
+    assert gateway.usage.counts[7].queue_rejected == 1
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
 
