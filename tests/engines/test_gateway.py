@@ -262,3 +262,28 @@ async def test_disconnect_stops_the_engine(gateway, engine, stream):
         writer.close()
         # 400 tokens take several seconds
         await until(lambda: not busy(engine))
+
+
+async def test_usage_is_the_engines_own_count(gateway, engine):
+    """Streamed or not, with usage requested or not; and what a client had received
+    before it disconnected."""
+    chat = {**SAY, "model": "smol"}
+    usage = {"stream_options": {"include_usage": True}}
+    direct = json.loads(engine.request("POST", CHAT, chat)[1])["usage"]
+    for body in (chat, {**chat, "stream": True}, {**chat, "stream": True, **usage}):
+        assert (await fetch(gateway, "POST", CHAT, body)).status == 200
+    (entry,) = gateway.usage.by_token.drain().values()
+    assert entry.requests == 3
+    for name in ("prompt_tokens", "completion_tokens"):
+        assert getattr(entry, name) == 3 * direct[name]
+    async with serving(gateway) as address:
+        reader, client = await asyncio.open_connection(*address)
+        body = {**LONG, "stream": True}
+        client.write(raw_request(GENERATE, body))
+        for _ in range(10):
+            await reader.readuntil(b"data: ")
+        client.close()
+        await until(lambda: gateway.usage.counts[7].cancelled == 1)
+    (entry,) = gateway.usage.by_token.drain().values()
+    assert entry.cancelled == 1
+    assert 10 <= entry.completion_tokens < LONG["max_tokens"]
