@@ -31,6 +31,7 @@ SLOW_PATHS = {
     "conformance/": pytest.mark.conformance,
     "engines/": pytest.mark.engine,
     "faults/": pytest.mark.fault,
+    "gateway/limits/test_shared.py": pytest.mark.process,
     "llmplatform/policy/test_url_prefix.py": pytest.mark.process,
     "llmplatform/servers/": pytest.mark.process,
     "monitoring/alerts/delivery/test_apprise.py": pytest.mark.process,
