@@ -49,6 +49,8 @@ LABELS: dict[str, Promise] = {
     "cancelled": _("Cancelled requests"),
     "prompt_tokens": _("Prompt tokens"),
     "completion_tokens": _("Generated tokens"),
+    "cached_tokens": _("Cached tokens"),
+    "reasoning_tokens": _("Reasoning tokens"),
     "request_seconds_in_flight": _("Concurrent requests"),
     "request_seconds_queued": _("Queued requests"),
     "response_time": _("Response time"),

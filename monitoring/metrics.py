@@ -102,6 +102,8 @@ COUNTERS: dict[SourceKind, dict[str, str]] = {
         "cancelled": "",
         "prompt_tokens": "",
         "completion_tokens": "",
+        "cached_tokens": "",
+        "reasoning_tokens": "",
         "request_seconds_in_flight": "second",  # its rate is the mean concurrency
         "request_seconds_queued": "second",  # its rate is the mean length of the queue
         # counted by the engine

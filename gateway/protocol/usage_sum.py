@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 Json = dict[str, object]
 COUNTS = ("prompt_tokens", "completion_tokens")
+# Parts of them, each in an object of its own
+DETAILS = {
+    "prompt_tokens_details": "cached_tokens",
+    "completion_tokens_details": "reasoning_tokens",
+}
 
 
 class UsageSum:
@@ -16,6 +21,7 @@ class UsageSum:
         self._count = 0
         self._last: Json = {}
         self._sums = dict.fromkeys(COUNTS, 0)
+        self._details: dict[str, int] = {}
 
     def add(self, usage: Mapping[str, object]) -> None:
         self._count += 1
@@ -23,6 +29,11 @@ class UsageSum:
         for name in COUNTS:
             value = usage.get(name)
             self._sums[name] += value if isinstance(value, int) else 0
+        for name, part in DETAILS.items():
+            details = usage.get(name)
+            value = details.get(part) if isinstance(details, dict) else None
+            if isinstance(value, int):
+                self._details[name] = self._details.get(name, 0) + value
 
     @property
     def is_exact(self) -> bool:
@@ -40,4 +51,10 @@ class UsageSum:
             "prompt_tokens": prompt,
             "completion_tokens": completion,
             "total_tokens": prompt + completion,
+            **{name: {DETAILS[name]: part} for name, part in self._parts()},
         }
+
+    def _parts(self) -> Iterator[tuple[str, int]]:
+        for name, part in self._details.items():
+            is_prompt = name == "prompt_tokens_details"
+            yield name, part // self._per_prompt if is_prompt else part

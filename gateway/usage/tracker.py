@@ -69,6 +69,8 @@ class Counts:
     cancelled: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
     request_seconds_in_flight: float = 0.0
     request_seconds_queued: float = 0.0
     durations: Values = field(default_factory=dict)
@@ -166,6 +168,8 @@ def _add(counts: Counts, stats: RequestStats) -> None:
     usage = stats.counted_usage
     counts.prompt_tokens += usage.prompt_tokens
     counts.completion_tokens += usage.completion_tokens
+    counts.cached_tokens += usage.cached_tokens
+    counts.reasoning_tokens += usage.reasoning_tokens
     counts.request_seconds_queued += stats.queued_s
     if stats.queued_s:
         add_duration(counts.durations, "queue_time", stats.queued_s)

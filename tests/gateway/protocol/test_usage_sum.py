@@ -36,3 +36,21 @@ def test_single_usage_is_the_engines():
         **usage(3, 16),
         "prompt_tokens_details": {"cached_tokens": 1},
     }
+
+
+def test_details_of_several_completions_add_up():
+    total = UsageSum(2)
+    for cached, reasoning in ((2, 3), (2, 5)):
+        total.add(
+            {
+                **usage(3, 6),
+                "prompt_tokens_details": {"cached_tokens": cached},
+                "completion_tokens_details": {"reasoning_tokens": reasoning},
+            }
+        )
+    assert total.total() == {
+        **usage(3, 12),
+        "total_tokens": 15,
+        "prompt_tokens_details": {"cached_tokens": 2},
+        "completion_tokens_details": {"reasoning_tokens": 8},
+    }

@@ -144,6 +144,15 @@ def test_token_durations(tokens, first_after, last_after, times):
     assert found == pytest.approx({"response_time": 100, **times}, abs=0.05)
 
 
+def test_parts_of_prompts_and_answers_are_counted():
+    tracker = UsageTracker()
+    for _ in range(2):
+        with tracker.track(ROUTE, GRANT) as stats:
+            stats.usage = Usage(cached_tokens=2, reasoning_tokens=3)
+    found = tracker.drain()[7]
+    assert (found.cached_tokens, found.reasoning_tokens) == (4, 6)
+
+
 def test_names_match_the_metrics():
     tracker = UsageTracker()
     with tracker.track(ROUTE, GRANT):
