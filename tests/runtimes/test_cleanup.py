@@ -205,7 +205,8 @@ RETENTION = {
         " models_app.Approval scheduling.Allocation taggit.TaggedItem"
     ),
     "people create and delete them": (
-        "auth.Group auth.User models_app.ServedModel monitoring.AlertRule"
+        "auth.Group auth.User models_app.Limit models_app.ServedModel"
+        " monitoring.AlertRule"
         " monitoring.NotificationChannel"
     ),
     "as many as the code has": (
