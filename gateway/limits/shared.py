@@ -78,6 +78,9 @@ class SharedCounters:
 
     async def close(self) -> None:
         """redis-py swallows a cancellation while it connects."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         while self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task], timeout=0.01)

@@ -172,3 +172,12 @@ async def test_counts_survive_a_broker_that_dies_and_forgets(key, shared, tmp_pa
     finally:
         server.kill()
         server.wait()
+
+
+async def test_nothing_runs_after_the_end(key, shared):
+    counters, needed = shared(), needing(key, max_in_flight=1)
+    assert await take(counters, [needed]) == [True]
+    counters.release(needed)
+    await counters.close()
+    await asyncio.sleep(0.2)  # longer than a release waits
+    assert asyncio.all_tasks() == {asyncio.current_task()}
