@@ -53,9 +53,11 @@ def relay(upstream_port: int) -> Iterator[int]:
 
 
 @contextmanager
-def gateway() -> Iterator[int]:
+def gateway(processes: int = 1) -> Iterator[int]:
     port = site.free_port()
-    with site.program(port, *uvicorn("llmplatform.asgi:application", port)):
+    command = (sys.executable, "-m", "llmplatform.servers", "api")
+    env = {"API_PORT": str(port), "API_PROCESSES": str(processes)}
+    with site.program(port, *command, env=env):
         yield port
 
 
@@ -130,6 +132,9 @@ def main(options: argparse.Namespace) -> None:
         compare(
             f"{SLOW_MS} ms engine", targets("slow", bare_slow), (1, 16, 64), options
         )
+        pair = f"http://127.0.0.1:{stack.enter_context(gateway(processes=2))}{PATH}"
+        both = {**targets("whole", bare), "two": Target(pair, body_of("whole"), known)}
+        compare("one process and two", both, (64,), options)
         port = int(ours.split(":")[2].split("/")[0])
         streams.compare(
             {"relay": (bare_drip, "-"), "ours": (port, token)},

@@ -16,12 +16,11 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import (
 )
 from uvicorn.supervisors import Multiprocess
 
-from common.processes import end_with
 from gateway.errors import GatewayError
 from llmplatform.asgi import application
-from llmplatform.policy.base import App
 from llmplatform.servers import refusals
 from llmplatform.servers.addresses import Addresses, too_many
+from llmplatform.servers.workers import application_of
 
 GRACEFUL_SECONDS = 5
 addresses = Addresses()
@@ -171,12 +170,6 @@ def listen(bind: str, port: int) -> socket.socket:
     )
 
 
-def application_of(parent: int) -> App:
-    """In each of several processes: they end with their parent even if it is killed."""
-    end_with(parent)
-    return application
-
-
 def config() -> uvicorn.Config:
     workers = settings.API_PROCESSES
     app = partial(application_of, os.getpid()) if workers > 1 else application
@@ -184,8 +177,9 @@ def config() -> uvicorn.Config:
         app,
         factory=workers > 1,
         workers=workers,
-        http=Http,
-        ws=WebSocket,
+        # By name: other processes import them after the application.
+        http=f"{__name__}:Http",
+        ws=f"{__name__}:WebSocket",
         log_config=None,
         access_log=False,
         server_header=False,
