@@ -37,6 +37,7 @@ class Request:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.response_headers: Headers = ()  # of every response to it
         self.response_started = False
+        self.has_content = False  # comments are none
         self.response_finished = False
         self._receive = receive
         self._send = send
@@ -77,6 +78,10 @@ class Request:
 
     async def write(self, content: bytes) -> None:
         """Blocks while the client reads more slowly than the engine writes."""
+        self.has_content = True
+        await self._send_part(content)
+
+    async def _send_part(self, content: bytes) -> None:
         await self._send(
             {"type": "http.response.body", "body": content, "more_body": True}
         )
@@ -85,7 +90,7 @@ class Request:
         """A comment, so that no proxy cuts off a stream that waits."""
         if not self.response_started:
             await self.start_response(200, EVENT_STREAM)
-        await self.write(b": waiting\n\n")
+        await self._send_part(b": waiting\n\n")
 
     async def finish(self, content: bytes = b"") -> None:
         self.response_finished = True

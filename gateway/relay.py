@@ -82,7 +82,7 @@ class Relay:
             await self._send_to(replica)
         except _TryAnotherError as error:
             others = [other for other in replicas if other != replica]
-            if self.request.response_started or not others:
+            if self.request.has_content or not others:
                 raise error.problem from None
             await self._retry(self.engines.choose(others, self.affinity))
 
@@ -136,7 +136,7 @@ class Relay:
         translator, stats = self.engine_request.translator, self.stats
         while chunk := await response.read():
             is_whole = not splitter.rest and chunk.endswith(b"\n\n")
-            has_begun = self.request.response_started and stats.first_token_at
+            has_begun = self.request.has_content
             if is_whole and has_begun and translator.passes(chunk):
                 stats.record_tokens(chunk.count(EVENT_DATA))
                 await self.request.write(chunk)

@@ -1,5 +1,6 @@
 import asyncio
 import secrets
+from dataclasses import replace
 
 import pytest
 from knox.crypto import hash_token
@@ -134,5 +135,31 @@ async def test_waiting_stream_gets_comments_and_then_its_events(
     answer = await waiting
     assert answer.status == 200
     assert answer.headers["content-type"].startswith("text/event-stream")
+    assert answer.content.startswith(b": waiting\n\n")
+    assert answer.events[-1] == "[DONE]"
+
+
+async def test_other_replica_takes_over_a_stream_that_has_waited(
+    gateway, loader, engine, other_engine, queued
+):
+    gateway.limits.keep_alive_s = 0.05
+    queued()
+    (route,) = loader.table.by_id.values()
+    grants, both = loader.table.grants, (engine.replica, other_engine.replica)
+    loader.table = a_table(replace(route, replicas=both), grants=grants)
+    for each in (engine, other_engine):
+        each.script.delay_s = 60
+    first = send(gateway)
+    await until(lambda: engine.in_flight + other_engine.in_flight == 1)
+    waiting = send(gateway, STREAM)
+    await a_queue(gateway, 1)
+    await asyncio.sleep(0.3)
+    for each in (engine, other_engine):
+        each.script.delay_s = 0
+    failing = engine if engine.in_flight else other_engine  # of the same prompt
+    failing.script.fails = "at once"
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    answer = await waiting
     assert answer.content.startswith(b": waiting\n\n")
     assert answer.events[-1] == "[DONE]"
