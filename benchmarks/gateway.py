@@ -102,46 +102,55 @@ def print_row(label: str, rounds: list[dict[str, Result]], name: str) -> None:
 
 def main(options: argparse.Namespace) -> None:
     with ExitStack() as stack:
-        options.folder = stack.enter_context(tempfile.TemporaryDirectory())
+        start = stack.enter_context
+        options.folder = start(tempfile.TemporaryDirectory())
         site.prepare(options.folder)
         token = site.a_token()
-        known = {"Authorization": f"Bearer {token}"}
-        fast = stack.enter_context(upstream())
-        slow = stack.enter_context(upstream(delay_ms=SLOW_MS))
-        dripping = stack.enter_context(upstream(pieces=PIECES))
-        site.a_model("whole", "vllm", fast)
-        site.a_model("assembled", "llama.cpp", fast)
-        site.a_model("slow", "vllm", slow)
-        site.a_model("dripping", "vllm", dripping)
-        ours = f"http://127.0.0.1:{stack.enter_context(gateway())}{PATH}"
-        bare = f"http://127.0.0.1:{stack.enter_context(relay(fast))}{PATH}"
-        bare_slow = f"http://127.0.0.1:{stack.enter_context(relay(slow))}{PATH}"
-        bare_drip = stack.enter_context(relay(dripping))
+        engines = {
+            "whole": start(upstream()),
+            "slow": start(upstream(delay_ms=SLOW_MS)),
+            "dripping": start(upstream(pieces=PIECES)),
+        }
+        for name, port in engines.items():
+            site.a_model(name, "vllm", port)
+        site.a_model("assembled", "llama.cpp", engines["whole"])
+        relays = {name: start(relay(port)) for name, port in engines.items()}
+        relays["assembled"] = relays["whole"]
+        ours, two = start(gateway()), start(gateway(processes=2))
+        others = start(peers(options, engines["whole"]))
+        measure(options, relays, {"ours": ours, "two processes": two}, others, token)
+        ports = {"relay": relays["dripping"], "ours": ours}
+        body = body_of("dripping", True)
+        streams.compare(ports, token, body, MANY_STREAMS, options.rounds)
 
-        def targets(model: str, bare: str, stream: bool = False) -> dict[str, Target]:
-            body = body_of(model, stream)
-            return {"relay": Target(bare, body, {}), "ours": Target(ours, body, known)}
 
-        load(options.folder, targets("whole", bare)["ours"], 32, 1)
-        answers = targets("whole", bare)
-        answers["direct"] = Target(f"http://127.0.0.1:{fast}{PATH}", body_of("x"), {})
-        answers |= stack.enter_context(peers(options, fast))
-        compare("answers passed through", answers, CONNECTIONS, options)
-        compare("answers assembled", targets("assembled", bare), (1, 32), options)
-        compare("short streams", targets("whole", bare, True), (1, 32), options)
-        compare(
-            f"{SLOW_MS} ms engine", targets("slow", bare_slow), (1, 16, 64), options
-        )
-        pair = f"http://127.0.0.1:{stack.enter_context(gateway(processes=2))}{PATH}"
-        both = {**targets("whole", bare), "two": Target(pair, body_of("whole"), known)}
-        compare("one process and two", both, (64,), options)
-        port = int(ours.split(":")[2].split("/")[0])
-        streams.compare(
-            {"relay": (bare_drip, "-"), "ours": (port, token)},
-            body_of("dripping", True),
-            MANY_STREAMS,
-            options.rounds,
-        )
+def measure(
+    options: argparse.Namespace,
+    relays: dict[str, int],
+    gateways: dict[str, int],
+    others: dict[str, Target],
+    token: str,
+) -> None:
+    known = {"Authorization": f"Bearer {token}"}
+
+    def targets(model: str, *names: str, stream: bool = False) -> dict[str, Target]:
+        body = body_of(model, stream)
+        found = {"relay": Target(url(relays[model]), body, {})}
+        return found | {n: Target(url(gateways[n]), body, known) for n in names}
+
+    load(options.folder, targets("whole", "ours")["ours"], 32, 1)
+    answers = targets("whole", "ours") | others
+    compare("answers passed through", answers, CONNECTIONS, options)
+    compare("answers assembled", targets("assembled", "ours"), (1, 32), options)
+    short = targets("whole", "ours", stream=True)
+    compare("short streams", short, (1, 32), options)
+    compare(f"{SLOW_MS} ms engine", targets("slow", "ours"), (1, 16, 64), options)
+    both = targets("whole", "ours", "two processes")
+    compare("one process and two", both, (64,), options)
+
+
+def url(port: int) -> str:
+    return f"http://127.0.0.1:{port}{PATH}"
 
 
 @contextmanager
@@ -155,7 +164,7 @@ def peers(
         port = site.free_port()
         command = [part.format(port=port) for part in command]
         stack.enter_context(site.program(port, *command, wait_s=120))
-        found[name] = Target(f"http://127.0.0.1:{port}{PATH}", body_of("x"), headers)
+        found[name] = Target(url(port), body_of("x"), headers)
 
     with ExitStack() as stack:
         if options.portkey:

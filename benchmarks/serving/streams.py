@@ -45,16 +45,17 @@ def measure(port: int, token: str, body: dict[str, object], streams: int) -> flo
 
 
 def compare(
-    targets: dict[str, tuple[int, str]],
+    ports: dict[str, int],
+    token: str,
     body: dict[str, object],
     streams: int,
     rounds: int,
 ) -> None:
     spawn = multiprocessing.get_context("spawn")
-    found: dict[str, list[float]] = {name: [] for name in targets}
+    found: dict[str, list[float]] = {name: [] for name in ports}
     with spawn.Pool(1) as clients:
         for _ in range(rounds):
-            for name, (port, token) in targets.items():
+            for name, port in ports.items():
                 arguments = (port, token, body, streams)
                 found[name].append(clients.apply(measure, arguments))
     print(f"\n{streams} streams at once{'':14}{'chunks/s':>11}{'x relay':>27}")
