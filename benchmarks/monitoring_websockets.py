@@ -48,7 +48,7 @@ while True:
 """
 MAKE_TOKEN = """
 from django.contrib.auth.models import User
-from models_app.tokens import create_token
+from models_app.tokens.lifecycle import create_token
 print(create_token(User.objects.create_superuser("bench"), "bench")[1])
 """
 

@@ -5,9 +5,9 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.routers import DefaultRouter
 
 from llmplatform.errors import UnknownPath
-from models_app.accounts.api import Tokens
 from models_app.api import ServedModels
 from models_app.limits.api import Limits
+from models_app.tokens.api import Tokens
 from monitoring.alerts.api import AlertRules, Alerts
 from monitoring.alerts.delivery.api import Deliveries, NotificationChannels
 from monitoring.api import Monitoring, System

@@ -29,7 +29,7 @@ from models_app.enums import TokenScope
 from models_app.models import ApiToken, ServedModel
 from models_app.ports import framework
 from models_app.serializers import MAX_TAGS
-from models_app.tokens import MAX_DAYS
+from models_app.tokens.lifecycle import MAX_DAYS
 from models_app.validation import problems
 
 TAG_LENGTH = 100

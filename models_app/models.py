@@ -9,9 +9,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import CheckConstraint, F, Q, UniqueConstraint
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from knox.models import AbstractAuthToken
 from taggit.managers import TaggableManager
 
 import models_app.limits.models  # noqa: F401 -- its models belong to this app
@@ -26,10 +24,10 @@ from models_app.enums import (
     PlacementPolicy,
     RunState,
     Status,
-    TokenScope,
 )
 from models_app.prices.models import Priced
 from models_app.querysets import ActivityQuerySet, RunQuerySet, ServedModelQuerySet
+from models_app.tokens.models import ApiToken as ApiToken
 
 # Of a run, beside its config and GPUs
 FIXED = ("framework", "driver")
@@ -350,32 +348,3 @@ class Activity(models.Model):
         if self.reason_code:
             return f"{text} {render(self.reason_code, self.reason_params)}"
         return text
-
-
-class ApiToken(AbstractAuthToken):  # type: ignore[misc]
-    """Bearer token. Only its digest is stored; the token itself is shown once."""
-
-    name = models.CharField(_("name"), max_length=100)
-    # Empty: everything its user may do. Otherwise only what these scopes allow.
-    scopes = models.JSONField(_("restricted to"), default=list, blank=True)
-
-    class Meta(AbstractAuthToken.Meta):  # type: ignore[misc]
-        abstract = False
-        verbose_name = _("API token")
-        verbose_name_plural = _("API tokens")
-        ordering = ("-created",)
-        constraints = [
-            UniqueConstraint(F("user"), F("name"), name="token_name_unique_per_user")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.token_key}…)"
-
-    @property
-    def is_expired(self) -> bool:
-        return self.expiry is not None and self.expiry <= timezone.now()
-
-    @property
-    def scope_labels(self) -> list[str]:
-        labels = dict(TokenScope.choices)
-        return [str(labels.get(scope, scope)) for scope in self.scopes]

@@ -21,7 +21,7 @@ from taggit.models import Tag
 
 from common.retention import retention_now
 from models_app.models import Activity, Run
-from models_app.tokens import delete_expired_tokens
+from models_app.tokens.lifecycle import delete_expired_tokens
 from runtimes.models import Gpu, Node
 from runtimes.registry import drivers
 

@@ -20,7 +20,7 @@ from common.requests import current_request
 from models_app.accounts.recording import is_recorded, throttle
 from models_app.accounts.sessions import begin
 from models_app.activity import Actor, address_of, record
-from models_app.tokens import delete_tokens_of
+from models_app.tokens.lifecycle import delete_tokens_of
 
 LOGIN = frozenset({"last_login"})
 CHANGED = frozenset({"post_add", "post_remove", "post_clear"})

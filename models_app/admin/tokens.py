@@ -18,7 +18,7 @@ from models_app.admin.base import COPY_SCRIPT, PlatformAdmin, short_time
 from models_app.forms import TokenForm
 from models_app.models import ApiToken
 from models_app.permissions import manageable_users
-from models_app.tokens import create_token, delete_token, delete_tokens
+from models_app.tokens.lifecycle import create_token, delete_token, delete_tokens
 
 VIEW_TOKENS = "models_app.view_apitoken"
 CREATED = "admin/models_app/apitoken/created.html"

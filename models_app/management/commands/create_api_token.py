@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from common.exceptions import Invalid
 from common.messages import render
 from models_app.enums import TokenScope
-from models_app.tokens import create_token
+from models_app.tokens.lifecycle import create_token
 
 USERS_SHOWN = 20
 

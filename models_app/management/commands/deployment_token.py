@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from knox.crypto import hash_token
 
 from models_app.models import ApiToken
-from models_app.tokens import create_token, delete_token
+from models_app.tokens.lifecycle import create_token, delete_token
 
 NAME = "deploy"
 

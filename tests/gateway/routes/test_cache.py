@@ -15,7 +15,7 @@ from gateway.app import Gateway
 from gateway.routes.cache import RouteCache, Timing
 from gateway.routes.loader import Loader
 from models_app.lifecycle import request_stop
-from models_app.tokens import create_token, delete_token
+from models_app.tokens.lifecycle import create_token, delete_token
 from tests.builders import a_run, a_token, a_user, a_wanted_model
 from tests.gateway.client import a_grant, a_table, fetch, until
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from models_app.models import ApiToken
-from models_app.tokens import create_token, delete_token
+from models_app.tokens.lifecycle import create_token, delete_token
 from monitoring.live import publish
 from monitoring.live.base_consumer import BAD_MESSAGE, MAX_MESSAGE_CHARS, SIGNED_OUT
 from monitoring.live.consumers import LiveConsumer

@@ -3,7 +3,7 @@ import time
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from models_app.tokens import create_token
+from models_app.tokens.lifecycle import create_token
 from monitoring.metrics import METRICS
 from monitoring.models import Bucket10s
 from monitoring.prometheus.names import family, in_base_unit

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from common.exceptions import Invalid
 from models_app.models import Activity, ApiToken
-from models_app.tokens import create_token, delete_token
+from models_app.tokens.lifecycle import create_token, delete_token
 from tests.api import client_of
 from tests.builders import a_user
 

@@ -12,7 +12,7 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.viewsets import GenericViewSet
 
 from models_app.models import ApiToken
-from models_app.tokens import delete_token
+from models_app.tokens.lifecycle import delete_token
 
 
 class TokenSerializer(serializers.ModelSerializer[ApiToken]):

@@ -1,0 +1,1 @@
+"""API tokens: what they allow, and how they are created, used and revoked."""
