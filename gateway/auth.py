@@ -14,6 +14,8 @@ from knox.crypto import hash_token
 from gateway.errors import GatewayError
 from gateway.routes.cache import RouteCache
 from gateway.routes.table import Grant, RoutingTable
+from models_app.enums import TokenScope
+from models_app.tokens.scopes import allows
 
 RETRY_AFTER_S = 5
 
@@ -66,7 +68,18 @@ def check_grant(table: RoutingTable, digest: str) -> None:
     if grant is None or (grant.expires_at and grant.expires_at <= time.time()):
         raise _invalid_token()
     if not grant.can_use:
-        raise GatewayError(403, "permission_denied", {"user": grant.username})
+        raise _denied(grant)
+
+
+def _denied(grant: Grant) -> GatewayError:
+    if allows(grant.scopes, TokenScope.INFERENCE):
+        return GatewayError(403, "permission_denied", {"user": grant.username})
+    return GatewayError(
+        403,
+        "permission_denied",
+        {"allowed": grant.scopes},
+        message_code="token_restricted",
+    )
 
 
 def _invalid_token() -> GatewayError:

@@ -3,15 +3,33 @@ from typing import ClassVar
 from django.utils.translation import gettext_lazy as _
 from knox.auth import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.permissions import SAFE_METHODS
+from rest_framework.request import Request
 
 from common.messages import render
+from models_app.enums import TokenScope
 from models_app.models import ApiToken
+from models_app.tokens.scopes import allows
 
 
 class BearerAuthentication(TokenAuthentication):  # type: ignore[misc]
-    """Tokens that are restricted to a scope are taken only where it is served."""
+    """scope: what a restricted token needs; empty: to read or to manage, by method."""
 
     scope: ClassVar[str] = ""
+
+    def authenticate(self, request: Request) -> tuple[object, ApiToken] | None:
+        found: tuple[object, ApiToken] | None = super().authenticate(request)
+        if found is not None:
+            self._check_scope(request, found[1])
+        return found
+
+    def _check_scope(self, request: Request, token: ApiToken) -> None:
+        by_method = (
+            TokenScope.READ if request.method in SAFE_METHODS else TokenScope.MANAGE
+        )
+        if not allows(token.scopes, self.scope or by_method):
+            params = {"allowed": token.scopes}
+            raise PermissionDenied(render("token_restricted", params))
 
     def authenticate_credentials(self, token: bytes) -> tuple[object, object]:
         """knox would fail on what is not UTF-8, a database on NUL."""
@@ -24,10 +42,3 @@ class BearerAuthentication(TokenAuthentication):  # type: ignore[misc]
         """Whether it has expired. knox would delete the row, and all expired ones of
         its user, which a wrong clock makes of any token."""
         return auth_token.is_expired
-
-    def validate_user(self, auth_token: ApiToken) -> tuple[object, object]:
-        if auth_token.scopes and self.scope not in auth_token.scopes:
-            params = {"allowed": auth_token.scope_labels}
-            raise PermissionDenied(render("token_restricted", params))
-        known: tuple[object, object] = super().validate_user(auth_token)
-        return known

@@ -50,6 +50,9 @@ class PlacementPolicy(TextChoices):
 
 
 class TokenScope(TextChoices):
+    INFERENCE = "inference", _("inference requests")
+    READ = "read", _("reading the management API")
+    MANAGE = "manage", _("reading and changing through the management API")
     METRICS = "metrics", _("reading /metrics")
 
 

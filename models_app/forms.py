@@ -11,12 +11,10 @@ from django.forms.fields import InvalidJSONInput
 from django.utils.html import format_html_join
 from django.utils.safestring import mark_safe
 from django.utils.translation import gettext_lazy as _
-from knox.settings import knox_settings
 from taggit.forms import TagField, TagWidget
 from unfold.forms import UserChangeForm, UserCreationForm
 from unfold.widgets import (
     INPUT_CLASSES,
-    UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
@@ -25,11 +23,9 @@ from unfold.widgets import (
 
 from common.messages import render
 from models_app.activity import Actor
-from models_app.enums import TokenScope
-from models_app.models import ApiToken, ServedModel
+from models_app.models import ServedModel
 from models_app.ports import framework
 from models_app.serializers import MAX_TAGS
-from models_app.tokens.lifecycle import MAX_DAYS
 from models_app.validation import problems
 
 TAG_LENGTH = 100
@@ -171,35 +167,6 @@ def _config_help() -> str:
     """Keys of each framework, one line per framework."""
     keys = ((name, " ".join(framework(name).keys())) for name in settings.FRAMEWORKS)
     return format_html_join(mark_safe("<br>"), "{}: <code>{}</code>", keys)
-
-
-class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
-    days = forms.IntegerField(
-        label=_("Valid for (days)"),
-        min_value=1,
-        max_value=MAX_DAYS,
-        initial=lambda: knox_settings.TOKEN_TTL.days,
-        widget=UnfoldAdminIntegerFieldWidget,
-    )
-
-    scope = forms.ChoiceField(
-        label=_("Restricted to"),
-        required=False,
-        choices=[
-            ("", _("no restriction (everything the user may do)")),
-            *TokenScope.choices,
-        ],
-        widget=UnfoldAdminSelectWidget,
-    )
-
-    class Meta:
-        model = ApiToken
-        fields = ("user", "name")
-        labels = {"user": _("User")}
-        help_texts = {
-            "user": _("The token has the permissions of this user."),
-            "name": _("Identifies the token, such as the program that uses it."),
-        }
 
 
 class UserForm(UserChangeForm):  # type: ignore[misc]

@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.enums import Fault, Retry
 from common.messages import Reason
-from models_app.enums import Operation, Status
+from models_app.enums import Operation, Status, TokenScope
 from models_app.models import ServedModel
 
 STATUS = dict(Status.choices)
@@ -126,7 +126,11 @@ REASONS = (
         _("User %(value)s is not active, so a token would not work."),
     ),
     Reason("duplicate_token", _("User %(user)s already has a token named %(value)s.")),
-    Reason("token_restricted", _("This token may only be used for: %(allowed)s.")),
+    Reason(
+        "token_restricted",
+        _("This token may only be used for: %(allowed)s."),
+        labels={"allowed": dict(TokenScope.choices)},
+    ),
     # Activity
     Reason("model_created", _("Model %(model)s was added.")),
     Reason(

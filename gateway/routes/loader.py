@@ -17,10 +17,11 @@ from common.request_fields.dialect import OPENAI, EngineDialect
 from gateway.limits.rules import Limit
 from gateway.routes.limits import LimitRows, load_limits
 from gateway.routes.table import Grant, Prices, Replica, Route, RoutingTable, by_name
-from models_app.enums import Status
+from models_app.enums import Status, TokenScope
 from models_app.models import ApiToken, Run, ServedModel
 from models_app.permissions import USE
 from models_app.ports import framework
+from models_app.tokens.scopes import allows
 from monitoring.usage.models import COST_DECIMALS
 
 FIELDS = (
@@ -175,7 +176,9 @@ def _grants(limits: LimitRows) -> dict[str, Grant]:
         token.digest: Grant(
             user_id=token.user_id,
             username=token.user.get_username(),
-            can_use=token.user_id in can_use and not token.scopes,
+            can_use=token.user_id in can_use
+            and allows(token.scopes, TokenScope.INFERENCE),
+            scopes=tuple(token.scopes),
             expires_at=token.expiry.timestamp() if token.expiry else None,
             token_id=token.token_key,
             token_name=token.name,

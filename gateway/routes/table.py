@@ -15,12 +15,13 @@ from gateway.limits.rules import Limit
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What a token allows. expires_at: seconds since the epoch, None for never.
-    token_id: the part of the token that is shown."""
+    """What a token allows. scopes: those it is restricted to. expires_at: seconds since
+    the epoch, None for never. token_id: the part of the token that is shown."""
 
     user_id: int
     username: str
     can_use: bool
+    scopes: tuple[str, ...] = ()
     expires_at: float | None = None
     token_id: str = ""
     token_name: str = ""

@@ -15,9 +15,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from models_app.admin.base import COPY_SCRIPT, PlatformAdmin, short_time
-from models_app.forms import TokenForm
 from models_app.models import ApiToken
 from models_app.permissions import manageable_users
+from models_app.tokens.forms import TokenForm
 from models_app.tokens.lifecycle import create_token, delete_token, delete_tokens
 
 VIEW_TOKENS = "models_app.view_apitoken"
@@ -27,7 +27,7 @@ CREATED = "admin/models_app/apitoken/created.html"
 @admin.register(ApiToken)
 class ApiTokenAdmin(PlatformAdmin):
     form = TokenForm
-    fields = ("user", "name", "days", "scope")
+    fields = ("user", "name", "days", "scopes")
     list_display = (
         "name",
         "owner",
@@ -124,7 +124,7 @@ class ApiTokenAdmin(PlatformAdmin):
             chosen["name"],
             days=chosen["days"],
             actor=request.user,
-            scopes=[chosen["scope"]] if chosen["scope"] else [],
+            scopes=chosen["scopes"],
         )
         obj.pk, obj.token_key, obj.expiry = made.pk, made.token_key, made.expiry
         obj.secret = secret

@@ -37,7 +37,7 @@ def create_token(
         try:
             with transaction.atomic():
                 made, token = ApiToken.objects.create(
-                    user=user, name=name, scopes=list(scopes), **expiry
+                    user=user, name=name, scopes=sorted(set(scopes)), **expiry
                 )
         except IntegrityError:
             raise Invalid([_duplicate(user, name)]) from None

@@ -13,8 +13,10 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
+from models_app.enums import TokenScope
 from models_app.models import ApiToken
 from models_app.permissions import VIEW
+from models_app.tokens.scopes import allows
 from monitoring.alerts.permissions import VIEW_ALERTS
 from monitoring.live.publish import ACTIVITY, ALERTS, TOPICS
 
@@ -37,7 +39,7 @@ class Credential:
 
 def allowed_topics(credentials: Collection[Credential]) -> dict[Credential, Topics]:
     """Takes six queries. Credentials without topics are left out."""
-    users = users_of(credentials)
+    users = users_of(credentials, TokenScope.READ)
     pks = set(users.values())
     topics: dict[int, Topics] = dict.fromkeys(pks, NO_TOPICS)
     for permission, given in OF_PERMISSION.items():
@@ -51,10 +53,13 @@ def _allowed(permission: str, pks: Collection[int]) -> set[int]:
     return set(users.filter(pk__in=pks).values_list("pk", flat=True))
 
 
-def users_of(credentials: Collection[Credential]) -> dict[Credential, int]:
-    """Primary keys of active users, by the credentials that are valid now."""
+def users_of(
+    credentials: Collection[Credential], scope: str = ""
+) -> dict[Credential, int]:
+    """Primary keys of active users, by the credentials that are valid now. scope: what
+    restricted tokens need; empty: nothing."""
     sessions = _session_users([c.session for c in credentials if c.session])
-    tokens = _token_users([c.token for c in credentials if c.token])
+    tokens = _token_users([c.token for c in credentials if c.token], scope)
     users = chain(
         ((Credential(session=key), pk) for key, pk in sessions.items()),
         ((Credential(token=digest), pk) for digest, pk in tokens.items()),
@@ -62,11 +67,14 @@ def users_of(credentials: Collection[Credential]) -> dict[Credential, int]:
     return dict(users)
 
 
-def _token_users(digests: Collection[str]) -> dict[str, int]:
+def _token_users(digests: Collection[str], scope: str) -> dict[str, int]:
     usable = Q(expiry=None) | Q(expiry__gt=timezone.now())
     rows = ApiToken.objects.filter(usable, digest__in=digests, user__is_active=True)
-    # Tokens with scopes are limited to other purposes.
-    return {row.digest: row.user_id for row in rows if not row.scopes}
+    return {
+        row.digest: row.user_id
+        for row in rows
+        if not scope or allows(row.scopes, scope)
+    }
 
 
 def _session_users(keys: Collection[str]) -> dict[str, int]:

@@ -57,10 +57,26 @@ def expired():
     return token
 
 
-def restricted():
+def restricted(*scopes):
     token = a_token(a_user("operator"))
-    ApiToken.objects.update(scopes=["metrics"])
+    ApiToken.objects.update(scopes=list(scopes))
     return token
+
+
+def for_metrics():
+    return restricted("metrics")
+
+
+def for_the_api():
+    return restricted("read", "manage")
+
+
+def for_inference():
+    return restricted("inference")
+
+
+def for_inference_and_metrics():
+    return restricted("inference", "metrics")
 
 
 def unlimited():
@@ -76,7 +92,10 @@ def unknown():
 TABLE = {
     viewer: 403,
     in_no_group: 403,
-    restricted: 403,
+    for_metrics: 403,
+    for_the_api: 403,
+    for_inference: 200,
+    for_inference_and_metrics: 200,
     operator: 200,
     admin: 200,
     superuser: 200,
@@ -191,6 +210,18 @@ async def test_forbidden_user_is_named(gateway, loader):
     response = await fetch(gateway, "POST", GENERATE, PROMPT)
     assert (response.status, response.json["code"]) == (403, "permission_denied")
     assert "ann" in response.json["message"]
+
+
+async def test_scopes_of_a_restricted_token_are_named(gateway, loader):
+    loader.serve(can_use=False, scopes=("read", "metrics"))
+    response = await fetch(gateway, "GET", "/v1/models")
+    assert (response.status, response.json["error"]["type"]) == (
+        403,
+        "permission_error",
+    )
+    assert response.json["error"]["message"] == (
+        "This token may only be used for: reading the management API, reading /metrics."
+    )
 
 
 async def test_requests_are_rejected_before_the_first_successful_load(gateway, loader):

@@ -129,13 +129,21 @@ def test_nobody_gets_a_token_for_a_deactivated_account(admin):
     assert "user" in create(admin, gone).context["adminform"].errors
 
 
-@pytest.mark.parametrize(("scope", "kept"), [("", []), ("metrics", ["metrics"])])
-def test_token_may_be_restricted(admin, scope, kept):
+@pytest.mark.parametrize("scopes", [[], ["metrics"], ["inference", "metrics"]])
+def test_token_may_be_restricted(admin, scopes):
     user = a_user(name="robot")
-    form = {"user": user.pk, "name": "ci", "days": 30, "scope": scope}
+    form = {"user": user.pk, "name": "ci", "days": 30, "scopes": scopes}
     admin.post(f"{LIST}add/", form)
-    assert ApiToken.objects.get().scopes == kept
-    assert ("reading /metrics" in admin.get(LIST).content.decode()) == bool(kept)
+    assert ApiToken.objects.get().scopes == scopes
+    assert ("reading /metrics" in admin.get(LIST).content.decode()) == bool(scopes)
+
+
+def test_unknown_scope_is_refused(admin):
+    user = a_user(name="robot")
+    form = {"user": user.pk, "name": "ci", "days": 30, "scopes": ["all"]}
+    answer = admin.post(f"{LIST}add/", form)
+    assert "scopes" in answer.context["adminform"].errors
+    assert not ApiToken.objects.exists()
 
 
 def test_expired_token_stays_listed_as_expired(admin):
