@@ -140,5 +140,5 @@ def test_inner_tables_of_packages_are_not_shown(superuser):
         for model in app["models"]
     }
     ours = {"ServedModel", "Run", "Activity", "ApiToken", "Node", "Gpu", "Decision"}
-    ours |= {"Alert", "AlertRule", "NotificationChannel", "Delivery"}
+    ours |= {"Alert", "AlertRule", "NotificationChannel", "Delivery", "Limit"}
     assert labels == {*ours, "User", "Group"}
