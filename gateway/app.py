@@ -178,7 +178,7 @@ class Gateway:
 def _find_route(table: RoutingTable, model: str) -> Route:
     route = table.find(model)
     if route is None:
-        raise model_not_found(shorten(model))
+        raise model_not_found(shorten(model), table.nearest(model))
     return route
 
 

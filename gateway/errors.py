@@ -79,8 +79,9 @@ def validation_error(*problems: Problem) -> GatewayError:
     return GatewayError(400, "validation_error", problems=problems)
 
 
-def model_not_found(name: str) -> GatewayError:
-    return GatewayError(404, "not_found", {"value": name}, message_code="no_such_model")
+def model_not_found(name: str, nearest: str = "") -> GatewayError:
+    params = {"value": name, **({"nearest": nearest} if nearest else {})}
+    return GatewayError(404, "not_found", params, message_code="no_such_model")
 
 
 def only_embeddings(route: Route) -> GatewayError:

@@ -112,7 +112,13 @@ REASONS = (
         "nothing_to_approve",
         _("Model %(model)s has no settings that need an administrator's approval."),
     ),
-    Reason("no_such_model", _("Model %(value)s does not exist.")),
+    Reason(
+        "no_such_model",
+        _("Model %(value)s does not exist."),
+        variants={
+            "nearest": _("Model %(value)s does not exist. Did you mean %(nearest)s?")
+        },
+    ),
     Reason(
         "search_too_long",
         _("The search has %(value)s characters. At most %(max)s are allowed."),

@@ -7,10 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from itertools import islice
 from typing import NamedTuple
 
 from common.request_fields.dialect import OPENAI, EngineDialect
 from gateway.limits.rules import Limit
+
+# Each comparison takes some 20 us.
+LONGEST_NAME, MOST_NAMES = 100, 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +90,12 @@ class RoutingTable:
         if name_or_id.isascii() and name_or_id.isdigit():
             return self.by_id.get(int(name_or_id[:18]))
         return self.by_name.get(name_or_id)
+
+    def nearest(self, name: str) -> str:
+        """The name of a model that was probably meant; empty if none is close."""
+        shortened = name[:LONGEST_NAME]
+        names = list(islice(self.by_name, MOST_NAMES))
+        return next(iter(get_close_matches(shortened, names, 1)), "")
 
 
 def by_name(routes: Sequence[Route]) -> dict[str, Route]:

@@ -353,3 +353,17 @@ async def test_request_uses_no_database(gateway):
     assert (await fetch(gateway, "POST", GENERATE, PROMPT)).status == 200
     assert (await fetch(gateway, "POST", CHAT, CHAT_BODY)).status == 200
     assert (await fetch(gateway, "GET", "/v1/models")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("smoll", "Model smoll does not exist. Did you mean smol?"),
+        ("gpt-4", "Model gpt-4 does not exist."),
+        ("x" * 5000, "does not exist."),
+    ],
+)
+async def test_unknown_model_gets_the_name_that_was_meant(gateway, name, message):
+    response = await fetch(gateway, "POST", CHAT, {**CHAT_BODY, "model": name})
+    assert (response.status, response.json["error"]["code"]) == (404, "model_not_found")
+    assert response.json["error"]["message"].endswith(message)
