@@ -12,7 +12,7 @@ from django.urls import reverse
 from models_app.activity import visible_to
 from models_app.enums import Status
 from models_app.models import ServedModel
-from models_app.permissions import ADD, VIEW
+from models_app.permissions import ADD, USE, VIEW
 
 EVENTS = 15
 ORDER = (
@@ -35,7 +35,7 @@ def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         **context,
         "tiles": tiles() if user.has_perm(VIEW) else [],
         "may_add_models": user.has_perm(ADD),
-        "may_add_tokens": user.has_perm("models_app.add_apitoken"),
+        "may_add_tokens": user.has_perm(USE),
         "may_view_activity": user.has_perm("models_app.view_activity"),
         "events": visible_to(user).newest()[:EVENTS],
     }

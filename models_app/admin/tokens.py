@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.db.models import ForeignKey, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -16,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from models_app.admin.base import COPY_SCRIPT, PlatformAdmin, short_time
 from models_app.models import ApiToken
-from models_app.permissions import manageable_users
+from models_app.permissions import USE, manageable_users
 from models_app.tokens.forms import TokenForm
 from models_app.tokens.lifecycle import create_token, delete_token, delete_tokens
 
@@ -79,13 +80,23 @@ class ApiTokenAdmin(PlatformAdmin):
     def _may_see(self, request: HttpRequest, token: ApiToken) -> bool:
         return self.get_queryset(request).filter(pk=token.pk).exists()
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Whoever may use models creates tokens for that, of their own."""
+        return request.user.has_perm(USE) or super().has_add_permission(request)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"user": request.user.pk, **super().get_changeform_initial_data(request)}
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def formfield_for_foreignkey(
         self, db_field: ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> Any:
-        kwargs["queryset"] = manageable_users(request.user).filter(is_active=True)
+        users = manageable_users(request.user).filter(is_active=True)
+        if not super().has_add_permission(request):
+            users = User.objects.filter(pk=request.user.pk or 0)
+        kwargs["queryset"] = users
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     @admin.display(description=_("user"), ordering="user__username")

@@ -6,13 +6,25 @@ from typing import Any, cast
 
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.mixins import DestroyModelMixin, ListModelMixin
 from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.status import HTTP_201_CREATED
 from rest_framework.viewsets import GenericViewSet
 
+from models_app.enums import TokenScope
 from models_app.models import ApiToken
-from models_app.tokens.lifecycle import delete_token
+from models_app.permissions import USE
+from models_app.tokens.lifecycle import (
+    MAX_DAYS,
+    NAME_LENGTH,
+    create_token,
+    delete_token,
+    within,
+)
 
 
 class TokenSerializer(serializers.ModelSerializer[ApiToken]):
@@ -28,17 +40,53 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
 
     class Meta:
         model = ApiToken
-        fields = read_only_fields = (
+        fields: tuple[str, ...] = (
             "prefix", "name", "scopes", "created_at", "expires_at", "expired",
         )  # fmt: skip
+        read_only_fields: tuple[str, ...] = fields
+
+
+class NewTokenSerializer(serializers.Serializer[Any]):
+    name = serializers.CharField(
+        max_length=NAME_LENGTH, help_text="Identifies the token among the user's."
+    )
+    days = serializers.IntegerField(
+        min_value=1,
+        max_value=MAX_DAYS,
+        required=False,
+        help_text="How long it is valid. API_TOKEN_DAYS if absent.",
+    )
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=TokenScope.values),
+        required=False,
+        help_text="Empty: everything the user may do.",
+    )
+
+
+class CreatedTokenSerializer(TokenSerializer):
+    token = serializers.CharField(
+        help_text="The token itself. It is not stored and cannot be shown again."
+    )
+
+    class Meta(TokenSerializer.Meta):
+        fields = (*TokenSerializer.Meta.fields, "token")
+        read_only_fields = fields
+
+
+class TokenPermissions(IsAuthenticated):
+    """Whoever may use models creates tokens for that."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        signed_in = super().has_permission(request, view)
+        return signed_in and (view.action != "create" or request.user.has_perm(USE))
 
 
 class Tokens(ListModelMixin, DestroyModelMixin, GenericViewSet[ApiToken]):
-    """Everybody sees and revokes their own tokens, and no others."""
+    """Everybody sees, creates and revokes their own tokens, and no others."""
 
     queryset = ApiToken.objects.none()
     serializer_class = TokenSerializer
-    permission_classes = [IsAuthenticated]
+    permission_classes = [TokenPermissions]
     lookup_field = "token_key"
     lookup_url_kwarg = "prefix"
     lookup_value_regex = "[A-Za-z0-9]+"
@@ -47,6 +95,19 @@ class Tokens(ListModelMixin, DestroyModelMixin, GenericViewSet[ApiToken]):
         user = cast(User, self.request.user)
         own: QuerySet[ApiToken] = ApiToken.objects.filter(user=user)
         return own.order_by("-created", "digest")
+
+    @extend_schema(request=NewTokenSerializer, responses={201: CreatedTokenSerializer})
+    def create(self, request: Request) -> Response:
+        """Create a token of one's own. A token creates none that allows more or lasts
+        longer than itself."""
+        wanted = NewTokenSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        user, fields = cast(User, request.user), wanted.validated_data
+        if isinstance(request.auth, ApiToken):
+            fields = within(request.auth, fields)
+        made, secret = create_token(user, actor=user, **fields)
+        made.token = secret
+        return Response(CreatedTokenSerializer(made).data, status=HTTP_201_CREATED)
 
     def perform_destroy(self, instance: ApiToken) -> None:
         delete_token(instance, cast(User, self.request.user))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.utils import timezone
+from knox.settings import knox_settings
 
 from common import broker
 from common.exceptions import Invalid
@@ -16,6 +19,7 @@ from common.problems import Problem, out_of_range, wrong_type
 from models_app.activity import Actor, event_of, record
 from models_app.enums import TokenScope
 from models_app.models import Activity, ApiToken
+from models_app.tokens.scopes import allows
 
 MAX_DAYS = 3650
 NAME_LENGTH = 100
@@ -44,6 +48,23 @@ def create_token(
         record("token_created", actor=actor, params=_params_of(made))
         broker.publish_change_on_commit()
     return made, token
+
+
+def within(creator: ApiToken, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """fields: of a token that another one creates. It must not allow more, or last
+    longer: revoking the one would be of no use. Raises Invalid."""
+    fields, scopes = dict(fields), fields.get("scopes") or []
+    beyond = [scope for scope in scopes if not allows(creator.scopes, scope)]
+    if creator.scopes and (beyond or not scopes):
+        allowed = ", ".join(creator.scopes)
+        raise Invalid([wrong_type("scopes", beyond or scopes, allowed)])
+    if creator.expiry is not None:
+        left = (creator.expiry - timezone.now()).days
+        if fields.get("days", left) > left or left < 1:
+            raise Invalid([out_of_range("days", fields.get("days", 1), 1, left)])
+        default = knox_settings.TOKEN_TTL.days
+        fields["days"] = fields.get("days", min(left, default))
+    return fields
 
 
 def delete_token(token: ApiToken, actor: Actor = None) -> None:

@@ -40,7 +40,7 @@ OPERATIONS = {
     "/api/models/{id}": {"get", "put", "patch", "delete"},
     "/api/models/{id}/activity": {"get"},
     "/api/models/{id}/generate": {"post"},
-    "/api/tokens": {"get"},
+    "/api/tokens": {"get", "post"},
     "/api/tokens/{prefix}": {"delete"},
     "/api/models/{id}/approve": {"post"},
     "/api/models/{id}/logs": {"get"},

@@ -29,7 +29,7 @@ PAGES = {
     "models_app_jobs": (LOGIN, NO, OK, OK, OK, OK),
     "models_app_activity_add": (LOGIN, NO, NO, NO, NO, NO),
     "models_app_apitoken_changelist": (LOGIN, OK, OK, OK, OK, OK),
-    "models_app_apitoken_add": (LOGIN, NO, NO, NO, OK, OK),
+    "models_app_apitoken_add": (LOGIN, NO, NO, OK, OK, OK),
     "models_app_limit_changelist": (LOGIN, NO, NO, NO, OK, OK),
     "models_app_limit_add": (LOGIN, NO, NO, NO, OK, OK),
     "models_app_limit_change": (LOGIN, NO, NO, NO, OK, OK),

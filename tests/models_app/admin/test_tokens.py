@@ -150,3 +150,15 @@ def test_expired_token_stays_listed_as_expired(admin):
     a_token(a_user(name="robot"), "nightly")
     ApiToken.objects.update(expiry=timezone.now() - timedelta(days=1))
     assert "(expired)" in admin.get(LIST).content.decode()
+
+
+def test_operator_creates_tokens_of_their_own_only(django_user_model):
+    client = client_as("operator")
+    own = django_user_model.objects.get(username="operator")
+    page = client.get(f"{LIST}add/")
+    assert page.context["adminform"].form["user"].value() == own.pk
+    answer = create(client, a_user(name="robot"))
+    assert "user" in answer.context["adminform"].errors
+    assert not ApiToken.objects.exists()
+    assert "secret" in create(client, own).context
+    assert ApiToken.objects.get().user == own
