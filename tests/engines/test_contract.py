@@ -30,6 +30,8 @@ from tests.runtimes.processes import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
+# Which vLLM has for models of other kinds
+OTHER_KINDS = frozenset({"rerank", "score", "transcriptions"})
 QUESTION = [{"role": "user", "content": "Count to a thousand."}]
 MESSAGES = [{"role": "user", "content": "What is 2 + 2?"}]
 SAY = {"temperature": 0, "max_tokens": 8}
@@ -186,7 +188,7 @@ def test_engine_takes_what_the_gateway_makes_of_a_request(ready, endpoint, field
 
 def test_engine_takes_text_in_parts(ready):
     parts = [{"type": "text", "text": "What is"}, {"type": "text", "text": " 2 + 2?"}]
-    body = {"messages": [{"role": "user", "content": parts}], **SAY}
+    body = {"messages": [{"role": "user", "content": parts}], "stream": True, **SAY}
     route = a_route(dialect=ready.rules.dialect(ready.config))
     request = build_request(CHAT, body, route, RequestStats())
     status, text = ready.request("POST", request.path, json.loads(request.content))
@@ -224,6 +226,41 @@ def test_engine_stops_when_the_client_of_a_whole_answer_leaves(ready, build):
     connection.close()
     until(lambda: ready.in_flight() == 0, seconds=90)
     assert time.monotonic() - left_at < max(1, whole_s / 2)
+
+
+def test_engine_has_the_endpoints_of_its_dialect(ready, build):
+    paths = build.rules.dialect(ready.config).paths
+    found = {name: ready.request("POST", path, {})[0] for name, path in paths.items()}
+    assert {name for name, status in found.items() if status == 404} <= OTHER_KINDS
+    assert 405 not in found.values()
+
+
+@pytest.mark.parametrize(
+    ("build_request", "body"),
+    [
+        (messages.build_request, {"messages": MESSAGES, "max_tokens": 4}),
+        (responses.build_request, {"input": "What is 2 + 2?", "max_output_tokens": 4}),
+    ],
+    ids=["messages", "responses"],
+)
+def test_stream_of_other_apis_is_whole(ready, build, build_request, body):
+    """Passed through or translated, as the dialect of the engine has it."""
+    replica = Replica(run_uid="a" * 32, base_url="", api_key=KEY)
+    dialect = build.rules.dialect(ready.config)
+    route = a_route("smol", replica, dialect=dialect)
+    stats = RequestStats()
+    request = build_request({"model": "smol", "stream": True, **body}, route, stats)
+    status, content = ready.request("POST", request.path, json.loads(request.content))
+    assert status == 200, content
+    splitter = EventSplitter()
+    events = [*splitter.feed(content.encode()), *splitter.flush()]
+    sent = b"".join(map(request.translator.translate_event, events))
+    assert b"_delta" in sent or b".delta" in sent
+    assert request.translator.done
+    usage = stats.usage
+    if build.counts:
+        assert usage.prompt_tokens > 4
+        assert 0 < usage.completion_tokens <= 4
 
 
 def test_engine_is_found_by_whoever_comes_later(ready, site):
@@ -294,42 +331,3 @@ def test_refused_model_ends_with_its_reason(start, build, folder):
     engine = start(build.broken(folder))
     until(lambda: not engine.driver.observe(engine.handle).alive, seconds=120)
     assert engine.end_reason() == build.reason
-
-
-# Which vLLM has for models of other kinds
-OTHER_KINDS = frozenset({"rerank", "score", "transcriptions"})
-
-
-def test_engine_has_the_endpoints_of_its_dialect(ready, build):
-    paths = build.rules.dialect(ready.config).paths
-    found = {name: ready.request("POST", path, {})[0] for name, path in paths.items()}
-    assert {name for name, status in found.items() if status == 404} <= OTHER_KINDS
-    assert 405 not in found.values()
-
-
-@pytest.mark.parametrize(
-    ("build_request", "body"),
-    [
-        (messages.build_request, {"messages": MESSAGES, "max_tokens": 4}),
-        (responses.build_request, {"input": "What is 2 + 2?", "max_output_tokens": 4}),
-    ],
-    ids=["messages", "responses"],
-)
-def test_stream_of_other_apis_is_whole(ready, build, build_request, body):
-    """Passed through or translated, as the dialect of the engine has it."""
-    replica = Replica(run_uid="a" * 32, base_url="", api_key=KEY)
-    dialect = build.rules.dialect(ready.config)
-    route = a_route("smol", replica, dialect=dialect)
-    stats = RequestStats()
-    request = build_request({"model": "smol", "stream": True, **body}, route, stats)
-    status, content = ready.request("POST", request.path, json.loads(request.content))
-    assert status == 200, content
-    splitter = EventSplitter()
-    events = [*splitter.feed(content.encode()), *splitter.flush()]
-    sent = b"".join(map(request.translator.translate_event, events))
-    assert b"_delta" in sent or b".delta" in sent
-    assert request.translator.done
-    usage = stats.usage
-    if build.counts:
-        assert usage.prompt_tokens > 4
-        assert 0 < usage.completion_tokens <= 4
