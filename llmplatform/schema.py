@@ -30,7 +30,7 @@ OF_AN_ID = (
     "/api/scheduling/preview",
 )
 # Beside operations on what exists
-CONFLICTS = ("/api/library/downloads",)
+CONFLICTS = ("/api/library/downloads", "/api/tokens")
 
 
 class BearerScheme(KnoxTokenScheme):  # type: ignore[no-untyped-call]

@@ -3,8 +3,11 @@ converted to it."""
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.messages import render
@@ -41,6 +44,24 @@ class JsonText(serializers.CharField):
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+PRICE = "^[0-9]{1,6}([.][0-9]{1,4})?$"
+
+
+@extend_schema_field({"type": "string", "format": "decimal", "pattern": PRICE})
+class JsonPrice(serializers.DecimalField):
+    """As text: a JSON number may have lost digits."""
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        if data == "":
+            self.fail("invalid")
+        return super().validate_empty_values(data)
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        if not isinstance(data, str) or not re.fullmatch(PRICE, data):
             self.fail("invalid")
         return super().to_internal_value(data)
 

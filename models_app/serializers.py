@@ -16,7 +16,7 @@ from common.messages import render
 from common.problems import unknown_fields
 from models_app.activity import Actor
 from models_app.enums import Operation, RunState
-from models_app.json_fields import JsonFlag, JsonInteger, JsonText
+from models_app.json_fields import JsonFlag, JsonInteger, JsonPrice, JsonText
 from models_app.models import Activity, Run, ServedModel, name_is_slug
 from models_app.ports import default_sizes
 from models_app.validation import (
@@ -101,6 +101,7 @@ class ServedModelSerializer(RestartSerializer):
         **serializers.ModelSerializer.serializer_field_mapping,
         models.BooleanField: JsonFlag,
         models.CharField: JsonText,
+        models.DecimalField: JsonPrice,
         models.PositiveSmallIntegerField: JsonInteger,
         models.PositiveIntegerField: JsonInteger,
         models.TextField: JsonText,

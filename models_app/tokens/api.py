@@ -16,6 +16,7 @@ from rest_framework.status import HTTP_201_CREATED
 from rest_framework.viewsets import GenericViewSet
 
 from models_app.enums import TokenScope
+from models_app.json_fields import JsonInteger, JsonText
 from models_app.models import ApiToken
 from models_app.permissions import USE
 from models_app.tokens.lifecycle import (
@@ -47,10 +48,10 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
 
 
 class NewTokenSerializer(serializers.Serializer[Any]):
-    name = serializers.CharField(
+    name = JsonText(
         max_length=NAME_LENGTH, help_text="Identifies the token among the user's."
     )
-    days = serializers.IntegerField(
+    days = JsonInteger(
         min_value=1,
         max_value=MAX_DAYS,
         required=False,

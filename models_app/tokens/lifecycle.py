@@ -14,7 +14,7 @@ from django.utils import timezone
 from knox.settings import knox_settings
 
 from common import broker
-from common.exceptions import Invalid
+from common.exceptions import AlreadyExists, Invalid
 from common.problems import Problem, out_of_range, wrong_type
 from models_app.activity import Actor, event_of, record
 from models_app.enums import TokenScope
@@ -35,7 +35,8 @@ def create_token(
     """The row, and the token itself, which is stored nowhere. days: the settings have
     the default. Raises Invalid."""
     if found := [*_problems(user, name, days), *_unknown_scopes(scopes)]:
-        raise Invalid(found)
+        is_duplicate = all(each.code == "duplicate_token" for each in found)
+        raise AlreadyExists(found) if is_duplicate else Invalid(found)
     expiry = {"expiry": timedelta(days=days)} if days else {}
     with transaction.atomic():
         try:
@@ -44,7 +45,7 @@ def create_token(
                     user=user, name=name, scopes=sorted(set(scopes)), **expiry
                 )
         except IntegrityError:
-            raise Invalid([_duplicate(user, name)]) from None
+            raise AlreadyExists([_duplicate(user, name)]) from None
         record("token_created", actor=actor, params=_params_of(made))
         broker.publish_change_on_commit()
     return made, token

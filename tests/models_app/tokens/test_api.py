@@ -44,7 +44,6 @@ def test_others_create_none(group):
     [
         ({"name": ""}, "name"),
         ({"name": "x" * 101}, "name"),
-        ({"name": "test"}, "name"),  # the client's own
         ({"days": 0}, "days"),
         ({"days": 3651}, "days"),
         ({"days": "soon"}, "days"),
@@ -87,6 +86,12 @@ def test_token_creates_none_that_lasts_longer(days, status):
     fields = {} if days is None else {"days": days}
     assert create(client, **fields).status_code == status
     assert not ApiToken.objects.filter(expiry__gt=own).exists()
+
+
+def test_name_that_is_taken_is_409():
+    answer = create(client_of(a_user("operator")), name="test")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (409, "name")
+    assert ApiToken.objects.count() == 1
 
 
 def test_token_of_another_user_may_have_the_same_name():
