@@ -29,6 +29,6 @@ def test_alerts_that_ended_long_ago_are_deleted(
     settings.ACTIVITY_DAYS = 10
     kept = {*alerts(1, AlertState.RESOLVED, 9), *alerts(1, AlertState.FIRING, 11)}
     alerts(1000, AlertState.RESOLVED, 11)
-    with django_assert_max_num_queries(50):
+    with django_assert_max_num_queries(60):
         prune()
     assert set(Alert.objects.all()) == kept
