@@ -95,7 +95,8 @@ class Exchange:
             except EngineUnreachableError:
                 if kept.has_received:
                     raise
-                # The engine had closed it and has not read the request.
+                # As a rule the engine had closed it before it saw the request. If it
+                # hung up on the request itself, it gets that a second time.
             else:
                 return kept
             kept.abort()

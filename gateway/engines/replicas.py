@@ -19,6 +19,7 @@ SESSION_FIELDS = ("prompt_cache_key", "user", "safety_identifier")
 PREFIX_MESSAGES, PREFIX_CHARACTERS = 2, 512
 FAILURES = 3
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 60.0
+FORGOTTEN_AFTER_S = 600.0
 
 
 def affinity_of(headers: Mapping[bytes, bytes], body: Mapping[str, object]) -> str:
@@ -65,6 +66,7 @@ class Ejections:
 
     def __init__(self) -> None:
         self._failures: dict[str, int] = {}
+        self._failed_at: dict[str, float] = {}
         self._until: dict[str, float] = {}
 
     def in_rotation(self, replicas: Sequence[Replica], now: float) -> list[Replica]:
@@ -75,18 +77,25 @@ class Ejections:
         return kept or list(replicas)
 
     def record_success(self, uid: str) -> None:
-        if self._failures.pop(uid, None) is not None:
-            self._until.pop(uid, None)
+        if uid in self._failures:
+            self._forget(uid)
 
     def record_failure(self, uid: str, now: float) -> None:
         """After a pause, a single failure begins the next one, twice as long."""
+        self._forget_old(now)
+        self._failed_at[uid] = now
         count = self._failures[uid] = self._failures.get(uid, 0) + 1
         if count >= FAILURES:
             doublings = min(count - FAILURES, 10)
             pause = min(FIRST_PAUSE_S * 2**doublings, LONGEST_PAUSE_S)
             self._until[uid] = now + pause
 
-    def forget_all_but(self, uids: set[str]) -> None:
-        for uid in self._failures.keys() - uids:
-            del self._failures[uid]
-            self._until.pop(uid, None)
+    def _forget_old(self, now: float) -> None:
+        """Most of them are of runs that have ended."""
+        for uid, at in [*self._failed_at.items()]:
+            if at < now - FORGOTTEN_AFTER_S:
+                self._forget(uid)
+
+    def _forget(self, uid: str) -> None:
+        del self._failures[uid], self._failed_at[uid]
+        self._until.pop(uid, None)

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.engines.replicas import (
+    FORGOTTEN_AFTER_S,
     LONGEST_PAUSE_S,
     Ejections,
     affinity_of,
@@ -93,12 +94,13 @@ def test_success_ends_a_pause():
     assert uids(ejections, 0) == "abc"
 
 
-def test_replica_that_ended_is_forgotten():
+def test_failures_of_long_ago_are_forgotten():
     ejections = Ejections()
-    for _ in range(5):
+    for _ in range(2):
         ejections.record_failure("a", 0)
-    ejections.forget_all_but({"b"})
-    assert uids(ejections, 0) == "abc"
+    ejections.record_failure("b", FORGOTTEN_AFTER_S + 1)
+    ejections.record_failure("a", FORGOTTEN_AFTER_S + 1)
+    assert uids(ejections, FORGOTTEN_AFTER_S + 1) == "abc"
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.floats(0, 9))))
