@@ -31,6 +31,9 @@ class MessageEvents:
         self._stop_reason: str | None = None
         self._stop_sequence: str | None = None
 
+    def whole(self, events: list[Json]) -> Json:
+        return message_of(events)
+
     def part(self, chunk: Json, piece: str) -> Iterator[Json]:
         """piece: of the choice, "delta" or "message"."""
         if not self._started:

@@ -8,13 +8,14 @@ from typing import Any
 from common.request_fields.dialect import Body, Fields
 from gateway.dialects import offers, openai
 from gateway.dialects.anthropic.fields import COUNTED, MESSAGES, NOT_SENT
-from gateway.dialects.anthropic.from_chat import Json, MessageEvents, message_of
+from gateway.dialects.anthropic.from_chat import Json, MessageEvents
 from gateway.dialects.anthropic.to_chat import to_chat
 from gateway.dialects.base import EngineRequest
+from gateway.dialects.chat_translator import ChatTranslator
 from gateway.dialects.payload import given, unknown_problems
 from gateway.engines.errors import parse_response
 from gateway.errors import only_embeddings, validation_error
-from gateway.protocol.sse import DONE, NULL, event_data, format_event
+from gateway.protocol.sse import event_data
 from gateway.protocol.validation import dump_json, missing, validate
 from gateway.routes.table import Route
 from gateway.usage.tracker import RequestStats, Usage
@@ -39,7 +40,9 @@ def build_request(body: Body, route: Route, stats: RequestStats) -> EngineReques
     if not is_passed:
         chat = to_chat(body, route.dialect.chat)
         request = openai.build_request(openai.CHAT, chat, route, stats)
-        return replace(request, translator=ChatTranslator(route.name, stats))
+        return replace(
+            request, translator=ChatTranslator(MessageEvents(route.name), stats)
+        )
     payload = _sent(body, known)
     payload = {**route.sampling, **payload, "model": route.name}
     return EngineRequest(
@@ -73,38 +76,6 @@ def build_count(body: Body, route: Route, stats: RequestStats) -> EngineRequest:
 def _sent(body: Body, known: Fields) -> Body:
     names = known.keys() - NOT_SENT
     return {name: value for name, value in body.items() if name in names}
-
-
-class ChatTranslator:
-    """From the events of a chat completion."""
-
-    def __init__(self, model: str, stats: RequestStats) -> None:
-        self.done = False
-        self._events = MessageEvents(model)
-        self._stats = stats
-
-    def translate_body(self, content: bytes) -> bytes:
-        response: Json = parse_response(content)
-        self._record(response)
-        parts = [*self._events.part(response, "message")]
-        return dump_json(message_of([*parts, *self._events.end(self._stats.usage)]))
-
-    def passes(self, events: bytes) -> bool:
-        return False
-
-    def translate_event(self, event: bytes) -> bytes:
-        data = event_data(event)
-        if data == DONE:
-            self.done = True
-            return b"".join(map(_format, self._events.end(self._stats.usage)))
-        if data in (b"", NULL):
-            return b""
-        chunk: Json = parse_response(data)
-        self._record(chunk)
-        return b"".join(map(_format, self._events.part(chunk, "delta")))
-
-    def _record(self, response: Json) -> None:
-        self._stats.usage = Usage.parse(response.get("usage")) or self._stats.usage
 
 
 class MessageTranslator:
@@ -152,7 +123,3 @@ def _add(known: Usage, usage: dict[str, Any]) -> Usage:
         if isinstance(output, int)
         else known.completion_tokens,
     )
-
-
-def _format(event: Json) -> bytes:
-    return format_event(dump_json(event), event["type"].encode())

@@ -79,6 +79,10 @@ class ResponseEvents:
         self._output: list[Json] = []
         self._incomplete: str | None = None
 
+    def whole(self, events: list[Json]) -> Json:
+        response: Json = events[-1]["response"]
+        return response
+
     def part(self, chunk: Json, piece: str) -> Iterator[Json]:
         """piece: of the choice, "delta" or "message"."""
         if self._number < 0:

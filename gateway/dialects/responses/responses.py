@@ -7,13 +7,14 @@ from dataclasses import replace
 from common.request_fields.dialect import Body
 from gateway.dialects import openai
 from gateway.dialects.base import EngineRequest
+from gateway.dialects.chat_translator import ChatTranslator
 from gateway.dialects.payload import given, unknown_problems
 from gateway.dialects.responses.fields import NOT_SENT, RESPONSES
 from gateway.dialects.responses.from_chat import Json, ResponseEvents
 from gateway.dialects.responses.to_chat import to_chat
 from gateway.engines.errors import EngineRejectedError, parse_response
 from gateway.errors import only_embeddings, validation_error
-from gateway.protocol.sse import DONE, NULL, event_data, format_event, parse_object
+from gateway.protocol.sse import event_data, parse_object
 from gateway.protocol.validation import dump_json, missing, validate
 from gateway.routes.table import Route
 from gateway.usage.tracker import RequestStats, Usage
@@ -39,8 +40,8 @@ def build_request(body: Body, route: Route, stats: RequestStats) -> EngineReques
         raise only_embeddings(route)
     if not is_passed:
         request = openai.build_request(openai.CHAT, to_chat(body), route, stats)
-        translator = ChatTranslator(route.name, {**route.sampling, **body}, stats)
-        return replace(request, translator=translator)
+        events = ResponseEvents(route.name, {**route.sampling, **body})
+        return replace(request, translator=ChatTranslator(events, stats))
     names = known.keys() - NOT_SENT
     payload = {name: value for name, value in body.items() if name in names}
     return EngineRequest(
@@ -49,40 +50,6 @@ def build_request(body: Body, route: Route, stats: RequestStats) -> EngineReques
         stream=bool(body.get("stream")),
         translator=ResponsesTranslator(stats),
     )
-
-
-class ChatTranslator:
-    """From the events of a chat completion. request: what the response repeats."""
-
-    def __init__(self, model: str, request: Json, stats: RequestStats) -> None:
-        self.done = False
-        self._events = ResponseEvents(model, request)
-        self._stats = stats
-
-    def translate_body(self, content: bytes) -> bytes:
-        response: Json = parse_response(content)
-        self._record(response)
-        for _ in self._events.part(response, "message"):
-            pass
-        *_, last = self._events.end(self._stats.usage)
-        return dump_json(last["response"])
-
-    def passes(self, events: bytes) -> bool:
-        return False
-
-    def translate_event(self, event: bytes) -> bytes:
-        data = event_data(event)
-        if data == DONE:
-            self.done = True
-            return b"".join(map(_format, self._events.end(self._stats.usage)))
-        if data in (b"", NULL):
-            return b""
-        chunk: Json = parse_response(data)
-        self._record(chunk)
-        return b"".join(map(_format, self._events.part(chunk, "delta")))
-
-    def _record(self, response: Json) -> None:
-        self._stats.usage = Usage.parse(response.get("usage")) or self._stats.usage
 
 
 class ResponsesTranslator:
@@ -125,7 +92,3 @@ def as_of_chat(usage: Json) -> Json:
         "prompt_tokens_details": usage.get("input_tokens_details"),
         "completion_tokens_details": usage.get("output_tokens_details"),
     }
-
-
-def _format(event: Json) -> bytes:
-    return format_event(dump_json(event), event["type"].encode())

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.anthropic.from_chat import message_of
-from gateway.dialects.anthropic.messages import ChatTranslator, build_request
+from gateway.dialects.anthropic.from_chat import MessageEvents, message_of
+from gateway.dialects.anthropic.messages import build_request
+from gateway.dialects.chat_translator import ChatTranslator
 from gateway.errors import GatewayError
 from gateway.protocol.sse import event_data
 from gateway.usage.tracker import RequestStats, Usage
@@ -99,11 +100,11 @@ USAGES = st.builds(
     size=st.integers(1, 4),
 )
 def test_translated_stream_equals_the_translated_whole(message, finish, usage, size):
-    whole = ChatTranslator("smol", RequestStats()).translate_body(
+    whole = ChatTranslator(MessageEvents("smol"), RequestStats()).translate_body(
         completion(message, finish, usage)
     )
     stats = RequestStats()
-    translator = ChatTranslator("smol", stats)
+    translator = ChatTranslator(MessageEvents("smol"), stats)
     sent = [*map(translator.translate_event, chunks(message, finish, usage, size))]
     events = [part + b"\n\n" for part in b"".join(sent).split(b"\n\n") if part]
     streamed = [json.loads(event_data(each)) for each in events]
@@ -131,14 +132,16 @@ def test_translated_stream_equals_the_translated_whole(message, finish, usage, s
 )
 def test_stop_reason_is_anthropics(message, finish, reason):
     content = completion(message, finish, {})
-    sent = ChatTranslator("smol", RequestStats()).translate_body(content)
+    sent = ChatTranslator(MessageEvents("smol"), RequestStats()).translate_body(content)
     assert json.loads(sent)["stop_reason"] == reason
 
 
 def test_stop_sequence_is_named_where_the_engine_names_it():
     choice = {"message": {"content": "a"}, "finish_reason": "stop", "stop_reason": "."}
     content = json.dumps({"choices": [choice]}).encode()
-    sent = json.loads(ChatTranslator("smol", RequestStats()).translate_body(content))
+    sent = json.loads(
+        ChatTranslator(MessageEvents("smol"), RequestStats()).translate_body(content)
+    )
     assert (sent["stop_reason"], sent["stop_sequence"]) == ("stop_sequence", ".")
 
 

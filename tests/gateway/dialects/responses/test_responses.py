@@ -4,7 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.dialects.responses.responses import ChatTranslator, build_request
+from gateway.dialects.chat_translator import ChatTranslator
+from gateway.dialects.responses.from_chat import ResponseEvents
+from gateway.dialects.responses.responses import build_request
 from gateway.dialects.responses.to_chat import to_chat
 from gateway.errors import GatewayError
 from gateway.protocol.sse import event_data
@@ -110,12 +112,12 @@ def test_fields_become_those_of_a_chat(fields, expected):
 )
 def test_translated_stream_equals_the_translated_whole(message, finish, usage, size):
     whole = json.loads(
-        ChatTranslator("smol", BODY, RequestStats()).translate_body(
+        ChatTranslator(ResponseEvents("smol", BODY), RequestStats()).translate_body(
             completion(message, finish, usage)
         )
     )
     stats = RequestStats()
-    translator = ChatTranslator("smol", BODY, stats)
+    translator = ChatTranslator(ResponseEvents("smol", BODY), stats)
     sent = [*map(translator.translate_event, chunks(message, finish, usage, size))]
     events = [part + b"\n\n" for part in b"".join(sent).split(b"\n\n") if part]
     streamed = [json.loads(event_data(each)) for each in events]
