@@ -10,8 +10,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from common.exceptions import Invalid
 from common.messages import render
-from common.problems import Problem, out_of_range, wrong_type
+from common.problems import Problem, out_of_range, unknown_fields, wrong_type
 
 
 class WholeNumber(serializers.IntegerField):
@@ -71,6 +72,16 @@ class JsonFlag(serializers.BooleanField):
         if not isinstance(data, bool):
             self.fail("invalid", input=data)
         return data
+
+
+# Refuses fields that it does not have: a misspelled one would have no effect. (A
+# docstring would become the description of every serializer in the schema.)
+class KnownFields(serializers.Serializer[Any]):
+    def to_internal_value(self, data: Any) -> Any:
+        names = data if isinstance(data, dict) else {}
+        if found := list(unknown_fields(names, list(self.fields))):
+            raise Invalid(found)
+        return super().to_internal_value(data)
 
 
 def _error(problem: Problem) -> serializers.ValidationError:

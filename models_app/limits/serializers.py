@@ -12,9 +12,9 @@ from rest_framework import serializers
 
 from common.exceptions import Invalid
 from common.messages import render
-from common.problems import Problem, shorten, unknown_fields, wrong_type
+from common.problems import Problem, shorten, wrong_type
 from common.storable import has_unstorable
-from models_app.json_fields import JsonInteger
+from models_app.json_fields import JsonInteger, KnownFields
 from models_app.limits.models import RANGES, SUBJECTS, Limit
 from models_app.limits.validation import problems
 from models_app.models import ApiToken, ServedModel
@@ -52,7 +52,7 @@ def _number(name: str, help_text: str = "") -> JsonInteger:
     )  # fmt: skip
 
 
-class LimitSerializer(serializers.ModelSerializer[Limit]):
+class LimitSerializer(KnownFields, serializers.ModelSerializer[Limit]):
     subject = serializers.ChoiceField(choices=list(SUBJECTS), read_only=True)
     token = SubjectField(
         ApiToken, "token_key", help_text="Prefix of a token, as in `/api/tokens`."
@@ -88,12 +88,6 @@ class LimitSerializer(serializers.ModelSerializer[Limit]):
         model = Limit
         fields = ("id", "subject", *SUBJECTS, *RANGES, "created_at", "updated_at")
         read_only_fields = ("created_at", "updated_at")
-
-    def to_internal_value(self, data: Any) -> Any:
-        names = data if isinstance(data, dict) else {}
-        if found := list(unknown_fields(names, list(self.fields))):
-            raise Invalid(found)
-        return super().to_internal_value(data)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         instance = self.instance if isinstance(self.instance, Limit) else None

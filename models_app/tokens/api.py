@@ -16,7 +16,7 @@ from rest_framework.status import HTTP_201_CREATED
 from rest_framework.viewsets import GenericViewSet
 
 from models_app.enums import TokenScope
-from models_app.json_fields import JsonInteger, JsonText
+from models_app.json_fields import JsonInteger, JsonText, KnownFields
 from models_app.models import ApiToken
 from models_app.permissions import USE
 from models_app.tokens.lifecycle import (
@@ -47,7 +47,7 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
         read_only_fields: tuple[str, ...] = fields
 
 
-class NewTokenSerializer(serializers.Serializer[Any]):
+class NewTokenSerializer(KnownFields):
     name = JsonText(
         max_length=NAME_LENGTH, help_text="Identifies the token among the user's."
     )

@@ -11,8 +11,7 @@ from rest_framework.exceptions import NotFound
 
 from common.exceptions import Invalid
 from common.messages import render
-from common.problems import unknown_fields
-from models_app.json_fields import JsonFlag, JsonInteger, JsonText
+from models_app.json_fields import JsonFlag, JsonInteger, JsonText, KnownFields
 from models_app.serializers import MAX_ID
 from monitoring.alerts.backtest import MAX_DAYS
 from monitoring.alerts.enums import Comparison, Severity
@@ -114,7 +113,7 @@ def _range(name: str, **options: Any) -> JsonInteger:
     return JsonInteger(min_value=low, max_value=high, **options)
 
 
-class RuleSerializer(serializers.ModelSerializer[AlertRule]):
+class RuleSerializer(KnownFields, serializers.ModelSerializer[AlertRule]):
     serializer_field_mapping = {
         **serializers.ModelSerializer.serializer_field_mapping,
         models.BooleanField: JsonFlag,
@@ -176,12 +175,6 @@ class RuleSerializer(serializers.ModelSerializer[AlertRule]):
 
     def get_sentence(self, rule: AlertRule) -> str:
         return rule_sentence(rule, self.context.get("source_names"))
-
-    def to_internal_value(self, data: Any) -> Any:
-        names = data if isinstance(data, dict) else {}
-        if found := list(unknown_fields(names, list(self.fields))):
-            raise Invalid(found)
-        return super().to_internal_value(data)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         instance = self.instance if isinstance(self.instance, AlertRule) else None

@@ -49,6 +49,7 @@ def test_others_create_none(group):
         ({"days": "soon"}, "days"),
         ({"scopes": ["all"]}, "scopes.0"),
         ({"scopes": "read"}, "scopes"),
+        ({"scope": ["read"]}, "scope"),
     ],
 )
 def test_bad_input_creates_none(fields, field):
