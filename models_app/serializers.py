@@ -13,10 +13,15 @@ from rest_framework.exceptions import NotFound
 from common.enums import ModelKind
 from common.exceptions import Invalid
 from common.messages import render
-from common.problems import unknown_fields
 from models_app.activity import Actor
 from models_app.enums import Operation, RunState
-from models_app.json_fields import JsonFlag, JsonInteger, JsonPrice, JsonText
+from models_app.json_fields import (
+    JsonFlag,
+    JsonInteger,
+    JsonPrice,
+    JsonText,
+    KnownFields,
+)
 from models_app.models import Activity, Run, ServedModel, name_is_slug
 from models_app.ports import default_sizes
 from models_app.validation import (
@@ -96,7 +101,7 @@ class RestartSerializer(serializers.ModelSerializer[ServedModel]):
         return sorted({name for run in live for name in run.outdated_fields()})
 
 
-class ServedModelSerializer(RestartSerializer):
+class ServedModelSerializer(KnownFields, RestartSerializer):
     serializer_field_mapping = {
         **serializers.ModelSerializer.serializer_field_mapping,
         models.BooleanField: JsonFlag,
@@ -145,12 +150,6 @@ class ServedModelSerializer(RestartSerializer):
             "gpu_memory_mib": {"help_text": SIZE_HELP},
             "memory_mib": {"help_text": SIZE_HELP},
         }
-
-    def to_internal_value(self, data: Any) -> Any:
-        names = data if isinstance(data, dict) else {}
-        if found := list(unknown_fields(names, list(self.fields))):
-            raise Invalid(found)
-        return super().to_internal_value(data)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         actor = self.context["request"].user

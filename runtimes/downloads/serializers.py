@@ -6,9 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from common.exceptions import Invalid
-from common.problems import unknown_fields
-from models_app.json_fields import JsonText
+from models_app.json_fields import JsonText, KnownFields
 from models_app.serializers import ReasonSerializer
 from runtimes.downloads.request import DownloadRequest
 from runtimes.enums import DownloadState, Hub
@@ -17,7 +15,7 @@ from runtimes.models import Download
 WORDS = 2000  # characters
 
 
-class DownloadRequestSerializer(serializers.Serializer[DownloadRequest]):
+class DownloadRequestSerializer(KnownFields):
     hub = serializers.ChoiceField(choices=Hub.choices, default=Hub.HUGGINGFACE)
     repo = JsonText(max_length=500, help_text="owner/name, or the address of its page.")
     revision = JsonText(
@@ -44,12 +42,6 @@ class DownloadRequestSerializer(serializers.Serializer[DownloadRequest]):
         allow_blank=True,
         help_text="Its name in there; that of the repository without.",
     )
-
-    def to_internal_value(self, data: Any) -> Any:
-        names = data if isinstance(data, dict) else {}
-        if found := list(unknown_fields(names, list(self.fields))):
-            raise Invalid(found)
-        return super().to_internal_value(data)
 
     def create(self, validated_data: dict[str, Any]) -> DownloadRequest:
         return DownloadRequest(**validated_data)

@@ -11,8 +11,7 @@ from rest_framework import serializers
 from common.exceptions import Invalid
 from common.messages import reason_of
 from common.models import JobState
-from common.problems import unknown_fields
-from models_app.json_fields import JsonFlag, JsonText
+from models_app.json_fields import JsonFlag, JsonText, KnownFields
 from models_app.serializers import ReasonSerializer
 from monitoring.alerts.delivery.channels import MAX_URL_CHARS
 from monitoring.alerts.delivery.editing import problems
@@ -37,7 +36,7 @@ class Config(serializers.JSONField):
         return data
 
 
-class ChannelSerializer(serializers.ModelSerializer[NotificationChannel]):
+class ChannelSerializer(KnownFields, serializers.ModelSerializer[NotificationChannel]):
     name = JsonText(max_length=100)
     kind = Choice(choices=ChannelKind.choices)
     enabled = JsonFlag(required=False)
@@ -64,12 +63,6 @@ class ChannelSerializer(serializers.ModelSerializer[NotificationChannel]):
         self, channel: NotificationChannel
     ) -> dict[str, Any] | None:
         return reason_of(channel.disabled_code, {})
-
-    def to_internal_value(self, data: Any) -> Any:
-        names = data if isinstance(data, dict) else {}
-        if found := list(unknown_fields(names, list(self.fields))):
-            raise Invalid(found)
-        return super().to_internal_value(data)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         known = self.instance
