@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -40,9 +39,7 @@ def usage(request: HttpRequest) -> HttpResponse:
         "title": _("Usage"),
         "problem": problem,
         "ranges": range_labels(),
-        "range": request.GET.get(
-            "range", "" if raw.keys() & {*TIMES} else DEFAULT_RANGE
-        ),
+        "range": _chosen_range(raw),
         "groups": _group_labels(),
         "group": query.groups[0],
         "subjects": {name: ",".join(raw.get(name, [])) for name in _subject_labels()},
@@ -78,32 +75,33 @@ def _key_of(row: Row, query: UsageQuery) -> str:
 
 def _charts(query: UsageQuery, records: Records) -> list[dict[str, Any]]:
     """Lines by model, those with the most tokens first."""
+    most = grouped(replace(query, groups=("model",)), records)[:MAX_LINES]
+    labels = {
+        row["model"]["id"]: row["model"]["name"] for row in shown(most, ["model"])
+    }
     step = "hour" if query.end - query.start <= HOURLY_S else "day"
     by_time = replace(query, groups=(step, "model"))
-    rows = list(shown(grouped(by_time, records), by_time.groups))
+    of_them = records.filter(model_id__in=labels)
+    rows = list(shown(grouped(by_time, of_them), by_time.groups))
     times = sorted({_seconds(row[step]) for row in rows})
-    tokens: dict[str, int] = defaultdict(int)
-    for row in rows:
-        tokens[row["model"]["name"]] += row["total_tokens"]
-    models = sorted(tokens, key=lambda name: -tokens[name])[:MAX_LINES]
-    values = {(_seconds(row[step]), row["model"]["name"]): row for row in rows}
+    values = {(_seconds(row[step]), row["model"]["id"]): row for row in rows}
     return [
-        _chart(name, times, models, values) for name in ("total_tokens", "requests")
+        _chart(name, times, labels, values) for name in ("total_tokens", "requests")
     ]
 
 
 def _chart(
     count: str,
     times: list[int],
-    models: list[str],
-    values: Mapping[tuple[int, str], Row],
+    labels: Mapping[int, str],
+    values: Mapping[tuple[int, int], Row],
 ) -> dict[str, Any]:
     lines = [
         {
-            "label": name,
-            "values": [_count(values.get((at, name)), count) for at in times],
+            "label": label,
+            "values": [_count(values.get((at, id)), count) for at in times],
         }
-        for name in models
+        for id, label in labels.items()
     ]
     return {"id": count, "times": times, "lines": lines}
 

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from tests.models_app.people import ROLES, client_as
-from tests.monitoring.usage.data import several
+from tests.monitoring.usage.data import START, a_usage, several
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +46,16 @@ def test_charts_have_a_line_for_each_model(settings):
     assert lines == {"large": [1005, 0], "smol": [15, 30]}
     assert [line["values"] for line in requests["lines"]] == [[1, 0], [1, 2]]
     assert len(tokens["times"]) == 2
+
+
+def test_model_that_was_created_again_has_a_line_of_its_own():
+    a_usage(START)
+    a_usage(START, token="dev", ids=(901, 7))
+    data = re.search(
+        r'<script id="monitoring"[^>]*>(.*?)</script>', page_of(SPAN), re.S
+    )
+    tokens, _requests = json.loads(data.group(1))["charts"]
+    assert [line["values"] for line in tokens["lines"]] == [[15], [15]]
 
 
 def test_page_filters_and_names_what_is_wrong():
