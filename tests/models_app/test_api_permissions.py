@@ -77,7 +77,7 @@ VERBS = {
     ("GET", "/api/library/scan"): (200, 200, 200, 403, 401),
     ("POST", "/api/library/scan"): (403, 200, 200, 403, 401),
     ("GET", "/api/tokens"): (200, 200, 200, 200, 401),
-    ("POST", "/api/tokens"): (403, 201, 201, 403, 401),
+    ("POST", "/api/tokens"): (403, 400, 400, 403, 401),
     ("DELETE", "/api/tokens/none"): (404, 404, 404, 404, 401),
     ("GET", "/api/usage"): (200, 200, 200, 200, 401),
     ("GET", "/api/usage/export?format=csv"): (200, 200, 200, 200, 401),
