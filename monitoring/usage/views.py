@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from common.exceptions import Invalid
 from common.messages import render
 from monitoring.panels import MAX_LINES, page_data, range_labels
+from monitoring.usage.ledger import HOUR_S
 from monitoring.usage.params import DEFAULT_RANGE, TIMES, UsageQuery, parse_query
 from monitoring.usage.query import DAY_S, Records, Row, grouped, select, shown, totals
 
@@ -83,11 +84,24 @@ def _charts(query: UsageQuery, records: Records) -> list[dict[str, Any]]:
     by_time = replace(query, groups=(step, "model"))
     of_them = records.filter(model_id__in=labels)
     rows = list(shown(grouped(by_time, of_them), by_time.groups))
-    times = sorted({_seconds(row[step]) for row in rows})
+    times = _hours(query) if step == "hour" else _days(query)
     values = {(_seconds(row[step]), row["model"]["id"]): row for row in rows}
     return [
         _chart(name, times, labels, values) for name in ("total_tokens", "requests")
     ]
+
+
+def _hours(query: UsageQuery) -> list[int]:
+    return list(range(query.start, query.end, HOUR_S))
+
+
+def _days(query: UsageQuery) -> list[int]:
+    """Midnights of the server's time zone; none before anything was kept."""
+    zone = ZoneInfo(settings.TIME_ZONE)
+    start = max(query.start, query.end - settings.USAGE_DAYS * DAY_S)
+    first, last = (datetime.fromtimestamp(at, zone) for at in (start, query.end - 1))
+    days = range((last.date() - first.date()).days + 1)
+    return [_seconds(f"{first.date() + timedelta(days=day)}") for day in days]
 
 
 def _chart(

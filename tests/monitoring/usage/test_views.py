@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from monitoring.usage.query import DAY_S
 from tests.models_app.people import ROLES, client_as
 from tests.monitoring.usage.data import START, a_usage, several
 
@@ -16,6 +17,11 @@ def page_of(query="", role="admin", **headers):
     answer = client_as(role).get(f"{USAGE}?{query}", headers=headers)
     assert answer.status_code == 200
     return answer.content.decode()
+
+
+def charts_of(page):
+    data = re.search(r'<script id="monitoring"[^>]*>(.*?)</script>', page, re.S)
+    return json.loads(data.group(1))["charts"]
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -39,23 +45,35 @@ def test_only_administrators_see_everybodys(role, sees):
 def test_charts_have_a_line_for_each_model(settings):
     settings.TIME_ZONE = "UTC"
     several()
-    page = page_of(SPAN)
-    data = re.search(r'<script id="monitoring"[^>]*>(.*?)</script>', page, re.S)
-    tokens, requests = json.loads(data.group(1))["charts"]
+    tokens, requests = charts_of(page_of(SPAN))
     lines = {line["label"]: line["values"] for line in tokens["lines"]}
-    assert lines == {"large": [1005, 0], "smol": [15, 30]}
-    assert [line["values"] for line in requests["lines"]] == [[1, 0], [1, 2]]
-    assert len(tokens["times"]) == 2
+    assert lines == {"large": [1005, 0, 0], "smol": [15, 30, 0]}
+    assert [line["values"] for line in requests["lines"]] == [[1, 0, 0], [1, 2, 0]]
+    assert [at - tokens["times"][0] for at in tokens["times"]] == [0, DAY_S, 2 * DAY_S]
 
 
 def test_model_that_was_created_again_has_a_line_of_its_own():
     a_usage(START)
     a_usage(START, token="dev", ids=(901, 7))
+    tokens, _requests = charts_of(page_of(SPAN))
+    assert [line["values"] for line in tokens["lines"]] == [[15, 0, 0], [15, 0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("span", "count"),
+    [
+        ("start_time=2026-03-28&end_time=2026-03-30", 48 - 1),  # the clock changes
+        ("start_time=2026-03-28&end_time=2026-03-31", 3),
+        ("start_time=2026-01-01&end_time=2026-03-01", 10),  # kept: USAGE_DAYS
+    ],
+)
+def test_charts_have_all_times_of_the_range(settings, span, count):
+    settings.TIME_ZONE, settings.USAGE_DAYS = "Europe/Berlin", 10
     data = re.search(
-        r'<script id="monitoring"[^>]*>(.*?)</script>', page_of(SPAN), re.S
+        r'<script id="monitoring"[^>]*>(.*?)</script>', page_of(span), re.S
     )
     tokens, _requests = json.loads(data.group(1))["charts"]
-    assert [line["values"] for line in tokens["lines"]] == [[15], [15]]
+    assert len(tokens["times"]) == len(set(tokens["times"])) == count
 
 
 def test_page_filters_and_names_what_is_wrong():
