@@ -73,7 +73,7 @@ class LimitAdmin(PlatformAdmin):
         ),
         (_("Queue of a model"), {"fields": tuple(NUMBERS[5:])}),
         (
-            _("Turn of a token, user or group"),
+            _("Order in the queue: tokens, users and groups"),
             {"fields": ("priority", "weight")},
         ),
     )
