@@ -184,6 +184,8 @@ LITELLM = """model_list:
       model: openai/x
       api_base: {engine}
       api_key: key
+general_settings:
+  dangerously_permit_weak_or_unset_master_key: true
 """
 
 

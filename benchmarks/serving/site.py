@@ -76,6 +76,7 @@ def program(
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
+            assert process.poll() is None, f"{arguments[0]} has ended"
             time.sleep(0.1)
         yield process
     finally:

@@ -103,7 +103,7 @@ class Upstream(asyncio.Protocol):
 
 
 def content_length(head: bytes) -> int:
-    return int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
+    return int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
 
 
 async def serve(port: int, delay_s: float, pieces: int) -> None:
