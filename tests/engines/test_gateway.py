@@ -28,7 +28,12 @@ pytestmark = pytest.mark.engine
 
 FIXED = {"max_tokens": 8, "temperature": 0, "seed": 1}
 SAY = {"messages": [{"role": "user", "content": "What is 2 + 2?"}], **FIXED}
-LONG = {"prompt": "Count to a thousand.", "max_tokens": 400, "temperature": 1.5}
+LONG = {
+    "prompt": "Count to a thousand.",
+    "max_tokens": 400,
+    "temperature": 1.5,
+    "ignore_eos": True,
+}
 
 
 @asynccontextmanager
