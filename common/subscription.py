@@ -2,18 +2,22 @@
 
 Belongs to the event loop of its first use. While the broker is down it reconnects with
 back-off, and messages published meanwhile are lost: listeners must recover by reading
-state when they are connected again.
+state when they are connected again. Pings reveal a broker that hangs, and a connection
+that a firewall has dropped without notice.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from common.broker import AsyncClient, connect_async
+from redis.asyncio.client import PubSub
+
+from common.broker import AsyncClient, BrokerError, connect_async
 
 logger = logging.getLogger(__name__)
 
@@ -30,10 +34,30 @@ class BackOff:
 DEFAULT_BACK_OFF = BackOff()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """ping_s: silence after which the broker is pinged. late_s: silence after which
+    changes may be missing. lost_s: silence that ends the connection."""
+
+    ping_s: float = 0.4
+    late_s: float = 1.0
+    lost_s: float = 5.0
+
+
+DEFAULT_HEARTBEAT = Heartbeat()
+
+
 class Subscription:
-    def __init__(self, url: str, back_off: BackOff = DEFAULT_BACK_OFF) -> None:
+    def __init__(
+        self,
+        url: str,
+        back_off: BackOff = DEFAULT_BACK_OFF,
+        heartbeat: Heartbeat = DEFAULT_HEARTBEAT,
+    ) -> None:
         self._url = url
         self._back_off = back_off
+        self._heartbeat = heartbeat
+        self._last_reply_at = -heartbeat.late_s
         self._wait_s = back_off.first_s
         self._listeners: dict[str, list[OnMessage]] = defaultdict(list)
         self._on_connect: list[OnConnect] = []
@@ -50,6 +74,11 @@ class Subscription:
         self._listeners[channel].append(on_message)
         if on_connect is not None:
             self._on_connect.append(on_connect)
+
+    @property
+    def is_current(self) -> bool:
+        """False: messages may be missing."""
+        return time.monotonic() - self._last_reply_at < self._heartbeat.late_s
 
     def start(self) -> None:
         if self._task is None:
@@ -75,14 +104,27 @@ class Subscription:
 
     async def _receive(self) -> None:
         async with connect_async(self._url) as client, client.pubsub() as pubsub:
-            await pubsub.subscribe(*self._listeners)
-            for on_connect in self._on_connect:
-                await on_connect(client)
+            async with asyncio.timeout(self._heartbeat.lost_s):
+                await pubsub.subscribe(*self._listeners)
+                for on_connect in self._on_connect:
+                    await on_connect(client)
             self._is_broker_down = False
             self._wait_s = self._back_off.first_s
-            async for message in pubsub.listen():
-                if message["type"] == "message":
-                    self._deliver(message["channel"], message["data"])
+            self._last_reply_at = time.monotonic()
+            while True:
+                await self._receive_one(pubsub)
+
+    async def _receive_one(self, pubsub: PubSub) -> None:
+        message = await pubsub.get_message(timeout=self._heartbeat.ping_s)
+        now = time.monotonic()
+        if message is not None:
+            self._last_reply_at = now
+            if message["type"] == "message":
+                self._deliver(message["channel"], message["data"])
+        elif now - self._last_reply_at > self._heartbeat.lost_s:
+            raise BrokerError("the broker does not reply")
+        else:
+            await pubsub.ping()
 
     def _deliver(self, channel: str, text: str) -> None:
         for on_message in self._listeners[channel]:

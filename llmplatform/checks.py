@@ -18,6 +18,7 @@ from common.network.sockets import MAX_PATH_BYTES, longest_socket
 from runtimes.frameworks.paths import responding
 
 MAX_API_PROCESSES = 64
+WEEK_MINUTES = 7 * 24 * 60
 PASSWORD_SHORTEST = 8
 UNKNOWN_FIELDS = ("reject", "drop")
 URL_PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
@@ -179,6 +180,16 @@ def request_limit() -> Iterator[CheckMessage]:
         )
 
 
+def serving_without_database() -> Iterator[CheckMessage]:
+    minutes = settings.SERVE_WITHOUT_DATABASE_MINUTES
+    if not 1 <= minutes <= WEEK_MINUTES:
+        yield Error(
+            f"SERVE_WITHOUT_DATABASE_MINUTES is {minutes}.",
+            hint=f"Use 1 to {WEEK_MINUTES}.",
+            id="llmplatform.E012",
+        )
+
+
 def accounts() -> Iterator[CheckMessage]:
     if settings.SESSION_COOKIE_AGE < 60:
         yield Error(
@@ -320,6 +331,7 @@ CHECKS: tuple[Callable[[], Iterator[CheckMessage]], ...] = (
     url_prefix,
     cors_origins,
     request_limit,
+    serving_without_database,
     accounts,
     usage,
     mail,

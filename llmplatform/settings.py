@@ -343,6 +343,7 @@ RESERVED_MEMORY_MIB = env.number("RESERVED_MEMORY_MIB", 1024)
 
 # Gateway: requests in flight of one token to one model; 0: no limit
 MAX_REQUESTS_PER_TOKEN = env.number("MAX_REQUESTS_PER_TOKEN", 16)
+SERVE_WITHOUT_DATABASE_MINUTES = env.number("SERVE_WITHOUT_DATABASE_MINUTES", 60)
 
 # Retention of history, by bucket width
 HISTORY_10S_HOURS = env.number("HISTORY_10S_HOURS", 48)

@@ -1,7 +1,8 @@
 """Keep the routing table fresh: reload it on every change, and periodically.
 
-Belongs to the event loop of its first use. Without the broker, changes take longer to
-arrive; without the database, the last table stays in use.
+Belongs to the event loop of its first use. While the broker is silent, the table is
+reloaded so often that a revoked token is refused within two seconds. Without the
+database, the last table stays in use for a limited time.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from django.conf import settings
+
 from common.broker import CHANGES, AsyncClient
 from common.subscription import Subscription
 from gateway.routes.table import RoutingTable
@@ -22,10 +25,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """gap_s: minimum between two reloads. wait_s: how long a request waits for a
+    """period_s, silent_period_s: between reloads, and while the broker is silent.
+    gap_s: minimum between two reloads. wait_s: how long a request waits for a
     reload."""
 
     period_s: float = 5.0
+    silent_period_s: float = 0.5
     gap_s: float = 0.1
     unknown_token_gap_s: float = 1.0
     wait_s: float = 5.0
@@ -43,6 +48,7 @@ class RouteCache:
     ) -> None:
         self.table: RoutingTable | None = None
         self.timing = timing
+        self._max_age_s = 60 * settings.SERVE_WITHOUT_DATABASE_MINUTES
         self._load = load
         self._subscription = subscription
         self._changed = asyncio.Event()
@@ -68,12 +74,15 @@ class RouteCache:
             self._task = None
 
     async def current(self) -> RoutingTable | None:
-        """None until a load has succeeded."""
+        """None until a load has succeeded, and SERVE_WITHOUT_DATABASE_MINUTES after the
+        last one that did."""
         self.start()
         if self.table is None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self.timing.wait_s):
                     await self._load_attempted.wait()
+        elif time.monotonic() - self._loaded_at > self._max_age_s:
+            return None
         return self.table
 
     async def reload_for_token(self, digest: str) -> RoutingTable | None:
@@ -100,10 +109,20 @@ class RouteCache:
         while True:
             await self._reload()
             await asyncio.sleep(self.timing.gap_s)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.timing.period_s - self.timing.gap_s):
-                    await self._changed.wait()
+            await self._wait_for_change()
             self._changed.clear()
+
+    async def _wait_for_change(self) -> None:
+        timing = self.timing
+        due_at = time.monotonic() + timing.period_s - timing.gap_s
+        is_due = False
+        while not (is_due or self._changed.is_set()):
+            rest_s = due_at - time.monotonic()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(timing.silent_period_s, rest_s)):
+                    await self._changed.wait()
+            is_silent = not self._subscription.is_current
+            is_due = is_silent or time.monotonic() >= due_at
 
     async def _reload(self) -> None:
         async with self._load_lock:

@@ -26,10 +26,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """gap_s: minimum between two checks."""
+    """period_s: between two checks; users without access receive for no longer than
+    that. gap_s: its minimum."""
 
-    period_s: float = 5.0
-    gap_s: float = 1.0
+    period_s: float = 1.5
+    gap_s: float = 0.5
 
 
 DEFAULT_TIMING = Timing()

@@ -1,10 +1,11 @@
 import asyncio
+import signal
 
 import pytest
 from django.conf import settings
 
 from common import broker
-from common.subscription import Subscription
+from common.subscription import Heartbeat, Subscription
 from tests.gateway.client import until
 from tests.gateway.routes.test_cache import QUICK_BACK_OFF, a_broker
 
@@ -72,6 +73,39 @@ async def test_reconnects_when_the_broker_returns(connected, tmp_path, caplog):
         await until(lambda: client.publish("one", "a") and received["one"])
     server.kill()
     server.wait()
+
+
+@pytest.mark.parametrize("is_connected", [True, False])
+async def test_broker_that_hangs_is_noticed(is_connected, tmp_path, caplog):
+    path = tmp_path / "b.sock"
+    server = a_broker(path)
+    received = []
+    heartbeat = Heartbeat(ping_s=0.02, late_s=0.3, lost_s=0.6)
+    subscription = Subscription(f"unix://{path}", QUICK_BACK_OFF, heartbeat)
+    subscription.subscribe("one", received.append)
+    assert not subscription.is_current
+    if is_connected:
+        subscription.start()
+        await until(lambda: subscription.is_current)
+    server.send_signal(signal.SIGSTOP)
+    subscription.start()
+    await until(lambda: not subscription.is_current)
+    await until(lambda: "broker unavailable" in caplog.text)
+    server.send_signal(signal.SIGCONT)
+    await until(lambda: subscription.is_current)
+    with broker.connect(f"unix://{path}", 5) as client:
+        await until(lambda: client.publish("one", "a") and received)
+    await subscription.close()
+    server.kill()
+    server.wait()
+
+
+async def test_silence_between_messages_is_no_failure(connected, caplog):
+    received = await connected("one")
+    await asyncio.sleep(1.5)
+    broker.client().publish("one", "a")
+    await until(lambda: received["one"] == ["a"])
+    assert "broker unavailable" not in caplog.text
 
 
 async def test_listener_cannot_register_after_the_start():

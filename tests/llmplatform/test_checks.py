@@ -27,6 +27,8 @@ def test_settings_of_the_tests_are_fine():
         ({"API_PORT": 65536}, ["llmplatform.E004"]),
         ({"API_PROCESSES": 0}, ["llmplatform.E110"]),
         ({"API_PROCESSES": 65}, ["llmplatform.E110"]),
+        ({"SERVE_WITHOUT_DATABASE_MINUTES": 0}, ["llmplatform.E012"]),
+        ({"SERVE_WITHOUT_DATABASE_MINUTES": 10081}, ["llmplatform.E012"]),
         ({"WEB_PORT": 21000}, ["llmplatform.E005"]),
         ({"ENGINE_PORTS": range(22000, 21000)}, ["llmplatform.E007"]),
         ({"ENGINE_PORTS": range(65000, 65537)}, ["llmplatform.E007"]),

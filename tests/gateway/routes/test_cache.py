@@ -1,7 +1,9 @@
 import asyncio
 import logging
+import signal
 import subprocess
 import time
+from dataclasses import replace
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -27,7 +29,9 @@ QUICK = Timing(
     wait_s=0.5,
 )
 QUICK_BACK_OFF = BackOff(first_s=0.02, longest_s=0.05)
-SLOW_TIMER = Timing(period_s=60, gap_s=0.01, unknown_token_gap_s=0.2)
+SLOW_TIMER = Timing(
+    period_s=60, silent_period_s=60, gap_s=0.01, unknown_token_gap_s=0.2
+)
 
 
 @pytest.fixture
@@ -85,7 +89,9 @@ async def test_change_during_close_does_not_keep_it_open(started, loader):
 
 
 async def test_many_changes_cause_few_reloads(started, loader):
-    started(loader, settings.REDIS_URL, Timing(period_s=60, gap_s=0.2))
+    started(
+        loader, settings.REDIS_URL, Timing(period_s=60, gap_s=0.2, silent_period_s=60)
+    )
     await until(lambda: loader.count == 2)
     began = time.monotonic()
     for _ in range(50):
@@ -123,6 +129,33 @@ async def test_subscription_resumes_when_the_broker_returns(
     await until(lambda: loader.count == 3)
     server.kill()
     server.wait()
+
+
+async def test_table_is_reloaded_often_while_the_broker_hangs(
+    started, loader, tmp_path
+):
+    path = tmp_path / "b.sock"
+    server = a_broker(path)
+    started(loader, f"unix://{path}", replace(QUICK, period_s=60))
+    await until(lambda: loader.count == 2)
+    server.send_signal(signal.SIGSTOP)
+    await until(lambda: loader.count > 5)
+    server.kill()
+    server.wait()
+
+
+async def test_table_expires_when_the_database_stays_away(started, loader, settings):
+    settings.SERVE_WITHOUT_DATABASE_MINUTES = 0.5 / 60
+    routes = started(loader)
+    await until(lambda: routes.table is not None)
+    loader.error = OSError("no database")
+    table = routes.table
+    assert await routes.current() is table
+    await asyncio.sleep(0.6)
+    assert await routes.current() is None
+    loader.error, loader.table = None, a_table(grants={})
+    await until(lambda: routes.table is not table)
+    assert await routes.current() is routes.table
 
 
 async def test_last_table_stays_while_the_database_is_down(started, loader, caplog):
