@@ -13,12 +13,14 @@ from django.conf import settings
 from django.db import transaction
 from django_q.tasks import async_task
 from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 Client = redis.Redis
 AsyncClient = AsyncRedis
+AsyncPubSub = PubSub
 BrokerError = redis.RedisError
 
 logger = logging.getLogger(__name__)

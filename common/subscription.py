@@ -15,9 +15,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from redis.asyncio.client import PubSub
-
-from common.broker import AsyncClient, BrokerError, connect_async
+from common.broker import AsyncClient, AsyncPubSub, BrokerError, connect_async
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +112,7 @@ class Subscription:
             while True:
                 await self._receive_one(pubsub)
 
-    async def _receive_one(self, pubsub: PubSub) -> None:
+    async def _receive_one(self, pubsub: AsyncPubSub) -> None:
         message = await pubsub.get_message(timeout=self._heartbeat.ping_s)
         now = time.monotonic()
         if message is not None:
