@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 
 from gateway.limits.rules import Limit, Windows, claim
-from gateway.limits.shared import SharedCounters
+from gateway.limits.shared import TIMEOUT_S, SharedCounters
 from tests.common.test_subscription import a_broker
 from tests.gateway.client import until
 
@@ -169,6 +169,26 @@ async def test_counts_survive_a_broker_that_dies_and_forgets(key, shared, tmp_pa
         first._wake()
         await until(lambda: not first.is_broker_down)
         assert await take(second, [needed] * 9) == [True] * 4 + [False] * 5
+    finally:
+        server.kill()
+        server.wait()
+
+
+async def test_broker_that_hangs_delays_requests_once(key, shared, tmp_path):
+    path = tmp_path / "b.sock"
+    needed = needing(key, requests_per_minute=4)
+    server = a_broker(path)
+    counters = shared(f"unix://{path}")
+    try:
+        assert await take(counters, [needed]) == [True]
+        server.send_signal(signal.SIGSTOP)
+        assert await take(counters, [needed] * 2) == [True] * 2
+        assert counters.is_broker_down
+        # decided here from now on, without a wait for the broker
+        async with asyncio.timeout(TIMEOUT_S / 2):
+            assert await take(counters, [needed] * 2) == [True, False]
+        server.send_signal(signal.SIGCONT)
+        await until(lambda: not counters.is_broker_down)
     finally:
         server.kill()
         server.wait()
