@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from asyncio import StreamWriter
 from contextlib import asynccontextmanager
 
 import pytest
@@ -14,7 +15,6 @@ from gateway.routes.table import Replica
 from tests.engines.client import KEY, LLAMA, Engine
 from tests.gateway.client import (
     CHAT,
-    GENERATE,
     a_route,
     fetch,
     raw_request,
@@ -26,9 +26,11 @@ from tests.gguf import a_bert
 
 pytestmark = pytest.mark.engine
 
+COMPLETIONS = "/v1/completions"
 FIXED = {"max_tokens": 8, "temperature": 0, "seed": 1}
 SAY = {"messages": [{"role": "user", "content": "What is 2 + 2?"}], **FIXED}
 LONG = {
+    "model": "smol",
     "prompt": "Count to a thousand.",
     "max_tokens": 400,
     "temperature": 1.5,
@@ -258,15 +260,19 @@ def busy(engine):
     return LLAMA.in_flight(engine.request("GET", "/metrics")[1])
 
 
+@pytest.mark.parametrize("leave", [StreamWriter.close, StreamWriter.write_eof])
 @pytest.mark.parametrize("stream", [True, False])
-async def test_disconnect_stops_the_engine(gateway, engine, stream):
+async def test_disconnect_stops_the_engine(gateway, engine, stream, leave):
+    """A client that only ends its own half of the connection has left, too."""
     async with serving(gateway) as (host, port):
         _, writer = await asyncio.open_connection(host, port)
-        writer.write(raw_request(GENERATE, {**LONG, "stream": stream}))
+        writer.write(raw_request(COMPLETIONS, {**LONG, "stream": stream}))
         await until(lambda: busy(engine))
-        writer.close()
+        leave(writer)
         # 400 tokens take several seconds
         await until(lambda: not busy(engine))
+        await until(lambda: gateway.usage.counts[7].cancelled == 1)
+        writer.close()
 
 
 async def test_usage_is_the_engines_own_count(gateway, engine):
@@ -284,7 +290,7 @@ async def test_usage_is_the_engines_own_count(gateway, engine):
     async with serving(gateway) as address:
         reader, client = await asyncio.open_connection(*address)
         body = {**LONG, "stream": True}
-        client.write(raw_request(GENERATE, body))
+        client.write(raw_request(COMPLETIONS, body))
         for _ in range(10):
             await reader.readuntil(b"data: ")
         client.close()

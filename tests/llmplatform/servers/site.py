@@ -79,6 +79,11 @@ class Site(Installation):
         pid = self.roles[name].pid
         return psutil.Process(pid).memory_info().rss // 2**20
 
+    def connections(self, name):
+        found = psutil.Process(self.roles[name].pid).net_connections()
+        address = ("127.0.0.1", self.ports[name])
+        return sum(each.laddr == address and bool(each.raddr) for each in found)
+
     def log(self, name):
         return (self.data_dir / f"{name}.log").read_text()
 

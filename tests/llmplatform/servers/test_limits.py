@@ -105,6 +105,19 @@ def test_connection_is_kept_alive(site, port):
         assert receive(client).status == 200
 
 
+def test_idle_connections_cost_little(site, port):
+    request = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    before = site.memory_mib(port)
+    with contextlib.ExitStack() as stack:
+        for _ in range(990):  # below CONNECTIONS_PER_ADDRESS
+            client = stack.enter_context(site.connect(port))
+            client.sendall(request)
+            assert receive(client).status == 200
+        assert site.get(port, "/healthz").status == 200
+        assert site.memory_mib(port) - before < 64
+    site.until(lambda: site.connections(port) == 0)
+
+
 def post(length, *headers, path="/api/models"):
     lines = [f"POST {path} HTTP/1.1", "Host: 127.0.0.1", *headers]
     return "\r\n".join([*lines, f"Content-Length: {length}", "", ""]).encode()
