@@ -25,20 +25,27 @@ from gateway.dialects.anthropic import messages
 from gateway.dialects.base import EngineRequest
 from gateway.dialects.responses import responses
 from gateway.engines.client import EngineClient
-from gateway.engines.replicas import affinity_of
-from gateway.errors import GatewayError, model_not_found
+from gateway.engines.replicas import affinity_of, session_of
+from gateway.errors import (
+    GatewayError,
+    alias_without_models,
+    may_try_another,
+    model_not_found,
+)
 from gateway.http import ClientDisconnectedError, Receive, Request, Scope, Send
 from gateway.limits.admission import Limits
 from gateway.messages import preferred_language
 from gateway.protocol.sse import format_event
 from gateway.protocol.validation import InvalidJsonError, parse_json
 from gateway.relay import Relay
+from gateway.routes.aliases import candidates
 from gateway.routes.cache import DEFAULT_TIMING, RouteCache, Timing
-from gateway.routes.table import Route, RoutingTable
+from gateway.routes.table import Alias, Route, RoutingTable
 from gateway.usage.tracker import RequestStats, UsageTracker
 
 logger = logging.getLogger(__name__)
 
+SERVED_MODEL = b"x-served-model"
 BuildRequest = Callable[[Body, Route, RequestStats], EngineRequest]
 
 
@@ -141,10 +148,12 @@ class Gateway:
         self,
         request: Request,
         caller: Caller,
-        route: Route,
+        route: Route | Alias,
         build: BuildRequest,
         body: Body | None,
     ) -> None:
+        if isinstance(route, Alias):
+            return await self._serve_alias(request, caller, route, build, body)
         with self.usage.track(route, caller.grant) as stats, _record_outcome(stats):
             if body is None:
                 body = parse_json(await request.body())
@@ -156,13 +165,34 @@ class Gateway:
             with request.cancel_on_disconnect():
                 on_wait = request.keep_alive if engine_request.stream else None
                 admission = self.limits.admit(caller, route, body, on_wait)
-                request.response_headers = admission.headers
+                admission.headers = request.response_headers
                 try:
                     async with admission:
                         await relay.run()
                 finally:
                     stats.queued_s = admission.queued_s
                     admission.settle(stats.usage.total_tokens or stats.tokens_seen)
+
+    async def _serve_alias(
+        self,
+        request: Request,
+        caller: Caller,
+        alias: Alias,
+        build: BuildRequest,
+        body: Body | None,
+    ) -> None:
+        """Tries its models in turn until one has begun to answer."""
+        body = parse_json(await request.body()) if body is None else body
+        problem = alias_without_models(alias)
+        for route in candidates(alias, session_of(request.headers, body)):
+            request.response_headers = [(SERVED_MODEL, route.name.encode())]
+            try:
+                return await self._serve(request, caller, route, build, body)
+            except GatewayError as error:
+                if request.has_content or not may_try_another(error):
+                    raise
+                problem = error
+        raise problem
 
     async def _list_models(self, request: Request, _key: str) -> None:
         caller = await self._authenticate(request)
@@ -171,11 +201,12 @@ class Gateway:
     async def _get_model(self, request: Request, model: str) -> None:
         caller = await self._authenticate(request)
         route = _find_route(caller.table, model)
-        name = model if model in route.aliases else route.name
+        is_id = isinstance(route, Route) and model not in route.aliases
+        name = route.name if is_id else model
         await request.respond_json(openai.model_object(route, name))
 
 
-def _find_route(table: RoutingTable, model: str) -> Route:
+def _find_route(table: RoutingTable, model: str) -> Route | Alias:
     route = table.find(model)
     if route is None:
         raise model_not_found(shorten(model), table.nearest(model))

@@ -12,7 +12,7 @@ from common.problems import Problem
 from common.requests import with_request_id
 from gateway.engines.client import MAX_RESPONSE_BYTES
 from gateway.limits.rules import Refusal
-from gateway.routes.table import Route
+from gateway.routes.table import Alias, Route
 from models_app.enums import ALLOWED, Operation, Status
 
 # Our code -> the code that OpenAI clients know
@@ -145,6 +145,23 @@ def not_serving(route: Route) -> GatewayError:
         retry_after_s=route.retry_after_s,
         extra_fields={"status": route.status},
     )
+
+
+def alias_without_models(alias: Alias) -> GatewayError:
+    """As a model that somebody has to start."""
+    return GatewayError(
+        409,
+        "model_not_running",
+        {"model": alias.name},
+        message_code="alias_without_models",
+        extra_fields={"status": Status.STOPPED, "allowed": []},
+    )
+
+
+def may_try_another(error: GatewayError) -> bool:
+    """Whether another model may serve what one did not: it failed or is not running.
+    What is wrong with the request, or over a limit, stays so."""
+    return error.status >= 500 or error.code == "model_not_running"
 
 
 def _not_running(route: Route) -> GatewayError:

@@ -14,7 +14,8 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Headers = Iterable[tuple[bytes, bytes]]
+Header = tuple[bytes, bytes]
+Headers = Iterable[Header]
 
 MAX_BODY_BYTES = 10 * 2**20
 WATCH_AFTER_S = 0.05
@@ -35,7 +36,7 @@ class Request:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.response_headers: Headers = ()  # of every response to it
+        self.response_headers: list[Header] = []  # of every response to it
         self.response_started = False
         self.has_content = False  # comments are none
         self.response_finished = False

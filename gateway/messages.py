@@ -91,6 +91,10 @@ REASONS = (
         ),
     ),
     Reason(
+        "alias_without_models",
+        _("Alias %(model)s accepts no requests, because it has no models. Add one."),
+    ),
+    Reason(
         "model_stopping",
         _("Model %(model)s accepts no requests in the status “%(status)s”."),
     ),

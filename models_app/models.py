@@ -12,6 +12,8 @@ from django.db.models import CheckConstraint, F, Q, UniqueConstraint
 from django.utils.translation import gettext_lazy as _
 from taggit.managers import TaggableManager
 
+# Their models belong to this app.
+import models_app.aliases.models
 import models_app.limits.models  # noqa: F401 -- its models belong to this app
 from common.fields import EncryptedTextField
 from common.messages import reason_of, render

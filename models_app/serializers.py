@@ -14,6 +14,7 @@ from common.enums import ModelKind
 from common.exceptions import Invalid
 from common.messages import render
 from models_app.activity import Actor
+from models_app.aliases.models import ALIAS_LENGTH
 from models_app.enums import Operation, RunState
 from models_app.json_fields import (
     JsonFlag,
@@ -25,7 +26,6 @@ from models_app.json_fields import (
 from models_app.models import Activity, Run, ServedModel, name_is_slug
 from models_app.ports import default_sizes
 from models_app.validation import (
-    ALIAS_LENGTH,
     MAX_ALIASES,
     basic_problems,
     problems,

@@ -12,13 +12,13 @@ from django.conf import settings
 from common.problems import Problem, shorten, wrong_type
 from common.storable import MAX_DEPTH, has_unstorable, too_deep
 from models_app.activity import Actor
+from models_app.aliases.models import ALIAS_LENGTH, ModelAlias
 from models_app.models import ServedModel
 from models_app.permissions import is_admin
 from models_app.ports import config_problems, framework, machine_limits
 
 CONFIG_MAX_BYTES = 256 * 1024
 MAX_ALIASES = 20
-ALIAS_LENGTH = 128
 # At least one letter: digits are an id. What clients send as a model's name.
 ALIAS = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 # Paths of the API beside those of models
@@ -123,7 +123,8 @@ def _aliases(
 
 def _names_of_others(model: ServedModel) -> set[str]:
     others = ServedModel.objects.exclude(pk=model.pk).values_list("name", "aliases")
-    return {text for name, aliases in others for text in (name, *aliases)}
+    shared = ModelAlias.objects.values_list("name", flat=True)
+    return {*shared, *(text for name, more in others for text in (name, *more))}
 
 
 def _unknown_plugins(after: Mapping[str, Any], changed: set[str]) -> Iterator[Problem]:

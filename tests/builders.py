@@ -6,6 +6,7 @@ from django.utils import timezone
 from common import clock
 from common.models import new_uid
 from models_app.accounts.recording import unrecorded
+from models_app.aliases.models import ModelAlias
 from models_app.enums import RunState, Status
 from models_app.models import ApiToken, Run, ServedModel
 from runtimes.models import Node
@@ -50,6 +51,15 @@ def a_run(model: ServedModel, state=RunState.SCHEDULED, **fields) -> Run:
         "end_code": "crashed" if ended else "",
     }
     return Run.objects.create(model=model, **{**defaults, **fields})
+
+
+def an_alias(name: str, *targets, **fields) -> ModelAlias:
+    """targets: models, or pairs of a model and its weight."""
+    alias = ModelAlias.objects.create(name=name, **fields)
+    pairs = [each if isinstance(each, tuple) else (each, 1) for each in targets]
+    for position, (model, weight) in enumerate(pairs):
+        alias.targets.create(model=model, position=position, weight=weight)
+    return alias
 
 
 def a_user(group: str = "", name: str | None = None, **fields) -> User:

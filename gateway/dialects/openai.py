@@ -20,7 +20,8 @@ from gateway.protocol import fields
 from gateway.protocol.sse import DONE, NULL, event_data, format_event, parse_object
 from gateway.protocol.usage_sum import UsageSum
 from gateway.protocol.validation import dump_json, missing, validate
-from gateway.routes.table import Route, RoutingTable
+from gateway.routes.aliases import status_of
+from gateway.routes.table import Alias, Route, RoutingTable
 from gateway.usage.tracker import RequestStats, Usage
 
 # In events that are not passed on as they are. In a text they cost time, no more.
@@ -153,16 +154,21 @@ class OpenAITranslator:
 
 def model_list(table: RoutingTable) -> dict[str, object]:
     """Aliases, too: clients choose from the list by the name that they know."""
-    shown = [model_object(route, name) for name, route in sorted(table.by_name.items())]
+    named: dict[str, Route | Alias] = {**table.aliases, **table.by_name}
+    shown = [model_object(found, name) for name, found in sorted(named.items())]
     return {"object": "list", "data": shown}
 
 
-def model_object(route: Route, name: str) -> dict[str, object]:
+def model_object(found: Route | Alias, name: str) -> dict[str, object]:
+    if isinstance(found, Alias):
+        display_name, status = "", status_of(found)
+    else:
+        display_name, status = found.display_name, found.status
     return {
         "id": name,
         "object": "model",
-        "created": route.created,
+        "created": found.created,
         "owned_by": "llmplatform",
-        "display_name": route.display_name,
-        "status": route.status,
+        "display_name": display_name,
+        "status": status,
     }

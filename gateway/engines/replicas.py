@@ -25,12 +25,17 @@ FORGOTTEN_AFTER_S = 600.0
 def affinity_of(headers: Mapping[bytes, bytes], body: Mapping[str, object]) -> str:
     """What requests have in common that should reach the same replica; empty where
     nothing is known."""
+    return session_of(headers, body) or _prefix(body)
+
+
+def session_of(headers: Mapping[bytes, bytes], body: Mapping[str, object]) -> str:
+    """What the client names its session or user; empty if it does not."""
     if session := headers.get(SESSION_HEADER):
         return session.decode("latin-1")
     for name in SESSION_FIELDS:
         if isinstance(value := body.get(name), str) and value:
             return value
-    return _prefix(body)
+    return ""
 
 
 def _prefix(body: Mapping[str, object]) -> str:

@@ -16,7 +16,17 @@ from common.messages import find
 from common.request_fields.dialect import OPENAI, EngineDialect
 from gateway.limits.rules import Limit
 from gateway.routes.limits import LimitRows, load_limits
-from gateway.routes.table import Grant, Prices, Replica, Route, RoutingTable, by_name
+from gateway.routes.table import (
+    Alias,
+    Grant,
+    Prices,
+    Replica,
+    Route,
+    RoutingTable,
+    Target,
+    by_name,
+)
+from models_app.aliases.models import ModelAlias
 from models_app.enums import Status, TokenScope
 from models_app.models import ApiToken, Run, ServedModel
 from models_app.permissions import USE
@@ -64,17 +74,19 @@ def _load_with_fresh_connection() -> RoutingTable:
 
 
 def load() -> RoutingTable:
-    """Six queries, regardless of the number of rows. Not a single snapshot: a change
+    """Eight queries, regardless of the number of rows. Not a single snapshot: a change
     between two queries triggers another load."""
     runs = _ready_runs()
     models = ServedModel.objects.only(*FIELDS).order_by("pk")
     limits = load_limits()
     of_model = limits.of_model
     routes = [_route(m, runs[m.pk], of_model.get(m.pk, ())) for m in models]
+    by_id = {route.model_id: route for route in routes}
     return RoutingTable(
         by_name=by_name(routes),
-        by_id={route.model_id: route for route in routes},
+        by_id=by_id,
         grants=_grants(limits),
+        aliases=_aliases(by_id),
     )
 
 
@@ -106,6 +118,24 @@ def _route(model: ServedModel, runs: list[Run], limits: tuple[Limit, ...]) -> Ro
         limits=limits,
         prices=_prices(model),
     )
+
+
+def _aliases(by_id: dict[int, Route]) -> dict[str, Alias]:
+    """Two queries."""
+    rows = ModelAlias.objects.filter(enabled=True).prefetch_related("targets")
+    return {
+        row.name: Alias(
+            name=row.name,
+            mode=row.mode,
+            targets=tuple(
+                Target(by_id[target.model_id], target.weight)
+                for target in row.targets.all()
+                if target.model_id in by_id
+            ),
+            created=int(row.created_at.timestamp()),
+        )
+        for row in rows
+    }
 
 
 def _prices(model: ServedModel) -> Prices:

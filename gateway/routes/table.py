@@ -77,24 +77,44 @@ class Route:
     prices: Prices = NO_PRICES
 
 
+class Target(NamedTuple):
+    """weight: its share in requests."""
+
+    route: Route
+    weight: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """A name that stands for several models. mode: weighted or fallback. created:
+    seconds since the epoch."""
+
+    name: str
+    mode: str
+    targets: tuple[Target, ...] = ()
+    created: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingTable:
-    """by_name: by aliases, too. grants: by digest of the token."""
+    """by_name: by the model's own aliases, too. aliases: of several models, by name.
+    grants: by digest of the token."""
 
     by_name: Mapping[str, Route]
     by_id: Mapping[int, Route]
     grants: Mapping[str, Grant]
+    aliases: Mapping[str, Alias] = field(default_factory=dict)
 
-    def find(self, name_or_id: str) -> Route | None:
+    def find(self, name_or_id: str) -> Route | Alias | None:
         """Digits are an id: models_app forbids names that consist of digits."""
         if name_or_id.isascii() and name_or_id.isdigit():
             return self.by_id.get(int(name_or_id[:18]))
-        return self.by_name.get(name_or_id)
+        return self.by_name.get(name_or_id) or self.aliases.get(name_or_id)
 
     def nearest(self, name: str) -> str:
         """The name of a model that was probably meant; empty if none is close."""
         shortened = name[:LONGEST_NAME]
-        names = list(islice(self.by_name, MOST_NAMES))
+        names = list(islice((*self.by_name, *self.aliases), MOST_NAMES))
         return next(iter(get_close_matches(shortened, names, 1)), "")
 
 

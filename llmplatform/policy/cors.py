@@ -18,7 +18,7 @@ from llmplatform.policy.base import (
 
 ANY = "*"
 METHODS = b"GET, POST, PUT, PATCH, DELETE"
-EXPOSED = b"X-Request-Id, Retry-After, Content-Disposition"
+EXPOSED = b"X-Request-Id, Retry-After, X-Served-Model, Content-Disposition"
 MAX_AGE_S = b"600"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import uvicorn
 
-from gateway.routes.table import Grant, Route, RoutingTable, by_name
+from gateway.routes.table import Alias, Grant, Route, RoutingTable, Target, by_name
 from runtimes.frameworks.llamacpp.requests import SERVER_DIALECT
 
 TOKEN = "token-of-an-operator"
@@ -74,12 +74,20 @@ def a_route(name="smol", *replicas, **fields):
     return Route(name=name, replicas=replicas, **{**defaults, **fields})
 
 
-def a_table(*routes, grants):
+def a_table(*routes, grants, aliases=()):
     return RoutingTable(
         by_name=by_name(routes),
         by_id={route.model_id: route for route in routes},
         grants=grants,
+        aliases={alias.name: alias for alias in aliases},
     )
+
+
+def an_alias(name, *targets, mode="fallback", **fields):
+    """targets: routes, or pairs of a route and its weight."""
+    pairs = [each if isinstance(each, tuple) else (each,) for each in targets]
+    made = tuple(Target(*pair) for pair in pairs)
+    return Alias(name=name, mode=mode, targets=made, **fields)
 
 
 def a_grant(**fields):

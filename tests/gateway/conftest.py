@@ -1,3 +1,4 @@
+import socket
 from dataclasses import asdict
 
 import pytest
@@ -7,6 +8,7 @@ from knox.crypto import hash_token
 from common.subscription import Subscription
 from gateway.app import Gateway
 from gateway.routes.cache import Timing
+from gateway.routes.table import Replica
 from gateway.usage.tracker import Counts
 from tests.gateway.client import TOKEN, a_grant, a_route, a_table
 from tests.gateway.engine import Engine
@@ -26,9 +28,9 @@ class FakeLoader:
             raise self.error
         return self.table
 
-    def serve(self, *routes, **grant):
+    def serve(self, *routes, aliases=(), **grant):
         grants = {hash_token(TOKEN): a_grant(**grant)}
-        self.table = a_table(*routes, grants=grants)
+        self.table = a_table(*routes, grants=grants, aliases=aliases)
 
 
 @pytest.fixture
@@ -45,6 +47,15 @@ async def other_engine():
     await engine.start()
     yield engine
     await engine.stop()
+
+
+@pytest.fixture
+def unreachable():
+    """A replica whose port nobody listens on."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{held.getsockname()[1]}"
+        yield Replica(run_uid="c" * 32, base_url=url, api_key="key")
 
 
 @pytest.fixture

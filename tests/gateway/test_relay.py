@@ -1,5 +1,4 @@
 import asyncio
-import socket
 
 import pytest
 
@@ -22,15 +21,6 @@ STREAM = {**PROMPT, "stream": True}
 CHAT_STREAM = {**CHAT_BODY, "stream": True}
 BOTH = [(GENERATE, PROMPT), (CHAT, CHAT_BODY), (GENERATE, STREAM), (CHAT, CHAT_STREAM)]
 STREAMS = BOTH[2:]
-
-
-@pytest.fixture
-def unreachable():
-    """A replica whose port nobody listens on."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{held.getsockname()[1]}"
-        yield Replica(run_uid="c" * 32, base_url=url, api_key="key")
 
 
 def code_of(response):

@@ -199,14 +199,15 @@ RETENTION = {
         " monitoring.Source monitoring.Total monitoring.UsageRecord"
         " monitoring.Watermark"
     ),
-    "they go with their run, model, user, group or rule": (
+    "they go with their run, model, alias, user, group or rule": (
         "monitoring.AlertReadMark monitoring.AlertRule_channels"
         " auth.Group_permissions auth.User_groups auth.User_user_permissions"
-        " models_app.Approval scheduling.Allocation taggit.TaggedItem"
+        " models_app.AliasTarget models_app.Approval scheduling.Allocation"
+        " taggit.TaggedItem"
     ),
     "people create and delete them": (
-        "auth.Group auth.User models_app.Limit models_app.ServedModel"
-        " monitoring.AlertRule"
+        "auth.Group auth.User models_app.Limit models_app.ModelAlias"
+        " models_app.ServedModel monitoring.AlertRule"
         " monitoring.NotificationChannel"
     ),
     "as many as the code has": (

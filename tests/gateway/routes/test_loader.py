@@ -5,11 +5,11 @@ from django.test.utils import CaptureQueriesContext
 from knox.crypto import hash_token
 
 from gateway.routes.loader import load
-from gateway.routes.table import Prices, Replica
+from gateway.routes.table import Alias, Prices, Replica
 from models_app.enums import RunState
 from models_app.limits.models import Limit
 from models_app.models import ApiToken
-from tests.builders import a_model, a_run, a_token, a_user
+from tests.builders import a_model, a_run, a_token, a_user, an_alias
 
 pytestmark = pytest.mark.django_db
 
@@ -147,17 +147,35 @@ def test_model_is_found_by_name_and_id(key, found):
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_load_takes_six_queries(rows):
+def test_load_takes_eight_queries(rows):
     for index in range(rows):
         model = a_running_model(f"m{index}")
         a_run(model, RunState.READY)
+        an_alias(f"any{index}", model)
         a_token(a_user("operator", name=f"u{index}"))
     with CaptureQueriesContext(
         connection,
     ) as queries:
         table = load()
     assert len(table.by_id) == len(table.grants) == rows
-    assert len(queries) == 6
+    assert len(table.aliases) == rows
+    assert len(queries) == 8
+
+
+def test_alias_has_its_models_in_order():
+    big, smol = a_running_model("big"), a_running_model("smol")
+    alias = an_alias("any", smol, (big, 3), mode="weighted")
+    an_alias("off", smol, enabled=False)
+    table = load()
+    assert list(table.aliases) == ["any"]
+    assert table.find("any") == Alias(
+        name="any",
+        mode="weighted",
+        targets=((table.by_name["smol"], 1), (table.by_name["big"], 3)),
+        created=int(alias.created_at.timestamp()),
+    )
+    smol.delete()
+    assert [each.route.name for each in load().aliases["any"].targets] == ["big"]
 
 
 def test_limits_of_callers_and_models_are_loaded():
