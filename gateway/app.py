@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
+from django.conf import settings
 from django.utils import translation
 
 from common.problems import shorten
@@ -20,6 +21,7 @@ from common.request_fields.dialect import Body
 from common.subscription import Subscription
 from gateway import urls
 from gateway.auth import Caller, authenticate, authorization
+from gateway.cache.responses import Recording, Replay, ResponseCache
 from gateway.dialects import engine_endpoints, native, openai, transcriptions
 from gateway.dialects.anthropic import messages
 from gateway.dialects.base import EngineRequest
@@ -60,6 +62,7 @@ class Gateway:
         self.engines = EngineClient()
         self.usage = UsageTracker()
         self.limits = Limits()
+        self.cache = ResponseCache(settings.RESPONSE_CACHE_BYTES)
         build = engine_endpoints.build_request
         self.handlers: dict[str, Callable[[Request, str], Awaitable[None]]] = {
             urls.GENERATE: self._generate,
@@ -161,10 +164,13 @@ class Gateway:
             affinity = ""
             if len(route.replicas) > 1:
                 affinity = affinity_of(request.headers, body)
+            relay: Relay | Recording | Replay
             relay = Relay(self.engines, request, route, engine_request, stats, affinity)
+            if route.cache_ttl_s:
+                relay = self.cache.through(relay, body)
             with request.cancel_on_disconnect():
                 on_wait = request.keep_alive if engine_request.stream else None
-                admission = self.limits.admit(caller, route, body, on_wait)
+                admission = self.limits.admit(caller, relay.route, body, on_wait)
                 admission.headers = request.response_headers
                 try:
                     async with admission:

@@ -35,8 +35,10 @@ class ClientDisconnectedError(Exception):
 class Request:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]
+        self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.response_headers: list[Header] = []  # of every response to it
+        self.recorder: ContentRecorder | None = None
         self.response_started = False
         self.has_content = False  # comments are none
         self.response_finished = False
@@ -80,6 +82,8 @@ class Request:
     async def write(self, content: bytes) -> None:
         """Blocks while the client reads more slowly than the engine writes."""
         self.has_content = True
+        if self.recorder is not None:
+            self.recorder.add(content)
         await self._send_part(content)
 
     async def _send_part(self, content: bytes) -> None:
@@ -95,11 +99,34 @@ class Request:
 
     async def finish(self, content: bytes = b"") -> None:
         self.response_finished = True
+        if self.recorder is not None:
+            self.recorder.add(content)
         await self._send({"type": "http.response.body", "body": content})
 
     def cancel_on_disconnect(self) -> DisconnectWatch:
         """For work that does not read the body: that has been read already."""
         return DisconnectWatch(self, self._receive)
+
+
+class ContentRecorder:
+    """What a client was sent, without comments, up to a number of bytes."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.is_complete = True
+        self._left = max_bytes
+        self._parts: list[bytes] = []
+
+    def add(self, content: bytes) -> None:
+        self._left -= len(content)
+        if self._left < 0:
+            self.is_complete = False
+            self._parts.clear()
+        else:
+            self._parts.append(content)
+
+    @property
+    def content(self) -> bytes:
+        return b"".join(self._parts)
 
 
 class DisconnectWatch:

@@ -146,6 +146,12 @@ def gateway() -> Iterator[CheckMessage]:
             hint=f"Use {' or '.join(UNKNOWN_FIELDS)}.",
             id="llmplatform.E009",
         )
+    if settings.RESPONSE_CACHE_BYTES < 0:
+        yield Error(
+            f"RESPONSE_CACHE_BYTES is {settings.RESPONSE_CACHE_BYTES}.",
+            hint="Use a number of bytes, or 0 to keep no answers.",
+            id="llmplatform.E011",
+        )
 
 
 # What browsers' preload lists demand

@@ -344,6 +344,8 @@ RESERVED_MEMORY_MIB = env.number("RESERVED_MEMORY_MIB", 1024)
 # Gateway: requests in flight of one token to one model; 0: no limit
 MAX_REQUESTS_PER_TOKEN = env.number("MAX_REQUESTS_PER_TOKEN", 16)
 SERVE_WITHOUT_DATABASE_MINUTES = env.number("SERVE_WITHOUT_DATABASE_MINUTES", 60)
+# Answers of models with a response cache, in each process; 0: none are kept
+RESPONSE_CACHE_BYTES = env.number("RESPONSE_CACHE_BYTES", 64 * 2**20)
 
 # Retention of history, by bucket width
 HISTORY_10S_HOURS = env.number("HISTORY_10S_HOURS", 48)

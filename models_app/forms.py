@@ -129,7 +129,7 @@ class ServedModelForm(forms.ModelForm):  # type: ignore[type-arg]
             "framework", "driver",
             "config", "gpu_count", "gpu_memory_mib", "cpu_cores", "memory_mib",
             "priority", "preemptible", "preempts", "placement", "replicas",
-            "input_price", "cached_input_price", "output_price",
+            "cache_ttl_s", "input_price", "cached_input_price", "output_price",
         )  # fmt: skip
         widgets = {"description": UnfoldAdminTextareaWidget({"rows": 3})}
         labels = {"name": _("Model name"), "gpu_count": _("GPU count")}

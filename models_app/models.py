@@ -101,6 +101,14 @@ class ServedModel(Priced):
         validators=[MinValueValidator(1), MaxValueValidator(64)],
     )
 
+    cache_ttl_s = models.PositiveIntegerField(
+        _("response cache (s)"), default=0, validators=[MaxValueValidator(86_400)],
+        help_text=_(
+            "How long answers to the same request are repeated from memory, as far as"
+            " they do not vary: at temperature 0, and embeddings. 0: off."
+        ),
+    )  # fmt: skip
+
     desired_state = models.CharField(
         _("desired state"), max_length=10, choices=Desired, default=Desired.STOPPED,
         editable=False,

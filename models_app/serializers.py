@@ -140,7 +140,7 @@ class ServedModelSerializer(KnownFields, RestartSerializer):
             "gpu_count", "gpu_memory_mib", "cpu_cores", "memory_mib",
             "priority", "preemptible", "preempts", "placement", "pinned_gpus",
             "replicas", "input_price", "cached_input_price", "output_price",
-            "desired_state", "status", "reason", "allowed_operations",
+            "cache_ttl_s", "desired_state", "status", "reason", "allowed_operations",
             *RestartSerializer.Meta.fields, "created_at", "updated_at", "force",
         )  # fmt: skip
         read_only_fields = ("desired_state", "status")

@@ -47,6 +47,7 @@ LABELS: dict[str, Promise] = {
     "rate_limited": _("Requests rejected by a limit"),
     "queue_rejected": _("Requests rejected by a queue"),
     "cancelled": _("Cancelled requests"),
+    "cache_hits": _("Requests answered from the cache"),
     "prompt_tokens": _("Prompt tokens"),
     "completion_tokens": _("Generated tokens"),
     "cached_tokens": _("Cached tokens"),

@@ -100,6 +100,7 @@ COUNTERS: dict[SourceKind, dict[str, str]] = {
         "rate_limited": "",  # of these, by a limit
         "queue_rejected": "",  # queue full, or the wait too long
         "cancelled": "",
+        "cache_hits": "",  # answered from the response cache
         "prompt_tokens": "",
         "completion_tokens": "",
         "cached_tokens": "",

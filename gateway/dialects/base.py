@@ -26,7 +26,8 @@ class ResponseTranslator(Protocol):
 class EngineRequest:
     """path and content: as sent to the engine. stream: whether the client wants a
     stream; engines stream in any case, see gateway.protocol.assembly.
-    completions_per_prompt: OpenAI's n."""
+    completions_per_prompt: OpenAI's n. is_deterministic: the engine would give the same
+    answer again."""
 
     path: str
     content: bytes
@@ -34,3 +35,4 @@ class EngineRequest:
     translator: ResponseTranslator
     completions_per_prompt: int = 1
     content_type: str = "application/json"
+    is_deterministic: bool = False

@@ -73,6 +73,7 @@ def build_request(
         translator=(TokensTranslator if endpoint is TOKENIZE else WholeTranslator)(
             stats
         ),
+        is_deterministic=endpoint is not TOKENIZE,
     )
 
 

@@ -15,7 +15,13 @@ from common.problems import Problem
 from common.request_fields.checks import Check, of_type
 from common.request_fields.dialect import Body
 from gateway.dialects.base import EngineRequest
-from gateway.dialects.payload import engine_payload, field_problems, given, streaming
+from gateway.dialects.payload import (
+    engine_payload,
+    field_problems,
+    given,
+    is_greedy,
+    streaming,
+)
 from gateway.engines.errors import parse_response
 from gateway.errors import only_embeddings, validation_error
 from gateway.protocol.fields import SAMPLING
@@ -48,6 +54,7 @@ def build_request(body: Body, route: Route, stats: RequestStats) -> EngineReques
         content=dump_json(payload),
         stream=body.get("stream", False),
         translator=NativeTranslator(route.name, stats),
+        is_deterministic=is_greedy(payload),
     )
 
 

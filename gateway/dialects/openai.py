@@ -13,7 +13,13 @@ from typing import Any
 from common.request_fields.checks import Check, of_type
 from common.request_fields.dialect import Body
 from gateway.dialects.base import EngineRequest
-from gateway.dialects.payload import engine_payload, field_problems, given, streaming
+from gateway.dialects.payload import (
+    engine_payload,
+    field_problems,
+    given,
+    is_greedy,
+    streaming,
+)
 from gateway.engines.errors import parse_response
 from gateway.errors import GatewayError, only_embeddings, validation_error
 from gateway.protocol import fields
@@ -96,6 +102,7 @@ def build_request(
         content=dump_json(payload),
         stream=endpoint.is_generation and bool(body.get("stream")),
         completions_per_prompt=n,
+        is_deterministic=endpoint is EMBEDDINGS or is_greedy(payload),
         translator=OpenAITranslator(stats, bool(options.get("include_usage")), n),
     )
 

@@ -55,6 +55,11 @@ def streaming(body: Body, route: Route) -> Body:
     return {"stream": True, "stream_options": {"include_usage": True}}
 
 
+def is_greedy(payload: Body) -> bool:
+    """Whether the engine takes the likeliest token each time. payload: what it gets."""
+    return payload.get("temperature") == 0 and payload.get("n", 1) == 1
+
+
 def _with_one_limit(payload: Body) -> Body:
     """-1: as much as the context holds, which engines call null. 0 is for those who
     want the prompt read; engines generate at least one token."""

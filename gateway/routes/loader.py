@@ -37,6 +37,7 @@ from monitoring.usage.models import COST_DECIMALS
 FIELDS = (
     "name", "aliases", "display_name", "status", "reason_code", "reason_params",
     "generation", "created_at", "input_price", "cached_input_price", "output_price",
+    "cache_ttl_s",
 )  # fmt: skip
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 MIN_RETRY_AFTER_S = 1
@@ -117,6 +118,7 @@ def _route(model: ServedModel, runs: list[Run], limits: tuple[Limit, ...]) -> Ro
         created=int(model.created_at.timestamp()),
         limits=limits,
         prices=_prices(model),
+        cache_ttl_s=model.cache_ttl_s,
     )
 
 

@@ -59,7 +59,8 @@ NO_PRICES = Prices()
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """retry_after_s: when to retry a request that cannot be served now; None: not until
-    somebody starts the model. created: seconds since the epoch."""
+    somebody starts the model. created: seconds since the epoch. cache_ttl_s: how long
+    answers are repeated; 0: not at all."""
 
     model_id: int
     name: str
@@ -75,6 +76,7 @@ class Route:
     created: int = 0
     limits: tuple[Limit, ...] = ()
     prices: Prices = NO_PRICES
+    cache_ttl_s: int = 0
 
 
 class Target(NamedTuple):

@@ -39,6 +39,7 @@ class UsageByToken:
                 model_name=route.name,
             )
         entry.requests += 1
+        entry.cache_hits += stats.cache_hit
         if failure := stats.failure:
             setattr(entry, failure, getattr(entry, failure) + 1)
         usage = stats.counted_usage

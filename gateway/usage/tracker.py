@@ -66,6 +66,7 @@ class Counts:
     refused: int = 0
     rate_limited: int = 0
     queue_rejected: int = 0
+    cache_hits: int = 0
     cancelled: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -97,6 +98,7 @@ class RequestStats:
     tokens_seen: int = 0
     refused_by: str = ""  # code of a limit
     queued_s: float = 0.0
+    cache_hit: bool = False
 
     @property
     def elapsed_ms(self) -> float:
@@ -170,6 +172,7 @@ def _add(counts: Counts, stats: RequestStats) -> None:
     counts.completion_tokens += usage.completion_tokens
     counts.cached_tokens += usage.cached_tokens
     counts.reasoning_tokens += usage.reasoning_tokens
+    counts.cache_hits += stats.cache_hit
     counts.request_seconds_queued += stats.queued_s
     if stats.queued_s:
         add_duration(counts.durations, "queue_time", stats.queued_s)

@@ -51,6 +51,7 @@ class ServedModelAdmin(DeletesStopped):
                 )
             },
         ),
+        (_("Response cache"), {"fields": ("cache_ttl_s",)}),
         (
             _("Prices"),
             {"fields": ("input_price", "cached_input_price", "output_price")},

@@ -29,7 +29,9 @@ class UsageNumbersSerializer(serializers.Serializer[Any]):
     errors = serializers.IntegerField()  # type: ignore[assignment]
     refused = serializers.IntegerField()
     cancelled = serializers.IntegerField()
-    cache_hits = serializers.IntegerField()
+    cache_hits = serializers.IntegerField(
+        help_text="Answered from the response cache; they take no tokens."
+    )
     prompt_tokens = serializers.IntegerField()
     cached_tokens = serializers.IntegerField(help_text=OF_PROMPTS)
     completion_tokens = serializers.IntegerField()

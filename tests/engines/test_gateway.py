@@ -94,6 +94,21 @@ async def test_complete_response_matches_the_engines(gateway, engine, path, body
     ]
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_answer_is_repeated_without_the_engine(engine, stream):
+    body = {**SAY, "model": "smol", "stream": stream}
+    async with in_front_of(engine, cache_ttl_s=60) as gateway:
+        fresh, repeated = [await fetch(gateway, "POST", CHAT, body) for _ in range(2)]
+        usage = gateway.usage.counts[7]
+        (entry,) = gateway.usage.by_token.drain().values()
+    assert (fresh.status, repeated.content) == (200, fresh.content)
+    marks = [answer.headers["x-cache"] for answer in (fresh, repeated)]
+    assert marks == ["miss", "hit"]
+    for each in (usage, entry):
+        counted = each.requests, each.cache_hits, each.completion_tokens
+        assert counted == (2, 1, 8)
+
+
 TOOL = {"type": "function", "function": {"name": "look"}}
 # Seconds for the engine, or GiB for the gateway, before they were bounded
 EXPENSIVE = (

@@ -36,6 +36,8 @@ def test_settings_of_the_tests_are_fine():
         ({"METRICS_NETWORKS": ["10.1.2.0/24", "::1/128"]}, []),
         ({"METRICS_NETWORKS": ["10.1.2.3/24"]}, ["llmplatform.E008"]),
         ({"GATEWAY_UNKNOWN_FIELDS": "ignore"}, ["llmplatform.E009"]),
+        ({"RESPONSE_CACHE_BYTES": 0}, []),
+        ({"RESPONSE_CACHE_BYTES": -1}, ["llmplatform.E011"]),
         ({"DOWNLOAD_NETWORKS": ["10.0.0.0/8"]}, []),
         ({"DOWNLOAD_NETWORKS": ["10.0.0.0/33"]}, ["llmplatform.E008"]),
         ({"WEBHOOK_ALLOWED_NETWORKS": ["10.0.0.0/8", "fd00::/8"]}, []),

@@ -14,7 +14,7 @@ FIELDS = {
     "desired_state", "status", "reason", "aliases",
     "allowed_operations", "restart_required", "changed_fields", "created_at",
     "input_price", "cached_input_price", "output_price",
-    "updated_at",
+    "cache_ttl_s", "updated_at",
 }  # fmt: skip
 
 
@@ -37,6 +37,7 @@ def test_create_accepts_every_field_and_records_the_actor():
         gpu_count=2, gpu_memory_mib=8000, cpu_cores=3, memory_mib=100, priority=10,
         preemptible=False, replicas=2, driver="process",
         input_price="0.1500", cached_input_price="0.0750", output_price="999999.0000",
+        cache_ttl_s=86_400,
     )  # fmt: skip
     answer = send(operator(), "POST", "/api/models", body)
     assert answer.status_code == 201

@@ -12,7 +12,7 @@ from gateway.dialects.anthropic.from_chat import Json, MessageEvents
 from gateway.dialects.anthropic.to_chat import to_chat
 from gateway.dialects.base import EngineRequest
 from gateway.dialects.chat_translator import ChatTranslator
-from gateway.dialects.payload import given, unknown_problems
+from gateway.dialects.payload import given, is_greedy, unknown_problems
 from gateway.engines.errors import parse_response
 from gateway.errors import only_embeddings, validation_error
 from gateway.protocol.sse import event_data
@@ -50,6 +50,7 @@ def build_request(body: Body, route: Route, stats: RequestStats) -> EngineReques
         content=dump_json(payload),
         stream=bool(body.get("stream")),
         translator=MessageTranslator(stats),
+        is_deterministic=is_greedy(payload),
     )
 
 

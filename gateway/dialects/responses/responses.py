@@ -8,7 +8,7 @@ from common.request_fields.dialect import Body
 from gateway.dialects import openai
 from gateway.dialects.base import EngineRequest
 from gateway.dialects.chat_translator import ChatTranslator
-from gateway.dialects.payload import given, unknown_problems
+from gateway.dialects.payload import given, is_greedy, unknown_problems
 from gateway.dialects.responses.fields import NOT_SENT, RESPONSES
 from gateway.dialects.responses.from_chat import Json, ResponseEvents
 from gateway.dialects.responses.to_chat import to_chat
@@ -44,11 +44,13 @@ def build_request(body: Body, route: Route, stats: RequestStats) -> EngineReques
         return replace(request, translator=ChatTranslator(events, stats))
     names = known.keys() - NOT_SENT
     payload = {name: value for name, value in body.items() if name in names}
+    payload = {**route.sampling, **payload, "model": route.name}
     return EngineRequest(
         path=route.dialect.paths["responses"],
-        content=dump_json({**route.sampling, **payload, "model": route.name}),
+        content=dump_json(payload),
         stream=bool(body.get("stream")),
         translator=ResponsesTranslator(stats),
+        is_deterministic=is_greedy(payload),
     )
 
 

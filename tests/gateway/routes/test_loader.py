@@ -221,3 +221,8 @@ def test_priority_and_weight_are_those_of_token_user_or_group():
 def test_prices_are_those_of_one_token(fields, prices):
     model = a_model(**fields)
     assert load().by_id[model.pk].prices == Prices(*prices)
+
+
+def test_route_has_the_cache_time_of_its_model():
+    models = [a_model(name="a1"), a_model(name="b1", cache_ttl_s=60)]
+    assert [load().by_id[model.pk].cache_ttl_s for model in models] == [0, 60]

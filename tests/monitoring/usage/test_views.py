@@ -86,6 +86,12 @@ def test_page_filters_and_names_what_is_wrong():
     assert "<script>x" not in pages[2]
 
 
+def test_table_has_the_cache_hits():
+    a_usage(START, requests=9, cache_hits=7)
+    cells = re.findall(r'data-label="Cache hits">(.*?)<', page_of(SPAN))
+    assert cells == ["7", "7"]
+
+
 @pytest.mark.parametrize("text", ["用量", "分组", "各模型token数", "费用", "合计"])
 def test_page_is_translated(text):
     several()
