@@ -256,6 +256,8 @@ SPECTACULAR_SETTINGS = {
         "ChannelKindEnum": "monitoring.alerts.enums.ChannelKind",
         "AlertStateEnum": "monitoring.alerts.enums.AlertState",
         "RuleStateEnum": "monitoring.alerts.enums.RuleState",
+        "ModeEnum": "runtimes.enums.GpuMode",
+        "AliasModeEnum": "models_app.aliases.models.Mode",
     },
 }
 

@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.routers import DefaultRouter
 
 from llmplatform.errors import UnknownPath
+from models_app.aliases.api import ModelAliases
 from models_app.api import ServedModels
 from models_app.limits.api import Limits
 from models_app.tokens.api import Tokens
@@ -47,6 +48,7 @@ router.register("scheduling", Scheduling, basename="scheduling")
 router.register("library/downloads", Downloads, basename="download")
 router.register("usage", Usage, basename="usage")
 router.register("tokens", Tokens, basename="token")
+router.register("model-aliases", ModelAliases, basename="model-alias")
 router.register("limits", Limits, basename="limit")
 router.register("library", Library, basename="library")
 

@@ -11,11 +11,13 @@ class ModelsAppConfig(AppConfig):
         from common.messages import register
         from models_app import messages, signals
         from models_app.accounts import signals as accounts
+        from models_app.aliases import messages as aliases
         from models_app.limits import messages as limits
         from models_app.permissions import create_groups
 
         register(messages.REASONS)
         register(limits.REASONS)
+        register(aliases.REASONS)
         post_migrate.connect(create_groups, sender=self)
         signals.connect()
         accounts.connect()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from django.db.models import Q, QuerySet
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import BasePermission, DjangoModelPermissions
 
 from models_app.accounts.recording import unrecorded
 
@@ -23,10 +23,10 @@ OPERATE = "models_app.operate_servedmodel"
 APPROVE = "models_app.approve_servedmodel"
 USE = "models_app.use_servedmodel"
 
-_VIEWER = ("view_servedmodel", "view_run", "view_activity")
+_VIEWER = ("view_servedmodel", "view_run", "view_activity", "view_modelalias")
 _OPERATOR = (
     *_VIEWER, "add_servedmodel", "change_servedmodel", "operate_servedmodel",
-    "use_servedmodel",
+    "use_servedmodel", "add_modelalias", "change_modelalias", "delete_modelalias",
 )  # fmt: skip
 _ADMIN = (
     *_OPERATOR, "delete_servedmodel", "approve_servedmodel",
@@ -69,6 +69,17 @@ class ModelPermissions(BasePermission):
         if request.method == "OPTIONS" or action is None:
             return user.has_perm(VIEW)
         return user.has_perm(BY_ACTION.get(action, VIEW))
+
+
+class RowPermissions(DjangoModelPermissions):
+    """As in the admin: view, add, change and delete rows of the view's model."""
+
+    perms_map = {
+        **DjangoModelPermissions.perms_map,
+        "GET": ["%(app_label)s.view_%(model_name)s"],
+        "HEAD": ["%(app_label)s.view_%(model_name)s"],
+        "OPTIONS": ["%(app_label)s.view_%(model_name)s"],
+    }
 
 
 def is_admin(user: User | AnonymousUser | None) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from common.problems import Problem, shorten, wrong_type
 from common.storable import MAX_DEPTH, has_unstorable, too_deep
@@ -122,9 +123,14 @@ def _aliases(
 
 
 def _names_of_others(model: ServedModel) -> set[str]:
-    others = ServedModel.objects.exclude(pk=model.pk).values_list("name", "aliases")
-    shared = ModelAlias.objects.values_list("name", flat=True)
-    return {*shared, *(text for name, more in others for text in (name, *more))}
+    aliases = ModelAlias.objects.values_list("name", flat=True)
+    return {*aliases, *names_of(ServedModel.objects.exclude(pk=model.pk))}
+
+
+def names_of(models: QuerySet[ServedModel]) -> set[str]:
+    """With the aliases of each."""
+    named = models.values_list("name", "aliases")
+    return {text for name, aliases in named for text in (name, *aliases)}
 
 
 def _unknown_plugins(after: Mapping[str, Any], changed: set[str]) -> Iterator[Problem]:

@@ -7,8 +7,6 @@ from typing import Any, cast
 from django_filters import rest_framework as filters
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import NotFound
-from rest_framework.permissions import BasePermission
-from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import ModelViewSet
 
@@ -17,20 +15,7 @@ from models_app.filters import StableOrdering
 from models_app.limits.editing import create_limit, delete_limit, update_limit
 from models_app.limits.models import SUBJECTS, Limit
 from models_app.limits.serializers import LimitSerializer
-
-PERMISSIONS = {
-    "create": "models_app.add_limit",
-    "update": "models_app.change_limit",
-    "partial_update": "models_app.change_limit",
-    "destroy": "models_app.delete_limit",
-}
-VIEW_LIMITS = "models_app.view_limit"
-
-
-class LimitPermissions(BasePermission):
-    def has_permission(self, request: Request, view: Any) -> bool:
-        needed = PERMISSIONS.get(view.action or "list", VIEW_LIMITS)
-        return bool(request.user.is_authenticated and request.user.has_perm(needed))
+from models_app.permissions import RowPermissions
 
 
 class LimitFilter(filters.FilterSet):  # type: ignore[misc]
@@ -49,7 +34,7 @@ class LimitFilter(filters.FilterSet):  # type: ignore[misc]
 class Limits(ModelViewSet[Limit]):
     queryset = Limit.objects.select_related(*SUBJECTS)
     serializer_class = LimitSerializer
-    permission_classes = (LimitPermissions,)
+    permission_classes = (RowPermissions,)
     filter_backends = [DjangoFilterBackend, StableOrdering]
     filterset_class = LimitFilter
     ordering_fields = ["id", "created_at", "updated_at"]

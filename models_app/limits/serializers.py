@@ -25,7 +25,7 @@ class SubjectField(serializers.Field[Any, Any, Any, Any]):
     """The name of a row. Raises Invalid no_such_subject."""
 
     def __init__(self, rows: type[Model], column: str, **options: Any) -> None:
-        super().__init__(required=False, allow_null=True, **options)
+        super().__init__(**{"required": False, "allow_null": True, **options})
         self.rows, self.column = rows, column
 
     def to_internal_value(self, data: Any) -> Model:

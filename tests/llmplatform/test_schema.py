@@ -32,6 +32,8 @@ OPERATIONS = {
     "/api/library/downloads/{uid}/cancel": {"post"},
     "/api/library/downloads/{uid}/retry": {"post"},
     "/api/library/scan": {"get", "post"},
+    "/api/model-aliases": {"get", "post"},
+    "/api/model-aliases/{id}": {"get", "put", "patch", "delete"},
     "/api/limits": {"get", "post"},
     "/api/limits/{id}": {"get", "put", "patch", "delete"},
     "/api/models": {"get", "post"},

@@ -44,6 +44,7 @@ def test_root_leads_to_the_lists():
         "library": "http://testserver/api/library",
         "library/downloads": "http://testserver/api/library/downloads",
         "limits": "http://testserver/api/limits",
+        "model-aliases": "http://testserver/api/model-aliases",
         "models": "http://testserver/api/models",
         "monitoring/exports": "http://testserver/api/monitoring/exports",
         "tokens": "http://testserver/api/tokens",
