@@ -28,12 +28,7 @@ from gateway.dialects.base import EngineRequest
 from gateway.dialects.responses import responses
 from gateway.engines.client import EngineClient
 from gateway.engines.replicas import affinity_of, session_of
-from gateway.errors import (
-    GatewayError,
-    alias_without_models,
-    may_try_another,
-    model_not_found,
-)
+from gateway.errors import GatewayError, alias_without_models, may_try_another
 from gateway.http import ClientDisconnectedError, Receive, Request, Scope, Send
 from gateway.limits.admission import Limits
 from gateway.messages import preferred_language
@@ -124,7 +119,7 @@ class Gateway:
 
     async def _generate(self, request: Request, model: str) -> None:
         caller = await self._authenticate(request)
-        route = _find_route(caller.table, model)
+        route = caller.find(model)
         await self._serve(request, caller, route, native.build_request, None)
 
     async def _openai(
@@ -136,14 +131,14 @@ class Gateway:
         """Serves a JSON body that names its model."""
         caller = await self._authenticate(request)
         body = parse_json(await request.body())
-        route = _find_route(caller.table, openai.model_name(body))
+        route = caller.find(openai.model_name(body))
         await self._serve(request, caller, route, build, body)
 
     async def _transcribe(self, request: Request, _key: str) -> None:
         caller = await self._authenticate(request)
         content_type = request.headers.get(b"content-type", b"")
         form = transcriptions.parse(await request.body(), content_type)
-        route = _find_route(caller.table, openai.model_name(form.body))
+        route = caller.find(openai.model_name(form.body))
         build = partial(transcriptions.build_request, form)
         await self._serve(request, caller, route, build, form.body)
 
@@ -202,21 +197,14 @@ class Gateway:
 
     async def _list_models(self, request: Request, _key: str) -> None:
         caller = await self._authenticate(request)
-        await request.respond_json(openai.model_list(caller.table))
+        await request.respond_json(openai.model_list(caller.visible))
 
     async def _get_model(self, request: Request, model: str) -> None:
         caller = await self._authenticate(request)
-        route = _find_route(caller.table, model)
+        route = caller.find(model)
         is_id = isinstance(route, Route) and model not in route.aliases
         name = route.name if is_id else model
         await request.respond_json(openai.model_object(route, name))
-
-
-def _find_route(table: RoutingTable, model: str) -> Route | Alias:
-    route = table.find(model)
-    if route is None:
-        raise model_not_found(shorten(model), table.nearest(model))
-    return route
 
 
 @contextmanager

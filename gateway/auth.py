@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from knox.crypto import hash_token
 
-from gateway.errors import GatewayError
+from common.problems import shorten
+from gateway.errors import GatewayError, model_not_found
 from gateway.routes.cache import RouteCache
-from gateway.routes.table import Grant, RoutingTable
+from gateway.routes.table import Alias, Grant, Route, RoutingTable, permitted
 from models_app.enums import TokenScope
 from models_app.tokens.scopes import allows
 
@@ -30,6 +31,23 @@ class Caller:
     @property
     def grant(self) -> Grant:
         return self.table.grants[self.digest]
+
+    @property
+    def visible(self) -> RoutingTable:
+        """The table without models that the token may not use."""
+        return self.table.limited_to(self.grant.models)
+
+    def find(self, name_or_id: str) -> Route | Alias:
+        """Raises GatewayError model_not_found, for a model that the token may not use
+        as for one that does not exist."""
+        found = self.table.find(name_or_id)
+        models = self.grant.models
+        if models is not None:
+            found = permitted(found, models)
+        if found is None:
+            nearest = self.visible.nearest(name_or_id)
+            raise model_not_found(shorten(name_or_id), nearest)
+        return found
 
 
 def authorization(headers: Mapping[bytes, bytes]) -> bytes | None:

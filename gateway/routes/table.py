@@ -6,7 +6,7 @@ Immutable; a reload replaces it as a whole.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import islice
 from typing import NamedTuple
@@ -20,13 +20,15 @@ LONGEST_NAME, MOST_NAMES = 100, 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """What a token allows. scopes: those it is restricted to. expires_at: seconds since
-    the epoch, None for never. token_id: the part of the token that is shown."""
+    """What a token allows. scopes: those it is restricted to. models: ids of those it
+    may use; None for any. expires_at: seconds since the epoch, None for never.
+    token_id: the part of the token that is shown."""
 
     user_id: int
     username: str
     can_use: bool
     scopes: tuple[str, ...] = ()
+    models: frozenset[int] | None = None
     expires_at: float | None = None
     token_id: str = ""
     token_name: str = ""
@@ -113,11 +115,38 @@ class RoutingTable:
             return self.by_id.get(int(name_or_id[:18]))
         return self.by_name.get(name_or_id) or self.aliases.get(name_or_id)
 
+    def limited_to(self, models: frozenset[int] | None) -> RoutingTable:
+        """The table as a token sees it that may use only these models. None: any."""
+        if models is None:
+            return self
+        aliases = {
+            name: allowed
+            for name, alias in self.aliases.items()
+            if isinstance(allowed := permitted(alias, models), Alias)
+        }
+        return replace(
+            self,
+            by_name={k: v for k, v in self.by_name.items() if v.model_id in models},
+            by_id={k: v for k, v in self.by_id.items() if k in models},
+            aliases=aliases,
+        )
+
     def nearest(self, name: str) -> str:
         """The name of a model that was probably meant; empty if none is close."""
         shortened = name[:LONGEST_NAME]
         names = list(islice((*self.by_name, *self.aliases), MOST_NAMES))
         return next(iter(get_close_matches(shortened, names, 1)), "")
+
+
+def permitted(
+    found: Route | Alias | None, models: frozenset[int]
+) -> Route | Alias | None:
+    """What a token that may use only these models can use of it. An alias keeps the
+    targets that are among them; without any it is unknown."""
+    if isinstance(found, Alias):
+        targets = [each for each in found.targets if each.route.model_id in models]
+        return replace(found, targets=tuple(targets)) if targets else None
+    return found if found is not None and found.model_id in models else None
 
 
 def by_name(routes: Sequence[Route]) -> dict[str, Route]:
