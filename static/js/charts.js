@@ -118,7 +118,12 @@ export class Chart {
     const edges = series.flatMap((one) => (one.min ? [one.max, one.min] : []));
     this.span = span;
     this.#plot.setData([times, ...columns, ...edges]);
-    // The legend shows the newest values unless the cursor is over the chart.
+    // uPlot draws in a microtask, which clears the legend of a new chart.
+    queueMicrotask(() => this.#showNewest(times));
+  }
+
+  /* The legend shows the newest values unless the cursor is over the chart. */
+  #showNewest(times) {
     const hasCursor = this.#plot.cursor.idx !== null && this.#plot.cursor.left >= 0;
     if (times.length && !hasCursor) this.#plot.setLegend({ idx: times.length - 1 });
   }

@@ -39,11 +39,18 @@ function scaled(value, unit) {
   return [value, unit === "second" ? "s" : (SYMBOLS[unit] ?? "")];
 }
 
+/* Below 0.1, two digits that are not zero. */
+function fractionDigits(amount) {
+  if (amount >= 100) return 0;
+  if (amount >= 10) return 1;
+  return amount >= 0.1 || !amount ? 2 : Math.min(8, 1 - Math.floor(Math.log10(amount)));
+}
+
 /* perSecond: the value is a rate. */
 export function withUnit(value, unit, perSecond = false) {
   if (value === null || value === undefined) return "–";
   const [amount, symbol] = scaled(value, unit);
-  const digits = Math.abs(amount) >= 100 ? 0 : Math.abs(amount) >= 10 ? 1 : 2;
+  const digits = fractionDigits(Math.abs(amount));
   const suffix = perSecond ? `${symbol}/s` : symbol;
   const gap = suffix && suffix !== "%" ? "\u00a0" : "";
   return `${number(amount, digits)}${gap}${suffix}`;
