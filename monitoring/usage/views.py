@@ -35,6 +35,8 @@ def usage(request: HttpRequest) -> HttpResponse:
         raw, query = {}, parse_query({})
     records = select(query, request.user)
     rows = list(shown(grouped(query, records)[:MAX_ROWS], query.groups))
+    sums = totals(records)
+    counts = ("total_tokens", "requests", *(["cost"] if sums["cost"] else []))
     context = {
         **admin.site.each_context(request),
         "title": _("Usage"),
@@ -46,12 +48,12 @@ def usage(request: HttpRequest) -> HttpResponse:
         "subjects": {name: ",".join(raw.get(name, [])) for name in _subject_labels()},
         "labels": _subject_labels(),
         "rows": [{"key": _key_of(row, query), **row} for row in rows],
-        "totals": totals(records),
+        "totals": sums,
         "currency": settings.CURRENCY,
         "is_cut": len(rows) == MAX_ROWS,
         "formats": ("csv", "json", "xlsx"),
         "parameters": request.GET.urlencode() if raw else "",
-        "monitoring": {**page_data([]), "charts": _charts(query, records)},
+        "monitoring": {**page_data([]), "charts": _charts(query, records, counts)},
     }
     return TemplateResponse(request, "monitoring/usage.html", context)
 
@@ -74,7 +76,9 @@ def _key_of(row: Row, query: UsageQuery) -> str:
     return " · ".join(key["name"] if isinstance(key, dict) else key for key in keys)
 
 
-def _charts(query: UsageQuery, records: Records) -> list[dict[str, Any]]:
+def _charts(
+    query: UsageQuery, records: Records, counts: Sequence[str]
+) -> list[dict[str, Any]]:
     """Lines by model, those with the most tokens first."""
     most = grouped(replace(query, groups=("model",)), records)[:MAX_LINES]
     labels = {
@@ -86,9 +90,7 @@ def _charts(query: UsageQuery, records: Records) -> list[dict[str, Any]]:
     rows = list(shown(grouped(by_time, of_them), by_time.groups))
     times = _hours(query) if step == "hour" else _days(query)
     values = {(_seconds(row[step]), row["model"]["id"]): row for row in rows}
-    return [
-        _chart(name, times, labels, values) for name in ("total_tokens", "requests")
-    ]
+    return [_chart(name, times, labels, values) for name in counts]
 
 
 def _hours(query: UsageQuery) -> list[int]:
@@ -120,7 +122,7 @@ def _chart(
     return {"id": count, "times": times, "lines": lines}
 
 
-def _count(row: Row | None, count: str) -> int:
+def _count(row: Row | None, count: str) -> float:
     return row[count] if row else 0
 
 

@@ -45,11 +45,26 @@ def test_only_administrators_see_everybodys(role, sees):
 def test_charts_have_a_line_for_each_model(settings):
     settings.TIME_ZONE = "UTC"
     several()
-    tokens, requests = charts_of(page_of(SPAN))
+    tokens, requests, cost = charts_of(page_of(SPAN))
     lines = {line["label"]: line["values"] for line in tokens["lines"]}
     assert lines == {"large": [1005, 0, 0], "smol": [15, 30, 0]}
     assert [line["values"] for line in requests["lines"]] == [[1, 0, 0], [1, 2, 0]]
+    assert [line["values"] for line in cost["lines"]] == [[0, 0, 0], [2, 0, 0]]
     assert [at - tokens["times"][0] for at in tokens["times"]] == [0, DAY_S, 2 * DAY_S]
+
+
+@pytest.mark.parametrize(
+    ("cost", "charts"),
+    [
+        (0, ["total_tokens", "requests"]),
+        (15_000, ["total_tokens", "requests", "cost"]),
+    ],
+)
+def test_cost_has_a_chart_if_there_is_any(cost, charts):
+    a_usage(START, cost=cost)
+    page = page_of(f"{SPAN}&group_by=user")
+    assert [chart["id"] for chart in charts_of(page)] == charts
+    assert re.findall('data-usage-chart="(.*?)"', page) == charts
 
 
 def test_model_that_was_created_again_has_a_line_of_its_own():
