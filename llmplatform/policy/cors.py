@@ -18,7 +18,12 @@ from llmplatform.policy.base import (
 
 ANY = "*"
 METHODS = b"GET, POST, PUT, PATCH, DELETE"
-EXPOSED = b"X-Request-Id, Retry-After, X-Served-Model, Content-Disposition"
+EXPOSED = (
+    b"X-Request-Id, Retry-After, Content-Disposition, X-Served-Model, X-Cache,"
+    b" X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests,"
+    b" X-RateLimit-Reset-Requests, X-RateLimit-Limit-Tokens,"
+    b" X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Tokens"
+)
 MAX_AGE_S = b"600"
 
 

@@ -1,5 +1,10 @@
+from datetime import UTC
+
 import pytest
 
+from gateway.app import SERVED_MODEL
+from gateway.cache.responses import HEADER
+from gateway.limits.rules import Limit, Windows, claim, headers
 from llmplatform.policy.cors import allow_origins
 from tests.llmplatform.policy.asgi import call, hello
 
@@ -38,6 +43,15 @@ async def test_listed_origins_may_read_responses_of_the_apis(
     assert (response.status, response.body) == (200, b"hello")
     assert granted(response) == expected
     assert "access-control-allow-credentials" not in response.headers
+
+
+async def test_pages_may_read_the_headers_of_the_gateway(settings):
+    settings.CORS_ORIGINS = [APP]
+    limit = Limit(key="1", subject="user", requests_per_minute=1, tokens_per_day=1)
+    needed = claim([limit], Windows(UTC), 0, 1)
+    sent = {name for name, _ in headers(needed, [0, 0], 0)} | {HEADER, SERVED_MODEL}
+    exposed = (await request()).headers["access-control-expose-headers"]
+    assert {name.decode() for name in sent} <= set(exposed.lower().split(", "))
 
 
 async def test_caches_keep_responses_apart_by_origin(settings):
