@@ -92,12 +92,26 @@ class Gateway:
             return
         except InvalidJsonError as error:
             problem = GatewayError(400, "parse_error", {"detail": str(error)})
-            await _send_error(request, match, problem)
+            await self._send_error(request, match, problem)
         except GatewayError as error:
-            await _send_error(request, match, error)
+            await self._send_error(request, match, error)
         except Exception:
             logger.exception("request failed: %s", match.endpoint)
-            await _send_error(request, match, GatewayError(500, "internal_error"))
+            await self._send_error(request, match, GatewayError(500, "internal_error"))
+
+    async def _send_error(
+        self, request: Request, match: urls.Match, error: GatewayError
+    ) -> None:
+        self.limits.add_headers(request, error)
+        accept = request.headers.get(b"accept-language", b"").decode("latin-1")
+        with translation.override(preferred_language(accept)):
+            content = json.dumps(match.format_error(error), ensure_ascii=False).encode()
+        if request.response_finished:
+            return
+        if request.response_started:
+            await request.finish(format_event(content, match.error_event))
+        else:
+            await request.respond(error.status, content, error.headers)
 
     async def _dispatch(self, request: Request, match: urls.Match) -> None:
         if match.endpoint not in self.handlers:
@@ -115,7 +129,9 @@ class Gateway:
         return await self.handlers[match.endpoint](request, match.key)
 
     async def _authenticate(self, request: Request) -> Caller:
-        return await authenticate(authorization(request.headers), self.routes)
+        caller = await authenticate(authorization(request.headers), self.routes)
+        request.limits = caller.grant.limits
+        return caller
 
     async def _generate(self, request: Request, model: str) -> None:
         caller = await self._authenticate(request)
@@ -152,6 +168,7 @@ class Gateway:
     ) -> None:
         if isinstance(route, Alias):
             return await self._serve_alias(request, caller, route, build, body)
+        request.limits = (*caller.grant.limits, *route.limits)
         with self.usage.track(route, caller.grant) as stats, _record_outcome(stats):
             if body is None:
                 body = parse_json(await request.body())
@@ -223,15 +240,3 @@ def _record_outcome(stats: RequestStats) -> Iterator[None]:
     except Exception:
         stats.status = 500
         raise
-
-
-async def _send_error(request: Request, match: urls.Match, error: GatewayError) -> None:
-    accept = request.headers.get(b"accept-language", b"").decode("latin-1")
-    with translation.override(preferred_language(accept)):
-        content = json.dumps(match.format_error(error), ensure_ascii=False).encode()
-    if request.response_finished:
-        return
-    if request.response_started:
-        await request.finish(format_event(content, match.error_event))
-    else:
-        await request.respond(error.status, content, error.headers)

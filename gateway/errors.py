@@ -43,7 +43,8 @@ OPENAI_TYPES = {
 @dataclass(eq=False)
 class GatewayError(Exception):
     """message_code: where it differs from code. engine_message: shown unchanged instead
-    of our own message. extra_fields: only in the platform's format."""
+    of our own message. param: what OpenAI's format names; by default, the field of the
+    first problem. extra_fields: only in the platform's format."""
 
     status: int
     code: str
@@ -52,6 +53,7 @@ class GatewayError(Exception):
     message_code: str = ""
     engine_message: str = ""
     problems: Sequence[Problem] = ()
+    param: str | None = None
     retry_after_s: int | None = None
     extra_headers: Sequence[tuple[bytes, bytes]] = ()
     extra_fields: Mapping[str, object] = field(default_factory=dict)
@@ -113,6 +115,7 @@ def limit_exceeded(
         429,
         "limit_exceeded",
         params,
+        param=f"{refusal.subject}.{refusal.name}",
         retry_after_s=refusal.retry_after_s,
         extra_headers=headers,
         extra_fields={"params": params},
@@ -203,7 +206,7 @@ def openai_error(error: GatewayError) -> dict[str, Any]:
     body = {
         "message": error.message,
         "type": OPENAI_TYPES.get(error.status, default_type),
-        "param": first.field if first else None,
+        "param": first.field if first else error.param,
         "code": OPENAI_CODES.get(code, code),
     }
     return {"error": with_request_id(body)}
@@ -217,7 +220,7 @@ def anthropic_error(error: GatewayError) -> dict[str, Any]:
     body = {
         "type": ANTHROPIC_TYPES.get(error.status, default_type),
         "message": error.message,
-        "param": first.field if first else None,
+        "param": first.field if first else error.param,
         "code": first.code if first else error.code,
     }
     return with_request_id({"type": "error", "error": body})

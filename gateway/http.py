@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from gateway.errors import GatewayError
+from gateway.limits.rules import Limit
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -38,6 +39,7 @@ class Request:
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.response_headers: list[Header] = []  # of every response to it
+        self.limits: tuple[Limit, ...] = ()  # of its caller and its model, once known
         self.recorder: ContentRecorder | None = None
         self.response_started = False
         self.has_content = False  # comments are none

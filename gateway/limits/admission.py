@@ -17,8 +17,10 @@ from django.utils.timezone import get_default_timezone
 from common.problems import Problem
 from gateway.auth import Caller
 from gateway.errors import GatewayError, limit_exceeded, validation_error
+from gateway.http import Request
 from gateway.limits.queue import KEEP_ALIVE_S, ModelQueue, OnWait
 from gateway.limits.rules import (
+    HEADER,
     RETRY_AFTER_S,
     Claim,
     Limit,
@@ -54,6 +56,17 @@ class Limits:
         """body: valid in its dialect. on_wait: called every few seconds while the
         request is in a queue. Entering the context raises GatewayError."""
         return Admission(self, caller, route, body, on_wait)
+
+    def add_headers(self, request: Request, error: GatewayError) -> None:
+        """Of a request that was refused before it was counted: what is left of its
+        limits, as far as this process knows."""
+        known = (*request.response_headers, *error.extra_headers)
+        if not request.limits or any(name.startswith(HEADER) for name, _ in known):
+            return
+        now = time.time()
+        needed = claim(request.limits, self.windows, now, 1)
+        values = self.shared.local.read(needed)
+        request.response_headers.extend(headers(needed, values, now))
 
     def queue_of(self, route: Route) -> ModelQueue | None:
         """None: its requests do not wait."""

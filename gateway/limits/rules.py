@@ -15,6 +15,7 @@ MINUTE_S = 60
 TOKENS = ("tokens_per_minute", "tokens_per_day", "tokens_per_month")
 # When somebody else's request may have ended
 RETRY_AFTER_S = 1
+HEADER = b"x-ratelimit-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,9 +163,9 @@ def headers(
             remaining, counter = min(left, key=lambda each: each[0])
             reset = duration(counter.resets_at - now)
             found += [
-                (b"x-ratelimit-limit-" + kind, b"%d" % counter.maximum),
-                (b"x-ratelimit-remaining-" + kind, b"%d" % remaining),
-                (b"x-ratelimit-reset-" + kind, reset.encode()),
+                (HEADER + b"limit-" + kind, b"%d" % counter.maximum),
+                (HEADER + b"remaining-" + kind, b"%d" % remaining),
+                (HEADER + b"reset-" + kind, reset.encode()),
             ]
     return found
 

@@ -51,6 +51,7 @@ async def test_requests_beyond_the_limit_are_429(gateway, limited, subject):
             break
     error = refused.json["error"]
     assert (error["code"], error["type"]) == ("rate_limit_exceeded", "rate_limit_error")
+    assert error["param"] == f"{subject}.requests_per_minute"
     assert "requests per minute 2" in error["message"]
     assert 1 <= int(refused.headers["retry-after"]) <= 60
     assert refused.headers["x-ratelimit-limit-requests"] == "2"
@@ -73,6 +74,63 @@ async def test_answers_have_the_headers_of_openai(gateway, limited, body):
     }
     assert found["x-ratelimit-remaining-requests"] == "8"
     assert found["x-ratelimit-remaining-tokens"] == "1000"
+
+
+UNKNOWN = {**CHAT_BODY, "model": "none"}
+TOO_HOT = {**CHAT_BODY, "temperature": 3}
+
+
+@pytest.mark.parametrize("subject", ["token", "model"])
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        (CHAT, TOO_HOT, 400),
+        (CHAT, {**TOO_HOT, "stream": True}, 400),
+        (CHAT, CHAT_BODY, 429),
+        (GENERATE, b"{", 400),
+        ("/v1/messages", CHAT_BODY, 400),
+    ],
+)
+async def test_request_refused_before_it_counts_has_the_headers_too(
+    gateway, limited, settings, path, body, status, subject
+):
+    limited(subject, requests_per_minute=9, tokens_per_day=1000)
+    settings.MAX_REQUESTS_PER_TOKEN = 1
+    gateway.limits.in_flight[hash_token(TOKEN), 7] = status == 429
+    for _ in range(2):
+        refused = await fetch(gateway, "POST", path, body)
+        assert refused.status == status
+        assert refused.headers["x-ratelimit-remaining-requests"] == "9"
+        assert refused.headers["x-ratelimit-limit-tokens"] == "1000"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [(CHAT, UNKNOWN, 404), (CHAT, b"[]", 400), ("/v1/models/none", {}, 404)],
+)
+async def test_request_without_a_model_has_the_headers_of_its_caller(
+    gateway, limited, path, body, status
+):
+    limited(tokens_per_day=1000)
+    method = "GET" if path.endswith("none") else "POST"
+    refused = await fetch(gateway, method, path, body)
+    assert refused.status == status
+    assert refused.headers["x-ratelimit-remaining-tokens"] == "1000"
+
+
+async def test_refused_request_shows_what_others_have_taken(gateway, limited):
+    limited(tokens_per_month=1000)
+    assert (await chat(gateway)).status == 200
+    refused = await chat(gateway, TOO_HOT)
+    assert refused.headers["x-ratelimit-remaining-tokens"] == "966"
+
+
+@pytest.mark.parametrize("token", [None, "unknown"])
+async def test_unknown_caller_learns_of_no_limit(gateway, limited, token):
+    limited(requests_per_minute=9)
+    refused = await fetch(gateway, "POST", CHAT, CHAT_BODY, token=token)
+    assert refused.status == 401
+    assert not [name for name in refused.headers if "ratelimit" in name]
 
 
 @pytest.mark.parametrize("body", [CHAT_BODY, STREAM])

@@ -26,6 +26,7 @@ def queued(loader, engine):
     def limit(max_in_flight=1, queue_length=9, queue_wait_s=60.0, **other):
         model = Limit(
             key=secrets.token_hex(4), subject="model", max_in_flight=max_in_flight,
+            tokens_per_day=1000,
             queue_length=queue_length, queue_wait_s=queue_wait_s,
         )  # fmt: skip
         grants = {hash_token(TOKEN): a_grant(), hash_token(OTHER): a_grant(**other)}
@@ -63,6 +64,7 @@ async def test_full_queue_is_429(gateway, engine, queued):
     await a_queue(gateway, 2)
     refused = await send(gateway)
     assert (refused.status, refused.json["error"]["code"]) == (429, "queue_full")
+    assert refused.headers["x-ratelimit-remaining-tokens"] == "1000"
     assert refused.headers["retry-after"] == "1"
     for task in tasks:
         task.cancel()
@@ -79,6 +81,7 @@ async def test_wait_that_is_too_long_is_429(gateway, engine, queued):
     await until(lambda: engine.in_flight == 1)
     refused = await send(gateway)
     assert (refused.status, refused.json["error"]["code"]) == (429, "queue_timeout")
+    assert refused.headers["x-ratelimit-remaining-tokens"] == "1000"
     assert gateway.usage.counts[7].queue_rejected == 1
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
