@@ -45,6 +45,8 @@ class Http(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._clear_deadline()
+        # Its timer would keep what belongs to the connection for KEEP_ALIVE_SECONDS.
+        self._unset_keepalive_if_required()
         self._leave()
         super().connection_lost(exc)
 
