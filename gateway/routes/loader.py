@@ -75,7 +75,7 @@ def _load_with_fresh_connection() -> RoutingTable:
 
 
 def load() -> RoutingTable:
-    """Eight queries, regardless of the number of rows. Not a single snapshot: a change
+    """Nine queries, regardless of the number of rows. Not a single snapshot: a change
     between two queries triggers another load."""
     runs = _ready_runs()
     models = ServedModel.objects.only(*FIELDS).order_by("pk")
@@ -201,6 +201,7 @@ def _grants(limits: LimitRows) -> dict[str, Grant]:
     reload. Reads tokens before permissions: a new token must not appear without the
     permissions that its user had when it was created."""
     tokens = list(ApiToken.objects.filter(user__is_active=True).select_related("user"))
+    models = _allowed_models()
     users = User.objects.with_perm(USE, backend=BACKEND)
     can_use = set(users.values_list("pk", flat=True))
     turns = {token.digest: limits.turn_of(token.pk, token.user_id) for token in tokens}
@@ -211,6 +212,7 @@ def _grants(limits: LimitRows) -> dict[str, Grant]:
             can_use=token.user_id in can_use
             and allows(token.scopes, TokenScope.INFERENCE),
             scopes=tuple(token.scopes),
+            models=None if token.any_model else frozenset(models[token.pk]),
             expires_at=token.expiry.timestamp() if token.expiry else None,
             token_id=token.token_key,
             token_name=token.name,
@@ -220,3 +222,14 @@ def _grants(limits: LimitRows) -> dict[str, Grant]:
         )
         for token in tokens
     }
+
+
+def _allowed_models() -> dict[str, set[int]]:
+    """By digest of the token; none for others."""
+    models: dict[str, set[int]] = defaultdict(set)
+    rows = ApiToken.allowed_models.through.objects.values_list(
+        "apitoken_id", "servedmodel_id"
+    )
+    for token, model in rows:
+        models[token].add(model)
+    return models

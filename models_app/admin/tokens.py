@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from common.problems import shorten
 from models_app.admin.base import COPY_SCRIPT, PlatformAdmin, short_time
 from models_app.models import ApiToken
 from models_app.permissions import USE, manageable_users
@@ -28,12 +29,16 @@ CREATED = "admin/models_app/apitoken/created.html"
 @admin.register(ApiToken)
 class ApiTokenAdmin(PlatformAdmin):
     form = TokenForm
-    fields = ("user", "name", "days", "scopes")
+    fields = ("user", "name", "days", "scopes", "allowed_models")
+    shown_fields = ("user", "name", "expires_at", "restriction", "models")
+    readonly_fields = ("expires_at", "restriction", "models")
+    autocomplete_fields = ("allowed_models",)
     list_display = (
         "name",
         "owner",
         "prefix",
         "restriction",
+        "models",
         "created_at",
         "expires_at",
         "revoke",
@@ -47,12 +52,16 @@ class ApiTokenAdmin(PlatformAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiToken]:
         tokens: QuerySet[ApiToken] = super().get_queryset(request)
         tokens = tokens.select_related("user")  # actions need them as well
+        tokens = tokens.prefetch_related("allowed_models")
         own = Q(user=request.user)
         if not request.user.has_perm(VIEW_TOKENS):
             return tokens.filter(own)
         return tokens.filter(own | Q(user__in=manageable_users(request.user)))
 
     # Everybody sees and revokes their own tokens.
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields if obj is None else self.shown_fields
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return True
@@ -121,6 +130,13 @@ class ApiTokenAdmin(PlatformAdmin):
     def restriction(self, token: ApiToken) -> str:
         return ", ".join(token.scope_labels)
 
+    @admin.display(description=_("models"))
+    def models(self, token: ApiToken) -> str:
+        names = token.model_names
+        if names is None:
+            return str(_("any"))
+        return shorten(", ".join(names)) or str(_("none"))
+
     @admin.display(description=_("revoke"))
     def revoke(self, token: ApiToken) -> SafeString:
         url = reverse("admin:models_app_apitoken_delete", args=[token.pk])
@@ -136,6 +152,7 @@ class ApiTokenAdmin(PlatformAdmin):
             days=chosen["days"],
             actor=request.user,
             scopes=chosen["scopes"],
+            models=[model.name for model in chosen["allowed_models"]] or None,
         )
         obj.pk, obj.token_key, obj.expiry = made.pk, made.token_key, made.expiry
         obj.secret = secret

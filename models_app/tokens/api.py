@@ -21,6 +21,7 @@ from models_app.models import ApiToken
 from models_app.permissions import USE
 from models_app.tokens.lifecycle import (
     MAX_DAYS,
+    MAX_MODELS,
     NAME_LENGTH,
     create_token,
     delete_token,
@@ -35,6 +36,13 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
     scopes = serializers.ListField(
         child=serializers.CharField(), help_text="Empty: everything the user may do."
     )
+    models = serializers.ListField(
+        child=serializers.CharField(),
+        source="model_names",
+        allow_null=True,
+        help_text="Names of the models that its inference requests may use, also"
+        " through aliases. Null: any.",
+    )
     created_at = serializers.DateTimeField(source="created")
     expires_at = serializers.DateTimeField(source="expiry", allow_null=True)
     expired = serializers.BooleanField(source="is_expired")
@@ -42,7 +50,7 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
     class Meta:
         model = ApiToken
         fields: tuple[str, ...] = (
-            "prefix", "name", "scopes", "created_at", "expires_at", "expired",
+            "prefix", "name", "scopes", "models", "created_at", "expires_at", "expired",
         )  # fmt: skip
         read_only_fields: tuple[str, ...] = fields
 
@@ -61,6 +69,15 @@ class NewTokenSerializer(KnownFields):
         child=serializers.ChoiceField(choices=TokenScope.values),
         required=False,
         help_text="Empty: everything the user may do.",
+    )
+    models = serializers.ListField(
+        child=JsonText(),
+        min_length=1,
+        max_length=MAX_MODELS,
+        required=False,
+        allow_null=True,
+        help_text="Names of the models that its inference requests may use, also"
+        " through aliases. Null: any. If absent: as the token that creates it.",
     )
 
 
@@ -95,6 +112,7 @@ class Tokens(ListModelMixin, DestroyModelMixin, GenericViewSet[ApiToken]):
     def get_queryset(self) -> Any:
         user = cast(User, self.request.user)
         own: QuerySet[ApiToken] = ApiToken.objects.filter(user=user)
+        own = own.prefetch_related("allowed_models")
         return own.order_by("-created", "digest")
 
     @extend_schema(request=NewTokenSerializer, responses={201: CreatedTokenSerializer})

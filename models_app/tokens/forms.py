@@ -33,9 +33,13 @@ class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = ApiToken
-        fields = ("user", "name")
+        fields = ("user", "name", "allowed_models")
         labels = {"user": _("User")}
         help_texts = {
             "user": _("The token has the permissions of this user."),
             "name": _("Identifies the token, such as the program that uses it."),
+            "allowed_models": _(
+                "Those that its inference requests may use, also through aliases. If"
+                " none is chosen: any model."
+            ),
         }

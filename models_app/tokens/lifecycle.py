@@ -15,14 +15,16 @@ from knox.settings import knox_settings
 
 from common import broker
 from common.exceptions import AlreadyExists, Invalid
-from common.problems import Problem, out_of_range, wrong_type
+from common.problems import Problem, out_of_range, shorten, wrong_type
+from common.storable import has_unstorable
 from models_app.activity import Actor, event_of, record
 from models_app.enums import TokenScope
-from models_app.models import Activity, ApiToken
+from models_app.models import Activity, ApiToken, ServedModel
 from models_app.tokens.scopes import allows
 
 MAX_DAYS = 3650
 NAME_LENGTH = 100
+MAX_MODELS = 1000
 
 
 def create_token(
@@ -31,10 +33,16 @@ def create_token(
     days: int | None = None,
     actor: Actor = None,
     scopes: Collection[str] = (),
+    models: Collection[str] | None = None,
 ) -> tuple[ApiToken, str]:
     """The row, and the token itself, which is stored nowhere. days: the settings have
-    the default. Raises Invalid."""
-    if found := [*_problems(user, name, days), *_unknown_scopes(scopes)]:
+    the default. models: names of those it may use; None: any. Raises Invalid."""
+    allowed = _models_by_name(models or ())
+    if found := [
+        *_problems(user, name, days),
+        *_unknown_scopes(scopes),
+        *(_unknown_model(model) for model in models or () if model not in allowed),
+    ]:
         is_duplicate = all(each.code == "duplicate_token" for each in found)
         raise AlreadyExists(found) if is_duplicate else Invalid(found)
     expiry = {"expiry": timedelta(days=days)} if days else {}
@@ -42,10 +50,12 @@ def create_token(
         try:
             with transaction.atomic():
                 made, token = ApiToken.objects.create(
-                    user=user, name=name, scopes=sorted(set(scopes)), **expiry
-                )
+                    user=user, name=name, scopes=sorted(set(scopes)),
+                    any_model=models is None, **expiry,
+                )  # fmt: skip
         except IntegrityError:
             raise AlreadyExists([_duplicate(user, name)]) from None
+        made.allowed_models.set(allowed.values())
         record("token_created", actor=actor, params=_params_of(made))
         broker.publish_change_on_commit()
     return made, token
@@ -55,6 +65,11 @@ def within(creator: ApiToken, fields: Mapping[str, Any]) -> dict[str, Any]:
     """fields: of a token that another one creates. It must not allow more, or last
     longer: revoking the one would be of no use. Raises Invalid."""
     fields, scopes = dict(fields), fields.get("scopes") or []
+    own_models = creator.model_names
+    if own_models is not None:
+        models = fields.setdefault("models", own_models)
+        if models is None or not set(models) <= set(own_models):
+            raise Invalid([wrong_type("models", models, ", ".join(own_models))])
     beyond = [scope for scope in scopes if not allows(creator.scopes, scope)]
     if creator.scopes and (beyond or not scopes):
         allowed = ", ".join(creator.scopes)
@@ -118,6 +133,18 @@ def _unknown_scopes(scopes: Collection[str]) -> Iterator[Problem]:
         if scope not in TokenScope.values:
             allowed = ", ".join(TokenScope.values)
             yield wrong_type("scopes", scope, allowed)
+
+
+def _models_by_name(names: Collection[str]) -> dict[str, ServedModel]:
+    """Those that exist."""
+    storable = [name for name in names if not has_unstorable(name)]
+    found = ServedModel.objects.only("name").filter(name__in=storable)
+    return {model.name: model for model in found}
+
+
+def _unknown_model(name: str) -> Problem:
+    params = {"value": shorten(name)}
+    return Problem(code="no_such_model", field="models", params=params)
 
 
 def _duplicate(user: User, name: str) -> Problem:

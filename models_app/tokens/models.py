@@ -17,6 +17,11 @@ class ApiToken(AbstractAuthToken):  # type: ignore[misc]
     name = models.CharField(_("name"), max_length=100)
     # Empty: everything its user may do. Otherwise only what these scopes allow.
     scopes = models.JSONField(_("restricted to"), default=list, blank=True)
+    # A flag, because a token whose last model is deleted must not get all of them.
+    any_model = models.BooleanField(_("any model"), default=True)
+    allowed_models = models.ManyToManyField(
+        "models_app.ServedModel", related_name="+", verbose_name=_("models"), blank=True
+    )
 
     class Meta(AbstractAuthToken.Meta):  # type: ignore[misc]
         abstract = False
@@ -33,6 +38,13 @@ class ApiToken(AbstractAuthToken):  # type: ignore[misc]
     @property
     def is_expired(self) -> bool:
         return self.expiry is not None and self.expiry <= timezone.now()
+
+    @property
+    def model_names(self) -> list[str] | None:
+        """Of the models that it may use; None: any."""
+        if self.any_model:
+            return None
+        return sorted(model.name for model in self.allowed_models.all())
 
     @property
     def scope_labels(self) -> list[str]:

@@ -5,7 +5,7 @@ from django.core.management import CommandError, call_command
 from knox.crypto import hash_token
 
 from models_app.models import ApiToken
-from tests.builders import a_user
+from tests.builders import a_model, a_user
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +30,14 @@ def test_restricts_the_token():
     assert ApiToken.objects.get().scopes == ["metrics"]
 
 
+def test_limits_the_token_to_models():
+    a_user(name="ada")
+    for name in ("smol", "big"):
+        a_model(name)
+    create_api_token("ada", "--name", "ci", "--model", "smol", "--model", "big")
+    assert ApiToken.objects.get().model_names == ["big", "smol"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -46,6 +54,7 @@ def test_restricts_the_token():
         (["ada", "--name", "x", "--days", "soon"], "invalid int value: 'soon'"),
         (["ada", "--name", ""], 'name must be 1 to 100 characters long, not "".'),
         (["ada", "--name", "x", "--scope", "all"], "invalid choice: 'all'"),
+        (["ada", "--name", "x", "--model", "gone"], "Model gone does not exist."),
         (["ada"], "--name"),
         ([], "user"),
     ],

@@ -24,12 +24,18 @@ class Command(BaseCommand):
             help="restrict the token to this; default: everything its user may do",
         )  # fmt: skip
 
+        parser.add_argument(
+            "--model", action="append", default=None, metavar="NAME",
+            help="a model that it may use, can be repeated; default: any",
+        )  # fmt: skip
+
     def handle(self, *args: Any, **options: Any) -> None:
         user = find_user(options["user"])
         try:
             _row, token = create_token(
-                user, options["name"], options["days"], scopes=options["scope"]
-            )
+                user, options["name"], options["days"],
+                scopes=options["scope"], models=options["model"],
+            )  # fmt: skip
         except Invalid as invalid:
             raise CommandError(str(invalid)) from None
         self.stdout.write(token)

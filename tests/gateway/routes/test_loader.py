@@ -9,6 +9,7 @@ from gateway.routes.table import Alias, Prices, Replica
 from models_app.enums import RunState
 from models_app.limits.models import Limit
 from models_app.models import ApiToken
+from models_app.tokens.lifecycle import create_token
 from tests.builders import a_model, a_run, a_token, a_user, an_alias
 
 pytestmark = pytest.mark.django_db
@@ -120,6 +121,19 @@ def test_grants_list_tokens_of_active_users_by_digest():
     assert grant.expires_at > 0
 
 
+def test_grants_have_the_models_that_a_token_may_use():
+    user, smol, big = a_user("operator"), a_model("smol"), a_model("big")
+    for name, models in {"any": None, "both": ["big", "smol"], "one": ["big"]}.items():
+        create_token(user, name, models=models)
+
+    def allowed():
+        return {grant.token_name: grant.models for grant in load().grants.values()}
+
+    assert allowed() == {"any": None, "both": {smol.pk, big.pk}, "one": {big.pk}}
+    big.delete()
+    assert allowed() == {"any": None, "both": {smol.pk}, "one": frozenset()}
+
+
 def test_token_never_appears_without_earlier_permissions():
     """The user joins a group, and makes a token, while the tokens are being read."""
     user = a_user()
@@ -147,7 +161,7 @@ def test_model_is_found_by_name_and_id(key, found):
 
 
 @pytest.mark.parametrize("rows", [1, 3])
-def test_load_takes_eight_queries(rows):
+def test_load_takes_nine_queries(rows):
     for index in range(rows):
         model = a_running_model(f"m{index}")
         a_run(model, RunState.READY)
@@ -159,7 +173,7 @@ def test_load_takes_eight_queries(rows):
         table = load()
     assert len(table.by_id) == len(table.grants) == rows
     assert len(table.aliases) == rows
-    assert len(queries) == 8
+    assert len(queries) == 9
 
 
 def test_alias_has_its_models_in_order():

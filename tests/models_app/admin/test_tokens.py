@@ -5,8 +5,9 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 from knox.crypto import hash_token
 
-from models_app.models import Activity, ApiToken
-from tests.builders import a_token, a_user
+from models_app.models import Activity, ApiToken, ServedModel
+from models_app.tokens.lifecycle import create_token
+from tests.builders import a_model, a_token, a_user
 from tests.models_app.people import client_as
 
 pytestmark = pytest.mark.django_db
@@ -136,6 +137,34 @@ def test_token_may_be_restricted(admin, scopes):
     admin.post(f"{LIST}add/", form)
     assert ApiToken.objects.get().scopes == scopes
     assert ("reading /metrics" in admin.get(LIST).content.decode()) == bool(scopes)
+
+
+@pytest.mark.parametrize("names", [[], ["smol"], ["big", "smol"]])
+def test_token_may_be_limited_to_models(admin, names):
+    user, models = a_user(name="robot"), {n: a_model(n) for n in ("smol", "big")}
+    form = {"user": user.pk, "name": "ci", "days": 30}
+    form["allowed_models"] = [models[name].pk for name in names]
+    admin.post(f"{LIST}add/", form)
+    token = ApiToken.objects.get()
+    assert token.model_names == (names or None)
+    shown = ", ".join(names) or "any"
+    for page in (LIST, f"{LIST}{token.pk}/change/"):
+        assert shown in admin.get(page).content.decode()
+
+
+def test_token_is_not_limited_to_a_model_that_does_not_exist(admin):
+    user = a_user(name="robot")
+    form = {"user": user.pk, "name": "ci", "days": 30, "allowed_models": [9]}
+    answer = admin.post(f"{LIST}add/", form)
+    assert "allowed_models" in answer.context["adminform"].errors
+    assert not ApiToken.objects.exists()
+
+
+def test_token_whose_models_are_gone_is_shown_with_none(admin):
+    token, _ = create_token(a_user(name="robot"), "ci", models=[a_model("smol").name])
+    ServedModel.objects.get().delete()
+    page = admin.get(f"{LIST}{token.pk}/change/").content.decode()
+    assert "none" in page
 
 
 def test_unknown_scope_is_refused(admin):

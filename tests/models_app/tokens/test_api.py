@@ -6,7 +6,7 @@ from rest_framework.test import APIClient
 
 from models_app.models import Activity, ApiToken
 from tests.api import client_of, send
-from tests.builders import a_token, a_user
+from tests.builders import a_model, a_token, a_user
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/tokens"
@@ -50,6 +50,13 @@ def test_others_create_none(group):
         ({"scopes": ["all"]}, "scopes.0"),
         ({"scopes": "read"}, "scopes"),
         ({"scope": ["read"]}, "scope"),
+        ({"models": "smol"}, "models"),
+        ({"models": []}, "models"),
+        ({"models": ["gone"]}, "models"),
+        ({"models": ["\0"]}, "models.0"),
+        ({"models": [7]}, "models.0"),
+        ({"models": [""]}, "models.0"),
+        ({"models": ["x"] * 1001}, "models"),
     ],
 )
 def test_bad_input_creates_none(fields, field):
@@ -75,6 +82,66 @@ def test_token_creates_none_that_allows_more(own, wanted, status):
     client = client_of(a_user("operator"))
     ApiToken.objects.update(scopes=own)
     assert create(client, scopes=wanted).status_code == status
+
+
+@pytest.mark.parametrize("models", [None, ["smol"], ["smol", "big"]])
+def test_token_is_limited_to_models(models):
+    for name in ("smol", "big"):
+        a_model(name)
+    client = client_of(a_user("operator"))
+    answer = create(client, models=models)
+    assert answer.status_code == 201
+    expected = models if models is None else sorted(models)
+    assert answer.json()["models"] == expected
+    shown = {row["name"]: row["models"] for row in client.get(PATH).json()["results"]}
+    assert shown == {"laptop": expected, "test": None}
+
+
+def test_limit_to_models_outlives_them():
+    model = a_model("smol")
+    client = client_of(a_user("operator"))
+    create(client, models=["smol"])
+    model.delete()
+    shown = {row["name"]: row["models"] for row in client.get(PATH).json()["results"]}
+    assert shown == {"laptop": [], "test": None}
+
+
+@pytest.mark.parametrize(
+    ("own", "wanted", "got"),
+    [
+        (["smol"], {}, ["smol"]),
+        (["smol"], {"models": ["smol"]}, ["smol"]),
+        (["smol", "big"], {"models": ["big"]}, ["big"]),
+        (["smol"], {"models": ["big"]}, None),
+        (["smol"], {"models": ["smol", "big"]}, None),
+        (["smol"], {"models": ["gone"]}, None),
+        (["smol"], {"models": None}, None),
+        ([], {}, []),
+        ([], {"models": ["smol"]}, None),
+    ],
+)
+def test_token_creates_none_that_may_use_more_models(own, wanted, got):
+    models = {name: a_model(name) for name in ("smol", "big")}
+    client = client_of(a_user("operator"))
+    creator = ApiToken.objects.get()
+    creator.allowed_models.set(models[name] for name in own)
+    ApiToken.objects.update(any_model=False)
+    answer = create(client, **wanted)
+    if got is None:
+        assert answer.status_code == 400
+        assert [error["field"] for error in answer.json()["errors"]] == ["models"]
+        assert ApiToken.objects.count() == 1
+    else:
+        assert (answer.status_code, answer.json()["models"]) == (201, got)
+
+
+def test_models_limit_inference_only():
+    """What a token reads and manages is a matter of its scopes."""
+    for name in ("smol", "big"):
+        a_model(name)
+    made = create(client_of(a_user("operator")), models=["smol"]).json()
+    header = {"HTTP_AUTHORIZATION": f"Bearer {made['token']}"}
+    assert APIClient().get("/api/models/big", **header).status_code == 200
 
 
 @pytest.mark.parametrize(
