@@ -37,7 +37,7 @@ OWN = {
     # Avoids a request to a cloud provider's metadata server.
     "MODELSCOPE_DOWNLOAD_INTRA_CLOUD": "false",
     # The platform retries with back-off.
-    "MODELSCOPE_DOWNLOAD_MAX_RETRIES": "3",
+    "MODELSCOPE_DOWNLOAD_MAX_RETRIES": "1",
     # Per file. A large file may take days; a stalled one is detected by its rate.
     "MODELSCOPE_DOWNLOAD_TOTAL_TIMEOUT": str(30 * 24 * 3600),
     "MODELSCOPE_LOG_LEVEL": "WARNING",
