@@ -54,6 +54,7 @@ PLATFORM = [
         }
     ),
     _changelist(_("Models"), "deployed_code", "models_app.servedmodel"),
+    _changelist(_("Aliases"), "alt_route", "models_app.modelalias"),
     _page(_("Model library"), "library_books", "runtimes_library"),
     _page(_("Queue"), "low_priority", "scheduling_queue"),
     _page(_("Machines and GPUs"), "memory", "runtimes_gpu_changelist"),

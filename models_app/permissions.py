@@ -23,10 +23,17 @@ OPERATE = "models_app.operate_servedmodel"
 APPROVE = "models_app.approve_servedmodel"
 USE = "models_app.use_servedmodel"
 
-_VIEWER = ("view_servedmodel", "view_run", "view_activity", "view_modelalias")
+_VIEWER = (
+    "view_servedmodel",
+    "view_run",
+    "view_activity",
+    "view_modelalias",
+    "view_aliastarget",
+)
 _OPERATOR = (
     *_VIEWER, "add_servedmodel", "change_servedmodel", "operate_servedmodel",
     "use_servedmodel", "add_modelalias", "change_modelalias", "delete_modelalias",
+    "add_aliastarget", "change_aliastarget", "delete_aliastarget",
 )  # fmt: skip
 _ADMIN = (
     *_OPERATOR, "delete_servedmodel", "approve_servedmodel",

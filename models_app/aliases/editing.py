@@ -86,7 +86,7 @@ def _set_targets(alias: ModelAlias, targets: Sequence[Target]) -> None:
     alias.targets.all().delete()
     AliasTarget.objects.bulk_create(
         AliasTarget(alias=alias, position=position, **target._asdict())
-        for position, target in enumerate(targets)
+        for position, target in enumerate(targets, 1)
     )
 
 

@@ -12,8 +12,8 @@ MAX_WEIGHT = 1000
 
 
 class Mode(models.TextChoices):
-    WEIGHTED = "weighted", _("by weight")
-    FALLBACK = "fallback", _("in order")
+    WEIGHTED = "weighted", _("By weight")
+    FALLBACK = "fallback", _("In order")
 
 
 class ModelAlias(models.Model):
@@ -80,4 +80,4 @@ class AliasTarget(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.alias} → {self.model.name}"
+        return self.model.name

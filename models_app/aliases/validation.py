@@ -20,7 +20,7 @@ class Target(NamedTuple):
 
 
 def problems(
-    fields: Mapping[str, Any], *, instance: ModelAlias | None = None
+    fields: Mapping[str, Any], instance: ModelAlias | None = None
 ) -> list[Problem]:
     """What is wrong with a new alias, or with instance once fields are changed. Types
     and ranges of columns are the caller's. targets: of Target, in order."""

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', models.CharField(help_text='Requests name it instead of a model.', max_length=128, unique=True, verbose_name='name')),
                 ('description', models.TextField(blank=True, max_length=10000, verbose_name='description')),
-                ('mode', models.CharField(choices=[('weighted', 'by weight'), ('fallback', 'in order')], default='fallback', help_text='In order: the first model that is running serves; the others stand in for it. By weight: each serves its share. In either case another one takes over if a model fails before its answer has begun.', max_length=10, verbose_name='choice of the model')),
+                ('mode', models.CharField(choices=[('weighted', 'By weight'), ('fallback', 'In order')], default='fallback', help_text='In order: the first model that is running serves; the others stand in for it. By weight: each serves its share. In either case another one takes over if a model fails before its answer has begun.', max_length=10, verbose_name='choice of the model')),
                 ('enabled', models.BooleanField(default=True, help_text='Otherwise requests to it are answered as for an unknown model.', verbose_name='enabled')),
                 ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created')),
                 ('updated_at', models.DateTimeField(auto_now=True, verbose_name='updated')),

@@ -141,4 +141,5 @@ def test_inner_tables_of_packages_are_not_shown(superuser):
     }
     ours = {"ServedModel", "Run", "Activity", "ApiToken", "Node", "Gpu", "Decision"}
     ours |= {"Alert", "AlertRule", "NotificationChannel", "Delivery", "Limit"}
+    ours.add("ModelAlias")
     assert labels == {*ours, "User", "Group"}

@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from models_app.limits.models import Limit
 from models_app.models import ApiToken, ServedModel
-from tests.builders import a_model, a_run, a_user
+from tests.builders import a_model, a_run, a_user, an_alias
 from tests.models_app.people import ROLES, client_as
 
 pytestmark = pytest.mark.django_db
@@ -30,6 +30,10 @@ PAGES = {
     "models_app_activity_add": (LOGIN, NO, NO, NO, NO, NO),
     "models_app_apitoken_changelist": (LOGIN, OK, OK, OK, OK, OK),
     "models_app_apitoken_add": (LOGIN, NO, NO, OK, OK, OK),
+    "models_app_modelalias_changelist": (LOGIN, NO, OK, OK, OK, OK),
+    "models_app_modelalias_add": (LOGIN, NO, NO, OK, OK, OK),
+    "models_app_modelalias_change": (LOGIN, NO, OK, OK, OK, OK),
+    "models_app_modelalias_delete": (LOGIN, NO, NO, OK, OK, OK),
     "models_app_limit_changelist": (LOGIN, NO, NO, NO, OK, OK),
     "models_app_limit_add": (LOGIN, NO, NO, NO, OK, OK),
     "models_app_limit_change": (LOGIN, NO, NO, NO, OK, OK),
@@ -47,6 +51,7 @@ def url_of(page: str) -> str:
     subject = {
         "models_app_servedmodel": model.pk,
         "models_app_run": a_run(model).pk,
+        "models_app_modelalias": an_alias("any", model).pk,
         "models_app_limit": Limit.objects.create(model=model, max_in_flight=1).pk,
         "auth_user": a_user(name="somebody").pk,
     }
