@@ -29,12 +29,13 @@ WRONG = (400, {"error": {"message": "Unknown parameter"}})
 def serve(loader, engine, other_engine):
     """Models "first" (7) and "second" (8), and the alias "any" of both."""
 
-    def serve(*first, mode="fallback", **fields):
+    def serve(*first, mode="fallback", models=None, **fields):
         routes = [
             a_route("first", *(first or [engine.replica]), **fields),
             a_route("second", other_engine.replica, model_id=8),
         ]
-        loader.serve(*routes, aliases=[an_alias("any", *routes, mode=mode)])
+        aliases = [an_alias("any", *routes, mode=mode)]
+        loader.serve(*routes, aliases=aliases, models=models)
 
     return serve
 
@@ -154,6 +155,25 @@ async def test_limit_of_a_model_is_not_passed_over(gateway, serve, other_engine)
     statuses = [(await fetch(gateway, "POST", CHAT, BODY)).status for _ in range(2)]
     assert statuses == [200, 429]
     assert not other_engine.requests
+
+
+async def test_token_uses_only_its_models_of_an_alias(gateway, serve, other_engine):
+    serve(models=frozenset({8}))
+    answer = await fetch(gateway, "POST", CHAT, BODY)
+    assert (answer.status, answer.headers["x-served-model"]) == (200, "second")
+    listed = await fetch(gateway, "GET", "/v1/models")
+    assert [each["id"] for each in listed.json["data"]] == ["any", "second"]
+    other_engine.script.rejects = FAILED
+    assert (await fetch(gateway, "POST", CHAT, BODY)).status == 502
+
+
+@pytest.mark.parametrize("models", [frozenset(), frozenset({99})])
+async def test_alias_without_a_model_of_the_token_is_unknown(gateway, serve, models):
+    serve(models=models)
+    answer = await fetch(gateway, "POST", CHAT, BODY)
+    assert (answer.status, answer.json["error"]["code"]) == (404, "model_not_found")
+    assert (await fetch(gateway, "GET", "/v1/models/any")).status == 404
+    assert (await fetch(gateway, "GET", "/v1/models")).json["data"] == []
 
 
 async def test_weights_and_sessions_decide(gateway, serve, engine, other_engine):
