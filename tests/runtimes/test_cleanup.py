@@ -202,8 +202,8 @@ RETENTION = {
     "they go with their run, model, alias, user, group or rule": (
         "monitoring.AlertReadMark monitoring.AlertRule_channels"
         " auth.Group_permissions auth.User_groups auth.User_user_permissions"
-        " models_app.AliasTarget models_app.Approval scheduling.Allocation"
-        " taggit.TaggedItem"
+        " models_app.AliasTarget models_app.ApiToken_allowed_models models_app.Approval"
+        " scheduling.Allocation taggit.TaggedItem"
     ),
     "people create and delete them": (
         "auth.Group auth.User models_app.Limit models_app.ModelAlias"
