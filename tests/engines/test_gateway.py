@@ -39,9 +39,9 @@ LONG = {
 
 
 @asynccontextmanager
-async def gateway_to(*routes):
+async def gateway_to(*routes, aliases=()):
     loader = FakeLoader()
-    loader.serve(*routes)
+    loader.serve(*routes, aliases=aliases)
     subscription = Subscription(settings.REDIS_URL)
     gateway = Gateway(loader, subscription, Timing(unknown_token_gap_s=0.01))
     yield gateway
@@ -49,14 +49,17 @@ async def gateway_to(*routes):
     await subscription.close()
 
 
-def in_front_of(engine, **fields):
-    replica = Replica(
+def replica_of(engine):
+    return Replica(
         run_uid=engine.uid,
         base_url="http://localhost",
         socket=engine.socket,
         api_key=KEY,
     )
-    return gateway_to(a_route("smol", replica, **fields))
+
+
+def in_front_of(engine, **fields):
+    return gateway_to(a_route("smol", replica_of(engine), **fields))
 
 
 @pytest.fixture
