@@ -35,7 +35,7 @@ SAMPLING: dict[str, Schema] = {
     "seed": INTEGER,
     "stream": {"type": "boolean", "default": False},
 }
-MODEL: Schema = {"type": "string", "description": "Name of a served model."}
+MODEL: Schema = {"type": "string", "description": "Name or alias of a model."}
 OPENAI: Schema = {"description": "As of OpenAI's API.", "additionalProperties": True}
 ANTHROPIC: Schema = {
     "type": "object",
@@ -226,7 +226,7 @@ ID = {
     "name": "id",
     "in": "path",
     "required": True,
-    "description": "id or name of a model",
+    "description": "id, name or alias of a model",
     "schema": TEXT,
 }
 
