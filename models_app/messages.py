@@ -66,7 +66,7 @@ REASONS = (
         "too_many_aliases",
         _("%(value)s aliases were given; at most %(max)s are allowed."),
     ),
-    Reason("duplicate_name", _("Another model is already named %(value)s.")),
+    Reason("duplicate_name", _("Another model or alias is already named %(value)s.")),
     Reason(
         "name_reserved",
         _("The name %(value)s is reserved. Choose another."),
