@@ -4,6 +4,7 @@ converted to it."""
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
@@ -80,8 +81,15 @@ class KnownFields(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         names = data if isinstance(data, dict) else {}
         if found := list(unknown_fields(names, list(self.fields))):
-            raise Invalid(found)
+            raise Invalid(found) if self.parent is None else _of_fields(found)
         return super().to_internal_value(data)
+
+
+def _of_fields(problems: Iterable[Problem]) -> serializers.ValidationError:
+    """The outer serializer puts its own field's name before those of the problems."""
+    return serializers.ValidationError(
+        {problem.field: _error(problem).detail for problem in problems}
+    )
 
 
 def _error(problem: Problem) -> serializers.ValidationError:

@@ -8,6 +8,7 @@ from tests.builders import a_model, a_user, an_alias
 pytestmark = pytest.mark.django_db
 
 ALIASES = "/api/model-aliases"
+WEIGHT = "targets.0.weight"
 TARGETS = [{"model": "big"}, {"model": "smol"}]
 
 
@@ -80,10 +81,13 @@ def test_alias_is_created_changed_and_deleted(models):
         ({"targets": [{"model": "a\0"}]}, ("targets.0.model", "no_such_subject")),
         ({"targets": [{"model": 7}]}, ("targets.0.model", "wrong_type")),
         ({"targets": [{"model": None}]}, ("targets.0.model", "null")),
-        ({"targets": [{"model": "big", "weight": 0}]}, "out_of_range"),
-        ({"targets": [{"model": "big", "weight": 1001}]}, "out_of_range"),
-        ({"targets": [{"model": "big", "weight": "2"}]}, "wrong_type"),
-        ({"targets": [{"model": "big", "share": 2}]}, "unknown_field"),
+        ({"targets": [{"model": "big", "weight": 0}]}, (WEIGHT, "out_of_range")),
+        ({"targets": [{"model": "big", "weight": 1001}]}, (WEIGHT, "out_of_range")),
+        ({"targets": [{"model": "big", "weight": "2"}]}, (WEIGHT, "wrong_type")),
+        (
+            {"targets": [{"model": "big", "share": 2}]},
+            ("targets.0.share", "unknown_field"),
+        ),
     ],
     ids=str,
 )
@@ -96,10 +100,7 @@ def test_invalid_alias_is_refused(models, changes, expected):
             continue
         answer = send(client, method, path, body)
         assert answer.status_code == 400
-        found = codes(answer)
-        assert expected in (
-            found if isinstance(expected, tuple) else dict(found).values()
-        )
+        assert expected in codes(answer)
     [alias] = ModelAlias.objects.all()
     assert (alias.name, alias.targets.count()) == ("taken", 1)
     assert not events()
