@@ -19,6 +19,8 @@ from monitoring.history.aggregation.bucket_values import Values, add_duration
 SERVICE_UNAVAILABLE = 503
 # Codes of requests that a limit or a queue refused
 LIMITS = frozenset({"limit_exceeded", "too_many_requests"})
+# Of a stream without usage: the finish reason and [DONE], which are no tokens
+EVENTS_AT_END = 2
 QUEUE = frozenset({"queue_full", "queue_timeout"})
 
 
@@ -115,10 +117,12 @@ class RequestStats:
 
     @property
     def counted_usage(self) -> Usage:
-        """The engine's. If the client disconnected before it: the tokens seen."""
-        if self.cancelled and not self.usage.total_tokens:
-            return Usage(completion_tokens=self.tokens_seen)
-        return self.usage
+        """The engine's. If it reports none, or the client disconnected before it did:
+        the tokens seen."""
+        if self.usage.total_tokens or not self.tokens_seen or self.status >= 400:
+            return self.usage
+        ends = 0 if self.cancelled else EVENTS_AT_END
+        return Usage(completion_tokens=max(0, self.tokens_seen - ends))
 
     def record_tokens(self, count: int = 1) -> None:
         """count: events with content, which engines send for each token."""
@@ -183,17 +187,16 @@ def _add(counts: Counts, stats: RequestStats) -> None:
     if failure := stats.failure:
         setattr(counts, failure, getattr(counts, failure) + 1)
     else:
-        _add_durations(counts, stats)
+        _add_durations(counts, stats, usage.completion_tokens)
 
 
-def _add_durations(counts: Counts, stats: RequestStats) -> None:
+def _add_durations(counts: Counts, stats: RequestStats, tokens: int) -> None:
     ended_at = counts.updated_at
     add_duration(counts.durations, "response_time", ended_at - stats.started_at)
     first = stats.first_token_at
     if first is None:
         return
     add_duration(counts.durations, "time_to_first_token", first - stats.started_at)
-    gaps = stats.usage.completion_tokens - 1
-    if gaps > 0:
-        per_token = (stats.last_token_at - first) / gaps
+    if tokens > 1:
+        per_token = (stats.last_token_at - first) / (tokens - 1)
         add_duration(counts.durations, "time_per_token", per_token)

@@ -25,7 +25,8 @@ from tests.engines.builds import REQUIRED, places
 from tests.engines.client import KEY, Engine
 from tests.engines.memory import taken_mib
 from tests.engines.sites import Containers, Processes
-from tests.gateway.client import a_route
+from tests.engines.test_gateway import gateway_to
+from tests.gateway.client import a_route, fetch
 from tests.runtimes.processes import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
@@ -261,6 +262,23 @@ def test_stream_of_other_apis_is_whole(ready, build, build_request, body):
     if build.counts:
         assert usage.prompt_tokens > 4
         assert 0 < usage.completion_tokens <= 4
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_generated_tokens_are_counted(ready, build, stream):
+    """Exactly, also where a stream does not have their number."""
+    body = {"model": "smol", "messages": QUESTION, **SAY}
+    replica = Replica(
+        run_uid=ready.uid,
+        base_url=f"http://127.0.0.1:{ready.port}",
+        socket=ready.socket,
+        api_key=KEY,
+    )
+    route = a_route("smol", replica, dialect=build.rules.dialect(ready.config))
+    async with gateway_to(route) as gateway:
+        await fetch(gateway, "POST", CHAT.path, {**body, "stream": stream})
+        counted = gateway.usage.counts[7]
+    assert (counted.requests, counted.completion_tokens) == (1, SAY["max_tokens"])
 
 
 def test_engine_is_found_by_whoever_comes_later(ready, site):

@@ -24,6 +24,7 @@ class Script:
     fails: str = ""  # "at once", "after headers", "mid-stream"
     final_event: bytes = b""  # instead of the last piece
     silent: bool = False
+    counts: bool = True  # its streams have their usage
 
 
 @dataclass
@@ -172,7 +173,9 @@ def stream(path, body, script):
     if isinstance(body.get("prompt"), list):
         yield b"data: null\n\n"
     include_usage = (body.get("stream_options") or {}).get("include_usage")
-    if chat:
+    if not script.counts:
+        yield event([choice("stop", "")])
+    elif chat:
         yield event([choice("stop", "")], **({} if include_usage else {"timings": {}}))
         if include_usage:
             yield event([], usage=USAGE, timings={})

@@ -100,6 +100,26 @@ async def test_chat_stream_has_usage_only_on_request(gateway, counts, options, u
     assert counts() == {"requests": 1, "prompt_tokens": 31, "completion_tokens": 3}
 
 
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, CHAT_BODY),
+        (GENERATE, PROMPT),
+        ("/v1/completions", {"model": "smol", "prompt": "a"}),
+        ("/v1/messages", {**CHAT_BODY, "max_tokens": 5}),
+    ],
+)
+async def test_tokens_of_an_engine_whose_streams_have_no_usage_are_counted(
+    gateway, engine, counts, path, body, stream
+):
+    engine.script.counts = False
+    answer = await fetch(gateway, "POST", path, {**body, "stream": stream})
+    assert answer.status == 200
+    assert counts() == {"requests": 1, "completion_tokens": 3}
+    assert "time_per_token" in gateway.usage.counts[7].durations
+
+
 async def test_completions_of_several_prompts_stream_only_what_clients_read(gateway):
     body = {"model": "smol", "prompt": ["a", "b"], "stream": True}
     response = await fetch(gateway, "POST", "/v1/completions", body)

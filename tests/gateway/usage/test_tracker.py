@@ -167,17 +167,23 @@ def test_names_match_the_metrics():
 
 
 @pytest.mark.parametrize(
-    ("usage", "seen", "counted"),
+    ("usage", "seen", "cancelled", "counted"),
     [
-        (Usage(), 0, Usage()),
-        (Usage(), 5, Usage(completion_tokens=5)),
-        (USED, 9, USED),
+        (Usage(), 0, True, Usage()),
+        (Usage(), 5, True, Usage(completion_tokens=5)),
+        (USED, 9, True, USED),
+        (Usage(), 0, False, Usage()),
+        (Usage(), 1, False, Usage()),
+        (Usage(), 5, False, Usage(completion_tokens=3)),
+        (USED, 9, False, USED),
     ],
 )
-def test_tokens_seen_count_where_the_engine_reports_none(usage, seen, counted):
+def test_tokens_seen_count_where_the_engine_reports_none(
+    usage, seen, cancelled, counted
+):
     tracker = UsageTracker()
     with tracker.track(ROUTE, GRANT) as stats:
-        stats.usage, stats.cancelled = usage, True
+        stats.usage, stats.cancelled = usage, cancelled
         stats.record_tokens(seen)
     found = tracker.drain()[7]
     (entry,) = tracker.by_token.drain().values()
