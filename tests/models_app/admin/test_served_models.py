@@ -45,7 +45,7 @@ def form(model_file, **changes):
         "framework": "llama.cpp", "driver": "process",
         "config": f'{{"model_path": "{model_file}", "n_ctx": 512}}',
         "gpu_count": 0, "gpu_memory_mib": 0, "cpu_cores": "", "memory_mib": 0,
-        "priority": 5, "preemptible": "on", "replicas": 1, **changes,
+        "priority": 5, "preemptible": "on", "replicas": 1, "cache_ttl_s": 0, **changes,
     }  # fmt: skip
 
 
@@ -247,6 +247,13 @@ def test_post_may_lack_any_field(operator, model_file, field):
     assert answer.status_code == 302 or list(rejected) == [field]
 
 
+@pytest.mark.parametrize("seconds", [-1, 86_401, "x"])
+def test_cache_time_out_of_range_is_refused_at_its_field(operator, model_file, seconds):
+    answer = operator.post(f"{LIST}add/", form(model_file, cache_ttl_s=seconds))
+    assert list(answer.context["adminform"].errors) == ["cache_ttl_s"]
+    assert not ServedModel.objects.exists()
+
+
 def test_every_problem_of_a_config_is_a_line_of_its_own(operator, model_file):
     config = f'{{"model_path": "{model_file}", "n_ctx": 0, "top_p": 7}}'
     answer = operator.post(f"{LIST}add/", form(model_file, config=config))
@@ -311,6 +318,16 @@ def test_change_of_a_running_model_leaves_it_running(operator, model_file):
     assert (model.status, model.desired_state, model.generation) == (
         "running", "running", 1,
     )  # fmt: skip
+
+
+def test_response_cache_is_switched_on_without_a_restart(operator, model_file):
+    config = {"model_path": model_file, "n_ctx": 512}
+    model = a_wanted_model("tiny", status="running", config=config)
+    run = a_run(model, RunState.READY)
+    operator.post(f"{LIST}{model.pk}/change/", form(model_file, cache_ttl_s=600))
+    model.refresh_from_db()
+    assert (model.cache_ttl_s, model.generation) == (600, 1)
+    assert run.outdated_fields() == []
 
 
 def test_config_is_shown_pretty_and_with_its_own_letters(operator):
