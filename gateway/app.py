@@ -131,6 +131,7 @@ class Gateway:
     async def _authenticate(self, request: Request) -> Caller:
         caller = await authenticate(authorization(request.headers), self.routes)
         request.limits = caller.grant.limits
+        self.usage.digests.add(caller.digest)
         return caller
 
     async def _generate(self, request: Request, model: str) -> None:

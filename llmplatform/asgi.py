@@ -49,7 +49,7 @@ log = logs.LogConsumer.as_asgi(feeds=FEEDS, admission=admission)
 async def http(scope: Scope, receive: Receive, send: Send) -> None:
     if urls.is_gateway_path(scope["path"]):
         await gateway(scope, receive, send)
-        if gateway.usage.counts:
+        if gateway.usage.digests:
             usage_reporter.start()
     else:
         await django(scope, receive, send)

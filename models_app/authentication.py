@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from common.messages import render
 from models_app.enums import TokenScope
 from models_app.models import ApiToken
+from models_app.tokens.last_use import record_use
 from models_app.tokens.scopes import allows
 
 
@@ -21,6 +22,7 @@ class BearerAuthentication(TokenAuthentication):  # type: ignore[misc]
         found: tuple[object, ApiToken] | None = super().authenticate(request)
         if found is not None:
             self._check_scope(request, found[1])
+            record_use([found[1]])
         return found
 
     def _check_scope(self, request: Request, token: ApiToken) -> None:

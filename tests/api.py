@@ -1,17 +1,21 @@
 """The API as a client sees it."""
 
 import json
+from datetime import timedelta
 
 from django.conf import settings
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from tests.builders import a_token, a_user
 
 
 def client_of(user=None, **headers) -> APIClient:
+    """With a token that was used already: no request writes when it was."""
     client = APIClient(**headers)
     if user:
-        client.credentials(HTTP_AUTHORIZATION=f"Bearer {a_token(user)}")
+        token = a_token(user, last_used_at=timezone.now() + timedelta(hours=1))
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
     return client
 
 

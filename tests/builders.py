@@ -72,8 +72,8 @@ def a_user(group: str = "", name: str | None = None, **fields) -> User:
     return user
 
 
-def a_token(user: User, name="test") -> str:
-    _, token = ApiToken.objects.create(user=user, name=name)
+def a_token(user: User, name="test", **fields) -> str:
+    _, token = ApiToken.objects.create(user=user, name=name, **fields)
     return token
 
 

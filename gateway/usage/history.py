@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 
 from django.db import close_old_connections
 
 from gateway.usage.ledger import LedgerWriter
+from gateway.usage.tokens import LastUseWriter
 from gateway.usage.tracker import Counts
 from monitoring.history.recorder import Recorder
 from monitoring.metrics import COUNTERS
@@ -29,12 +30,13 @@ RETRY_S = 5.0
 @dataclass(frozen=True, slots=True)
 class Interval:
     """counts: includes running models without traffic, so that a chart shows 0 and not
-    a gap."""
+    a gap. digests: of tokens that were used."""
 
     at: float
     counts: Mapping[int, Counts]
     names: Mapping[int, str]
     usage: Entries = field(default_factory=dict)
+    digests: Set[str] = frozenset()
 
 
 class HistoryWriter:
@@ -42,6 +44,7 @@ class HistoryWriter:
         self.queue: deque[Interval] = deque()
         self._recorder = recorder
         self._ledger = LedgerWriter()
+        self._last_use = LastUseWriter()
         self._has_unwritten_traffic = False
         self._retry_at = 0.0
 
@@ -64,7 +67,7 @@ class HistoryWriter:
 
     def _flush(self, force: bool) -> None:
         include_open = self._has_unwritten_traffic or force
-        is_usage_written = self._ledger.write()
+        is_usage_written = self._ledger.write() and self._last_use.write()
         if is_history_written := self._recorder.flush(include_open=include_open):
             self._has_unwritten_traffic = False
         if not (is_usage_written and is_history_written):
@@ -72,6 +75,7 @@ class HistoryWriter:
 
     def _add(self, interval: Interval) -> None:
         self._ledger.add(interval.usage)
+        self._last_use.add(interval.digests, interval.at)
         for model_id, counts in interval.counts.items():
             name = interval.names.get(model_id, str(model_id))
             source = "model", str(model_id), name

@@ -107,7 +107,10 @@ class UsageReporter:
         self._names |= {route.model_id: route.name for route in routes}
         idle = {r.model_id: Counts() for r in routes if r.status == Status.RUNNING}
         usage = self._tracker.by_token.drain()
-        return Interval(time.time(), {**idle, **counts}, dict(self._names), usage)
+        digests, self._tracker.digests = self._tracker.digests, set()
+        return Interval(
+            time.time(), {**idle, **counts}, dict(self._names), usage, digests
+        )
 
     def _write(self) -> None:
         if self._writing is None or self._writing.done():

@@ -133,9 +133,12 @@ class RequestStats:
 
 
 class UsageTracker:
+    """digests: of tokens used since the last report."""
+
     def __init__(self) -> None:
         self.counts: dict[int, Counts] = {}
         self.by_token = UsageByToken()
+        self.digests: set[str] = set()
 
     def drain(self) -> dict[int, Counts]:
         """Counts by model id since the last call, without models that had no

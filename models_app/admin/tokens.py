@@ -11,8 +11,10 @@ from django.db.models import ForeignKey, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from common.problems import shorten
@@ -30,8 +32,8 @@ CREATED = "admin/models_app/apitoken/created.html"
 class ApiTokenAdmin(PlatformAdmin):
     form = TokenForm
     fields = ("user", "name", "days", "scopes", "allowed_models")
-    shown_fields = ("user", "name", "expires_at", "restriction", "models")
-    readonly_fields = ("expires_at", "restriction", "models")
+    readonly_fields = ("expires_at", "restriction", "models", "last_used")
+    shown_fields = ("user", "name", *readonly_fields)
     autocomplete_fields = ("allowed_models",)
     list_display = (
         "name",
@@ -41,6 +43,7 @@ class ApiTokenAdmin(PlatformAdmin):
         "models",
         "created_at",
         "expires_at",
+        "last_used",
         "revoke",
     )
     list_display_links = None
@@ -121,6 +124,12 @@ class ApiTokenAdmin(PlatformAdmin):
         if token.is_expired:
             return _("%(time)s (expired)") % {"time": short_time(token.expiry)}
         return short_time(token.expiry)
+
+    @admin.display(description=_("last used"), ordering="last_used_at")
+    def last_used(self, token: ApiToken) -> str:
+        if token.last_used_at is None:
+            return str(_("never"))
+        return date_format(localtime(token.last_used_at), "Y-m-d H:i")
 
     @admin.display(description=_("prefix"))
     def prefix(self, token: ApiToken) -> str:

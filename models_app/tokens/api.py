@@ -45,12 +45,16 @@ class TokenSerializer(serializers.ModelSerializer[ApiToken]):
     )
     created_at = serializers.DateTimeField(source="created")
     expires_at = serializers.DateTimeField(source="expiry", allow_null=True)
+    last_used_at = serializers.DateTimeField(
+        allow_null=True, help_text="To the minute. Null: never."
+    )
     expired = serializers.BooleanField(source="is_expired")
 
     class Meta:
         model = ApiToken
         fields: tuple[str, ...] = (
             "prefix", "name", "scopes", "models", "created_at", "expires_at", "expired",
+            "last_used_at",
         )  # fmt: skip
         read_only_fields: tuple[str, ...] = fields
 

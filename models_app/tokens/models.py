@@ -22,6 +22,7 @@ class ApiToken(AbstractAuthToken):  # type: ignore[misc]
     allowed_models = models.ManyToManyField(
         "models_app.ServedModel", related_name="+", verbose_name=_("models"), blank=True
     )
+    last_used_at = models.DateTimeField(_("last used"), null=True, editable=False)
 
     class Meta(AbstractAuthToken.Meta):  # type: ignore[misc]
         abstract = False

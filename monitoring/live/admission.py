@@ -15,7 +15,13 @@ from typing import cast
 
 from channels.db import database_sync_to_async
 
-from monitoring.live.permissions import NO_TOPICS, Credential, Topics, allowed_topics
+from monitoring.live.permissions import (
+    NO_TOPICS,
+    Credential,
+    Topics,
+    allowed_topics,
+    topics_to_open,
+)
 
 _load_topics = cast(
     "Callable[[Collection[Credential]], Awaitable[dict[Credential, Topics]]]",
@@ -52,7 +58,8 @@ class Admission:
         self._is_database_down = False
 
     async def topics(self, credential: Credential) -> Topics:
-        return (await _load_topics([credential])).get(credential, NO_TOPICS)
+        topics: Topics = await database_sync_to_async(topics_to_open)(credential)
+        return topics
 
     @contextlib.contextmanager
     def watch(self, connection: Connection) -> Iterator[None]:

@@ -16,6 +16,7 @@ from django.utils.crypto import constant_time_compare
 from models_app.enums import TokenScope
 from models_app.models import ApiToken
 from models_app.permissions import VIEW
+from models_app.tokens.last_use import record_use
 from models_app.tokens.scopes import allows
 from monitoring.alerts.permissions import VIEW_ALERTS
 from monitoring.live.publish import ACTIVITY, ALERTS, TOPICS
@@ -46,6 +47,14 @@ def allowed_topics(credentials: Collection[Credential]) -> dict[Credential, Topi
         for pk in _allowed(permission, pks):
             topics[pk] |= given
     return {one: topics[pk] for one, pk in users.items() if topics[pk]}
+
+
+def topics_to_open(credential: Credential) -> Topics:
+    """As allowed_topics(), for a websocket that is being opened."""
+    topics = allowed_topics([credential]).get(credential, NO_TOPICS)
+    if topics and credential.token:
+        record_use(ApiToken.objects.filter(digest=credential.token))
+    return topics
 
 
 def _allowed(permission: str, pks: Collection[int]) -> set[int]:

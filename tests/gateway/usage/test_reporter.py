@@ -5,13 +5,16 @@ import time
 import pytest
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from knox.crypto import hash_token
 from redis.asyncio import Redis
 
 from gateway.usage.reporter import UsageReporter
+from models_app.models import ApiToken
 from monitoring.history.recorder import Recorder
 from monitoring.live import traffic
 from monitoring.models import Bucket10s
-from tests.gateway.client import GENERATE, PROMPT, a_route, fetch, until
+from tests.builders import a_user
+from tests.gateway.client import GENERATE, PROMPT, TOKEN, a_route, fetch, until
 from tests.gateway.routes.test_cache import NO_BROKER
 from tests.monitoring.history.rows import bucket_of, stored
 
@@ -62,6 +65,23 @@ async def test_history_has_exactly_the_requests_sent(gateway, engine, start_repo
     await reporter.close()
     found = await totals("requests", "errors", "prompt_tokens", "completion_tokens")
     assert found == (40, 10, 30 * 31, 30 * 3)
+
+
+@pytest.mark.parametrize("path", [GENERATE, "/api/models/gone/generate"])
+async def test_use_of_tokens_is_recorded(gateway, start_reporter, path):
+    user = await sync_to_async(a_user)()
+    rows = [
+        ApiToken(user=user, name=name, digest=digest)
+        for name, digest in [("used", hash_token(TOKEN)), ("other", "0")]
+    ]
+    token, other = await ApiToken.objects.abulk_create(rows)
+    reporter = start_reporter()
+    await fetch(gateway, "POST", path, PROMPT)
+    await reporter.close()
+    await token.arefresh_from_db()
+    await other.arefresh_from_db()
+    assert time.time() - token.last_used_at.timestamp() < 120
+    assert other.last_used_at is None
 
 
 async def test_processes_add_up(gateway, start_reporter):

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -179,6 +179,16 @@ def test_expired_token_stays_listed_as_expired(admin):
     a_token(a_user(name="robot"), "nightly")
     ApiToken.objects.update(expiry=timezone.now() - timedelta(days=1))
     assert "(expired)" in admin.get(LIST).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("used", "shown"),
+    [(None, "never"), (datetime(2026, 3, 4, 5, 6, tzinfo=UTC), "2026-03-04 05:06<")],
+)
+def test_last_use_is_listed_to_the_minute(admin, used, shown):
+    a_token(a_user(name="robot"), "nightly")
+    ApiToken.objects.update(last_used_at=used)
+    assert shown in admin.get(LIST).content.decode()
 
 
 def test_operator_creates_tokens_of_their_own_only(django_user_model):

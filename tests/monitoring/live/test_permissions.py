@@ -2,7 +2,8 @@ import pytest
 from django.contrib.auth.models import Permission
 from knox.crypto import hash_token
 
-from monitoring.live.permissions import Credential, allowed_topics
+from models_app.models import ApiToken
+from monitoring.live.permissions import Credential, allowed_topics, topics_to_open
 from monitoring.live.publish import TOPICS
 from tests.builders import a_token, a_user
 from tests.monitoring.sockets import a_session
@@ -24,6 +25,13 @@ def test_many_credentials_take_few_queries(django_assert_num_queries, count):
     with django_assert_num_queries(6):
         found = allowed_topics([*known, outsider, *unknown])
     assert found == dict.fromkeys(known, frozenset(TOPICS))
+
+
+@pytest.mark.parametrize(("group", "used"), [("viewer", True), ("", False)])
+def test_opening_a_websocket_uses_its_token(group, used):
+    credential = Credential(token=hash_token(a_token(a_user(group))))
+    assert bool(topics_to_open(credential)) == used
+    assert (ApiToken.objects.get().last_used_at is not None) == used
 
 
 def test_no_credentials_take_no_query(django_assert_num_queries):
