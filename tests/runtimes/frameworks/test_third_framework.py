@@ -82,7 +82,7 @@ def test_form_offers_the_framework_and_its_keys(path):
     fields = {
         "name": "hello", "framework": "echo", "driver": "process",
         "config": json.dumps({"greeting_file": path}), "tags": "",
-        "gpu_count": 0, "gpu_memory_mib": 0, "memory_mib": 0,
+        "gpu_count": 0, "gpu_memory_mib": 0, "memory_mib": 0, "cache_ttl_s": 0,
         "priority": 5, "replicas": 1,
     }  # fmt: skip
     assert client.post(FORM, fields).status_code == 302
