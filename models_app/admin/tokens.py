@@ -19,8 +19,16 @@ from django.utils.translation import gettext_lazy as _
 
 from common.problems import shorten
 from models_app.admin.base import COPY_SCRIPT, PlatformAdmin, short_time
+from models_app.enums import Status
 from models_app.models import ApiToken
 from models_app.permissions import USE, manageable_users
+from models_app.tokens.examples import (
+    PLACEHOLDER,
+    example_model,
+    examples,
+    gateway_url,
+    may_infer,
+)
 from models_app.tokens.forms import TokenForm
 from models_app.tokens.lifecycle import create_token, delete_token, delete_tokens
 
@@ -164,6 +172,7 @@ class ApiTokenAdmin(PlatformAdmin):
             models=[model.name for model in chosen["allowed_models"]] or None,
         )
         obj.pk, obj.token_key, obj.expiry = made.pk, made.token_key, made.expiry
+        obj.scopes, obj.any_model = made.scopes, made.any_model
         obj.secret = secret
 
     def response_add(
@@ -177,6 +186,7 @@ class ApiTokenAdmin(PlatformAdmin):
             "media": self.media,
             "token": obj,
             "secret": obj.secret,
+            **_example(request, obj),
         }
         return TemplateResponse(request, CREATED, context)
 
@@ -187,3 +197,18 @@ class ApiTokenAdmin(PlatformAdmin):
         self, request: HttpRequest, queryset: QuerySet[ApiToken]
     ) -> None:
         delete_tokens(queryset, request.user)
+
+
+def _example(request: HttpRequest, token: ApiToken) -> dict[str, Any]:
+    """Nothing for tokens that cannot send inference requests."""
+    if not may_infer(token):
+        return {}
+    url = gateway_url(f"{request.scheme}://{request.get_host()}")
+    model = example_model(token)
+    name = model.name if model else PLACEHOLDER
+    return {
+        "gateway_url": url,
+        "model": model,
+        "examples": examples(url, token.secret, name),
+        "is_running": model is not None and model.status == Status.RUNNING,
+    }

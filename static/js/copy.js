@@ -1,9 +1,11 @@
-/* A button with data-copy="id" copies the value of that input. */
+/* A button with data-copy="id" copies the value of that input, or that element's text. */
 
-async function copy(input) {
-  input.select();
+async function copy(element) {
+  if (element.select) element.select();
+  else getSelection().selectAllChildren(element);
   // Browsers have no clipboard API on plain http; there the selection is copied.
-  if (navigator.clipboard) await navigator.clipboard.writeText(input.value);
+  const text = element.value ?? element.textContent;
+  if (navigator.clipboard) await navigator.clipboard.writeText(text);
   else document.execCommand("copy");
 }
 

@@ -1,14 +1,20 @@
 import importlib.util
+import shutil
+import subprocess
 import uuid
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from runtimes.drivers.process import ProcessDriver
 from tests.engines.builds import PLACES
 from tests.engines.client import Engine
 from tests.engines.sites import isolation
+from tests.environment import online
 from tests.runtimes.processes import kill_owned
+
+NODE = Path(__file__).parent / "node"
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +39,20 @@ def engine(driver, model):
     engine = Engine(driver, {"model_path": str(model), "n_ctx": 512, "n_parallel": 2})
     engine.wait_until_ready()
     return engine
+
+
+@pytest.fixture(scope="session")
+def node_folder():
+    """For programs that use OpenAI's package of package-lock.json."""
+    folder = settings.ENGINES_DIR / "test-node"
+    lock, installed = "package-lock.json", folder / "installed.json"
+    wanted = (NODE / lock).read_text()
+    if not installed.exists() or installed.read_text() != wanted:
+        shutil.copytree(NODE, folder, dirs_exist_ok=True)
+        npm = ["npm", "ci", "--no-audit", "--no-fund", "--prefix", folder]
+        subprocess.run(online(npm), check=True)
+        installed.write_text(wanted)
+    return folder
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -4,20 +4,17 @@ import asyncio
 import json
 import shutil
 import subprocess
-from pathlib import Path
 
 import anthropic
 import openai
 import pytest
-from django.conf import settings
 
+from tests.engines.conftest import NODE
 from tests.engines.test_gateway import in_front_of
-from tests.environment import online
 from tests.gateway.client import TOKEN, serving
 
 pytestmark = pytest.mark.engine
 
-NODE = Path(__file__).parent / "node"
 MESSAGES = [{"role": "user", "content": "What is 2 + 2?"}]
 FIXED = {"model": "smol", "messages": MESSAGES, "max_tokens": 8}
 SCHEMA = {
@@ -221,22 +218,9 @@ async def test_anthropic_errors(anthropic_client, change, error):
     assert caught.value.body["error"]["message"]
 
 
-@pytest.fixture(scope="session")
-def node_client():
-    """A program that uses OpenAI's package of package-lock.json."""
-    folder = settings.ENGINES_DIR / "test-node"
-    lock, installed = "package-lock.json", folder / "installed.json"
-    wanted = (NODE / lock).read_text()
-    if not installed.exists() or installed.read_text() != wanted:
-        shutil.copytree(NODE, folder, dirs_exist_ok=True)
-        npm = ["npm", "ci", "--no-audit", "--no-fund", "--prefix", folder]
-        subprocess.run(online(npm), check=True)
-        installed.write_text(wanted)
-    return shutil.copy(NODE / "client.mjs", folder)
-
-
-async def test_openai_node_package(base_url, node_client):
-    argv = ("node", node_client, f"{base_url}/v1", TOKEN)
+async def test_openai_node_package(base_url, node_folder):
+    program = shutil.copy(NODE / "client.mjs", node_folder)
+    argv = ("node", program, f"{base_url}/v1", TOKEN)
     process = await asyncio.create_subprocess_exec(*argv, stdout=subprocess.PIPE)
     output, _ = await process.communicate()
     assert process.returncode == 0
