@@ -21,3 +21,9 @@ def a_person(role: str):
     if role == "superuser":
         return a_user(name="root", is_staff=True, is_superuser=True)
     return a_user(role, is_staff=True)
+
+
+def page_of(client, url, **headers) -> str:
+    answer = client.get(url, headers=headers)
+    assert answer.status_code == 200
+    return answer.content.decode()

@@ -5,7 +5,7 @@ import pytest
 from models_app.enums import RunState
 from models_app.models import Activity
 from tests.builders import a_model, a_run, a_wanted_model
-from tests.models_app.people import client_as
+from tests.models_app.people import client_as, page_of
 
 pytestmark = pytest.mark.django_db
 
@@ -21,12 +21,6 @@ def viewer():
 @pytest.fixture
 def superuser():
     return client_as("superuser")
-
-
-def page_of(client, url, **headers) -> str:
-    answer = client.get(url, headers=headers)
-    assert answer.status_code == 200
-    return answer.content.decode()
 
 
 def test_run_page_shows_config_reason_and_log(viewer):

@@ -12,7 +12,7 @@ from models_app.admin.served_models import ServedModelAdmin
 from models_app.enums import RunState
 from models_app.models import Activity, ServedModel
 from tests.builders import a_model, a_run, a_wanted_model
-from tests.models_app.people import a_person, client_as
+from tests.models_app.people import a_person, client_as, page_of
 
 pytestmark = pytest.mark.django_db
 
@@ -23,12 +23,6 @@ HOSTILE = "<script>alert('x')</script>"
 @pytest.fixture
 def operator():
     return client_as("operator")
-
-
-def page_of(client, url, **headers) -> str:
-    answer = client.get(url, headers=headers)
-    assert answer.status_code == 200
-    return answer.content.decode()
 
 
 @pytest.fixture
