@@ -20,6 +20,7 @@ from gateway.errors import GatewayError
 from llmplatform.asgi import application
 from llmplatform.servers import refusals
 from llmplatform.servers.addresses import Addresses, too_many
+from llmplatform.servers.coalescing import CoalescingTransport
 from llmplatform.servers.workers import application_of
 
 GRACEFUL_SECONDS = 5
@@ -30,21 +31,28 @@ class Http(HttpToolsProtocol):
     """httptools has no limits of its own: it collects a header, or the trailer of a
     chunked body, however long that is."""
 
+    # Read once: access to Django's settings takes a microsecond.
+    header_seconds = settings.HEADER_SECONDS
+    body_seconds = settings.BODY_SECONDS
+    max_header_bytes = settings.MAX_HEADER_BYTES
+
     deadline: asyncio.TimerHandle | None = None
     is_refused = False
     is_counted = False
     unparsed = 0
+    # What the client may take for what is expected of it; 0: nothing is.
     seconds = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(CoalescingTransport(transport, self.loop))  # type: ignore[arg-type]
         self.is_counted = addresses.enter(self._address)
-        self._set_deadline(settings.HEADER_SECONDS)
+        self._expect(self.header_seconds)
+        self._set_deadline()
         if not self.is_counted:
             self._refuse(too_many())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._clear_deadline()
+        self._expect(0)
         # Its timer would keep what belongs to the connection for KEEP_ALIVE_SECONDS.
         self._unset_keepalive_if_required()
         self._leave()
@@ -53,27 +61,31 @@ class Http(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.is_refused:
             return
-        if self.deadline is None and not self._is_serving:
-            self._set_deadline(settings.HEADER_SECONDS)
+        if not self.seconds and not self._is_serving:
+            self._expect(self.header_seconds)
         self.unparsed += len(data)
         super().data_received(data)
-        if self.unparsed > settings.MAX_HEADER_BYTES and not self.is_refused:
-            self._refuse(refusals.header_too_large(settings.MAX_HEADER_BYTES))
+        if self.is_refused:
+            return
+        if self.unparsed > self.max_header_bytes:
+            self._refuse(refusals.header_too_large(self.max_header_bytes))
+        elif self.seconds and self.deadline is None:
+            self._set_deadline()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.unparsed = 0
-        if self.deadline is None:
-            self._set_deadline(settings.HEADER_SECONDS)
+        if not self.seconds:
+            self._expect(self.header_seconds)
 
     def on_headers_complete(self) -> None:
         size = sum(len(name) + len(value) for name, value in self.headers)
-        if size + len(self.url) > settings.MAX_HEADER_BYTES:
-            self._refuse(refusals.header_too_large(settings.MAX_HEADER_BYTES))
+        if size + len(self.url) > self.max_header_bytes:
+            self._refuse(refusals.header_too_large(self.max_header_bytes))
         if self.is_refused:
             return
         self.unparsed = 0
-        self._set_deadline(settings.BODY_SECONDS)
+        self._expect(self.body_seconds)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -84,11 +96,11 @@ class Http(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self.unparsed = 0
         if not self.is_refused:
-            self._clear_deadline()
+            self._expect(0)
             super().on_message_complete()
 
     def handle_websocket_upgrade(self) -> None:
-        self._clear_deadline()
+        self._expect(0)
         self._leave()
         super().handle_websocket_upgrade()
 
@@ -103,15 +115,16 @@ class Http(HttpToolsProtocol):
     def _is_serving(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _set_deadline(self, seconds: float) -> None:
-        self._clear_deadline()
+    def _expect(self, seconds: float) -> None:
+        """The timer is set after all that has arrived is parsed: most requests are
+        complete then and need none."""
         self.seconds = seconds
-        self.deadline = self.loop.call_later(seconds, self._time_out)
-
-    def _clear_deadline(self) -> None:
         if self.deadline is not None:
             self.deadline.cancel()
-        self.deadline = None
+            self.deadline = None
+
+    def _set_deadline(self) -> None:
+        self.deadline = self.loop.call_later(self.seconds, self._time_out)
 
     def _time_out(self) -> None:
         is_answered = self.cycle is not None and self.cycle.response_started
@@ -123,7 +136,7 @@ class Http(HttpToolsProtocol):
     def _refuse(self, error: GatewayError) -> None:
         """Anything else that the client sends is read and dropped."""
         self.is_refused = True
-        self._clear_deadline()
+        self._expect(0)
         self._unset_keepalive_if_required()
         if self._is_serving:
             self.cycle.disconnected = True
