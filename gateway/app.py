@@ -6,11 +6,9 @@ first request and belongs to its event loop, because daphne has no ASGI lifespan
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from django.conf import settings
@@ -170,7 +168,7 @@ class Gateway:
         if isinstance(route, Alias):
             return await self._serve_alias(request, caller, route, build, body)
         request.limits = (*caller.grant.limits, *route.limits)
-        with self.usage.track(route, caller.grant) as stats, _record_outcome(stats):
+        with self.usage.track(route, caller.grant) as stats:
             if body is None:
                 body = parse_json(await request.body())
             engine_request = build(body, route, stats)
@@ -223,21 +221,3 @@ class Gateway:
         is_id = isinstance(route, Route) and model not in route.aliases
         name = route.name if is_id else model
         await request.respond_json(openai.model_object(route, name))
-
-
-@contextmanager
-def _record_outcome(stats: RequestStats) -> Iterator[None]:
-    try:
-        yield
-    except GatewayError as error:
-        stats.status, stats.refused_by = error.status, error.code
-        raise
-    except InvalidJsonError:
-        stats.status = 400
-        raise
-    except (ClientDisconnectedError, asyncio.CancelledError):
-        stats.cancelled = True
-        raise
-    except Exception:
-        stats.status = 500
-        raise

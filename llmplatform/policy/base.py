@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,9 +53,12 @@ def first_headers(scope: Scope) -> dict[bytes, bytes]:
     """Of repeated headers, the first; names in lower case."""
     found: dict[bytes, bytes] | None = scope.get(HEADERS)
     if found is None:
-        found = {name.lower(): value for name, value in reversed(scope["headers"])}
-        scope[HEADERS] = found
+        found = scope[HEADERS] = first_of(scope["headers"])
     return found
+
+
+def first_of(headers: Sequence[Header]) -> dict[bytes, bytes]:
+    return {name.lower(): value for name, value in reversed(headers)}
 
 
 def with_headers(headers: Iterable[Header], *new: Header) -> Headers:

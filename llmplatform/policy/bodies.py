@@ -3,22 +3,14 @@ authenticates the request."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from django.conf import settings
 
 from gateway import urls
 from gateway.errors import GatewayError
 from gateway.http import Message, Receive, Scope, Send
-from llmplatform.policy.base import (
-    App,
-    Header,
-    Headers,
-    first_headers,
-    has_started,
-    refuse,
-    values,
-)
+from llmplatform.policy.base import App, first_headers, has_started, refuse
 from llmplatform.policy.credentials import is_known
 
 
@@ -26,24 +18,28 @@ def limit_bodies(app: App) -> App:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await app(scope, receive, send)
+        headers = first_headers(scope)
         # The gateway authenticates before it reads, without the database.
         is_trusted = urls.is_gateway_path(scope["path"])
-        if error := await refusal(scope["headers"], is_trusted):
+        error = _refusal(headers)
+        if error is None and not is_trusted:
+            error = await _refusal_of_unknown(headers)
+        if error:
             return await refuse(scope, receive, send, error)
-        if b"transfer-encoding" in first_headers(scope):
+        if b"transfer-encoding" in headers:
             return await _forward(app, scope, receive, send)
         return await app(scope, receive, send)
 
     return application
 
 
-async def refusal(
-    headers: Iterable[Header], is_trusted: bool = False
-) -> GatewayError | None:
-    """Why a body with these headers will not be read. is_trusted: whoever sends it may
-    send a large one."""
-    headers = list(headers)
-    encoding = next(values(headers, b"content-encoding"), b"identity").strip().lower()
+async def refusal(headers: Mapping[bytes, bytes]) -> GatewayError | None:
+    """Why a body with these headers will not be read. headers: names in lower case."""
+    return _refusal(headers) or await _refusal_of_unknown(headers)
+
+
+def _refusal(headers: Mapping[bytes, bytes]) -> GatewayError | None:
+    encoding = headers.get(b"content-encoding", b"identity").strip().lower()
     if encoding not in (b"identity", b""):
         return GatewayError(
             415,
@@ -51,10 +47,14 @@ async def refusal(
             {"value": encoding.decode("latin-1")},
             extra_headers=[(b"accept-encoding", b"identity")],
         )
-    if (length := _length(headers)) > settings.MAX_BODY_BYTES:
-        return too_large()
+    return too_large() if _length(headers) > settings.MAX_BODY_BYTES else None
+
+
+async def _refusal_of_unknown(headers: Mapping[bytes, bytes]) -> GatewayError | None:
+    """Only those who are known may send large bodies."""
+    length = _length(headers)
     is_large = length < 0 or length > settings.UNKNOWN_CLIENT_BODY_BYTES
-    if is_large and not is_trusted and not await is_known(headers):
+    if is_large and not await is_known(headers):
         return GatewayError(401, "sign_in_before_body")
     return None
 
@@ -63,11 +63,11 @@ def too_large() -> GatewayError:
     return GatewayError(413, "request_too_large", {"max": settings.MAX_BODY_BYTES})
 
 
-def _length(headers: Headers) -> int:
+def _length(headers: Mapping[bytes, bytes]) -> int:
     """-1 for a chunked body."""
-    if any(values(headers, b"transfer-encoding")):
+    if b"transfer-encoding" in headers:
         return -1
-    declared = next(values(headers, b"content-length"), b"0")
+    declared = headers.get(b"content-length", b"0")
     return int(declared[:18]) if declared.isdigit() else 0
 
 

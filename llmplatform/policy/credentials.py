@@ -3,7 +3,7 @@ left to the application."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from channels.db import database_sync_to_async
 from django.conf import settings
@@ -11,35 +11,35 @@ from django.http.cookie import parse_cookie
 from knox.crypto import hash_token
 
 from gateway.auth import authorization
-from llmplatform.policy.base import Header, values
 from monitoring.live.permissions import Credential, users_of
 
 
-async def is_known(headers: Iterable[Header]) -> bool:
-    """Takes at most three queries."""
-    headers = list(headers)
-    credentials = {c for c in (_token(headers), _session(headers)) if c}
+async def is_known(headers: Mapping[bytes, bytes]) -> bool:
+    """headers: names in lower case. Takes at most three queries."""
+    credentials = set()
+    if token := _token(headers):
+        credentials.add(Credential(token=hash_token(token)))
+    if session := _session(headers):
+        credentials.add(Credential(session=session))
     if not credentials:
         return False
     return bool(await database_sync_to_async(users_of)(credentials))
 
 
-def key_of(headers: Iterable[Header]) -> str:
-    """Of the token, else of the session; empty where there is neither."""
-    headers = list(headers)
-    credential = _token(headers) or _session(headers)
-    return (credential.token or credential.session) if credential else ""
+def credential_of(headers: Mapping[bytes, bytes]) -> str:
+    """The token, else the key of the session; empty where there is neither. headers:
+    names in lower case."""
+    return _token(headers) or _session(headers)
 
 
-def _token(headers: list[Header]) -> Credential | None:
-    value = (authorization(dict(headers)) or b"").decode("latin-1")
-    scheme, _, token = value.strip().partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        return None
-    return Credential(token=hash_token(token.strip()))
+def _token(headers: Mapping[bytes, bytes]) -> str:
+    given = authorization(headers)
+    if not given:
+        return ""
+    scheme, _, token = given.decode("latin-1").strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _session(headers: list[Header]) -> Credential | None:
-    cookies = parse_cookie(next(values(headers, b"cookie"), b"").decode("latin-1"))
-    key = cookies.get(settings.SESSION_COOKIE_NAME)
-    return Credential(session=key) if key else None
+def _session(headers: Mapping[bytes, bytes]) -> str:
+    cookies = parse_cookie(headers.get(b"cookie", b"").decode("latin-1"))
+    return str(cookies.get(settings.SESSION_COOKIE_NAME, ""))

@@ -8,8 +8,8 @@ from django.conf import settings
 
 from gateway.errors import GatewayError
 from gateway.http import Receive, Scope, Send
-from llmplatform.policy.base import App, refuse
-from llmplatform.policy.credentials import key_of
+from llmplatform.policy.base import App, first_headers, refuse
+from llmplatform.policy.credentials import credential_of
 from monitoring.live import handshake
 
 
@@ -45,6 +45,6 @@ def _limit(scope: Scope) -> int:
 
 def _credential(scope: Scope) -> str:
     if scope["type"] != "websocket":
-        return key_of(scope["headers"])
+        return credential_of(first_headers(scope))
     found = handshake.credential(scope)
     return (found.token or found.session) if found else ""

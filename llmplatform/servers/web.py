@@ -20,6 +20,7 @@ from django.conf import settings
 
 from gateway.errors import GatewayError
 from llmplatform.asgi import application
+from llmplatform.policy.base import first_of
 from llmplatform.policy.bodies import refusal, too_large
 from llmplatform.policy.failures import failure_of
 from llmplatform.servers import refusals
@@ -163,7 +164,7 @@ class Request(WebRequest):  # type: ignore[misc]
             for value in values
         ]
         try:
-            error = await refusal(headers)
+            error = await refusal(first_of(headers))
         except Exception as failure:
             error = failure_of(failure)
         transport.resumeProducing()
