@@ -36,14 +36,19 @@ def field_problems(
 def unknown_problems(
     body: Body, fields: Mapping[str, Check], all_known: bool
 ) -> Iterator[Problem]:
+    if body.keys() <= fields.keys():
+        return
     if settings.GATEWAY_UNKNOWN_FIELDS == REJECT and all_known:
         yield from unknown_fields(body, list(fields))
 
 
 def engine_payload(body: Body, fields: Mapping[str, Check], route: Route) -> Body:
     """body: of given(), without problems."""
-    sent = fields.keys() - UNUSED.keys()
-    payload = {name: value for name, value in body.items() if name in sent}
+    payload = {
+        name: value
+        for name, value in body.items()
+        if name in fields and name not in UNUSED
+    }
     return route.dialect.adapt(_with_one_limit(payload))
 
 
