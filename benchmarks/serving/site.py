@@ -67,11 +67,19 @@ def a_model(name: str, framework: str, port: int) -> None:
 
 @contextmanager
 def program(
-    port: int, *arguments: str, env: Mapping[str, str] | None = None, wait_s: int = 30
+    port: int,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    wait_s: int = 30,
+    stdin: str = "",
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Runs until the end of the block; waits until it listens."""
-    process = subprocess.Popen(arguments, cwd=ROOT, env={**os.environ, **(env or {})})
+    process = subprocess.Popen(
+        arguments, cwd=ROOT, env={**os.environ, **(env or {})}, stdin=subprocess.PIPE
+    )
     try:
+        with process.stdin as pipe:
+            pipe.write(stdin.encode())
         for _ in range(wait_s * 10):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
