@@ -51,10 +51,10 @@ class Gateway:
         subscription: Subscription,
         timing: Timing = DEFAULT_TIMING,
     ) -> None:
-        self.routes = RouteCache(load, subscription, timing)
+        self.limits = Limits()
+        self.routes = RouteCache(load, subscription, timing, self.limits.count_used)
         self.engines = EngineClient()
         self.usage = UsageTracker()
-        self.limits = Limits()
         self.cache = ResponseCache(settings.RESPONSE_CACHE_BYTES)
         build = engine_endpoints.build_request
         self.handlers: dict[str, Callable[[Request, str], Awaitable[None]]] = {

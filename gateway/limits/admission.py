@@ -31,7 +31,7 @@ from gateway.limits.rules import (
     refusal,
 )
 from gateway.limits.shared import SharedCounters
-from gateway.routes.table import Route
+from gateway.routes.table import Route, RoutingTable
 
 MAX_INPUTS = 2048  # of a request for embeddings, as in OpenAI's API
 # Embeddings take a fraction of a completion, and clients send them in large batches.
@@ -67,6 +67,10 @@ class Limits:
         needed = claim(request.limits, self.windows, now, 1)
         values = self.shared.local.read(needed)
         request.response_headers.extend(headers(needed, values, now))
+
+    def count_used(self, table: RoutingTable) -> None:
+        for used in table.used.values():
+            self.shared.local.learn(used.key, used.tokens, used.ends)
 
     def queue_of(self, route: Route) -> ModelQueue | None:
         """None: its requests do not wait."""

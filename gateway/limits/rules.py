@@ -97,13 +97,25 @@ class Windows:
         minute = f"{int(now // MINUTE_S)}", self._until
         yield "requests_per_minute", ("r" + minute[0], minute[1])
         yield "tokens_per_minute", ("t" + minute[0], minute[1])
-        local = datetime.fromtimestamp(now, self._zone)
-        day = local.replace(hour=0, minute=0, second=0, microsecond=0)
+        day = _day_of(now, self._zone)
         month = day.replace(day=1)
         next_month = (month + timedelta(days=32)).replace(day=1)
         ends = _midnight(day + timedelta(days=1)), _midnight(next_month)
         yield "tokens_per_day", (f"d{day:%Y%m%d}", ends[0])
         yield "tokens_per_month", (f"m{day:%Y%m}", ends[1])
+
+
+def begin_of_day(now: float, zone: tzinfo) -> float:
+    return _midnight(_day_of(now, zone))
+
+
+def begin_of_month(now: float, zone: tzinfo) -> float:
+    return _midnight(_day_of(now, zone).replace(day=1))
+
+
+def _day_of(now: float, zone: tzinfo) -> datetime:
+    local = datetime.fromtimestamp(now, zone)
+    return local.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def _midnight(day: datetime) -> float:

@@ -45,7 +45,9 @@ class RouteCache:
         load: Callable[[], Awaitable[RoutingTable]],
         subscription: Subscription,
         timing: Timing = DEFAULT_TIMING,
+        on_load: Callable[[RoutingTable], None] = lambda _table: None,
     ) -> None:
+        self._on_load = on_load
         self.table: RoutingTable | None = None
         self.timing = timing
         self._max_age_s = 60 * settings.SERVE_WITHOUT_DATABASE_MINUTES
@@ -128,7 +130,9 @@ class RouteCache:
         async with self._load_lock:
             self._last_load_at = began = time.monotonic()
             try:
-                self.table = await self._load()
+                table = await self._load()
+                self._on_load(table)
+                self.table = table
             except Exception as error:
                 # Whatever the cause, requests continue with the last table.
                 self._log_database_error(error)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.contrib.auth.models import User
 
 from gateway.limits.rules import Limit
+from gateway.routes.used import Subject
 from models_app.limits import models as rows
 
 FIGURES = (
@@ -30,6 +31,7 @@ class LimitRows:
     groups: dict[int, list[Limit]]
     turns: dict[tuple[str, object], tuple[int | None, int | None]]
     members: dict[int, list[int]]
+    subjects: list[Subject]
 
     def turn_of(self, token: object, user: int) -> tuple[int, int]:
         """Priority and weight: the token's, else the user's, else the highest of the
@@ -57,7 +59,8 @@ def load_limits() -> LimitRows:
     tokens: dict[object, Limit] = {}
     users: dict[int, Limit] = {}
     of_model: dict[int, tuple[Limit, ...]] = {}
-    for row in rows.Limit.objects.all():
+    subjects: list[Subject] = []
+    for row in rows.Limit.objects.select_related("token"):
         turns[row.subject, getattr(row, f"{row.subject}_id")] = row.priority, row.weight
         figures = {name: getattr(row, name) for name in FIGURES}
         if row.queue_wait_s:
@@ -65,6 +68,7 @@ def load_limits() -> LimitRows:
         if not any(figures.values()):
             continue
         limit = Limit(key=str(row.pk), subject=row.subject, **figures)
+        subjects.append(Subject(limit, _identity(row)))
         if row.token_id is not None:
             tokens[row.token_id] = limit
         elif row.user_id is not None:
@@ -82,5 +86,10 @@ def load_limits() -> LimitRows:
             groups[user].append(by_group[group])
     return LimitRows(
         tokens=tokens, users=users, of_model=of_model, groups=groups, turns=turns,
-        members=members,
+        members=members, subjects=subjects,
     )  # fmt: skip
+
+
+def _identity(row: rows.Limit) -> object:
+    """As in the ledger."""
+    return row.token.token_key if row.token else getattr(row, f"{row.subject}_id")

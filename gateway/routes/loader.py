@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
@@ -19,6 +20,7 @@ from gateway.routes.limits import LimitRows, load_limits
 from gateway.routes.table import (
     Alias,
     Grant,
+    Number,
     Prices,
     Replica,
     Route,
@@ -26,6 +28,7 @@ from gateway.routes.table import (
     Target,
     by_name,
 )
+from gateway.routes.used import load_used
 from models_app.aliases.models import ModelAlias
 from models_app.enums import Status, TokenScope
 from models_app.models import ApiToken, Run, ServedModel
@@ -50,13 +53,16 @@ class Loader:
 
     def __init__(self) -> None:
         self._thread: ThreadPoolExecutor | None = None
+        self._counted: set[Number] = set()
 
     async def __call__(self) -> RoutingTable:
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="gateway-table")
-        return await sync_to_async(
+        table = await sync_to_async(
             _load_with_fresh_connection, thread_sensitive=False, executor=self._thread
-        )()
+        )(self._counted)
+        self._counted.update(table.used)
+        return table
 
     def close(self) -> None:
         """The loader can be used again afterwards."""
@@ -66,17 +72,18 @@ class Loader:
             self._thread = None
 
 
-def _load_with_fresh_connection() -> RoutingTable:
+def _load_with_fresh_connection(counted: Collection[Number]) -> RoutingTable:
     close_old_connections()
     try:
-        return load()
+        return load(counted)
     finally:
         close_old_connections()
 
 
-def load() -> RoutingTable:
-    """Nine queries, regardless of the number of rows. Not a single snapshot: a change
-    between two queries triggers another load."""
+def load(counted: Collection[Number] = ()) -> RoutingTable:
+    """counted: numbers of limits whose usage is known. Nine queries, or ten,
+    regardless of the number of rows. Not a single snapshot: a change between two
+    queries triggers another load."""
     runs = _ready_runs()
     models = ServedModel.objects.only(*FIELDS).order_by("pk")
     limits = load_limits()
@@ -88,6 +95,7 @@ def load() -> RoutingTable:
         by_id=by_id,
         grants=_grants(limits),
         aliases=_aliases(by_id),
+        used=load_used(limits.subjects, limits.members, counted),
     )
 
 

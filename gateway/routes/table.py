@@ -14,6 +14,8 @@ from typing import NamedTuple
 from common.request_fields.dialect import OPENAI, EngineDialect
 from gateway.limits.rules import Limit
 
+# Of a limit: its key and the name
+Number = tuple[str, str]
 # Each comparison takes some 20 us.
 LONGEST_NAME, MOST_NAMES = 100, 500
 
@@ -99,15 +101,25 @@ class Alias:
     created: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Used:
+    """tokens: of the number's current window, which ends at `ends`."""
+
+    key: str
+    tokens: int
+    ends: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingTable:
     """by_name: by the model's own aliases, too. aliases: of several models, by name.
-    grants: by digest of the token."""
+    grants: by digest of the token. used: of limits that are new to this process."""
 
     by_name: Mapping[str, Route]
     by_id: Mapping[int, Route]
     grants: Mapping[str, Grant]
     aliases: Mapping[str, Alias] = field(default_factory=dict)
+    used: Mapping[Number, Used] = field(default_factory=dict)
 
     def find(self, name_or_id: str) -> Route | Alias | None:
         """Digits are an id: models_app forbids names that consist of digits."""

@@ -2,11 +2,14 @@
 
 import asyncio
 import secrets
+import time
+from dataclasses import replace
 
 import pytest
 from knox.crypto import hash_token
 
 from gateway.limits.rules import Limit
+from gateway.routes.table import Used
 from tests.gateway.client import (
     CHAT,
     CHAT_BODY,
@@ -74,6 +77,19 @@ async def test_answers_have_the_headers_of_openai(gateway, limited, body):
     }
     assert found["x-ratelimit-remaining-requests"] == "8"
     assert found["x-ratelimit-remaining-tokens"] == "1000"
+
+
+async def test_usage_before_the_start_counts(gateway, limited, loader):
+    """As after a reboot, when the broker has forgotten all."""
+    limited(tokens_per_day=1000)
+    [limit] = loader.table.grants[hash_token(TOKEN)].limits
+    suffix, ends = gateway.limits.windows.at(time.time())["tokens_per_day"]
+    number = limit.key, "tokens_per_day"
+    used = {number: Used(f"{limit.key}:{suffix}", 1000, ends)}
+    loader.table = replace(loader.table, used=used)
+    refused = await chat(gateway)
+    assert refused.status == 429
+    assert refused.json["error"]["param"] == "token.tokens_per_day"
 
 
 UNKNOWN = {**CHAT_BODY, "model": "none"}
