@@ -19,7 +19,7 @@ from common.request_fields.dialect import Body
 from common.subscription import Subscription
 from gateway import urls
 from gateway.auth import Caller, authenticate, authorization
-from gateway.cache.responses import Recording, Replay, ResponseCache
+from gateway.cache.responses import Recording, Replay, ResponseCache, unmark
 from gateway.dialects import engine_endpoints, native, openai, transcriptions
 from gateway.dialects.anthropic import messages
 from gateway.dialects.base import EngineRequest
@@ -100,6 +100,7 @@ class Gateway:
     async def _send_error(
         self, request: Request, match: urls.Match, error: GatewayError
     ) -> None:
+        unmark(request)
         self.limits.add_headers(request, error)
         accept = request.headers.get(b"accept-language", b"").decode("latin-1")
         with translation.override(preferred_language(accept)):

@@ -97,6 +97,12 @@ class Replay:
             await self.request.respond(OK, self.answer)
 
 
+def unmark(request: Request) -> None:
+    """For an error: whoever may send nothing learns nothing about others' requests."""
+    kept = [header for header in request.response_headers if header[0] != HEADER]
+    request.response_headers = kept
+
+
 def _replay(relay: Relay, answer: bytes) -> Replay:
     relay.request.response_headers.append((HEADER, b"hit"))
     return Replay(

@@ -286,9 +286,17 @@ async def test_hit_of_a_caller_without_requests_left_is_refused(gateway, serve):
     limits = a_limit("token", tokens_per_month=34)
     serve(a_grant(limits=limits), a_grant())
     await marks(gateway, ASKED)
-    refused = await send(gateway)
-    assert refused.status == 429
+    refused, other = [await send(gateway, {**ASKED, **each}) for each in ({}, STREAM)]
+    assert (refused.status, other.status) == (429, 429)
+    # It must not show what others have sent to somebody who may send nothing.
+    assert refused.headers.keys() == other.headers.keys()
+    assert "x-cache" not in refused.headers
     assert (await send(gateway, token=OTHER)).headers["x-cache"] == "hit"
+
+
+async def test_failure_is_not_marked(gateway, serve, engine):
+    engine.script.rejects = (400, {"error": {"message": "no"}})
+    assert "x-cache" not in (await send(gateway)).headers
 
 
 async def test_hit_does_not_wait_for_a_busy_model(gateway, serve, engine):
