@@ -23,6 +23,7 @@ from models_app.enums import Status
 
 HEADER = b"x-cache"
 DIGEST_BYTES = 32
+FAILED = 400
 # Of requests: take no answer from the cache, or leave it alone altogether
 NO_CACHE, NO_STORE = b"no-cache", b"no-store"
 
@@ -73,7 +74,8 @@ class Recording:
         recorder = ContentRecorder(self.cache.store.max_answer_bytes)
         self.relay.request.recorder = recorder
         await self.relay.run()
-        if recorder.is_complete:
+        has_succeeded = self.relay.stats.status < FAILED
+        if recorder.is_complete and has_succeeded:
             self.cache.keep(self.key, recorder.content)
 
 

@@ -20,9 +20,9 @@ from gateway.routes.table import Route
 from gateway.usage.tracker import RequestStats, Usage
 
 # Names of the events that end a stream, and have its usage
-ENDS = tuple(
-    b"event: response." + end for end in (b"completed", b"incomplete", b"failed")
-)
+FAILED = b"event: response.failed"
+ENDS = (b"event: response.completed", b"event: response.incomplete", FAILED)
+SERVER_ERROR = 500
 
 
 def build_request(body: Body, route: Route, stats: RequestStats) -> EngineRequest:
@@ -75,6 +75,8 @@ class ResponsesTranslator:
     def translate_event(self, event: bytes) -> bytes:
         if event.startswith(ENDS):
             self.done = True
+            if event.startswith(FAILED):
+                self._stats.status = SERVER_ERROR
             response = parse_response(event_data(event)).get("response")
             self._record(response if isinstance(response, dict) else {})
         elif b'"error"' in event and not event.startswith(b"event: response."):

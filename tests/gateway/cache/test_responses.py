@@ -1,6 +1,7 @@
 """The response cache as a client meets it."""
 
 import asyncio
+import json
 import secrets
 from dataclasses import replace
 
@@ -227,6 +228,19 @@ async def test_answer_that_failed_is_not_kept(gateway, serve, engine, script, mo
     engine.script = good
     assert await marks(gateway, body, body) == HIT
     assert len(gateway.cache.store) == 1
+
+
+async def test_response_whose_stream_says_that_it_failed_is_not_kept(
+    gateway, serve, engine, counts
+):
+    serve(dialect=VLLM)
+    failed = {"type": "response.failed", "response": {"error": {"message": "no"}}}
+    data = json.dumps(failed).encode()
+    final = b"event: response.failed\ndata: " + data + b"\n\n"
+    engine.script = replace(engine.script, pieces=("a",), final_event=final)
+    body = {**INPUT, **GREEDY, **STREAM}
+    assert (await marks(gateway, body, body, path="/v1/responses")) == MISS
+    assert counts() == {"requests": 2, "errors": 2}
 
 
 async def test_answer_whose_client_left_is_not_kept(gateway, serve, engine):
