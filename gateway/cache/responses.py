@@ -93,7 +93,8 @@ class Replay:
     async def run(self) -> None:
         self.stats.cache_hit = True
         if self.is_stream:
-            await self.request.start_response(OK, EVENT_STREAM)
+            if not self.request.response_started:
+                await self.request.start_response(OK, EVENT_STREAM)
             await self.request.finish(self.answer)
         else:
             await self.request.respond(OK, self.answer)

@@ -54,6 +54,7 @@ async def fetch(app, method, path, body=None, *, token=TOKEN, headers=(), chunks
 
     async def send(message):
         if message["type"] == "http.response.start":
+            assert not response.headers  # servers refuse a second start
             response.status = message["status"]
             response.headers = {k.decode(): v.decode() for k, v in message["headers"]}
         else:

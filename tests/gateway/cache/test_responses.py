@@ -359,6 +359,30 @@ async def test_alias_of_several_models_uses_the_cache_of_the_one_that_serves(
     assert len(engine.requests) == len(gateway.cache.store) == 1
 
 
+async def test_stream_that_waited_for_a_model_that_failed_is_repeated_from_another(
+    gateway, loader, engine, other_engine
+):
+    gateway.limits.keep_alive_s = 0.05
+    limits = a_limit("model", max_in_flight=1, queue_length=1)
+    first = a_route("first", engine.replica, limits=limits)
+    second = a_route("second", other_engine.replica, model_id=8, cache_ttl_s=TTL_S)
+    loader.serve(first, second, aliases=[an_alias("any", first, second)])
+    kept = await send(gateway, {**ASKED, **STREAM, "model": "second"})
+    engine.script.delay_s = 60
+    busy = asyncio.create_task(send(gateway, {**ASKED, "model": "first"}))
+    await until(lambda: engine.in_flight == 1)
+    waiting = asyncio.create_task(send(gateway, {**ASKED, **STREAM, "model": "any"}))
+    await until(lambda: 7 in gateway.limits.queues and len(gateway.limits.queues[7]))
+    await asyncio.sleep(0.2)
+    engine.script.fails = "at once"
+    busy.cancel()
+    await asyncio.gather(busy, return_exceptions=True)
+    answer = await waiting
+    assert answer.content.startswith(b": waiting")
+    assert answer.content.replace(b": waiting\n\n", b"") == kept.content
+    assert len(other_engine.requests) == 1
+
+
 async def test_plain_model_has_no_header_and_keeps_nothing(gateway, engine):
     assert await marks(gateway, ASKED, ASKED) == NOT_CACHED
     assert (len(gateway.cache.store), len(engine.requests)) == (0, 2)
