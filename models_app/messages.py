@@ -60,7 +60,7 @@ REASONS = (
     ),
     Reason(
         "duplicate_alias",
-        _("%(value)s is already the name or an alias of a model."),
+        _("%(value)s is already the name of a model or an alias."),
     ),
     Reason(
         "too_many_aliases",

@@ -114,8 +114,8 @@ def test_models_are_added_exchanged_and_removed(operator, models):
 @pytest.mark.parametrize(
     ("fields", "models_given", "text"),
     [
-        ({"name": "smol"}, ["big"], "is already the name or an alias of a model"),
-        ({"name": "taken"}, ["big"], "is already the name or an alias of a model"),
+        ({"name": "smol"}, ["big"], "is already the name of a model or an alias"),
+        ({"name": "taken"}, ["big"], "is already the name of a model or an alias"),
         ({"name": "a b"}, ["big"], "cannot be an alias"),
         ({"name": ""}, ["big"], "This field is required"),
         ({"mode": "random"}, ["big"], "Select a valid choice"),
