@@ -107,3 +107,19 @@ def test_operation_labels_are_those_of_the_guide(operation, text):
 def test_labels_of_libraries_follow_the_glossary(english, translated):
     with override("zh-hans"):
         assert gettext(english) == translated
+
+
+@pytest.mark.parametrize(
+    "phrase",
+    [
+        "This item will be deleted.",
+        "Click to cancel",
+        "No recent searches",
+        "Recent searches",
+        "Loading more results...",
+        "No results matching your query",
+    ],
+)
+def test_phrases_that_unfold_leaves_in_english_are_translated(phrase):
+    with override("zh-hans"):
+        assert gettext(phrase) != phrase
