@@ -125,12 +125,13 @@ def _can_cache(relay: Relay) -> bool:
 
 
 def _key(path: str, route: Route, body: Body) -> bytes | None:
-    """The model's name and aliases get the same answer. None: a number of more than 64
-    bits or half of a surrogate pair, which the engine will refuse."""
-    given = {k: v for k, v in body.items() if v is not None and k != "model"}
-    wanted = [route.replicas[0].run_uid, path, given]
+    """The model's name and aliases get the same answer. Within a field the order of
+    keys counts: that of a tool's parameters reaches the prompt. None: a number of more
+    than 64 bits or half of a surrogate pair, which the engine will refuse."""
+    given = [(k, v) for k, v in body.items() if v is not None and k != "model"]
+    wanted = [route.replicas[0].run_uid, path, sorted(given)]
     try:
-        text = orjson.dumps(wanted, option=orjson.OPT_SORT_KEYS)
+        text = orjson.dumps(wanted)
     except orjson.JSONEncodeError:
         return None
     return blake2b(text, digest_size=DIGEST_BYTES).digest()

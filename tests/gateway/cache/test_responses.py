@@ -64,6 +64,13 @@ def clock(gateway):
     return clock
 
 
+def a_tool(*names):
+    properties = {name: {"type": "string"} for name in names}
+    parameters = {"type": "object", "properties": properties}
+    function = {"name": "look", "parameters": parameters}
+    return {"tools": [{"type": "function", "function": function}]}
+
+
 async def send(gateway, body=ASKED, path=CHAT, **more):
     return await fetch(gateway, "POST", path, body, **more)
 
@@ -147,6 +154,7 @@ async def test_default_temperature_of_the_model_counts(gateway, serve):
         (ASKED, {**ASKED, "max_tokens": 5}, MISS),
         (ASKED, {**ASKED, "seed": 1}, MISS),
         (ASKED, {**ASKED, "messages": [{"role": "user", "content": "Hi "}]}, MISS),
+        ({**ASKED, **a_tool("a", "b")}, {**ASKED, **a_tool("b", "a")}, MISS),
     ],
 )
 async def test_requests_must_be_the_same(gateway, serve, first, second, expected):
