@@ -133,6 +133,10 @@ REASONS = (
     ),
     Reason("duplicate_token", _("User %(user)s already has a token named %(value)s.")),
     Reason(
+        "models_beyond_token",
+        _("models must be among those of this token, %(allowed)s, not %(value)s."),
+    ),
+    Reason(
         "token_restricted",
         _("This token may only be used for: %(allowed)s."),
         labels={"allowed": dict(TokenScope.choices)},

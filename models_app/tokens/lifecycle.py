@@ -15,7 +15,7 @@ from knox.settings import knox_settings
 
 from common import broker
 from common.exceptions import AlreadyExists, Invalid
-from common.problems import Problem, out_of_range, shorten, wrong_type
+from common.problems import Problem, as_json, out_of_range, shorten, wrong_type
 from common.storable import has_unstorable
 from models_app.activity import Actor, event_of, record
 from models_app.enums import TokenScope
@@ -69,7 +69,7 @@ def within(creator: ApiToken, fields: Mapping[str, Any]) -> dict[str, Any]:
     if own_models is not None:
         models = fields.setdefault("models", own_models)
         if models is None or not set(models) <= set(own_models):
-            raise Invalid([wrong_type("models", models, ", ".join(own_models))])
+            raise Invalid([_models_beyond(own_models, models)])
     beyond = [scope for scope in scopes if not allows(creator.scopes, scope)]
     if creator.scopes and (beyond or not scopes):
         allowed = ", ".join(creator.scopes)
@@ -145,6 +145,11 @@ def _models_by_name(names: Collection[str]) -> dict[str, ServedModel]:
 def _unknown_model(name: str) -> Problem:
     params = {"value": shorten(name)}
     return Problem(code="no_such_model", field="models", params=params)
+
+
+def _models_beyond(own: list[str], models: list[str] | None) -> Problem:
+    params = {"allowed": as_json(own), "value": as_json(models)}
+    return Problem(code="models_beyond_token", field="models", params=params)
 
 
 def _duplicate(user: User, name: str) -> Problem:

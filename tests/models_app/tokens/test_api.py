@@ -135,6 +135,23 @@ def test_token_creates_none_that_may_use_more_models(own, wanted, got):
         assert (answer.status_code, answer.json()["models"]) == (201, got)
 
 
+@pytest.mark.parametrize(
+    ("own", "wanted", "message"),
+    [
+        (["smol"], None, 'among those of this token, ["smol"], not null'),
+        ([], ["smol"], 'among those of this token, [], not ["smol"]'),
+    ],
+)
+def test_refused_models_of_a_token_are_named(own, wanted, message):
+    models = {name: a_model(name) for name in ("smol", "big")}
+    client = client_of(a_user("operator"))
+    ApiToken.objects.get().allowed_models.set(models[name] for name in own)
+    ApiToken.objects.update(any_model=False)
+    (error,) = create(client, models=wanted).json()["errors"]
+    assert error["code"] == "models_beyond_token"
+    assert message in error["message"]
+
+
 def test_models_limit_inference_only():
     """What a token reads and manages is a matter of its scopes."""
     for name in ("smol", "big"):
