@@ -6,14 +6,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from common.exceptions import Invalid
 from common.messages import render
-from common.problems import Problem, out_of_range, unknown_fields, wrong_type
+from common.problems import Problem, as_json, out_of_range, unknown_fields, wrong_type
 
 
 class WholeNumber(serializers.IntegerField):
@@ -73,6 +74,19 @@ class JsonFlag(serializers.BooleanField):
         if not isinstance(data, bool):
             self.fail("invalid", input=data)
         return data
+
+
+class JsonChoice(serializers.ChoiceField):
+    """Its error shows the value, and what is allowed."""
+
+    default_error_messages = {
+        "invalid_choice": _("{input} is not allowed. Allowed values: {allowed}.")
+    }
+
+    def fail(self, key: str, **values: Any) -> NoReturn:
+        allowed = ", ".join(str(choice) for choice in self.choices if choice != "")
+        values["input"] = as_json(values.get("input"))
+        super().fail(key, allowed=allowed, **values)
 
 
 # Refuses fields that it does not have: a misspelled one would have no effect. (A

@@ -17,6 +17,7 @@ from models_app.activity import Actor
 from models_app.aliases.models import ALIAS_LENGTH
 from models_app.enums import Operation, RunState
 from models_app.json_fields import (
+    JsonChoice,
     JsonFlag,
     JsonInteger,
     JsonPrice,
@@ -111,6 +112,7 @@ class ServedModelSerializer(KnownFields, RestartSerializer):
         models.PositiveIntegerField: JsonInteger,
         models.TextField: JsonText,
     }
+    serializer_choice_field = JsonChoice
     framework = JsonText(max_length=40)
     config = Config()
     model_kind = ModelKindField(read_only=True)

@@ -9,7 +9,13 @@ from rest_framework import serializers
 from common.exceptions import Invalid
 from models_app.aliases.models import ALIAS_LENGTH, MAX_WEIGHT, Mode, ModelAlias
 from models_app.aliases.validation import MAX_TARGETS, Target, problems
-from models_app.json_fields import JsonFlag, JsonInteger, JsonText, KnownFields
+from models_app.json_fields import (
+    JsonChoice,
+    JsonFlag,
+    JsonInteger,
+    JsonText,
+    KnownFields,
+)
 from models_app.limits.serializers import SubjectField
 from models_app.models import ServedModel
 
@@ -41,7 +47,7 @@ class ModelAliasSerializer(KnownFields, serializers.ModelSerializer[ModelAlias])
         help_text="Requests give it as `model`. No model or other alias has it.",
     )
     description = JsonText(max_length=10_000, required=False, allow_blank=True)
-    mode = serializers.ChoiceField(
+    mode = JsonChoice(
         choices=Mode.choices, default=Mode.FALLBACK,
         help_text="`fallback`: the first model that is running serves. `weighted`: each"
         " serves its share; requests of one session stay on one model. Another model"

@@ -16,7 +16,7 @@ from rest_framework.status import HTTP_201_CREATED
 from rest_framework.viewsets import GenericViewSet
 
 from models_app.enums import TokenScope
-from models_app.json_fields import JsonInteger, JsonText, KnownFields
+from models_app.json_fields import JsonChoice, JsonInteger, JsonText, KnownFields
 from models_app.models import ApiToken
 from models_app.permissions import USE
 from models_app.tokens.lifecycle import (
@@ -70,7 +70,7 @@ class NewTokenSerializer(KnownFields):
         help_text="How long it is valid. API_TOKEN_DAYS if absent.",
     )
     scopes = serializers.ListField(
-        child=serializers.ChoiceField(choices=TokenScope.values),
+        child=JsonChoice(choices=TokenScope.values),
         required=False,
         help_text="Empty: everything the user may do.",
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from models_app.json_fields import JsonText, KnownFields
+from models_app.json_fields import JsonChoice, JsonText, KnownFields
 from models_app.serializers import ReasonSerializer
 from runtimes.downloads.request import DownloadRequest
 from runtimes.enums import DownloadState, Hub
@@ -16,7 +16,7 @@ WORDS = 2000  # characters
 
 
 class DownloadRequestSerializer(KnownFields):
-    hub = serializers.ChoiceField(choices=Hub.choices, default=Hub.HUGGINGFACE)
+    hub = JsonChoice(choices=Hub.choices, default=Hub.HUGGINGFACE)
     repo = JsonText(max_length=500, help_text="owner/name, or the address of its page.")
     revision = JsonText(
         max_length=100,
