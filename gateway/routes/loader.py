@@ -30,7 +30,7 @@ from gateway.routes.table import (
 )
 from gateway.routes.used import load_used
 from models_app.aliases.models import ModelAlias
-from models_app.enums import Status, TokenScope
+from models_app.enums import Desired, Status, TokenScope
 from models_app.models import ApiToken, Run, ServedModel
 from models_app.permissions import USE
 from models_app.ports import framework
@@ -38,13 +38,13 @@ from models_app.tokens.scopes import allows
 from monitoring.usage.models import COST_DECIMALS
 
 FIELDS = (
-    "name", "aliases", "display_name", "status", "reason_code", "reason_params",
-    "generation", "created_at", "input_price", "cached_input_price", "output_price",
-    "cache_ttl_s",
+    "name", "aliases", "display_name", "desired_state", "status", "reason_code",
+    "reason_params", "generation", "created_at", "input_price", "cached_input_price",
+    "output_price", "cache_ttl_s",
 )  # fmt: skip
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 MIN_RETRY_AFTER_S = 1
-RETRY_AFTER_S = {Status.STARTING: 5, Status.WAITING: 10}
+RETRY_AFTER_S = {Status.STARTING: 5, Status.STOPPING: 5, Status.WAITING: 10}
 
 
 class Loader:
@@ -172,7 +172,7 @@ def _replica(run: Run) -> Replica:
 
 
 def _retry_after(model: ServedModel) -> int | None:
-    if model.status in (Status.STOPPED, Status.STOPPING):
+    if model.desired_state == Desired.STOPPED:
         return None
     if model.status == Status.ERROR:
         seconds = model.reason_params.get("seconds", MIN_RETRY_AFTER_S)

@@ -109,6 +109,11 @@ def test_retry_after_while_the_platform_retries(status, code, params, seconds):
     assert load().by_name["smol"].retry_after_s == seconds
 
 
+def test_model_that_is_restarted_will_be_ready_by_itself():
+    a_model("smol", status="stopping", desired_state="running")
+    assert load().by_name["smol"].retry_after_s == 5
+
+
 def test_grants_list_tokens_of_active_users_by_digest():
     user = a_user("operator")
     tokens = [a_token(user, "one"), a_token(user, "two")]
