@@ -161,11 +161,14 @@ def _port(role: str, port: int, listening: dict[int, int | None]) -> Finding:
 
 
 def _is_ours(pid: int | None) -> bool:
+    """With API_PROCESSES, children of the role's process listen."""
     try:
-        argv = psutil.Process(pid).cmdline() if pid else []
+        process = psutil.Process(pid) if pid else None
+        parent = process.parent() if process else None
+        family = [each.cmdline() for each in (process, parent) if each]
     except psutil.Error:
         return False
-    return "llmplatform.servers" in argv
+    return any("llmplatform.servers" in argv for argv in family)
 
 
 def _answers(port: int) -> bool:

@@ -3,6 +3,7 @@
 import psutil
 import pytest
 
+from runtimes.checks import machine
 from tests.llmplatform.servers.site import Site
 
 
@@ -29,6 +30,13 @@ def test_processes_share_the_port(site):
     site.until(lambda: len(workers(site)) == 2)
     for _ in range(20):
         assert site.get("api", "/healthz").status == 200
+
+
+def test_doctor_knows_the_processes(site, settings):
+    site.until(lambda: len(workers(site)) == 2)
+    settings.API_PORT = site.ports["api"]
+    *_, finding = machine.ports()
+    assert (finding.level, finding.message) == ("ok", "Role api responds.")
 
 
 def test_killed_process_is_replaced(site):
