@@ -114,8 +114,7 @@ class ModelAliasAdmin(PlatformAdmin):
             # What was left alone may have been changed by others in the meantime.
             changed = [*form.changed_data]
             changed += ["targets"] if formsets[0].has_changed() else []
-            stored = ModelAlias.objects.get(pk=form.instance.pk)
-            update_alias(stored, {k: fields[k] for k in changed}, request.user)
+            update_alias(form.instance, {k: fields[k] for k in changed}, request.user)
         else:
             form.instance.pk = create_alias(fields, request.user).pk
 

@@ -1,9 +1,11 @@
 import pytest
+from django.contrib.admin import site
 from django.contrib.admin.models import LogEntry
 
+from common.exceptions import Conflict
 from models_app.aliases.models import ModelAlias
 from models_app.models import Activity
-from tests.builders import a_model, an_alias
+from tests.builders import a_model, a_user, an_alias
 from tests.models_app.people import client_as
 
 pytestmark = pytest.mark.django_db
@@ -148,6 +150,19 @@ def test_saving_keeps_what_others_changed_meanwhile(operator, models):
     assert (alias.description, alias.enabled, names(alias)) == (
         "mine", False, "smol big"
     )  # fmt: skip
+
+
+def test_alias_that_is_deleted_while_it_is_saved_is_a_conflict(rf, models):
+    alias = an_alias("any", *models)
+    page = site.get_model_admin(ModelAlias)
+    request = rf.post("/", a_form(*rows_of(alias), initial=2, description="mine"))
+    request.user = a_user("operator")
+    form = page.get_form(request, alias, change=True)(request.POST, instance=alias)
+    formsets, _ = page._create_formsets(request, form.instance, change=True)
+    assert form.is_valid() and formsets[0].is_valid()
+    ModelAlias.objects.filter(pk=alias.pk).delete()
+    with pytest.raises(Conflict):
+        page.save_related(request, form, formsets, change=True)
 
 
 def test_viewer_sees_the_models_and_no_form(models):
