@@ -32,6 +32,10 @@ REASONS = (
         _("Bodies with Content-Encoding %(value)s are not accepted. Send them plain."),
     ),
     Reason(
+        "transfer_encoding",
+        _("Bodies with Transfer-Encoding %(value)s are not accepted, only chunked."),
+    ),
+    Reason(
         "sign_in_before_body",
         _("Sign in, or send a valid API token, before sending a large body."),
     ),

@@ -47,6 +47,11 @@ def _refusal(headers: Mapping[bytes, bytes]) -> GatewayError | None:
             {"value": encoding.decode("latin-1")},
             extra_headers=[(b"accept-encoding", b"identity")],
         )
+    coding = headers.get(b"transfer-encoding", b"chunked").strip().lower()
+    if coding != b"chunked":
+        return GatewayError(
+            501, "transfer_encoding", {"value": coding.decode("latin-1")}
+        )
     return too_large() if _length(headers) > settings.MAX_BODY_BYTES else None
 
 

@@ -38,6 +38,9 @@ GATEWAY = "/v1/chat/completions"
         ([b"x" * 11], [("content-length", "11")], GATEWAY, 413),
         ([b"x" * 5, b"x" * 6], [("transfer-encoding", "chunked")], GATEWAY, 413),
         ([b"x"], [("content-encoding", "gzip")], GATEWAY, 415),
+        ([b"x"], [("transfer-encoding", "gzip, chunked")], GATEWAY, 501),
+        ([b"x"], [("transfer-encoding", "gzip, chunked")], "/api", 501),
+        ([b"x"], [("transfer-encoding", " Chunked")], GATEWAY, 200),
         ([b"x"], [("content-encoding", "Identity")], GATEWAY, 200),
     ],
 )
