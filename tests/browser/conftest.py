@@ -103,19 +103,29 @@ def signed_in(site, browser):
     return state
 
 
-@pytest.fixture
-def page(site, browser, signed_in):
-    """Fails a test whose page throws, or needs what its policy (CSP) forbids."""
-    thrown = []
+@pytest.fixture(scope="package")
+def context(site, browser, signed_in):
+    """Shared: styles and scripts are fetched and compiled once, not for each page."""
     context = browser.new_context(
         base_url=site.url,
         storage_state=signed_in,
         viewport={"width": 1280, "height": 900},
     )
     context.set_default_timeout(MOST_MS)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context, signed_in):
+    """Fails a test whose page throws, or needs what its policy (CSP) forbids."""
+    thrown = []
     page = context.new_page()
     page.on("pageerror", lambda error: thrown.append(error))
     page.on("console", lambda line: thrown.append(line.text) if CSP in line.text else 0)
     yield page
-    context.close()
+    page.close()
+    context.clear_permissions()
+    context.clear_cookies()
+    context.add_cookies(signed_in["cookies"])
     assert thrown == []
