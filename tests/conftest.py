@@ -1,3 +1,4 @@
+import gc
 import os
 import shutil
 import tempfile
@@ -69,6 +70,12 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.docker)
     # Slow ones first, or one worker would be left with them alone in the end.
     items.sort(key=lambda item: not SLOW & {mark.name for mark in item.iter_markers()})
+
+
+def pytest_collection_finish():
+    """What is loaded by now stays: no search for garbage has to pass through it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter):
