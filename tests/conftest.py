@@ -72,10 +72,15 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: not SLOW & {mark.name for mark in item.iter_markers()})
 
 
+def pytest_collection():
+    gc.disable()  # next to nothing of what is made now is garbage
+
+
 def pytest_collection_finish():
     """What is loaded by now stays: no search for garbage has to pass through it."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_terminal_summary(terminalreporter):
