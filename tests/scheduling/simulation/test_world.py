@@ -56,7 +56,7 @@ def test_overbooked_machine_is_detected(cpu_cores, memory_mib, wrong):
 
 
 def test_higher_priorities_wait_less_under_load():
-    scale = Scale(nodes=2, gpus_per_node=8, models=80, hours=12, seed=3)
+    scale = Scale(nodes=2, gpus_per_node=8, models=80, hours=6, seed=3)
     waits = simulate(scale, replace(CALM, wanted_h=3), no_time).waits
 
     def mean(priorities) -> float:
