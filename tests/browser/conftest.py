@@ -30,6 +30,16 @@ def a_free_port():
         return listener.getsockname()[1]
 
 
+def assert_fits(page, card=None):
+    """Neither the page nor its card is wider than it can be shown, on any screen."""
+    for size in (PHONE, DESKTOP):
+        page.set_viewport_size(size)
+        root = "document.documentElement.scrollWidth"
+        assert page.evaluate(root) <= size["width"], size
+        if card:
+            assert card.evaluate("card => card.scrollWidth <= card.clientWidth"), size
+
+
 def answers(url):
     try:
         with urllib.request.urlopen(url, timeout=1) as answer:
@@ -56,6 +66,8 @@ class Site(Installation):
 
 
 CSP = "Content Security Policy"
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 900}
 # For a page on a busy machine, where a test sets no limit of its own
 MOST_MS = 90_000
 
@@ -109,7 +121,7 @@ def context(site, browser, signed_in):
     context = browser.new_context(
         base_url=site.url,
         storage_state=signed_in,
-        viewport={"width": 1280, "height": 900},
+        viewport=DESKTOP,
     )
     context.set_default_timeout(MOST_MS)
     yield context
@@ -121,7 +133,7 @@ def page(context, signed_in):
     """Fails a test whose page throws, or needs what its policy (CSP) forbids."""
     thrown = []
     page = context.new_page()
-    page.on("pageerror", lambda error: thrown.append(error))
+    page.on("pageerror", lambda error: thrown.append(error.stack or str(error)))
     page.on("console", lambda line: thrown.append(line.text) if CSP in line.text else 0)
     yield page
     page.close()

@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import PHONE, assert_fits
+
 PAGE = "/admin/runtimes/node/library/"
 
 
@@ -49,9 +51,8 @@ def test_search_and_scan_again_stay_on_the_page(page, row):
     expect(row).to_be_visible()
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_page_fits_its_width(page, width):
-    page.set_viewport_size({"width": width, "height": 900})
+def test_page_fits_its_width(page):
+    page.set_viewport_size(PHONE)
     page.goto(PAGE)
     page.locator("tr[data-path]").first.wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert_fits(page)

@@ -3,6 +3,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import PHONE, assert_fits
+
 pytestmark = pytest.mark.engine
 
 CPU = "[data-chart=cpu] .u-legend .u-series:nth-child(2) .u-value"
@@ -54,9 +56,8 @@ def test_killed_monitor_interrupts_and_its_return_resumes(site, page):
 
 
 @pytest.mark.parametrize("name", ["gpus", "models", "history"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_pages_fit_their_width(page, name, width):
-    page.set_viewport_size({"width": width, "height": 900})
+def test_pages_fit_their_width(page, name):
+    page.set_viewport_size(PHONE)
     page.goto(f"/admin/monitoring/source/{name}/")
     page.locator(".uplot, [data-export]").first.wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert_fits(page)

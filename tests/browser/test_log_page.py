@@ -9,6 +9,8 @@ import urllib.request
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import PHONE, assert_fits
+
 pytestmark = pytest.mark.engine
 
 LINES = "[data-lines] > div"
@@ -140,12 +142,11 @@ def test_download_is_the_whole_log(run, opened):
     assert "xllamacpp_server: ready" in downloading.value.path().read_text()
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_page_fits_its_width(page, run, width):
-    page.set_viewport_size({"width": width, "height": 900})
+def test_page_fits_its_width(page, run):
+    page.set_viewport_size(PHONE)
     page.goto(url_of(run))
     expect(page.locator("[data-status]")).to_have_text("Live", timeout=10_000)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert_fits(page)
 
 
 def test_last_lines_are_there_without_a_socket(site, run, page):
