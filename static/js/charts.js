@@ -149,7 +149,7 @@ export class Chart {
     const moment = clock(zone, { dateStyle: "short", timeStyle: "medium" });
     const time = {
       label: "\u00a0",
-      value: (_plot, at) => (at === null ? "–" : moment.format(at * 1000)),
+      value: (_plot, at) => (at === null || at === undefined ? "–" : moment.format(at * 1000)),
     };
     return {
       width: Math.max(this.element.clientWidth, 100),

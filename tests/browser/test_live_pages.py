@@ -61,3 +61,20 @@ def test_pages_fit_their_width(page, name):
     page.goto(f"/admin/monitoring/source/{name}/")
     page.locator(".uplot, [data-export]").first.wait_for()
     assert_fits(page)
+
+
+SHRINK = """async () => {
+    const { Chart } = await import("/static/js/charts.js");
+    const element = document.body.appendChild(document.createElement("div"));
+    const chart = new Chart(element, { zone: "UTC", unit: "percent" });
+    for (const times of [[1, 2, 3], [1]]) {
+        chart.show(times, [{ label: "a", values: times }], [0, 4]);
+        await new Promise(requestAnimationFrame);
+    }
+    return element.querySelector(".u-value").textContent;
+}"""
+
+
+def test_legend_follows_data_that_become_fewer(page):
+    page.goto("/admin/")
+    assert "1/1/70" in page.evaluate(SHRINK)
