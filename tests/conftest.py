@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from django.test import override_settings
 from django.utils import translation
 from hypothesis import settings
 from xdist.scheduler.loadscope import LoadScopeScheduling
@@ -136,16 +137,13 @@ def short_path():
     shutil.rmtree(path)
 
 
-@pytest.fixture(autouse=True)
-def _quick_passwords(settings):
-    """The real hasher takes a third of a second by design."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
-@pytest.fixture(autouse=True)
-def _static_files_on_demand(settings):
-    """Otherwise each test client lists them all, a quarter of a test's time."""
-    settings.WHITENOISE_AUTOREFRESH = True
+@pytest.fixture(scope="session", autouse=True)
+def _quick_settings():
+    """The real hasher takes a third of a second by design. Each test client lists all
+    static files, a quarter of a test's time, unless they are found on demand."""
+    hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with override_settings(PASSWORD_HASHERS=hashers, WHITENOISE_AUTOREFRESH=True):
+        yield
 
 
 @pytest.fixture(autouse=True)
