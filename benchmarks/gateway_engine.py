@@ -47,6 +47,7 @@ def main(options: argparse.Namespace) -> None:
         targets = {
             "direct": target(engine, site.KEY),
             "gateway": target(port, token),
+            "direct, streams": target(engine, site.KEY, stream=True),
             "gateway, streams": target(port, token, stream=True),
         }
         for each in targets.values():
@@ -61,8 +62,9 @@ def main(options: argparse.Namespace) -> None:
     print(f"{options.clients} clients{'requests/s':>24}{'x direct':>10}{'failed':>8}")
     for name in targets:
         rate = statistics.median(each[name].per_s for each in rounds)
+        direct = name.replace("gateway", "direct")
         ratio = statistics.median(
-            each[name].per_s / each["direct"].per_s for each in rounds
+            each[name].per_s / each[direct].per_s for each in rounds
         )
         failed = sum(each[name].failed for each in rounds)
         print(f"{name:24}{rate:9.2f}{ratio:10.3f}{failed:8}")
