@@ -42,7 +42,6 @@ from gateway.protocol.sse import (
 from gateway.protocol.validation import dump_json
 from gateway.routes.table import Replica, Route
 from gateway.usage.tracker import RequestStats
-from models_app.enums import Status
 
 EVENT_DATA = b"data: "
 ROLE = b'"role"'  # of the first event of a chat, which has no token
@@ -75,7 +74,7 @@ class Relay:
         """If a replica refuses or fails before the response has started, tries another
         one, once. Raises GatewayError."""
         replicas = self.route.replicas
-        if self.route.status != Status.RUNNING or not replicas:
+        if not self.route.is_serving:
             raise not_serving(self.route)
         replica = self.engines.choose(replicas, self.affinity)
         try:

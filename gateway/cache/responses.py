@@ -19,7 +19,6 @@ from gateway.http import EVENT_STREAM, ContentRecorder, Request
 from gateway.relay import OK, Relay
 from gateway.routes.table import Route
 from gateway.usage.tracker import RequestStats
-from models_app.enums import Status
 
 HEADER = b"x-cache"
 DIGEST_BYTES = 32
@@ -119,9 +118,7 @@ def _replay(relay: Relay, answer: bytes) -> Replay:
 
 def _can_cache(relay: Relay) -> bool:
     """A model that is not running gives no answers, not even old ones."""
-    route = relay.route
-    is_running = route.status == Status.RUNNING and bool(route.replicas)
-    return is_running and relay.engine_request.is_deterministic
+    return relay.route.is_serving and relay.engine_request.is_deterministic
 
 
 def _key(path: str, route: Route, body: Body) -> bytes | None:

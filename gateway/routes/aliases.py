@@ -14,7 +14,6 @@ from hashlib import blake2b
 from gateway.routes.table import Alias, Route, Target
 
 WEIGHTED = "weighted"
-RUNNING = "running"
 
 
 def candidates(
@@ -23,7 +22,7 @@ def candidates(
     """Those that are running, in order; if none is, the one to be ready first. session:
     of requests that should reach the same model; empty for none. draw: as
     random.random()."""
-    running = [each for each in alias.targets if _is_running(each.route)]
+    running = [each for each in alias.targets if each.route.is_serving]
     if not running:
         return sorted((each.route for each in alias.targets), key=_ready_in)[:1]
     if alias.mode == WEIGHTED and len(running) > 1:
@@ -34,10 +33,6 @@ def candidates(
 def status_of(alias: Alias) -> str:
     """That of the model which would serve now."""
     return next((route.status for route in candidates(alias, "")), "stopped")
-
-
-def _is_running(route: Route) -> bool:
-    return route.status == RUNNING and bool(route.replicas)
 
 
 def _ready_in(route: Route) -> float:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from common.request_fields.dialect import OPENAI, EngineDialect
 from gateway.limits.rules import Limit
 
+RUNNING = "running"  # as in models_app.enums, which needs Django
 # Of a limit: its key and the name
 Number = tuple[str, str]
 # Each comparison takes some 20 us.
@@ -81,6 +82,10 @@ class Route:
     limits: tuple[Limit, ...] = ()
     prices: Prices = NO_PRICES
     cache_ttl_s: int = 0
+
+    @property
+    def is_serving(self) -> bool:
+        return self.status == RUNNING and bool(self.replicas)
 
 
 class Target(NamedTuple):
