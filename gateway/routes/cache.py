@@ -115,16 +115,16 @@ class RouteCache:
             self._changed.clear()
 
     async def _wait_for_change(self) -> None:
-        timing = self.timing
-        due_at = time.monotonic() + timing.period_s - timing.gap_s
-        is_due = False
-        while not (is_due or self._changed.is_set()):
-            rest_s = due_at - time.monotonic()
+        """Or until a reload is due."""
+        rest_s = self.timing.period_s - self.timing.gap_s
+        while rest_s > 0 and not self._changed.is_set():
+            step_s = min(self.timing.silent_period_s, rest_s)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(timing.silent_period_s, rest_s)):
+                async with asyncio.timeout(step_s):
                     await self._changed.wait()
-            is_silent = not self._subscription.is_current
-            is_due = is_silent or time.monotonic() >= due_at
+            rest_s -= step_s
+            if not self._subscription.is_current:
+                return
 
     async def _reload(self) -> None:
         async with self._load_lock:
