@@ -7,6 +7,7 @@ response. Belongs to one event loop.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 HEAD = b"HTTP/1.1 "
@@ -35,6 +36,9 @@ class CoalescingTransport:
             self._loop.call_soon(self.flush)
             return
         self._transport.write(data)
+
+    def writelines(self, parts: Iterable[bytes]) -> None:
+        self.write(b"".join(parts))
 
     def flush(self) -> None:
         if self._held:

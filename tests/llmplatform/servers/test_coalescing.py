@@ -67,5 +67,11 @@ async def test_head_goes_before_the_end(recorder, transport, verb, last):
     assert recorder.calls == [HEAD, last]
 
 
+async def test_lines_keep_their_place(recorder, transport):
+    transport.write(HEAD)
+    transport.writelines([b"one", b"two"])
+    assert recorder.calls == [HEAD + b"onetwo"]
+
+
 async def test_the_rest_is_the_transports_own(transport):
     assert transport.get_extra_info("peername") == ("127.0.0.1", 1)
