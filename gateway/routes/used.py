@@ -72,7 +72,7 @@ def _totals(
     rows = records.values_list("token_id", "user_id", "model_id").annotate(
         of_day=Sum(TOKENS, filter=of_today, default=0), of_month=Sum(TOKENS)
     )
-    for token, user, model, of_day, of_month in rows:
+    for token, user, model, of_day, of_month in rows.iterator():
         groups = [("group", group) for group in groups_of.get(user, ())]
         for key in (("token", token), ("user", user), ("model", model), *groups):
             before = totals[key]
